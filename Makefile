@@ -1,0 +1,50 @@
+# The README's two commands are `make demo` and `make test`; both install what is missing first.
+PYTHON ?= python3
+CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+# Half a laptop's memory is enough, and keeps the other half for its owner.
+MEMORY_MB ?= 8000
+# The CPU build of torch is a tenth of the CUDA build; GPU=1 takes the ordinary build.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+BIN := .venv/bin
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY_MB)
+
+.PHONY: demo test test-long lint format lock
+
+demo: .venv/installed
+	@$(SNAKEMAKE) --show-failed-logs
+	@echo "The report: $(CURDIR)/results/report/index.html"
+
+test: .venv/installed lint
+	$(BIN)/python -m pytest -m "not long"
+
+test-long: .venv/installed
+	$(BIN)/python -m pytest -m long
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+format: .venv/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+.venv/installed: envs/requirements.lock
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'neurograft needs Python 3.11 or newer: make PYTHON=python3.11 ...')"
+	$(PYTHON) -m venv .venv
+ifeq ($(GPU),1)
+	$(BIN)/python -m pip install --quiet --requirement envs/requirements.lock
+else
+	$(BIN)/python -m pip install --quiet --no-deps --retries 1 --extra-index-url $(TORCH_INDEX) torch==2.13.0
+	$(BIN)/python -m pip install --quiet --no-deps --requirement envs/requirements.lock
+endif
+	@touch $@
+
+# Resolve envs/requirements.in afresh, in an environment of its own, into the pinned lock.
+lock:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --requirement envs/requirements.in
+	( echo "# made by: make lock"; .venv-lock/bin/python -m pip freeze --exclude pip --exclude setuptools | sed 's/+cpu$$//' ) > envs/requirements.lock
+	rm -r .venv-lock

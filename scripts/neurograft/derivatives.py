@@ -1,0 +1,136 @@
+"""BIDS derivatives: the names, sidecars and encodings of what users take away.
+
+A *stem* is a path without entities that vary: `results/derivatives/sub-X/anat/sub-X` on native
+grids, the same with `_space-MNI152` in the template's space. Files that only some subjects have
+(the mask of one sequence, say) are written beside a step's declared outputs by the same job, which
+first removes those of an earlier run.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from neurograft import __version__, images
+
+
+def describe_dataset(path):
+    """Write `dataset_description.json` of the derivatives dataset.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where to write it.
+    """
+    description = {
+        "Name": "neurograft derivatives",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "neurograft", "Version": __version__}],
+    }
+    images.write_json(path, description)
+
+
+def write_masks(stem, masks, status):
+    """Write each sequence's brain mask on the grid of its own file, and the reference's.
+
+    Parameters
+    ----------
+    stem : str
+        Native stem of the subject.
+    masks : dict of str to nibabel.Nifti1Image
+        Canonical masks, one a sequence.
+    status : dict
+        The subject's import status; it holds the files' own grids.
+    """
+    _remove(f"{stem}_acq-*_desc-brain_mask.*")
+    for name, mask in masks.items():
+        file = status["sequences"][name]
+        native = images.to_native(mask, file["shape"], file["affine"])
+        sidecar = {"Type": "Brain", "Sources": [file["file"]]}
+        images.write_image(f"{stem}_acq-{name}_desc-brain_mask.nii.gz", native, sidecar)
+        if name == status["reference"]:
+            images.write_image(f"{stem}_desc-brain_mask.nii.gz", native, sidecar)
+
+
+def read_masks(stem, sequences):
+    """Read the brain masks that `write_masks` wrote, canonical.
+
+    Returns
+    -------
+    dict of str to nibabel.Nifti1Image
+    """
+    return {name: images.read_image(f"{stem}_acq-{name}_desc-brain_mask.nii.gz") for name in sequences}
+
+
+def write_normalized(stem, normalized, brain):
+    """Write the normalised images of a space as int16 with a slope of 0.001, and the brain mask.
+
+    Parameters
+    ----------
+    stem : str
+        Stem with `space-`.
+    normalized : dict of str to nibabel.Nifti1Image
+        float32, zero outside of the brain.
+    brain : nibabel.Nifti1Image
+        uint8 mask on the same grid.
+    """
+    for suffix in set(images.SUFFIXES.values()):
+        _remove(f"{stem}_desc-*_{suffix}.*")
+    for name, scan in normalized.items():
+        # int16 halves the files; a fixed slope keeps zero exactly zero
+        scaled = np.clip(np.round(np.asanyarray(scan.dataobj) * 1000), -32767, 32767).astype(np.int16)
+        written = images.image(scaled, scan.affine)
+        written.header.set_slope_inter(0.001, 0)
+        sidecar = {"SkullStripped": True, "Units": "arbitrary", "Sequence": name}
+        images.write_image(f"{stem}_desc-{name}_{images.SUFFIXES[name]}.nii.gz", written, sidecar)
+    images.write_image(f"{stem}_desc-brain_mask.nii.gz", brain, {"Type": "Brain"})
+
+
+def read_normalized(stem):
+    """Read the normalised images of a space.
+
+    Returns
+    -------
+    dict of str to nibabel.Nifti1Image
+        In the order of `images.SEQUENCES`, whichever are there.
+    """
+    paths = {name: f"{stem}_desc-{name}_{suffix}.nii.gz" for name, suffix in images.SUFFIXES.items()}
+    return {name: images.read_image(path) for name, path in paths.items() if Path(path).exists()}
+
+
+def write_delivered(stem, labels, probabilities, table):
+    """Write the delivered segmentation, its probabilities and the meaning of its values.
+
+    Parameters
+    ----------
+    stem : str
+        Native stem of the subject.
+    labels : nibabel.Nifti1Image or None
+        uint8 on the reference file's own grid; None where nothing was predicted, and then no
+        file of an earlier run stays behind either.
+    probabilities : dict of str to nibabel.Nifti1Image
+        float32 in [0, 1], by region, same grid.
+    table : list of dict
+        Rows of `dseg.tsv`.
+    """
+    from neurograft import cohort
+
+    _remove(f"{stem}_dseg.*")
+    _remove(f"{stem}_desc-*_probseg.*")
+    if labels is None:
+        return
+    for region, probability in probabilities.items():
+        # a byte is finer than any probability of a network deserves
+        scaled = np.round(np.asanyarray(probability.dataobj) * 255).astype(np.uint8)
+        written = images.image(scaled, probability.affine)
+        written.header.set_slope_inter(1 / 255, 0)
+        images.write_image(f"{stem}_desc-{region}_probseg.nii.gz", written, {"Region": region})
+    cohort.write_table(f"{stem}_dseg.tsv", table)
+    images.write_image(f"{stem}_dseg.nii.gz", labels, {"Manual": False, "Description": "see dseg.tsv"})
+
+
+def _remove(pattern):
+    """Remove an earlier run's files by pattern."""
+    pattern = Path(pattern)
+    for path in pattern.parent.glob(pattern.name):
+        path.unlink()

@@ -1,0 +1,97 @@
+"""The config against its schema: defaults filled in, a mistake named in one line."""
+
+import copy
+import difflib
+
+
+class SettingsError(ValueError):
+    """A mistake in the config; the message says where, what, and what to write instead."""
+
+
+def resolve_config(config, schema):
+    """Check a config against the schema and fill in every default.
+
+    Parameters
+    ----------
+    config : dict
+        As read from YAML; it is not changed.
+    schema : dict
+        JSON schema (draft 2020-12); the only home of a default.
+
+    Returns
+    -------
+    dict
+        A complete config.
+
+    Raises
+    ------
+    SettingsError
+        One line for the first mistake found.
+    """
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    config = _fill(copy.deepcopy(config), schema)
+    mistake = best_match(Draft202012Validator(schema).iter_errors(config))
+    if mistake is not None:
+        raise SettingsError(_explain(mistake))
+    return config
+
+
+def check_experiment(experiment, delivered, sources):
+    """Check what no schema can say: that the parts of an experiment fit together.
+
+    Parameters
+    ----------
+    experiment : dict
+        The config's block `experiment`.
+    delivered : str
+        The strategy whose predictions are delivered.
+    sources : dict
+        Rows of `config/sources.tsv` by name.
+
+    Raises
+    ------
+    SettingsError
+        One line for the first mistake found.
+    """
+    for task, wanted in experiment.items():
+        for source in wanted["sources"]:
+            if source not in sources:
+                known = ", ".join(sources)
+                raise SettingsError(f"config: experiment.{task}.sources names '{source}'; sources.tsv has: {known}")
+    segmentation = experiment["segmentation"]
+    if segmentation["strategies"] and delivered not in segmentation["strategies"]:
+        raise SettingsError(
+            f"config: deliver.strategy is '{delivered}', which experiment.segmentation.strategies does not train: "
+            f"add it there, or deliver one of {', '.join(segmentation['strategies'])}"
+        )
+    if segmentation["strategies"] and "all" not in segmentation["n"]:
+        raise SettingsError("config: experiment.segmentation.n needs 'all': the delivered networks train on everyone")
+
+
+def _fill(value, schema):
+    """Add missing keys that have a default, level by level."""
+    if not isinstance(value, dict):
+        return value
+    for key, inner in schema.get("properties", {}).items():
+        if key not in value and "default" in inner:
+            value[key] = copy.deepcopy(inner["default"])
+        if key in value:
+            value[key] = _fill(value[key], inner)
+    return value
+
+
+def _explain(mistake):
+    """Say a validation error in one line that tells what to do."""
+    place = ".".join(str(part) for part in mistake.absolute_path) or "the top level"
+    if mistake.validator == "additionalProperties":
+        known = list(mistake.schema["properties"])
+        wrong = sorted(set(mistake.instance) - set(known))[0]
+        near = difflib.get_close_matches(wrong, known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
+        return f"config: unknown key '{wrong}' at {place}; {hint}"
+    if mistake.validator == "enum":
+        allowed = ", ".join(str(choice) for choice in mistake.validator_value)
+        return f"config: {place} is {mistake.instance!r}; choose one of: {allowed}"
+    return f"config: {place}: {mistake.message}; see config/README.md"

@@ -1,0 +1,59 @@
+"""Code reruns its steps, comments do not."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from neurograft import code_digest
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A small package of three modules: a script imports `upper`, which imports `lower`."""
+    folder = tmp_path / "neurograft"
+    folder.mkdir()
+    (folder / "lower.py").write_text('"""Low."""\nVALUE = 1\n')
+    (folder / "upper.py").write_text("def get():\n    from neurograft.lower import VALUE\n    return VALUE\n")
+    (folder / "other.py").write_text("VALUE = 1\n")
+    (tmp_path / "step.py").write_text("from neurograft import upper\nupper.get()\n")
+    monkeypatch.setattr(code_digest, "PACKAGE", folder)
+    return tmp_path
+
+
+def digest(package):
+    code_digest._read_module.cache_clear()
+    return code_digest.code_digest(package / "step.py")
+
+
+def test_transitive_code_counts(package):
+    before = digest(package)
+    (package / "neurograft/lower.py").write_text('"""Low."""\nVALUE = 2\n')
+    assert digest(package) != before
+
+
+def test_comments_and_docstrings_do_not_count(package):
+    before = digest(package)
+    (package / "neurograft/lower.py").write_text('"""Lower and better said."""\n\n# why\nVALUE = 1\n')
+    assert digest(package) == before
+
+
+def test_modules_that_are_not_imported_do_not_count(package):
+    before = digest(package)
+    (package / "neurograft/other.py").write_text("VALUE = 2\n")
+    assert digest(package) == before
+
+
+def test_every_script_has_a_digest():
+    scripts = sorted(SCRIPTS.glob("*.py"))
+    assert scripts
+    assert len({code_digest.code_digest(script) for script in scripts}) == len(scripts)
+
+
+def test_the_place_of_the_repository_does_not_count(tmp_path, monkeypatch):
+    shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    here = code_digest.code_digest(SCRIPTS / "strip_skull.py")
+    monkeypatch.setattr(code_digest, "PACKAGE", tmp_path / "scripts/neurograft")
+    assert code_digest.code_digest(tmp_path / "scripts/strip_skull.py") == here

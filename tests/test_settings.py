@@ -1,0 +1,69 @@
+"""A config gets every default, and every mistake gets one line."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from neurograft import settings
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+
+
+def test_minimal_config_gets_every_default():
+    config = settings.resolve_config({"dataset": {"layout": "phantom"}}, SCHEMA)
+    assert config["split_cohort"]["folds"] == 5
+    assert config["experiment"]["classification"]["target"] == "tumour-slice"
+
+
+def test_input_is_not_changed():
+    given = {"dataset": {"layout": "phantom"}}
+    settings.resolve_config(given, SCHEMA)
+    assert given == {"dataset": {"layout": "phantom"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"train_network": {"stepps": 3}}, "did you mean 'steps'?"),
+        ({"datasett": {}}, "did you mean 'dataset'?"),
+        ({"strip_skull": {"engine": "bet"}}, "choose one of: deepbet"),
+        ({"split_cohort": {"folds": 1}}, "split_cohort.folds"),
+        ({"experiment": {"segmentation": {"strategies": ["magic"]}}}, "choose one of: scratch"),
+    ],
+)
+def test_mistakes_are_one_line(change, says):
+    with pytest.raises(settings.SettingsError, match=".") as caught:
+        settings.resolve_config({"dataset": {"layout": "phantom"}} | change, SCHEMA)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unfit_experiments_are_refused():
+    experiment = settings.resolve_config({"dataset": {"layout": "phantom"}}, SCHEMA)["experiment"]
+    known = {"efficientnet-lite0": {}}
+    settings.check_experiment(experiment, "lp-ft", known)
+    with pytest.raises(settings.SettingsError, match="add it there"):
+        settings.check_experiment(experiment, "frozen", known)
+    with pytest.raises(settings.SettingsError, match="sources.tsv has: other"):
+        settings.check_experiment(experiment, "lp-ft", {"other": {}})
+    experiment["segmentation"]["n"] = [2]
+    with pytest.raises(settings.SettingsError, match="needs 'all'"):
+        settings.check_experiment(experiment, "lp-ft", known)
+
+
+def _objects(schema, path=()):
+    """Walk every object of the schema."""
+    if schema.get("type") == "object":
+        yield path, schema
+    for key, inner in schema.get("properties", {}).items():
+        yield from _objects(inner, (*path, key))
+
+
+def test_every_object_is_closed_and_every_key_is_explained():
+    for path, block in _objects(SCHEMA):
+        assert block["additionalProperties"] is False, path
+        for key, inner in block["properties"].items():
+            assert inner.get("description"), (path, key)
+            assert "default" in inner or key in block.get("required", []), (path, key)
