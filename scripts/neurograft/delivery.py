@@ -1,0 +1,178 @@
+"""Delivered segmentation: probabilities back on the native grid, as the dataset's own labels.
+
+No clean-up of small pieces: a threshold on their size would have to be chosen, would delete small
+metastases, and the probabilities are delivered beside, for whoever wants one.
+"""
+
+import nibabel as nib
+import numpy as np
+
+from . import images
+from .regions import LABEL_SCHEMES, labels_from_regions
+
+THRESHOLD = 0.5
+# abbreviation and colour of every tissue in a label scheme
+TISSUES = {
+    "necrosis": ("NCR", "#d55e00"),
+    "oedema": ("ED", "#009e73"),
+    "enhancing": ("ET", "#f0e442"),
+    "tumour": ("WT", "#009e73"),
+}
+
+
+def native_transform(record, sequence=None):
+    """Pull-back from the template onto a native grid: native world to template world.
+
+    Parameters
+    ----------
+    record : dict
+        Of `register_scans`: `to_template` (template world to reference world) and `to_reference`
+        (reference world to each sequence's world).
+    sequence : str, optional
+        Whose native grid; the reference's where absent or where it has no transform of its own.
+
+    Returns
+    -------
+    ndarray, shape (4, 4)
+    """
+    forward = np.asarray(record["to_template"], float)
+    if sequence in record.get("to_reference", {}):
+        forward = np.asarray(record["to_reference"][sequence], float) @ forward
+    return np.linalg.inv(forward)
+
+
+def unpack_prediction(packed, affine):
+    """Turn a cell's stored prediction into probability images, on the brain's box of the template grid.
+
+    Parameters
+    ----------
+    packed : dict of str to ndarray
+        Content of `sub-X.npz`: a region each, uint8 (0 to 255 for 0 to 1), and `box`, first and end voxel
+        along each axis.
+    affine : array_like, shape (4, 4)
+        Of the whole template grid.
+
+    Returns
+    -------
+    dict of str to nibabel.Nifti1Image
+        float32, a rim of one voxel of zeros around, so that interpolation ends as on the whole grid.
+    """
+    corner = np.array(affine, float)
+    corner[:3, 3] += corner[:3, :3] @ (np.asarray(packed["box"])[:, 0] - 1)
+    return {
+        region: nib.Nifti1Image(np.pad(values.astype(np.float32) / 255, 1), corner)
+        for region, values in packed.items()
+        if region != "box"
+    }
+
+
+def to_native_grid(probabilities, transform, shape, affine, floor=0.0):
+    """Interpolate the probabilities of all regions linearly onto a native grid, once.
+
+    Only the native box around what can exceed `floor` is computed: on a 240x240x155 grid that is a
+    tenth of the time, with the same values, since linear interpolation never exceeds its neighbours.
+
+    Parameters
+    ----------
+    probabilities : dict of str to nibabel.Nifti1Image
+        Region to probability, all on one template grid.
+    transform : ndarray, shape (4, 4)
+        Native world to template world.
+    shape, affine
+        The native grid, in whatever orientation its file has; a fourth axis of one volume is dropped.
+    floor : float
+        Values up to it may come back as 0.
+
+    Returns
+    -------
+    dict of str to ndarray
+        float32, shape `shape`.
+    """
+    shape, affine = tuple(shape)[:3], np.asarray(affine, float)
+    data = {region: np.asanyarray(value.dataobj).astype(np.float32) for region, value in probabilities.items()}
+    source = next(iter(probabilities.values())).affine
+    out = {region: np.zeros(shape, np.float32) for region in data}
+    inside = np.maximum.reduce(list(data.values())) > floor
+    if not inside.any():
+        return out
+    box = _native_box(inside, np.linalg.inv(affine) @ np.linalg.inv(transform) @ source, shape)
+    size = tuple(part.stop - part.start for part in box)
+    if 0 in size:
+        return out
+    corner = affine @ np.block([[np.eye(3), np.array([[part.start] for part in box])], [np.zeros((1, 3)), 1]])
+    for region, values in data.items():
+        moved = images.resample(nib.Nifti1Image(values, source), size, corner, transform, order=1)
+        out[region][box] = np.asanyarray(moved.dataobj)
+    return out
+
+
+def _native_box(inside, matrix, shape):
+    """Box of native voxels that any neighbour of a template voxel within `inside` can reach."""
+    spans = [np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    corners = np.stack(np.meshgrid(*[(span[0] - 1, span[-1] + 1) for span in spans]), axis=-1).reshape(-1, 3)
+    reached = corners @ matrix[:3, :3].T + matrix[:3, 3]
+    low = np.clip(np.floor(reached.min(axis=0)).astype(int), 0, shape)
+    high = np.clip(np.ceil(reached.max(axis=0)).astype(int) + 1, low, shape)
+    return tuple(slice(start, stop) for start, stop in zip(low.tolist(), high.tolist()))
+
+
+def deliver_segmentation(predictions, record, shape, affine, scheme, sequence=None):
+    """Make the delivered segmentation of one subject.
+
+    Parameters
+    ----------
+    predictions : list of dict of str to nibabel.Nifti1Image
+        Region to probability on the template grid. One for a labelled subject (out of its fold), one a
+        fold, or more, for an unlabelled one; their mean is delivered.
+    record : dict
+        Of `register_scans`.
+    shape, affine
+        Native grid of the reference's file.
+    scheme : str
+        Row of `LABEL_SCHEMES`: whose values the segmentation has.
+    sequence : str, optional
+        Deliver on the grid of this sequence instead of the reference's.
+
+    Returns
+    -------
+    segmentation : nibabel.Nifti1Image
+        uint8, the dataset's own values, regions nested.
+    probabilities : dict of str to nibabel.Nifti1Image
+        float32, before thresholding.
+
+    Raises
+    ------
+    ValueError
+        Without a prediction, or if they differ in regions or grid.
+    """
+    if not predictions:
+        raise ValueError("no prediction to deliver")
+    regions = list(predictions[0])
+    grids = {(value.shape, value.affine.round(4).tobytes()) for one in predictions for value in one.values()}
+    if len(grids) > 1 or any(set(one) != set(regions) for one in predictions):
+        raise ValueError("the predictions differ in their regions or their grid")
+    source = predictions[0][regions[0]].affine
+    mean = {
+        region: nib.Nifti1Image(
+            np.mean([np.asanyarray(one[region].dataobj) for one in predictions], axis=0, dtype=np.float32), source
+        )
+        for region in regions
+    }
+    native = to_native_grid(mean, native_transform(record, sequence), shape, affine)
+    labels = labels_from_regions(native, scheme, THRESHOLD).astype(np.uint8)
+    return images.image(labels, affine), {name: images.image(values, affine) for name, values in native.items()}
+
+
+def dseg_table(scheme):
+    """Rows of the BIDS look-up table `dseg.tsv`: what each value of the segmentation is.
+
+    Returns
+    -------
+    list of dict
+        `index`, `name`, `abbreviation`, `color`.
+    """
+    rows = [{"index": 0, "name": "background", "abbreviation": "BG", "color": "#000000"}]
+    for name, value in sorted(LABEL_SCHEMES[scheme].items(), key=lambda item: item[1]):
+        abbreviation, colour = TISSUES[name]
+        rows.append({"index": value, "name": name, "abbreviation": abbreviation, "color": colour})
+    return rows

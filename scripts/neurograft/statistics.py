@@ -1,0 +1,203 @@
+"""Does one strategy beat another? Paired over patients, with what the data cannot show said too.
+
+The unit is the patient: voxels, slices and seeds are averaged inside a patient before anything here.
+
+**Interval.** A t interval on the per-patient differences. Patients of one fold were scored by the
+same trained network, so a lucky run lifts all of them, which the plain t interval does not see (with
+20 patients in 5 folds and a shared fold effect of half the patients' spread it covers 87 % instead of
+95 %). The variance of the mean is therefore the larger of the patients' own, s^2/n with n - 1
+degrees of freedom, and that of the fold sums (cluster-robust), with folds - 1 degrees of freedom.
+
+**Verdict.** A Holm-adjusted p of the exact paired sign-flip test below 0.05 *and* an interval that
+leaves out 0. Held against simulated studies in `tests/test_statistics.py`: for 3 to 5 folds, 8 to 40
+patients, skewness up to 2 and fold effects up to half the patients' spread, false verdicts at most
+8 %, coverage 92 to 98 %. It does not hold for two folds (false verdicts up to 10 % at 14 patients and
+more beyond, for one degree of freedom cannot show a fold effect), so fewer than `FEWEST_FOLDS` bar a
+verdict; and with 6 patients and a skewness of 2 the coverage is 91 %. Folds share training patients,
+which no study of this kind corrects for (Bengio and Grandvalet 2004).
+"""
+
+import numpy as np
+from scipy.special import stdtrit
+
+LEVEL = 0.95
+ALPHA = 0.05
+POWER = 0.90
+FEWEST_FOLDS = 3
+EXACT_UP_TO = 20
+DRAWS = 100_000
+
+
+def paired_comparison(differences, folds=None, family=1):
+    """Summarise the paired differences of two strategies over patients.
+
+    Parameters
+    ----------
+    differences : array_like, shape (patients,)
+        One value a patient, strategy minus control, seeds averaged before. NaN is left out.
+    folds : array_like, shape (patients,), optional
+        The fold that each patient was tested in; without it every patient stands alone.
+    family : int
+        How many comparisons share the error rate; it enters only `detectable`.
+
+    Returns
+    -------
+    dict
+        `mean`, `low`, `high` (95 %), `patients`, `folds` (how many), `p` (sign-flip, two-sided, not
+        adjusted) and `detectable`: the true difference that 9 of 10 such studies would find. NaN where
+        fewer than two patients are left.
+    """
+    differences = np.asarray(differences, float)
+    folds = np.arange(len(differences)) if folds is None else np.unique(np.asarray(folds), return_inverse=True)[1]
+    kept = np.isfinite(differences)
+    differences, folds = differences[kept], np.unique(folds[kept], return_inverse=True)[1]
+    result = {"patients": len(differences), "folds": int(folds.max(initial=-1)) + 1}
+    nothing = {"mean": np.nan, "low": np.nan, "high": np.nan, "p": np.nan, "detectable": np.nan}
+    if len(differences) < 2:
+        return result | nothing | {"mean": float(differences.mean()) if len(differences) else np.nan}
+    error, freedom = standard_error(differences, folds)
+    half = stdtrit(freedom, (1 + LEVEL) / 2) * error
+    mean = float(differences.mean())
+    return result | {
+        "mean": mean,
+        "low": float(mean - half),
+        "high": float(mean + half),
+        "p": sign_flip(differences),
+        "detectable": detectable_difference(differences, folds, family),
+    }
+
+
+def standard_error(differences, folds):
+    """Standard error of the mean and its degrees of freedom: patients' or folds', the larger.
+
+    Parameters
+    ----------
+    differences : ndarray, shape (patients,)
+    folds : ndarray of int, shape (patients,)
+        0 to the number of folds less one, each with a patient.
+
+    Returns
+    -------
+    tuple of float
+    """
+    count, groups = len(differences), int(folds.max()) + 1
+    centred = differences - differences.mean()
+    patients = (centred**2).sum() / (count - 1) / count
+    sums = np.bincount(folds, weights=centred)
+    shared = (sums**2).sum() / count**2 * groups / (groups - 1) if groups > 1 else 0.0
+    # rounding must not decide which of two equal variances gives the degrees of freedom
+    if shared > patients * (1 + 1e-9):
+        return float(np.sqrt(shared)), groups - 1
+    return float(np.sqrt(patients)), count - 1
+
+
+def sign_flip(differences):
+    """Two-sided p of the paired sign-flip (Fisher-Pitman) test of a mean of 0.
+
+    All 2^n signs up to `EXACT_UP_TO` patients, beyond that `DRAWS` drawn from a fixed seed.
+
+    Parameters
+    ----------
+    differences : ndarray, shape (patients,)
+
+    Returns
+    -------
+    float
+        At least 2/2^n.
+    """
+    differences = np.asarray(differences, float)
+    # a hair below the observed sum, so that equal sums count as equal whatever the rounding
+    observed = abs(differences.sum()) - 1e-9 * np.abs(differences).sum()
+    if len(differences) <= EXACT_UP_TO:
+        sums = differences[:1]  # its sign is held: the other half is the mirror image
+        for value in differences[1:]:
+            sums = np.concatenate([sums + value, sums - value])
+        return float(np.mean(np.abs(sums) >= observed))
+    signs = np.random.default_rng(0).integers(0, 2, (DRAWS, len(differences)), dtype=np.int8)
+    sums = 2 * (signs @ differences) - differences.sum()
+    return float((1 + np.count_nonzero(np.abs(sums) >= observed)) / (1 + DRAWS))
+
+
+def detectable_difference(differences, folds, family=1):
+    """Give the smallest true difference that such a study finds in 9 of 10 repetitions.
+
+    Both halves of a verdict count: the sign-flip p below its share of the error rate (Bonferroni, the
+    strictest step of Holm; rounded down to what 2^n signs can show) and the interval beside 0.
+
+    Parameters
+    ----------
+    differences, folds, family
+        As in `paired_comparison`, folds as whole numbers from 0.
+
+    Returns
+    -------
+    float
+        In the unit of the differences; infinite where no verdict is possible.
+    """
+    count = len(differences)
+    steps = 2.0 ** (count - 1)
+    strict = np.floor(ALPHA / family * steps + 1e-9) / steps
+    if strict == 0:
+        return np.inf
+    own = np.std(differences, ddof=1) / np.sqrt(count)
+    by_test = (stdtrit(count - 1, 1 - strict / 2) + stdtrit(count - 1, POWER)) * own
+    error, freedom = standard_error(differences, folds)
+    by_interval = (stdtrit(freedom, (1 + LEVEL) / 2) + stdtrit(freedom, POWER)) * error
+    return float(max(by_test, by_interval))
+
+
+def holm(values):
+    """Adjust the p values of one family (Holm 1979): any false verdict in at most 5 % of families.
+
+    Parameters
+    ----------
+    values : array_like, shape (comparisons,)
+
+    Returns
+    -------
+    ndarray, shape (comparisons,)
+        In the order given, at most 1.
+    """
+    values = np.asarray(values, float)
+    order = np.argsort(values, kind="stable")
+    stepped = np.maximum.accumulate(values[order] * (len(values) - np.arange(len(values))))
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
+
+
+def judge(comparison, adjusted, family, better="higher"):
+    """Turn one comparison of the primary family into a verdict and its reason in plain words.
+
+    Parameters
+    ----------
+    comparison : dict
+        From `paired_comparison`.
+    adjusted : float
+        Holm's p.
+    family : int
+        Number of comparisons in the family.
+    better : {"higher", "lower"}
+        Which direction of the metric is good.
+
+    Returns
+    -------
+    verdict : {"helps", "hurts", "no evidence", "refused"}
+    reason : str
+    """
+    count, folds = comparison["patients"], comparison["folds"]
+    if count < 2 or 2 / 2.0**count * family > ALPHA:
+        return "refused", (
+            f"{count} patients cannot show any difference in a family of {family}: the smallest possible p is "
+            f"{2 / 2.0**count:.3g}, times {family} above {ALPHA}"
+        )
+    if folds < FEWEST_FOLDS:
+        return "refused", (
+            f"{folds} folds are too few to tell a lucky training run from a better strategy: use at least "
+            f"{FEWEST_FOLDS}"
+        )
+    good = comparison["low"] > 0 if better == "higher" else comparison["high"] < 0
+    bad = comparison["high"] < 0 if better == "higher" else comparison["low"] > 0
+    if adjusted < ALPHA and (good or bad):
+        return ("helps" if good else "hurts"), f"adjusted p {adjusted:.3g}, and the interval leaves out 0"
+    return "no evidence", f"{count} patients would show a difference of {comparison['detectable']:.3g} or more"

@@ -1,0 +1,193 @@
+"""Folds: no patient in two roles, balanced, the same again, and honest about what cannot be trained."""
+
+import copy
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neurograft import splits
+
+
+def cohort(count=12, **columns):
+    rows = []
+    for index in range(count):
+        row = {"participant_id": f"p{index:03d}", "included": "true", "reason": "", "labels": "true"}
+        row |= {"sequences": "t1,t1c,t2,flair", "site": "AB"[index % 2], "scheme": "brats2018"}
+        rows.append(row | {name: values[index % len(values)] for name, values in columns.items()})
+    return rows
+
+
+def test_folds_as_promised():
+    made = splits.split_cohort(cohort(), folds=3, seed=4)
+    task = made["tasks"]["segmentation"]
+    assert task["trainable"] and task["reason"] == ""
+    assert task["regions"] == ["WT", "TC", "ET"] and task["sequences"] == ["t1c", "t2", "flair"]
+    assert [len(fold["test"]) for fold in task["folds"]] == [4, 4, 4]
+    assert made["scheme"] == "brats2018" and made["seed"] == 4
+    assert made["tasks"]["classification"]["classes"] == ["tumour-free", "tumour"]
+    assert made["tasks"]["classification"]["folds"] == task["folds"]
+    splits.verify_hash(made)
+
+
+def test_same_seed_same_bytes_and_another_seed_another_order():
+    first, again = (splits.split_cohort(cohort(), folds=3, seed=4) for _ in range(2))
+    assert first == again
+    # the order of the rows is no information
+    assert splits.split_cohort(cohort()[::-1], folds=3, seed=4) == first
+    other = splits.split_cohort(cohort(), folds=3, seed=5)
+    assert other["hash"] != first["hash"]
+    assert other["tasks"]["segmentation"]["folds"] != first["tasks"]["segmentation"]["folds"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(5, 40), st.integers(2, 5), st.integers(0, 1000), st.integers(1, 3))
+def test_every_patient_has_one_role_and_strata_are_spread(count, folds, seed, grades):
+    rows = cohort(count, diagnosis=["high-grade", "low-grade", "none"][:grades])
+    task = splits.split_cohort(rows, folds=folds, seed=seed)["tasks"]["segmentation"]
+    tested = Counter(subject for fold in task["folds"] for subject in fold["test"])
+    assert tested == Counter(row["participant_id"] for row in rows)
+    diagnosis = {row["participant_id"]: row["diagnosis"] for row in rows}
+    for name in set(diagnosis.values()):
+        held = [sum(diagnosis[subject] == name for subject in fold["test"]) for fold in task["folds"]]
+        assert max(held) - min(held) <= 1
+    assert max(len(f["test"]) for f in task["folds"]) - min(len(f["test"]) for f in task["folds"]) <= 1
+
+
+def test_time_points_of_a_patient_stay_together():
+    rows = cohort(16)
+    for index, row in enumerate(rows):
+        row["participant_id"] = f"BraTSGLI{index // 2:05d}{index % 2:03d}"
+    task = splits.split_cohort(rows, folds=4)["tasks"]["segmentation"]
+    assert len(set(task["patients"].values())) == 8
+    for fold in task["folds"]:
+        assert not {s[:-3] for s in fold["test"]} & {s[:-3] for s in fold["train"]}
+    named = cohort(16, patient=["a", "b", "c", "d", "e"])
+    task = splits.split_cohort(named, folds=4)["tasks"]["segmentation"]
+    assert set(task["patients"].values()) == set("abcde")
+
+
+def test_prefixes_are_nested_and_drawn_anew_by_each_seed():
+    made = splits.split_cohort(cohort(), folds=3, tumour_free={"p000", "p003", "p006"})
+    whole = splits.training_subjects(made, "segmentation", 0)
+    assert whole == made["tasks"]["segmentation"]["folds"][0]["train"]
+    for seed in range(3):
+        sets = [set(splits.training_subjects(made, "segmentation", 0, n, seed)) for n in (2, 4, 8)]
+        assert sets[0] < sets[1] < sets[2] == set(whole)
+    orders = {tuple(splits.training_subjects(made, "segmentation", 0, "all", seed)) for seed in range(4)}
+    assert len(orders) == 4
+    with pytest.raises(ValueError, match="has 8 training subjects, not 9"):
+        splits.training_subjects(made, "segmentation", 0, 9)
+
+
+def test_prefixes_hold_the_strata_in_proportion():
+    rows = cohort(40, diagnosis=["high-grade"])
+    free = {f"p{index:03d}" for index in range(0, 40, 4)}
+    task = splits.split_cohort(rows, folds=2, tumour_free=free)["tasks"]["segmentation"]
+    for fold in task["folds"]:
+        for n in (4, 8, 12, 20):
+            assert abs(len(free & set(fold["train"][:n])) - n / 4) <= 1
+
+
+def test_who_is_left_out_and_why():
+    rows = cohort(14)
+    rows[0]["labels"] = "false"
+    rows[1] |= {"included": "false", "reason": "damaged"}
+    rows[2]["sequences"] = "t1,t1c"
+    made = splits.split_cohort(rows, {"p003": ["registration failed: 0.1", "empty mask"]}, folds=3)
+    task = made["tasks"]["segmentation"]
+    assert task["left_out"] == {
+        "p002": "lacks t2, flair",
+        "p003": "quality: registration failed: 0.1; empty mask",
+    }
+    assert task["unlabelled"] == ["p000"]
+    assert len(task["subjects"]) == 10 and not {"p000", "p001", "p002", "p003"} & set(task["subjects"])
+
+
+@pytest.mark.parametrize(
+    "present, expected",
+    [
+        ("t1,t1c,t2,flair", ["t1c", "t2", "flair"]),
+        ("t1,flair", ["flair", "t1"]),
+        ("t1", ["t1"]),
+        ("t1c,t2", ["t1c", "t2"]),
+    ],
+)
+def test_channels_by_the_rule(present, expected):
+    rows = [row | {"sequences": present} for row in cohort()]
+    assert splits.split_cohort(rows, folds=3)["tasks"]["segmentation"]["sequences"] == expected
+    asked = splits.split_cohort(cohort(), folds=3, sequences=["flair", "t1"])
+    assert asked["tasks"]["segmentation"]["sequences"] == ["flair", "t1"]
+
+
+def test_a_sequence_that_half_have_is_used_and_the_others_are_named():
+    rows = cohort(12)
+    for row in rows[:6]:
+        row["sequences"] = "t1c,flair"
+    task = splits.split_cohort(rows, folds=3)["tasks"]["segmentation"]
+    assert task["sequences"] == ["t1c", "t2", "flair"] and len(task["left_out"]) == 6
+    rows[6]["sequences"] = "t1c,flair"
+    task = splits.split_cohort(rows, folds=3)["tasks"]["segmentation"]
+    assert task["sequences"] == ["t1c", "flair"] and not task["left_out"]
+
+
+def test_too_few_or_no_labels_is_one_line_not_an_error():
+    few = splits.split_cohort(cohort(4), folds=5)["tasks"]["segmentation"]
+    assert not few["trainable"] and few["folds"] == []
+    assert few["reason"].startswith("4 usable labelled patients, at least 5 are needed for 5 folds")
+    rows = [row | {"labels": "false"} for row in cohort(4)]
+    none = splits.split_cohort(rows, folds=2)["tasks"]["segmentation"]
+    assert none["reason"].startswith("0 usable") and len(none["unlabelled"]) == 4
+    assert not splits.split_cohort([], folds=2)["tasks"]["segmentation"]["trainable"]
+    free = splits.split_cohort(cohort(6), folds=2, tumour_free={f"p{i:03d}" for i in range(6)})
+    assert free["tasks"]["segmentation"]["reason"] == "no labelled subject has a tumour"
+
+
+def test_an_unlabelled_cohort_still_has_channels_to_report():
+    rows = [row | {"labels": "false", "scheme": ""} for row in cohort(3)]
+    made = splits.split_cohort(rows, folds=2)
+    splits.verify_hash(made)
+    for task in made["tasks"].values():
+        assert not task["trainable"] and task["sequences"] == ["t1c", "t2", "flair"] and not task["left_out"]
+
+
+def test_classification_of_a_column():
+    rows = cohort(13, diagnosis=["high-grade", "low-grade", "none"])
+    rows[12]["diagnosis"] = "n/a"
+    rows[11]["diagnosis"] = "metastasis"
+    made = splits.split_cohort(rows, folds=3, target="diagnosis")
+    task = made["tasks"]["classification"]
+    assert task["classes"] == ["high-grade", "low-grade", "none"] and task["target"] == "diagnosis"
+    assert task["unlabelled"] == ["p012"] and task["left_out"] == {"p011": "only 1 with metastasis"}
+    assert len(made["tasks"]["segmentation"]["subjects"]) == 13
+    single = splits.split_cohort(cohort(8, diagnosis=["none"]), folds=2, target="diagnosis")
+    assert "fewer than 2 classes" in single["tasks"]["classification"]["reason"]
+    with pytest.raises(ValueError, match="no column 'grad'; it has diagnosis, included, labels"):
+        splits.split_cohort(rows, target="grad")
+
+
+def test_requests_no_cohort_can_meet():
+    with pytest.raises(ValueError, match="at least 2"):
+        splits.split_cohort(cohort(), folds=1)
+    with pytest.raises(ValueError, match="pet"):
+        splits.split_cohort(cohort(), sequences=["pet"])
+
+
+def test_a_tampered_split_is_refused():
+    made = splits.split_cohort(cohort(), folds=3)
+    leaking = copy.deepcopy(made)
+    fold = leaking["tasks"]["segmentation"]["folds"][1]
+    fold["train"].append(fold["test"][0])
+    with pytest.raises(ValueError, match=r"segmentation, fold 1: \['p\d+'\] are in training and test"):
+        splits.assert_disjoint(leaking)
+    with pytest.raises(ValueError, match="was changed"):
+        splits.verify_hash(leaking)
+    forgotten = copy.deepcopy(made)
+    forgotten["tasks"]["segmentation"]["folds"][0]["train"].pop()
+    with pytest.raises(ValueError, match="not the labelled subjects"):
+        splits.assert_disjoint(forgotten)
+    both = copy.deepcopy(made)
+    both["tasks"]["segmentation"]["unlabelled"].append("p000")
+    with pytest.raises(ValueError, match="in the folds and outside"):
+        splits.assert_disjoint(both)
