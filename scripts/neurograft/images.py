@@ -165,7 +165,7 @@ def resample(moving, shape, affine, transform=None, order=1):
     transform : ndarray, shape (4, 4), optional
         World millimetres of the target to world millimetres of `moving`; identity if absent.
     order : int
-        0 nearest, 1 linear, 3 cubic B-spline (clipped to the range of the input, since
+        0 nearest, 1 linear, 3 cubic B-spline (clipped to the range of the input and zero, since
         splines overshoot at edges).
 
     Returns
@@ -181,7 +181,7 @@ def resample(moving, shape, affine, transform=None, order=1):
     matrix = np.where(np.abs(matrix - np.round(matrix)) < 1e-6, np.round(matrix), matrix)
     out = ndimage.affine_transform(data, matrix[:3, :3], matrix[:3, 3], tuple(shape), order=order)
     if order > 1:
-        np.clip(out, data.min(), data.max(), out=out)
+        np.clip(out, min(data.min(), 0), max(data.max(), 0), out=out)
     return image(out, affine)
 
 

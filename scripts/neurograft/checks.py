@@ -1,0 +1,299 @@
+"""Open a subject's files, check them, and say in plain words what is wrong with them.
+
+`import_scans` is the only place where a subject can leave the run. Nothing that a file holds raises
+here: a fault is found, named with what to do about it, and the subject is excluded.
+"""
+
+import gzip
+import os
+import zlib
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+from neurograft.geometry import check_geometry, same_grid, voxel_sizes
+from neurograft.images import SEQUENCES, ScanError, image, read_json
+from neurograft.regions import recognise_scheme
+
+STRAY_SHARE = 0.01  # of the voxels may be no number, if they lie outside of the head
+LARGEST_TUMOUR = 800.0  # ml; more is a brain mask or a map of tissues
+LARGEST_BRAIN = 2000.0  # ml, with the fluid around it; a head has more
+
+
+def import_scans(subject, found, layout, reference=("t1c", "t1", "flair", "t2"), labels="auto"):
+    """Read and check everything a subject has.
+
+    Parameters
+    ----------
+    subject : str
+        Label X.
+    found : dict
+        What `cohort.find_subjects` says of the subject.
+    layout : str
+        A row of `cohort.DATASETS`.
+    reference : sequence of str
+        The first of these that is present is the reference sequence.
+    labels : str
+        "auto" or a row of `regions.LABEL_SCHEMES`.
+
+    Returns
+    -------
+    status : dict
+        As JSON can hold it: `included`, `reason`, `notes`, `sequences` (with file, shape and affine of
+        the original grid, and whether the skull is already off), `reference`, `coregistered`, `labels`,
+        `scheme`, `site`, `columns`, `name`.
+    scans : dict of str to nibabel.Nifti1Image
+        Canonical float32 images, "labels" as uint8; empty if the subject is excluded.
+    """
+    problems, notes, scans, facts = list(found["problems"]), list(found["notes"]), {}, {}
+    for sequence in (name for name in SEQUENCES if name in found["files"]):
+        scan, about = _try_reading(sequence, problems, notes, read_scan, found["files"][sequence])
+        if about:
+            scans[sequence], facts[sequence] = scan, about
+    if not scans and not problems:
+        problems.append("no sequence found; give at least one of t1, t1c, t2, flair")
+    order = [name for name in (*reference, *SEQUENCES) if name in scans]
+    label, scheme = None, found["scheme"] if labels == "auto" else labels
+    if "labels" in found["files"] and scans:
+        wanted = ({name: scans[name] for name in order}, found["scheme"], labels)
+        scan, label = _try_reading("labels", problems, notes, read_labels, found["files"]["labels"], *wanted)
+        if label:
+            scans["labels"], scheme = scan, label["scheme"]
+    people = found["columns"] | (_read_participant(found) if layout == "phantom" else {})
+    status = {
+        "subject": subject,
+        "name": found["name"],
+        "included": not problems,
+        "reason": "; ".join(problems),
+        "notes": notes,
+        "layout": layout,
+        "sequences": facts,
+        "reference": order[0] if order else None,
+        "coregistered": not problems and _share_one_space(scans, facts, 0.9 if layout == "brats" else 0.98),
+        "labels": None if problems else label,
+        "scheme": scheme,
+        "site": people.pop("site", "") or found["site"],
+        "columns": people,
+    }
+    return status, {} if problems else scans
+
+
+def _try_reading(name, problems, notes, read, *args):
+    """Read one file; its fault goes to the problems, what was put right to the notes."""
+    try:
+        scan, about, said = read(*args)
+    except ScanError as error:
+        problems.append(f"{name}: {error}")
+        return None, None
+    notes += [f"{name}: {note}" for note in said]
+    return scan, about
+
+
+def _read_participant(found):
+    """Read the columns that a simulated subject brings beside its images."""
+    file = Path(next(iter(found["files"].values()))).with_name("participant.json")
+    return read_json(file) if file.exists() else {}
+
+
+def read_scan(path):
+    """Read one image and check all that can be checked of it alone.
+
+    Parameters
+    ----------
+    path : str or Path
+        NIfTI-1 or -2, gzipped or not.
+
+    Returns
+    -------
+    scan : nibabel.Nifti1Image
+        Canonical, float32, finite.
+    facts : dict
+        `file`, `shape` and `affine` of the original grid, `stripped`.
+    notes : list of str
+        What was put right on the way.
+
+    Raises
+    ------
+    ScanError
+        With file, fault and what to do.
+    """
+    data, affine, notes = _read_volume(path)
+    stray = ~np.isfinite(data)
+    if stray.any():
+        count = int(stray.sum())
+        inside = int((stray & _head(data, stray)).sum())
+        if inside or count > STRAY_SHARE * data.size:
+            where = f"{inside} of them inside the head" if inside else f"{count / data.size:.1%} of the image"
+            raise ScanError(f"{path} has {count} voxels that are not numbers, {where}; export it again")
+        data[stray] = 0
+        notes.append(f"{count} voxels outside of the head were not numbers, set to 0")
+    if data.min() == data.max():
+        raise ScanError(f"{path} is constant ({data.flat[0]:g} everywhere), not a scan; export it again")
+    sample = data[data != 0][:: max(1, data.size // 100_000)]
+    if len(np.unique(sample)) < 8:
+        raise ScanError(f"{path} holds fewer than 8 grey values, so it is a mask, not a scan; give the scan itself")
+    scan = _canonical(data, affine)
+    stripped = looks_stripped(scan)
+    grid = {"file": os.path.abspath(path), "shape": list(data.shape), "affine": affine.tolist()}
+    return scan, grid | {"stripped": stripped}, notes
+
+
+def _canonical(data, affine):
+    """Reorient to RAS+ with a fresh header."""
+    turned = nib.as_closest_canonical(nib.Nifti1Image(data, affine))
+    return image(np.ascontiguousarray(turned.dataobj), turned.affine)
+
+
+def _read_volume(path):
+    """Read a file as (float32 array of three axes, affine, notes); faults of header and gzip raise ScanError."""
+    loaded = _open_nifti(path)
+    check_geometry(path, loaded)
+    with np.errstate(all="ignore"):  # a value too large for float32 becomes infinite and is caught later
+        try:
+            data = loaded.get_fdata(dtype=np.float32, caching="unchanged")
+        except Exception as error:  # nibabel has no common class for what a broken file can do
+            raise ScanError(f"{path} cannot be read ({error}); export or copy it again") from None
+    notes = [f"a series of one volume, shape {data.shape}, read as one image"] if data.ndim > 3 else []
+    return np.array(data.reshape(data.shape[:3])), loaded.affine, notes
+
+
+def _open_nifti(path):
+    """Parse a whole file in memory, so that the checksum at the end of a gzip is read too."""
+    try:
+        raw = Path(path).read_bytes()
+        if raw[:2] == b"\x1f\x8b":
+            raw = gzip.decompress(raw)
+    except FileNotFoundError:
+        advice = "fetch the file that the link points to" if os.path.islink(path) else "correct the path"
+        raise ScanError(f"{path} does not exist; {advice}") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise ScanError(f"{path} is a damaged gzip file; copy or download it again") from None
+    except OSError as error:
+        raise ScanError(f"{path} cannot be opened ({error.strerror}); check the file and its permissions") from None
+    try:
+        kind = nib.Nifti2Image if 540 in (_size(raw, "little"), _size(raw, "big")) else nib.Nifti1Image
+        loaded = kind.from_bytes(raw)
+        need = int(loaded.dataobj.offset) + int(np.prod(loaded.shape, dtype=object)) * loaded.get_data_dtype().itemsize
+    except Exception:  # any bytes can come here, and nibabel has no common class for them
+        raise ScanError(f"{path} is not a NIfTI image (.nii or .nii.gz); convert it to NIfTI") from None
+    if need > len(raw):
+        raise ScanError(f"{path} is cut off ({len(raw)} of {need} bytes); copy or download it again")
+    if loaded.get_data_dtype().kind not in "iuf":
+        raise ScanError(f"{path} holds colours or complex numbers; export it as a plain grey-value image")
+    return loaded
+
+
+def _size(raw, order):
+    """Read the header's first field, its own size, which tells NIfTI-1 (348) from NIfTI-2 (540)."""
+    return int.from_bytes(raw[:4], order)
+
+
+def _head(data, stray):
+    """Give the filled foreground: what is brighter than a tenth of the bright voxels, and its holes."""
+    known = np.where(stray, 0, data)
+    if not known.any():
+        return np.ones(data.shape, bool)
+    return ndimage.binary_fill_holes(ndimage.binary_closing(known > 0.1 * np.percentile(known[known != 0], 99)))
+
+
+def looks_stripped(scan):
+    """Tell whether the skull is already off.
+
+    Outside of a stripped brain everything is exactly zero, on most of each face of the field of view
+    too; what is left is one piece, and with its holes filled no larger than a brain. A head whose air was
+    set to zero has the scalp, which closes around the dark skull, and is larger; a defaced head too.
+
+    Parameters
+    ----------
+    scan : nibabel.Nifti1Image
+        Canonical.
+
+    Returns
+    -------
+    bool
+    """
+    mask = np.asanyarray(scan.dataobj) != 0
+    faces = [mask.take(end, axis).mean() for axis in range(3) for end in (0, -1)]
+    if mask.mean() > 0.7 or max(faces) > 0.5:
+        return False
+    filled = _filled(scan)
+    pieces, _ = ndimage.label(filled)
+    largest = np.bincount(pieces.ravel())[1:].max(initial=0)
+    sizes = voxel_sizes(scan.affine)
+    volume = filled.sum() * np.prod(sizes * _steps(sizes)) / 1000
+    return bool(300 < volume < LARGEST_BRAIN and largest > 0.9 * filled.sum())
+
+
+def _steps(sizes):
+    """Thin a grid to about 2 mm: take every how-manieth voxel along each axis."""
+    return np.maximum(1, np.round(2.0 / sizes)).astype(int)
+
+
+def _filled(scan):
+    """Give the non-zero voxels, thinned to about 2 mm, with the holes of each axial slice filled."""
+    x, y, z = _steps(voxel_sizes(scan.affine))
+    mask = np.asanyarray(scan.dataobj)[::x, ::y, ::z] != 0
+    return np.stack([ndimage.binary_fill_holes(mask[..., k]) for k in range(mask.shape[2])], axis=2)
+
+
+def _share_one_space(scans, facts, overlap):
+    """Tell whether all sequences are stripped, on one grid and cut to nearly one mask: registered before.
+
+    The least Dice between masks is lower for a BraTS release, whose sequences are known to be registered
+    but in 2023 were cut out one by one (0.96 in a metastasis case; two that were never aligned reach 0.94).
+    """
+    names = list(facts)
+    first = scans[names[0]]
+    if not all(facts[name]["stripped"] and same_grid(scans[name], first) for name in names):
+        return False
+    masks = [_filled(scans[name]) for name in names]
+    overlaps = [2 * (mask & masks[0]).sum() / (mask.sum() + masks[0].sum()) for mask in masks]
+    return bool(min(overlaps) > overlap)
+
+
+def read_labels(path, scans, naming="", wanted="auto"):
+    """Read a label image and check it against the scans.
+
+    Parameters
+    ----------
+    path : str or Path
+    scans : dict of str to nibabel.Nifti1Image
+        Canonical; the label belongs to the first whose grid it has.
+    naming, wanted : str
+        See `regions.recognise_scheme`.
+
+    Returns
+    -------
+    labels : nibabel.Nifti1Image
+        Canonical, uint8.
+    record : dict
+        `file`, `values`, `scheme`, `certain`, `grid_of`.
+    notes : list of str
+
+    Raises
+    ------
+    ScanError
+    """
+    data, affine, notes = _read_volume(path)
+    if not np.isfinite(data).all() or np.abs(data - np.round(data)).max() > 1e-3:
+        raise ScanError(f"{path} holds values that are no whole numbers; labels need nearest-neighbour resampling")
+    values = [int(value) for value in np.unique(np.round(data)) if value != 0]
+    try:
+        scheme, certain = recognise_scheme(values, naming, wanted)
+    except ValueError as error:
+        raise ScanError(f"{path}: {error}; recode the values, or set the label scheme") from None
+    labels = _canonical(np.round(data).astype(np.uint8), affine)
+    grid_of = next((name for name, scan in scans.items() if same_grid(labels, scan)), None)
+    if grid_of is None:
+        grids = ", ".join(f"{name} {scan.shape}" for name, scan in scans.items())
+        raise ScanError(f"{path} {labels.shape} is on the grid of no sequence ({grids}); resample it to one of them")
+    volume = (data != 0).sum() * np.prod(voxel_sizes(affine)) / 1000
+    if volume > LARGEST_TUMOUR:
+        raise ScanError(f"{path} marks {volume:.0f} ml, more than a tumour: a brain mask or a map of tissues?")
+    if not values:
+        notes.append("no tumour in the label, kept as tumour-free")
+    on_scan = image(np.asanyarray(labels.dataobj), scans[grid_of].affine)
+    record = {"file": os.path.abspath(path), "values": values, "scheme": scheme, "certain": certain}
+    return on_scan, record | {"grid_of": grid_of}, notes

@@ -1,0 +1,258 @@
+"""From the names in a dataset to subjects, and from what became of them to one table.
+
+Imported while the Snakefile is parsed, by every job of a cluster: standard library only, and the
+finders list names without opening an image. (The BIDS library that was tried takes more than the whole
+budget of 0.5 s for the names of 1,000 subjects: docs/decisions.md.)
+"""
+
+import os
+import re
+
+from neurograft.names import list_bids_images, list_folder, may_hold_tumours, rank_bids, subject_label, take_one
+from neurograft.regions import LABEL_SCHEMES, cohort_scheme
+from neurograft.tables import TableError, read_table, write_table
+
+__all__ = ["DATASETS", "CohortError", "find_subjects", "gather_cohort", "read_table", "write_table"]
+
+SEQUENCES = ("t1", "t1c", "t2", "flair")
+FIXED_COLUMNS = ("participant_id", "included", "reason", "sequences", "labels", "site", "scheme", "name", "notes")
+SITE_COLUMNS = ("site", "center", "centre", "site_id")
+BRATS_NAMES = {
+    "_t1": ("t1", "brats2018"),
+    "_t1ce": ("t1c", "brats2018"),
+    "_t2": ("t2", "brats2018"),
+    "_flair": ("flair", "brats2018"),
+    "_seg": ("labels", "brats2018"),
+    "_segm": ("labels", "brats2018"),  # one case of the 2020 release is named so
+    "-t1n": ("t1", "brats2023"),
+    "-t1c": ("t1c", "brats2023"),
+    "-t2w": ("t2", "brats2023"),
+    "-t2f": ("flair", "brats2023"),
+    "-seg": ("labels", "brats2023"),
+}
+
+
+class CohortError(ValueError):
+    """A fault of the dataset as a whole; one line that says what to do."""
+
+
+def find_subjects(layout, root=None, subjects=0):
+    """List a dataset's subjects and their files, by name alone.
+
+    Parameters
+    ----------
+    layout : str
+        A row of `DATASETS`.
+    root : str, or list of str
+        Folder (bids, brats), TSV (table), or where the simulated scans will be (phantom; by default
+        `results/simulated`). Several are joined.
+    subjects : int
+        How many subjects a phantom has; other layouts find theirs.
+
+    Returns
+    -------
+    dict of str to dict
+        Subject label X (letters and digits of the original name) to `name`, `source` (folder or row),
+        `files` (sequence, or "labels", to path), `site`, `columns` (the dataset's own, str to str),
+        `scheme` (the label scheme its file names speak for, or ""), `problems`, `notes`.
+
+    Raises
+    ------
+    CohortError
+        If a root is not there, holds no subject, or two subjects have the same label.
+    """
+    found = {}
+    for place in (root or [None]) if isinstance(root, list | tuple) else [root]:
+        try:
+            listed = DATASETS[layout](os.path.expanduser(place or ""), subjects)
+        except TableError as error:
+            raise CohortError(str(error)) from None
+        if not listed:
+            fault = "holds no subject" if place and os.path.exists(place) else "does not exist"
+            raise CohortError(f"dataset.root '{place or ''}' {fault}; layout {layout} expects {EXPECTED[layout]}")
+        for entry in listed:
+            label = subject_label(entry["name"])
+            if not label:
+                raise CohortError(f"{entry['source']}: give subject '{entry['name']}' a name with letters or digits")
+            if label in found:
+                both = f"{found[label]['source']} and {entry['source']}"
+                raise CohortError(f"{both} are both subject '{label}' (only a-z and 0-9 count); rename or remove one")
+            found[label] = entry
+    return found
+
+
+def _subject(name, source, files, columns, scheme="", problems=(), notes=()):
+    """Put one subject together; its site moves out of the columns."""
+    columns = {key: "" if value == "n/a" else value for key, value in columns.items()}
+    sites = [columns.pop(key) for key in list(columns) if key.lower() in SITE_COLUMNS]
+    return {
+        "name": name,
+        "source": source,
+        "files": {kind: files[kind] for kind in (*SEQUENCES, "labels") if kind in files},
+        "site": next(filter(None, sites), ""),
+        "columns": columns,
+        "scheme": scheme,
+        "problems": list(problems),
+        "notes": list(notes),
+    }
+
+
+def _find_brats(root, _, depth=4, path=()):
+    """Find the folders of a BraTS release, nested or not: `[HGG|LGG/]<subject>/<subject>_t1.nii.gz`."""
+    folders, files = list_folder(root)
+    stems = {}
+    for file in files:
+        match = re.match(r"(.+)([_-][a-z0-9]+)\.nii(\.gz)?$", file, re.I)
+        if match and match[2].lower() in BRATS_NAMES:
+            stems.setdefault(match[1], []).append((*BRATS_NAMES[match[2].lower()], os.path.join(root, file)))
+    path = (*path, os.path.basename(os.path.abspath(root)))
+    # a folder is one subject, also if a file in it is misnamed; else several subjects' files lie side by side
+    if len(stems) > 1 and path[-1] not in stems:
+        return [_brats_subject(stem, os.path.join(root, stem), path, found) for stem, found in stems.items()]
+    if stems:
+        return [_brats_subject(path[-1], root, path, sum(stems.values(), []))]
+    if not depth:
+        return []
+    return [one for folder in folders for one in _find_brats(os.path.join(root, folder), 0, depth - 1, path)]
+
+
+def _brats_subject(name, source, path, found):
+    """Read site, patient and grade from a BraTS name and its folders, where they are there."""
+    candidates, columns = {}, {}
+    for sequence, _, file in found:
+        candidates.setdefault(sequence, []).append(file)
+    files, notes = take_one(candidates, rank=lambda file: (not file.endswith(".gz"), file))
+    # Brats18_CBICA_ABM_1 and BraTS-GLI-00001-000 end in the number of the examination, the patient comes before
+    for pattern in (r"(brats1[789]_([a-z0-9]+)_.+)_\d+$", r"(brats-[a-z]+-\d+)()-\d+$"):
+        match = re.match(pattern, name, re.I)
+        if match:
+            columns = {"patient": match[1], "site": match[2]}
+    grades = [part.upper() for part in path if part.upper() in ("HGG", "LGG")]
+    if grades:
+        columns["grade"] = grades[-1]
+    return _subject(name, source, files, columns, scheme=found[0][1], notes=notes)
+
+
+def _find_bids(root, _):
+    """Find the subjects of a BIDS dataset, with labels from itself or its derivatives."""
+    table = os.path.join(root, "participants.tsv")
+    people = {row.pop("participant_id", ""): row for row in read_table(table)} if os.path.exists(table) else {}
+    shelves = [os.path.join(root, "derivatives", name) for name in list_folder(os.path.join(root, "derivatives"))[0]]
+    shelves = [shelf for shelf in shelves if may_hold_tumours(shelf)]
+    return [_bids_subject(root, name, people, shelves) for name in list_folder(root)[0] if name.startswith("sub-")]
+
+
+def _bids_subject(root, name, people, shelves):
+    """Choose a subject's session and files: most sequences, first run, as the notes say.
+
+    Labels are `*_dseg.nii.gz` beside the scans, else in `derivatives/*/sub-X/[ses-Y/][anat/]`.
+    """
+    folder, sessions = os.path.join(root, name), {}
+    for session in ["", *(part for part in list_folder(folder)[0] if part.startswith("ses-"))]:
+        scans, labels = list_bids_images(os.path.join(folder, session, "anat"))
+        if scans:
+            sessions[session] = (scans, labels)
+    session = max(sessions, key=lambda key: len(sessions[key][0]), default="")  # the first of equals
+    scans, labels = sessions.get(session, ({}, []))
+    if not labels:
+        below = dict.fromkeys([os.path.join(session, "anat"), session, "anat", ""])
+        places = [os.path.join(shelf, name, part) for shelf in shelves for part in below]
+        labels = [file for place in places for file in list_bids_images(place)[1]]
+    files, notes = take_one(scans | ({"labels": labels} if labels else {}), rank_bids)
+    if len(sessions) > 1:
+        notes.append(f"took session {session or 'without name'} of {len(sessions)}: the first with most sequences")
+    columns = people.get(name) or people.get(name.removeprefix("sub-")) or {}
+    return _subject(name, folder, files, columns, notes=notes)
+
+
+def _find_table(path, _):
+    """Read a TSV of paths; a path that does not exist is that subject's problem, not the run's."""
+    if not os.path.exists(path):
+        return []
+    reserved, found = {"participant_id", "labels", *SEQUENCES}, []
+    for number, fields in enumerate(read_table(path), start=2):
+        row = {(k.lower() if k.lower() in reserved else k): _unquote(v) for k, v in fields.items()}
+        if "participant_id" not in row or not row.keys() & set(SEQUENCES):
+            raise CohortError(f"{path} has the columns {', '.join(fields)}; layout table expects {EXPECTED['table']}")
+        source, files, problems = f"row {number} of {path}", {}, []
+        for name in (*SEQUENCES, "labels"):
+            if row.get(name, "") not in ("", "n/a"):
+                files[name] = os.path.join(os.path.dirname(path), os.path.expanduser(row[name]))
+                if not os.path.exists(files[name]):
+                    problems.append(f"{name}: {files.pop(name)} does not exist; correct {source}")
+        columns = {key: value for key, value in row.items() if key not in reserved}
+        found.append(_subject(row["participant_id"], source, files, columns, problems=problems))
+    return found
+
+
+def _unquote(value):
+    """Take off outer blanks, and the quotes that a spreadsheet puts around a field with a comma."""
+    value = value.strip()
+    return value[1:-1].replace('""', '"') if len(value) > 1 and value[0] == value[-1] == '"' else value
+
+
+def _find_phantom(root, subjects):
+    """Name the simulated subjects; their files come to be during the run."""
+    found = []
+    for name in (f"phantom{index + 1:03d}" for index in range(subjects)):
+        folder = f"{root or 'results/simulated'}/sub-{name}"
+        files = {kind: f"{folder}/{kind}.nii.gz" for kind in (*SEQUENCES, "labels")}
+        found.append(_subject(name, folder, files, {}, scheme="brats2018"))
+    return found
+
+
+def gather_cohort(statuses):
+    """Make the rows of `cohort.tsv`, one a subject, whether it is in or not.
+
+    Here the label scheme is settled: a label whose values fit more than one scheme takes the cohort's,
+    and one that does not fit the cohort's counts as no label, with a note.
+
+    Parameters
+    ----------
+    statuses : list of dict
+        What `checks.import_scans` gave for each subject.
+
+    Returns
+    -------
+    list of dict
+        `FIXED_COLUMNS`, then every column of the datasets; a clash is renamed to `dataset_<column>`.
+    """
+    common = cohort_scheme(statuses)
+    own = dict.fromkeys(key for status in statuses for key in status["columns"])
+    rows = []
+    for status in statuses:
+        scheme, labels, notes = _settle_scheme(status, common)
+        fixed = {
+            "participant_id": status["subject"],
+            "included": status["included"],
+            "reason": status["reason"],
+            "sequences": ",".join(status["sequences"]),
+            "labels": labels,
+            "site": status["site"],
+            "scheme": scheme,
+            "name": status["name"],
+            "notes": "; ".join(notes),
+        }
+        others = {f"dataset_{k}" if k in FIXED_COLUMNS else k: status["columns"].get(k, "") for k in own}
+        rows.append(fixed | others)
+    return rows
+
+
+def _settle_scheme(status, common):
+    """Give a subject's scheme, whether its label can be used in the cohort, and its notes."""
+    scheme, labels, notes = status["scheme"], status["labels"], status["notes"]
+    if labels is None:
+        return scheme, False, notes
+    fits = set(labels["values"]) <= set(LABEL_SCHEMES.get(common, {}).values())
+    if scheme == common or (fits and not labels["certain"]):
+        return common, True, notes
+    return scheme, False, [*notes, f"labels not used: they follow {scheme}, the cohort {common}; convert them"]
+
+
+EXPECTED = {
+    "bids": "a BIDS dataset: a folder with sub-<label>/[ses-<label>/]anat/*_T1w.nii.gz and the like",
+    "brats": "a folder of BraTS cases: <case>/<case>_t1.nii.gz (2018-2021) or <case>/<case>-t1n.nii.gz (2023)",
+    "table": "a tab-separated file with the column participant_id and paths in t1, t1c, t2, flair, labels",
+    "phantom": "demo subjects to simulate: set their number to 1 or more",
+}
+DATASETS = {"bids": _find_bids, "brats": _find_brats, "table": _find_table, "phantom": _find_phantom}

@@ -1,0 +1,118 @@
+"""What file and folder names say: subject labels, BIDS entities, the choice among duplicates.
+
+Standard library only; used while the Snakefile is parsed.
+"""
+
+import json
+import os
+import re
+import unicodedata
+
+BIDS_SUFFIXES = {"T1w": "t1", "T2w": "t2", "inplaneT2": "t2", "FLAIR": "flair"}
+# derivatives whose dseg files are anatomy, or the predictions of this project
+NOT_TUMOUR = "fmriprep|nipreps|freesurfer|fastsurfer|synthseg|cat12|qsiprep|neurograft"
+
+
+def subject_label(name):
+    """Reduce a name to the letters and digits that BIDS allows, accents dropped, `sub-` removed."""
+    plain = unicodedata.normalize("NFKD", name.removeprefix("sub-")).encode("ascii", "ignore").decode()
+    return re.sub("[^0-9A-Za-z]", "", plain)
+
+
+def list_folder(folder):
+    """Sort a folder's visible entries into names of folders and names of files; none if it is not there."""
+    try:
+        with os.scandir(folder) as entries:
+            seen = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+    except OSError:
+        return [], []
+    return [name for name, is_folder in seen if is_folder], [name for name, is_folder in seen if not is_folder]
+
+
+def take_one(candidates, rank):
+    """Choose one file for each sequence, and note what is left aside.
+
+    Parameters
+    ----------
+    candidates : dict of str to list of str
+        Sequence to paths.
+    rank : callable
+        Path to a key; the lowest is taken.
+
+    Returns
+    -------
+    taken : dict of str to str
+    notes : list of str
+    """
+    taken, notes = {}, []
+    for sequence, paths in sorted(candidates.items()):
+        taken[sequence], *others = sorted(paths, key=rank)
+        if others:
+            left = ", ".join(os.path.basename(path) for path in others)
+            notes.append(f"{sequence}: took {os.path.basename(taken[sequence])}, left {left}")
+    return taken, notes
+
+
+def split_bids_name(file):
+    """Take a BIDS file name apart.
+
+    Returns
+    -------
+    entities : dict of str to str
+    suffix, extension : str
+        For example "T1w" and ".nii.gz".
+    """
+    stem, _, extension = file.partition(".")
+    *pairs, suffix = stem.split("_")
+    return dict(pair.split("-", 1) for pair in pairs if "-" in pair), suffix, f".{extension}"
+
+
+def list_bids_images(folder):
+    """Sort the images of one BIDS folder.
+
+    T1w with the entity `ce` is the T1 with contrast agent, inplaneT2 a T2; phase images are left out. A
+    `dseg` counts as a tumour label unless it says that it is something else: another `space`, an
+    `atlas`, a `desc` of anatomy or of candidates.
+
+    Returns
+    -------
+    scans : dict of str to list of str
+        Sequence to paths.
+    labels : list of str
+    """
+    scans, labels = {}, []
+    for file in list_folder(folder)[1]:
+        entities, suffix, extension = split_bids_name(file)
+        if extension not in (".nii", ".nii.gz") or entities.get("part", "mag") != "mag":
+            continue
+        if suffix in BIDS_SUFFIXES:
+            sequence = "t1c" if suffix == "T1w" and "ce" in entities else BIDS_SUFFIXES[suffix]
+            scans.setdefault(sequence, []).append(os.path.join(folder, file))
+        elif suffix == "dseg" and not _says_other(entities):
+            labels.append(os.path.join(folder, file))
+    return scans, labels
+
+
+def _says_other(entities):
+    """Tell whether the name of a `dseg` says that it is no tumour label on the grid of a scan."""
+    moved = entities.get("space", "orig") not in ("orig", "individual")
+    anatomy = re.search("aseg|aparc|tissue|candidates", entities.get("desc", ""), re.I)
+    return moved or "atlas" in entities or anatomy is not None
+
+
+def rank_bids(path):
+    """Rank duplicates: full before in-plane, face left before defaced, plain names first, first run, name."""
+    file = os.path.basename(path)
+    entities, suffix, _ = split_bids_name(file)
+    run = re.sub(r"\D", "", entities.pop("run", "")) or "0"
+    return suffix.startswith("inplane"), "deface" in file.lower(), len(entities), int(run), file
+
+
+def may_hold_tumours(shelf):
+    """Tell whether a folder of derivatives may hold tumour labels, by its name and its `GeneratedBy`."""
+    try:
+        with open(os.path.join(shelf, "dataset_description.json"), encoding="utf-8") as file:
+            makers = json.dumps(json.load(file).get("GeneratedBy", ""))
+    except (OSError, ValueError, AttributeError):
+        makers = ""
+    return not re.search(NOT_TUMOUR, os.path.basename(shelf) + makers, re.I)

@@ -1,0 +1,291 @@
+"""Datasets by their names, and the table of who is in."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from neurograft import cohort
+from neurograft.cohort import CohortError, find_subjects
+
+SHARED = Path(__file__).parents[2] / "shared/data"
+needs_scans = pytest.mark.skipif(not SHARED.exists(), reason=f"real scans are not at {SHARED}")
+
+
+def touch(root, *paths):
+    """Make empty files, and their folders."""
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+
+
+def brats_case(root, folder, kinds=("_t1", "_t1ce", "_t2", "_flair", "_seg"), suffix=".nii.gz"):
+    name = Path(folder).name
+    touch(root, *(f"{folder}/{name}{kind}{suffix}" for kind in kinds))
+
+
+def names_of(found):
+    """The base names of a subject's files."""
+    return {kind: Path(path).name for kind, path in found["files"].items()}
+
+
+def test_colliding_labels_stop_the_run(tmp_path):
+    brats_case(tmp_path, "a/Case_1")
+    brats_case(tmp_path, "b/Case-1")
+    with pytest.raises(CohortError, match="both subject 'Case1'") as caught:
+        find_subjects("brats", [str(tmp_path / "a"), str(tmp_path / "b")])
+    assert "a/Case_1" in str(caught.value) and "b/Case-1" in str(caught.value) and "rename" in str(caught.value)
+
+
+def test_a_name_without_letters_or_digits_stops_the_run(tmp_path):
+    brats_case(tmp_path, "病人")
+    with pytest.raises(CohortError, match="letters or digits"):
+        find_subjects("brats", str(tmp_path))
+
+
+@pytest.mark.parametrize("layout", ["bids", "brats", "table"])
+def test_a_root_that_is_missing_or_empty(tmp_path, layout):
+    empty = tmp_path / "empty"
+    empty.write_text("participant_id\tt1\n") if layout == "table" else empty.mkdir()
+    for root, fault in (
+        (tmp_path / "nowhere", "does not exist"),
+        (empty, "holds no subject"),
+        ([], "does not exist"),
+    ):
+        with pytest.raises(CohortError, match=fault) as caught:
+            find_subjects(layout, root and str(root))
+        assert cohort.EXPECTED[layout] in str(caught.value) and "\n" not in str(caught.value)
+
+
+# brats
+
+
+def test_brats_2018_naming_in_grade_folders(tmp_path):
+    brats_case(tmp_path, "HGG/Brats18_CBICA_ABM_1")
+    brats_case(tmp_path, "LGG/Brats18_2013_6_1", suffix=".nii")
+    found = find_subjects("brats", str(tmp_path))
+    high, low = found["Brats18CBICAABM1"], found["Brats18201361"]
+    assert list(high["files"]) == ["t1", "t1c", "t2", "flair", "labels"]
+    assert names_of(high)["t1c"] == "Brats18_CBICA_ABM_1_t1ce.nii.gz"
+    assert (high["site"], low["site"]) == ("CBICA", "2013")
+    assert high["columns"] == {"patient": "Brats18_CBICA_ABM", "grade": "HGG"}
+    assert low["columns"]["grade"] == "LGG" and names_of(low)["labels"].endswith("_seg.nii")
+    assert high["scheme"] == "brats2018" and high["name"] == "Brats18_CBICA_ABM_1"
+
+
+def test_brats_2020_has_no_site_and_a_misnamed_label(tmp_path):
+    brats_case(tmp_path, "BraTS20_Training_355", ("_t1", "_t1ce", "_t2", "_flair"))
+    touch(tmp_path, "BraTS20_Training_355/W39_1998.09.19_Segm.nii", "name_mapping.csv")
+    (found,) = find_subjects("brats", str(tmp_path)).values()
+    assert found["site"] == "" and found["columns"] == {}
+    assert names_of(found)["labels"] == "W39_1998.09.19_Segm.nii"
+
+
+def test_brats_2023_naming(tmp_path):
+    for visit in ("000", "001"):
+        brats_case(tmp_path, f"BraTS-GLI-00005-{visit}", ("-t1n", "-t1c", "-t2w", "-t2f"))
+    found = find_subjects("brats", str(tmp_path))
+    assert list(found) == ["BraTSGLI00005000", "BraTSGLI00005001"]
+    assert {entry["columns"]["patient"] for entry in found.values()} == {"BraTS-GLI-00005"}
+    assert names_of(found["BraTSGLI00005000"])["flair"] == "BraTS-GLI-00005-000-t2f.nii.gz"
+    assert all(entry["scheme"] == "brats2023" and "labels" not in entry["files"] for entry in found.values())
+
+
+def test_brats_files_side_by_side_and_twice(tmp_path):
+    touch(tmp_path, "flat/A_t1.nii.gz", "flat/A_t2.nii.gz", "flat/B_t1.nii", "flat/B_t1.nii.gz", "flat/._B_t1.nii")
+    found = find_subjects("brats", str(tmp_path / "flat"))
+    assert list(found) == ["A", "B"] and set(found["A"]["files"]) == {"t1", "t2"}
+    assert names_of(found["B"]) == {"t1": "B_t1.nii.gz"} and found["B"]["notes"] == [
+        "t1: took B_t1.nii.gz, left B_t1.nii"
+    ]
+
+
+def test_roots_are_joined_and_paths_may_be_strange(tmp_path):
+    brats_case(tmp_path / "Ärzte & co (1)", "Brats18_TCIA01_1_1")
+    brats_case(tmp_path / "second", "BraTS-MET-1-000", ("-t1c",))
+    found = find_subjects("brats", [str(tmp_path / "Ärzte & co (1)"), str(tmp_path / "second")])
+    assert list(found) == ["Brats18TCIA0111", "BraTSMET1000"]
+    assert all(Path(path).exists() for entry in found.values() for path in entry["files"].values())
+
+
+# bids
+
+
+def test_bids_sequences_and_participants(tmp_path):
+    stem = "sub-01/anat/sub-01"
+    touch(tmp_path, f"{stem}_T1w.nii.gz", f"{stem}_ce-gadolinium_T1w.nii.gz", f"{stem}_T2w.nii", f"{stem}_FLAIR.nii.gz")
+    touch(tmp_path, f"{stem}_inplaneT2.nii.gz", f"{stem}_T1w.json", "sub-01/func/sub-01_task-a_bold.nii.gz")
+    touch(tmp_path, f"{stem}_part-phase_T1w.nii.gz", "sub-02/anat/sub-02_inplaneT2.nii.gz", "sub-03/func/x.nii.gz")
+    (tmp_path / "participants.tsv").write_text("participant_id\tage\tSite\nsub-01\t50\tÅrhus\n02\tn/a\tOslo\n")
+    found = find_subjects("bids", str(tmp_path))
+    assert list(found) == ["01", "02", "03"]
+    assert names_of(found["01"]) == {
+        "t1": "sub-01_T1w.nii.gz",
+        "t1c": "sub-01_ce-gadolinium_T1w.nii.gz",
+        "t2": "sub-01_T2w.nii",
+        "flair": "sub-01_FLAIR.nii.gz",
+    }
+    assert found["01"]["site"] == "Århus" and found["01"]["columns"] == {"age": "50"}
+    assert found["02"]["site"] == "Oslo" and found["02"]["columns"] == {"age": ""}
+    assert names_of(found["02"]) == {"t2": "sub-02_inplaneT2.nii.gz"} and found["03"]["files"] == {}
+    assert found["01"]["notes"] == ["t2: took sub-01_T2w.nii, left sub-01_inplaneT2.nii.gz"]
+
+
+def test_bids_session_with_most_sequences(tmp_path):
+    for name, kinds in (("ses-1", ["T1w"]), ("ses-2", ["T1w", "T2w"]), ("ses-3", ["T1w", "FLAIR"])):
+        touch(tmp_path, *(f"sub-a/{name}/anat/sub-a_{name}_{kind}.nii.gz" for kind in kinds))
+    touch(tmp_path, "derivatives/hand/sub-a/ses-2/anat/sub-a_ses-2_dseg.nii.gz")
+    touch(tmp_path, "derivatives/hand/sub-a/ses-3/anat/sub-a_ses-3_dseg.nii.gz")
+    found = find_subjects("bids", str(tmp_path))["a"]
+    assert names_of(found)["t2"] == "sub-a_ses-2_T2w.nii.gz" and names_of(found)["labels"] == "sub-a_ses-2_dseg.nii.gz"
+    assert found["notes"] == ["took session ses-2 of 3: the first with most sequences"]
+
+
+def test_bids_duplicates_first_run_and_not_defaced(tmp_path):
+    stem = "sub-a/anat/sub-a"
+    touch(tmp_path, *(f"{stem}_run-{run}_T1w.nii.gz" for run in ("10", "2")))
+    touch(tmp_path, f"{stem}_rec-defaced_T2w.nii.gz", f"{stem}_acq-b_run-9_T2w.nii.gz")
+    found = find_subjects("bids", str(tmp_path))["a"]
+    assert names_of(found) == {"t1": "sub-a_run-2_T1w.nii.gz", "t2": "sub-a_acq-b_run-9_T2w.nii.gz"}
+    assert found["notes"][0] == "t1: took sub-a_run-2_T1w.nii.gz, left sub-a_run-10_T1w.nii.gz"
+
+
+# table
+
+
+def write_tsv(path, *rows, encoding="utf-8"):
+    path.write_bytes("\n".join("\t".join(row) for row in rows).encode(encoding))
+    return str(path)
+
+
+def test_table_paths_columns_and_missing_files(tmp_path):
+    touch(tmp_path, "scans of Zoë/flair.nii.gz", "b.nii.gz")
+    path = write_tsv(
+        tmp_path / "my table.tsv",
+        ("participant_id", "T1", "flair", "labels", "center", "note"),
+        ("p_1", str(tmp_path / "b.nii.gz"), '"scans of Zoë/flair.nii.gz"', "", "A", '"x, ""y"""'),
+        ("sub-p2", "b.nii.gz", "gone.nii.gz"),
+        encoding="utf-8-sig",
+    )
+    found = find_subjects("table", path)
+    assert list(found) == ["p1", "p2"]
+    assert {kind: Path(file).exists() for kind, file in found["p1"]["files"].items()} == {"t1": True, "flair": True}
+    assert found["p1"]["site"] == "A" and found["p1"]["columns"] == {"note": 'x, "y"'} and found["p1"]["problems"] == []
+    (problem,) = found["p2"]["problems"]
+    assert problem == f"flair: {tmp_path / 'gone.nii.gz'} does not exist; correct row 3 of {path}"
+    assert list(found["p2"]["files"]) == ["t1"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        (
+            [("participant_id", "t1"), ("a", "x"), ("b", "x"), ("a", "x")],
+            "row 2 of .* and row 4 of .* both subject 'a'",
+        ),
+        ([("id", "t1"), ("a", "x")], "expects a tab-separated file"),
+        ([("participant_id,t1",), ("a,x",)], "expects a tab-separated file"),
+        ([("participant_id", "path"), ("a", "x")], "expects a tab-separated file"),
+        ([("participant_id", "t1"), ("", "x")], "letters or digits"),
+        ([("participant_id", "t1"), ("a", "x", "y")], "row 2 has 3 fields"),
+    ],
+)
+def test_table_faults_stop_the_run(tmp_path, rows, fault):
+    with pytest.raises(CohortError, match=fault) as caught:
+        find_subjects("table", write_tsv(tmp_path / "t.tsv", *rows))
+    assert "\n" not in str(caught.value)
+
+
+def test_table_in_another_encoding(tmp_path):
+    with pytest.raises(CohortError, match="not encoded in UTF-8; save it"):
+        find_subjects("table", write_tsv(tmp_path / "t.tsv", ("participant_id", "t1"), ("é", "x"), encoding="latin-1"))
+
+
+# phantom and all
+
+
+def test_phantom_names_its_subjects_before_they_exist():
+    found = find_subjects("phantom", subjects=12)
+    assert list(found)[::11] == ["phantom001", "phantom012"]
+    assert found["phantom012"]["files"]["t1c"] == "results/simulated/sub-phantom012/t1c.nii.gz"
+    with pytest.raises(CohortError, match="set their number"):
+        find_subjects("phantom", subjects=0)
+
+
+@pytest.mark.parametrize("layout", ["bids", "brats"])
+def test_a_thousand_subjects_are_listed_in_no_time(tmp_path, layout):
+    for index in range(1000):
+        if layout == "brats":
+            brats_case(tmp_path, f"HGG/Brats18_CBICA_{index:04d}_1")
+        else:
+            stem = f"sub-{index:04d}/anat/sub-{index:04d}"
+            touch(tmp_path, *(f"{stem}_{kind}.nii.gz" for kind in ("T1w", "ce-gadolinium_T1w", "T2w", "FLAIR")))
+            touch(tmp_path, f"derivatives/hand/{stem}_dseg.nii.gz")
+    start = time.process_time()  # of this process alone, whatever else the machine does
+    found = find_subjects(layout, str(tmp_path))
+    assert time.process_time() - start < 0.5
+    assert len(found) == 1000 and all(len(entry["files"]) == 5 for entry in found.values())
+
+
+def test_listing_imports_nothing_heavy():
+    code = (
+        "import sys; from neurograft import cohort; sys.exit(bool({'numpy', 'nibabel', 'pandas'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(cohort.__file__).parents[1]).returncode == 0
+
+
+@needs_scans
+def test_real_datasets_are_recognised():
+    found = find_subjects("brats", [str(SHARED / "brats18"), str(SHARED / "brats23_unlabelled")])
+    assert len(found) == 12 and sum("labels" in entry["files"] for entry in found.values()) == 10
+    assert {entry["site"] for entry in found.values()} == {"2013", "CBICA", "TCIA01", "TCIA02", "TCIA10", ""}
+    people = find_subjects("bids", str(SHARED / "bids_ds000011"))
+    assert list(people) == ["01", "02", "03", "04"] and people["02"]["columns"] == {"sex": "F", "age": "34"}
+    assert all(list(entry["files"]) == ["t1", "t2"] for entry in people.values())
+
+
+# the table of the cohort
+
+
+def status(subject, scheme="", values=None, certain=True, **changes):
+    labels = None if values is None else {"values": values, "certain": certain}
+    plain = {"included": True, "reason": "", "notes": [], "site": "", "columns": {}, "name": subject}
+    return plain | {"subject": subject, "sequences": {"t1": {}, "t2": {}}, "labels": labels, "scheme": scheme} | changes
+
+
+def test_cohort_rows_have_every_column():
+    rows = cohort.gather_cohort(
+        [
+            status("a", site="X", columns={"age": "5", "reason": "referral"}, notes=["one", "two"]),
+            status("b", included=False, reason="t1: broken", sequences={}, columns={"sex": "F"}),
+        ]
+    )
+    assert [list(row) for row in rows] == [[*cohort.FIXED_COLUMNS, "age", "dataset_reason", "sex"]] * 2
+    assert (
+        rows[0]["sequences"] == "t1,t2" and rows[0]["notes"] == "one; two" and rows[0]["dataset_reason"] == "referral"
+    )
+    assert rows[1]["included"] is False and rows[1]["reason"] == "t1: broken" and rows[1]["age"] == ""
+
+
+def test_cohort_rows_settle_the_scheme():
+    rows = cohort.gather_cohort(
+        [
+            status("a", "brats2023", [1, 2, 3]),
+            status("b", "binary", [1], certain=False),
+            status("c", "brats2018", [1, 2], certain=False),
+            status("d", "", [], certain=False),
+            status("e", "brats2018", [4]),
+            status("f", "brats2023", [3]),
+            status("g", "brats2018"),
+        ]
+    )
+    assert [row["scheme"] for row in rows[:4]] == ["brats2023"] * 4 and all(row["labels"] for row in rows[:4])
+    assert rows[4]["labels"] is False and "follow brats2018, the cohort brats2023" in rows[4]["notes"]
+    assert rows[6]["labels"] is False and rows[6]["scheme"] == "brats2018" and rows[6]["notes"] == ""
+
+
+def test_cohort_of_tumour_free_labels_only():
+    (row,) = cohort.gather_cohort([status("a", "", [], certain=False)])
+    assert row["labels"] is True and row["scheme"] == ""
