@@ -1,0 +1,256 @@
+"""Simulated heads: the MNI152 brain warped for each subject, with skull, scalp, eyes and face around it.
+
+Coordinates are millimetres, RAS+. *Template* space is that of the MNI152 2009a maps that nilearn
+carries; *head* space is the world of the subject's reference scan. Everything random is drawn from
+the generator that is passed in and defined over fixed millimetres, so the same subject has the same
+anatomy at every spacing. Sums run through `numpy.einsum` and not through BLAS, whose rounding may
+change with the number of threads.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+CENTRE = np.array([0.0, -18.0, 8.0])  # of the head, in template space: the middle of the field of view
+EXTENT = 150.0  # mm from the centre that random fields cover
+BOTTOM = -72.0  # mm, where the template's brain stem is cut: what lies below counts as spinal cord
+SURFACE_SPACING = 3.0  # mm; a distance map is smooth, and distance transforms at 1 mm would take seconds
+
+
+def load_template():
+    """Load the MNI152 2009a maps carried by nilearn, and measure the surface of the brain's hull.
+
+    nilearn is only located, not imported, since that takes a second.
+
+    Returns
+    -------
+    dict
+        `grey`, `white`: uint8 probability maps (0 to 255); `brain`: uint8 mask; all (X, Y, Z) at 1 mm with
+        `affine`. `surface`: float32 signed distance in mm to the closed hull of brain and spinal cord
+        (negative inside), with `surface_affine`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nilearn, or a map in it, is missing.
+    """
+    found = find_spec("nilearn")
+    if found is None or found.origin is None:
+        raise FileNotFoundError("the simulated cohort takes its anatomy from nilearn, which is not installed")
+    folder = Path(found.origin).parent / "datasets" / "data"
+    pattern = "mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
+    maps = {name: nib.load(folder / pattern.format(name)) for name in ("t1", "gm", "wm")}
+    template = {"grey": np.asarray(maps["gm"].dataobj), "white": np.asarray(maps["wm"].dataobj)}
+    template["brain"] = (np.asarray(maps["t1"].dataobj) > 0).astype(np.uint8)
+    template["affine"] = maps["t1"].affine
+    template["surface"], template["surface_affine"] = _hull_distance(template["brain"], template["affine"])
+    return template
+
+
+def _hull_distance(brain, affine, closing=7.0):
+    """Give the signed distance, in mm, to the brain closed over sulci and fissures, on a wide coarse grid."""
+    low, high = CENTRE - [111, 135, 117], CENTRE + [111, 135, 117]
+    grid = np.diag([SURFACE_SPACING] * 3 + [1.0])
+    grid[:3, 3] = low
+    shape = tuple(np.ceil((high - low) / SURFACE_SPACING).astype(int))
+    matrix = np.linalg.inv(affine) @ grid
+    # "nearest" carries the cut brain stem on downwards, as the spinal cord
+    share = ndimage.affine_transform(
+        brain, matrix[:3, :3], matrix[:3, 3], shape, order=1, mode="nearest", output=np.float32
+    )
+    dilated = ndimage.distance_transform_edt(share < 0.5, sampling=SURFACE_SPACING) < closing
+    hull = ndimage.distance_transform_edt(dilated, sampling=SURFACE_SPACING) > closing
+    hull |= share >= 0.5
+    outside = ndimage.distance_transform_edt(~hull, sampling=SURFACE_SPACING)
+    inside = ndimage.distance_transform_edt(hull, sampling=SURFACE_SPACING)
+    return ndimage.gaussian_filter((outside - inside).astype(np.float32), 1.0), grid
+
+
+def smooth_field(rng, axes, scale):
+    """Draw a smooth random field with mean 0 and standard deviation 1 at every point.
+
+    White noise on control points every `scale` mm, blended by separable Gaussians whose weights have
+    unit sum of squares.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    axes : sequence of three 1-D arrays
+        Coordinates of the grid along each axis, mm from the centre of the field of view.
+    scale : float
+        Distance of the control points, mm.
+
+    Returns
+    -------
+    ndarray, float32, shape (X, Y, Z)
+    """
+    knots = np.arange(-EXTENT, EXTENT + scale, scale)
+    field = rng.standard_normal((len(knots),) * 3).astype(np.float32)
+    for axis in axes:
+        weights = np.exp(-0.5 * ((np.asarray(axis)[:, None] - knots) / (0.7 * scale)) ** 2)
+        weights /= np.sqrt((weights**2).sum(1, keepdims=True))
+        # contract the first axis and put the result last: after three turns the axes are in order again
+        field = np.einsum("ijk,ai->jka", field, weights.astype(np.float32))
+    return np.ascontiguousarray(field)
+
+
+def rigid(angles, shift, scale=(1.0, 1.0, 1.0), about=(0.0, 0.0, 0.0)):
+    """Make a 4x4 transform: scale and rotate about a point, then shift.
+
+    Parameters
+    ----------
+    angles : array_like, 3
+        Degrees about x, y and z, applied in this order.
+    shift : array_like, 3
+        mm.
+    """
+    made = np.eye(4)
+    for axis, angle in enumerate(np.deg2rad(angles)):
+        turn = np.eye(4)
+        i, j = [(1, 2), (2, 0), (0, 1)][axis]
+        turn[[i, i, j, j], [i, j, i, j]] = np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)
+        made = turn @ made
+    made = made @ np.diag([*scale, 1.0])
+    made[:3, 3] = np.asarray(about) + shift - made[:3, :3] @ np.asarray(about)
+    return made
+
+
+def place_head(rng):
+    """Draw the affine part of a subject's anatomy.
+
+    Returns
+    -------
+    ndarray, shape (4, 4)
+        Template world to head world; the template's `CENTRE` comes to lie near the origin.
+    """
+    # the MNI152 average is larger than most brains: 1.89 litres; 0.92 in each direction gives 1.47
+    scale = 0.92 * np.exp(rng.normal(0, 0.025)) * np.exp(rng.normal(0, 0.02, 3))
+    return rigid(rng.normal(0, 3, 3), rng.normal(0, 2, 3) - CENTRE, scale, about=CENTRE)
+
+
+def build_head(template, rng, axes, to_template, age=50.0):
+    """Build one subject's anatomy on an axis-aligned grid of head space.
+
+    Parameters
+    ----------
+    template : dict
+        From `load_template`.
+    rng : numpy.random.Generator
+    axes : sequence of three 1-D arrays
+        Coordinates of the grid, mm in head space.
+    to_template : ndarray, shape (4, 4)
+        Template world to head world, from `place_head`; a smooth random warp is added to it.
+    age : float
+        Years; the sulci widen and spots of the white matter become more with it.
+
+    Returns
+    -------
+    dict of ndarray, shape (X, Y, Z)
+        `white`, `grey`, `fluid`, `brain`: float32 shares (white + grey + fluid = brain); `outside`: uint8,
+        index into `OUTSIDE`; `spots`: float32 share of age-related white-matter change; `cerebrum`: bool,
+        where a glioma may start; `texture`: float32 field, mean 0, standard deviation 1; `truth`: bool, the
+        brain without the spinal cord.
+    """
+    place = template_places(rng, axes, to_template)
+    steps = np.diag(template["surface_affine"])[:3, None, None, None]
+    at = (place - template["surface_affine"][:3, 3, None, None, None]) / steps
+    surface = ndimage.map_coordinates(template["surface"], at, order=1, mode="nearest", output=np.float32)
+    texture = smooth_field(rng, axes, 6.0)
+    head = _tissues(template, place, surface, texture, age)
+    head["outside"] = _outside(place, surface, smooth_field(rng, axes, 40.0), texture)
+    head["texture"] = texture
+    # the template's brain ends at the cut of its brain stem
+    head["truth"] = (head["brain"] >= 0.5) & (place[2] > BOTTOM)
+    step = axes[0][1] - axes[0][0]
+    fluid_around = ndimage.gaussian_filter(np.where(surface < -15, head["fluid"], 0), 6.0 / step)
+    load = fluid_around + 0.05 * smooth_field(rng, axes, 9.0) + 0.002 * (age - 60) - 0.2
+    head["spots"] = head["white"] * np.clip(12 * load, 0, 1)
+    head["spots"][place[2] < 0] = 0
+    # averaged over some mm, so that the place does not hang on the spacing
+    deep = ndimage.gaussian_filter(head["white"], 3.0 / step)
+    head["cerebrum"] = (deep > 0.6) & (place[2] > -12) & (abs(place[0]) > 14) & (surface < -6)
+    return head
+
+
+def template_places(rng, axes, to_template):
+    """Give the template coordinates of every voxel: inverse affine plus a smooth, invertible warp.
+
+    Parameters are those of `build_head`.
+
+    Returns
+    -------
+    ndarray, float32, shape (3, X, Y, Z)
+    """
+    inverse = np.linalg.inv(to_template)
+    mesh = [axis.astype(np.float32).reshape([-1 if i == n else 1 for i in range(3)]) for n, axis in enumerate(axes)]
+    places = []
+    for row in inverse[:3]:
+        affine = row[0] * mesh[0] + row[1] * mesh[1] + row[2] * mesh[2] + row[3]
+        # slopes of about 3/42 and 1/14 stay far below 1, so that nothing folds
+        places.append(affine + 3.0 * smooth_field(rng, axes, 60.0) + 1.0 * smooth_field(rng, axes, 20.0))
+    return np.stack(places).astype(np.float32)
+
+
+def _tissues(template, place, surface, texture, age):
+    """Sample the template's maps and sharpen them from an average's towards one person's."""
+    near = np.flatnonzero(surface.ravel() < 6)  # sampling costs most: only where a brain can be
+    inverse = np.linalg.inv(template["affine"])
+    at = np.einsum("ij,jn->in", inverse[:3, :3], place.reshape(3, -1)[:, near]) + inverse[:3, 3:]
+    grey, white, brain = (
+        ndimage.map_coordinates(template[name], at, order=1, mode="nearest", output=np.float32)
+        for name in ("grey", "white", "brain")
+    )
+    grey, white = grey / 255, white / 255
+    fluid = np.clip(brain - grey - white, 0, None) * (1.0 + 0.02 * np.clip(age - 30, 0, 50))
+    white = white * np.exp(0.15 * texture.ravel()[near])  # every fold of the cortex a little different
+    shares = np.stack([white, grey, fluid]) ** 1.8
+    shares *= brain / np.maximum(shares.sum(0), 1e-6)
+    head = {}
+    for name, share in zip(("white", "grey", "fluid", "brain"), [*shares, brain], strict=True):
+        head[name] = np.zeros(surface.shape, np.float32)
+        head[name].ravel()[near] = share
+    return head
+
+
+def _outside(place, surface, thickness, texture):
+    """Give every voxel the tissue it has where it is not brain."""
+    x, y, z = place
+    gap = 1.6 + 0.4 * thickness
+    # petrous and sphenoid bone make the skull's base much thicker than its vault
+    base = np.clip((-z - 15) / 25, 0, 1) * np.exp(-_solid(place, (0, -10, -60), (70, 80, 200)))
+    skull = gap + 6.0 + 1.2 * thickness + 11.0 * base
+    scalp = skull + 6.0 - 1.2 * thickness
+    face, neck = _solid(place, (0, 42, -72), (60, 54, 62)), _solid(place, (0, -34, -110), (58, 64, 62))
+    body = np.minimum(face, neck)
+    out = np.full(surface.shape, OUTSIDE.index("air"), np.uint8)
+    out[body < 1] = OUTSIDE.index("muscle")
+    out[(body < 1) & ((body > 0.86) | (texture > 1.1))] = OUTSIDE.index("fat")
+    out[surface < scalp] = OUTSIDE.index("fat")
+    skin = (surface > scalp - 2) & (surface < scalp) & (body > 1)
+    temporal = (abs(x) > 42) & (z < 12) & (y > -25) & (y < 50) & (surface < scalp - 3.5)
+    out[skin | temporal] = OUTSIDE.index("muscle")
+    for side in (-1, 1):
+        out[_solid(place, (32 * side, 58, -38), (19, 22, 17)) < 1] = OUTSIDE.index("fat")
+        out[_solid(place, (32 * side, 64, -38), (12, 12, 12)) < 1] = OUTSIDE.index("eye")
+        out[(_solid(place, (50 * side, -32, -42), (12, 14, 14)) < 1) & (texture > -0.3)] = OUTSIDE.index("air")
+    out[_solid(place, (0, 66, -62), (15, 30, 20)) < 1] = OUTSIDE.index("air")
+    out[surface < skull] = OUTSIDE.index("bone")
+    out[(surface > gap + 1.8) & (surface < skull - 1.8) & (base < 0.2)] = OUTSIDE.index("marrow")
+    out[surface < gap] = OUTSIDE.index("dura")
+    out[surface < gap - 1.0] = OUTSIDE.index("fluid")
+    # the sagittal sinus runs under the vault from the forehead to the occiput; the falx hangs from it
+    midline = (z > -10) & (surface < gap)
+    out[midline & (abs(x) < 4.5) & (surface > gap - 5) & ((y < 40) | (z > 30))] = OUTSIDE.index("vessel")
+    out[midline & (abs(x) < 1.2) & (surface < gap - 5)] = OUTSIDE.index("dura")
+    return out
+
+
+def _solid(place, centre, radii):
+    """Give the squared distance from an ellipsoid's centre in units of its radii: below 1 inside."""
+    return sum(((p - c) / r) ** 2 for p, c, r in zip(place, centre, radii, strict=True))
+
+
+OUTSIDE = ("air", "fluid", "dura", "vessel", "bone", "marrow", "fat", "muscle", "eye")
