@@ -1,0 +1,210 @@
+"""The report's methods paragraph, written from the config, with its references."""
+
+REFERENCES = {
+    "valverde": (
+        "Valverde JM, Imani V, Abdollahzadeh A, et al. Transfer learning in magnetic resonance brain imaging: a "
+        "systematic review. Journal of Imaging 2021;7(4):66.",
+        "10.3390/jimaging7040066",
+    ),
+    "ahuja": (
+        "Ahuja S, Panigrahi BK, Gandhi T. Transfer learning based brain tumor detection and segmentation using "
+        "superpixel technique. IC3A 2020:244-249.",
+        "10.1109/IC3A48958.2020.233306",
+    ),
+    "lu": (
+        "Lu S, Lu Z, Zhang YD. Pathological brain detection based on AlexNet and transfer learning. Journal of "
+        "Computational Science 2019;30:41-47.",
+        "10.1016/j.jocs.2018.11.008",
+    ),
+    "wronkiewicz": (
+        "Wronkiewicz M, Larson E, Lee AK. Leveraging anatomical information to improve transfer learning in "
+        "brain-computer interfaces. Journal of Neural Engineering 2015;12:046027.",
+        "10.1088/1741-2560/12/4/046027",
+    ),
+    "yagis": (
+        "Yagis E, Atnafu SW, García Seco de Herrera A, et al. Effect of data leakage in brain MRI classification "
+        "using 2D convolutional neural networks. Scientific Reports 2021;11:22544.",
+        "10.1038/s41598-021-01681-w",
+    ),
+    "karimi": (
+        "Karimi D, Warfield SK, Gholipour A. Transfer learning in medical image segmentation: new insights from "
+        "analysis of the dynamics of model parameters and learned representations. Artificial Intelligence in "
+        "Medicine 2021;116:102078.",
+        "10.1016/j.artmed.2021.102078",
+    ),
+    "kumar": (
+        "Kumar A, Raghunathan A, Jones R, Ma T, Liang P. Fine-tuning can distort pretrained features and "
+        "underperform out-of-distribution. ICLR 2022.",
+        "10.48550/arXiv.2202.10054",
+    ),
+    "monai": (
+        "Cardoso MJ, Li W, Brown R, et al. MONAI: an open-source framework for deep learning in healthcare. arXiv"
+        " 2022:2211.02701.",
+        "10.48550/arXiv.2211.02701",
+    ),
+    "torch": (
+        "Paszke A, Gross S, Massa F, et al. PyTorch: an imperative style, high-performance deep learning library."
+        " NeurIPS 2019.",
+        "10.48550/arXiv.1912.01703",
+    ),
+    "efficientnet": (
+        "Tan M, Le QV. EfficientNet: rethinking model scaling for convolutional neural networks. ICML 2019.",
+        "10.48550/arXiv.1905.11946",
+    ),
+    "deepbet": (
+        "Fisch L, Zumdick S, Barkhau C, et al. deepbet: fast brain extraction of T1-weighted MRI using "
+        "convolutional neural networks. Computers in Biology and Medicine 2024;179:108845.",
+        "10.1016/j.compbiomed.2024.108845",
+    ),
+    "greedy": (
+        "Yushkevich PA, Pluta J, Wang H, et al. Fast automatic segmentation of hippocampal subfields and medial "
+        "temporal lobe subregions in 3 Tesla and 7 Tesla T2-weighted MRI. Alzheimer's & Dementia "
+        "2016;12:P126-P127.",
+        "10.1016/j.jalz.2016.06.205",
+    ),
+    "ants": (
+        "Avants BB, Tustison NJ, Song G, et al. A reproducible evaluation of ANTs similarity metric performance "
+        "in brain image registration. NeuroImage 2011;54:2033-2044.",
+        "10.1016/j.neuroimage.2010.09.025",
+    ),
+    "mni": (
+        "Fonov VS, Evans AC, McKinstry RC, et al. Unbiased nonlinear average age-appropriate brain templates from"
+        " birth to adulthood. NeuroImage 2009;47:S102.",
+        "10.1016/S1053-8119(09)70884-5",
+    ),
+    "slic": (
+        "Achanta R, Shaji A, Smith K, et al. SLIC superpixels compared to state-of-the-art superpixel methods. "
+        "IEEE Transactions on Pattern Analysis and Machine Intelligence 2012;34:2274-2282.",
+        "10.1109/TPAMI.2012.120",
+    ),
+    "brats": (
+        "Menze BH, Jakab A, Bauer S, et al. The multimodal brain tumor image segmentation benchmark (BRATS). IEEE"
+        " Transactions on Medical Imaging 2015;34:1993-2024.",
+        "10.1109/TMI.2014.2377694",
+    ),
+    "holm": (
+        "Holm S. A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics "
+        "1979;6:65-70.",
+        None,
+    ),
+    "snakemake": (
+        "Mölder F, Jablonski KP, Letcher B, et al. Sustainable data analysis with Snakemake. F1000Research 2021;10:33.",
+        "10.12688/f1000research.29032.2",
+    ),
+}
+STRATEGIES = {
+    "scratch": ("from scratch", ()),
+    "frozen-random": ("on a frozen random encoder, whose normalisation statistics were estimated without labels (a "
+                      "control)", ("karimi",)),
+    "frozen": ("on the frozen pretrained encoder", ()),
+    "fine-tune": ("with all weights fine-tuned", ()),
+    "lp-ft": ("with the head first, on the frozen encoder, then all weights at a small rate", ("kumar",)),
+}  # fmt: skip
+
+
+def write_methods(config, splits, version=""):
+    """Write the methods in the past tense, ready for a paper, from what was really configured.
+
+    Parameters
+    ----------
+    config : dict
+        The resolved config; what it does not hold is left out of the text.
+    splits : dict
+        `results/splits.json`.
+    version : str
+        Of neurograft.
+
+    Returns
+    -------
+    paragraphs : list of list of (str, list of int)
+        Sentences, each with the numbers of its references.
+    references : list of dict
+        `number`, `text` and `doi` (or None), in the order of citation.
+    """
+    order = {}
+
+    def cite(sentence, *keys):
+        return sentence, [order.setdefault(key, len(order) + 1) for key in keys]
+
+    paragraphs = [_background(cite, version), _preprocessing(cite, config), _candidates(cite, config)]
+    if any(task.get("trainable") for task in splits.get("tasks", {}).values()):
+        paragraphs += [_training(cite, config, splits), _evaluation(cite, splits)]
+    references = [{"number": order[key], "text": REFERENCES[key][0], "doi": REFERENCES[key][1]} for key in order]
+    return paragraphs, references
+
+
+def _background(cite, version):
+    return [
+        cite(f"The data were processed with neurograft {version}".rstrip() + ", a Snakemake workflow.", "snakemake"),
+        cite("It asks whether transfer learning helps, because most studies of transfer in brain MRI do not compare "
+             "with training from scratch; earlier studies reported high accuracies of ImageNet networks on slices.",
+             "valverde", "ahuja", "lu"),
+        cite("Anatomical normalisation is itself a means of transfer between persons.", "wronkiewicz"),
+    ]  # fmt: skip
+
+
+def _preprocessing(cite, config):
+    register = config.get("register_scans", {})
+    engine, template, spacing = register.get("engine"), register.get("template"), register.get("spacing")
+    method = config.get("normalize_intensity", {}).get("method")
+    target = (
+        "the reference's own space" if template == "none" else f"the {template} template" if template else "a template"
+    )
+    tool = {"greedy": ("greedy", ("greedy",)), "ants": ("ANTs", ("ants",))}.get(engine, ("affine registration", ()))
+    mni = ("mni",) if template == "MNI152" else ()
+    simulated = "All subjects were SIMULATED from the MNI152 template with known tumours."
+    return [
+        *([cite(simulated, "mni")] if config.get("dataset", {}).get("layout") == "phantom" else []),
+        cite("Scans were checked, reoriented to canonical axes, and skull-stripped with deepbet on every sequence "
+             "unless they already were.", "deepbet"),
+        cite(f"With {tool[0]}, each sequence was registered rigidly to the subject's reference sequence and that one "
+             f"affinely to {target}; the transforms were composed and each image was resampled once"
+             + (f" to {spacing:g} mm." if spacing else "."), *tool[1], *mni),
+        cite(f"Intensities within the brain were normalised ({method})." if method else
+             "Intensities within the brain were normalised."),
+    ]  # fmt: skip
+
+
+def _candidates(cite, config):
+    block = config.get("propose_candidates", {})
+    count = f" (about {block['segments']:,}, {block.get('engine', '')})" if block.get("segments") else ""
+    return [
+        cite(f"Tumour candidates were SLIC supervoxels{count} of the stripped sequences, ranked without training by "
+             "intensity and left-right asymmetry.", "slic"),
+    ]  # fmt: skip
+
+
+def _training(cite, config, splits):
+    experiment, block = config.get("experiment", {}), config.get("train_network", {})
+    sentences = []
+    for task, span in experiment.items():
+        known = splits.get("tasks", {}).get(task, {})
+        if not known.get("trainable") or not span.get("strategies"):
+            continue
+        network = "MONAI FlexibleUNet" if task == "segmentation" else "The same kind of encoder with a pooled head"
+        sentences.append(cite(f"{network} on axial slices of {', '.join(known.get('sequences', []))}, with an encoder "
+                              f"pretrained as {', '.join(span.get('sources', []))}, was trained for {task}.",
+                              *(("monai", "torch", "efficientnet") if task == "segmentation" else ())))  # fmt: skip
+        ways = [STRATEGIES.get(name, (name, ())) for name in span["strategies"]]
+        keys = [key for _, more in ways for key in more]
+        sentences.append(cite("It was trained " + "; ".join(words for words, _ in ways) + ".", *keys))
+    steps = (
+        f"{block['steps']} steps of {block['batch']} slices"
+        if {"steps", "batch"} <= set(block)
+        else "a fixed number of steps"
+    )
+    sentences.append(cite(f"All strategies shared input, augmentation and {steps}, without early stopping."))
+    return sentences
+
+
+def _evaluation(cite, splits):
+    folds = max((len(task.get("folds", [])) for task in splits.get("tasks", {}).values()), default=0)
+    brats = ("brats",) if str(splits.get("scheme", "")).startswith("brats") else ()
+    return [
+        cite(f"Patients, never slices, were shared out into {folds} stratified folds, since slices of one patient on "
+             "both sides inflate every score.", "yagis"),
+        cite("Scores were taken on the native grid of the reference against the untouched label file.", *brats),
+        cite("The primary analysis was whole-tumour Dice at the largest number of training patients, each strategy "
+             "against scratch, paired over patients: mean difference with a 95 % interval, exact sign-flip test, "
+             "Holm's correction; every other comparison has an interval and no verdict.", "holm"),
+    ]  # fmt: skip

@@ -1,0 +1,232 @@
+"""The report: a folder of pages that opens anywhere, without a network and without scripts."""
+
+import re
+import shutil
+from pathlib import Path
+
+import jinja2
+
+from neurograft import chapters, citing, guidance, images, summaries, wording
+from neurograft.summaries import number, yes
+
+TITLE = "Does transfer learning help these patients?"
+TEMPLATES = Path(__file__).resolve().parents[2] / "workflow" / "report"
+FIXED = ("participant_id", "included", "reason", "sequences", "labels", "site", "scheme")
+
+
+def write_report(folder, cohort, config=None, simulated=False, title=TITLE, templates=TEMPLATES, **results):
+    """Write the report, whole or not at all: index.html, a page a subject, and their pictures.
+
+    Tables are lists of dicts; numbers may be text, as read from a TSV, and may be missing.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The report's folder; replaced if it exists.
+    cohort : list of dict
+        Rows of `results/cohort.tsv`.
+    config : dict
+        The resolved config, for the methods paragraph and the delivered strategy.
+    simulated : bool
+        Say on every page that the patients are simulated.
+    title : str
+    templates : str or Path
+        Folder of the Jinja templates.
+    **results
+        What there is of `RESULTS`.
+
+    Raises
+    ------
+    ValueError
+        If two subjects would share a page.
+    TypeError
+        On results that the report does not know.
+    """
+    unknown = ", ".join(sorted(set(results) - set(RESULTS)))
+    if unknown:
+        raise TypeError(f"the report has no place for {unknown}; it knows {', '.join(RESULTS)}")
+    run = {name: results.get(name) or empty for name, empty in RESULTS.items()}
+    run |= {"cohort": cohort, "config": config or {}, "simulated": simulated, "title": title}
+    run |= {"pages": _name_pages(row["participant_id"] for row in cohort), "sources": list(run["sources"])}
+    run |= {"version": run["versions"].get("neurograft", "")}
+    run |= {"strategy": run["config"].get("deliver", {}).get("strategy", "")}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    with images.whole(folder) as part:
+        (part / "figures").mkdir(parents=True)
+        run["pictures"] = _copy_pictures(part, run["pictures"], run["pages"])
+        page = environment.get_template("index.html.j2").render(_index_context(run))
+        (part / "index.html").write_text(page, encoding="utf-8")
+        template = environment.get_template("subject.html.j2")
+        for one in _subject_contexts(run):
+            (part / one["page"]).write_text(template.render(one), encoding="utf-8")
+
+
+# what the report shows beside the cohort, and what it takes where there is none
+RESULTS = {
+    "quality": (),  # rows of quality.tsv: subject, site, numbers, flags, outlier (true, or the columns)
+    "splits": {},  # splits.json
+    "scores": (),  # the tables of results/evaluation
+    "comparison": (),
+    "times": (),
+    "cells": (),  # manifest of each cell, with `history`: the rows of its history.tsv
+    "candidates": {},  # subject to the record of propose_candidates
+    "sources": (),  # rows of config/sources.tsv
+    "versions": {},  # software to version
+    "runtimes": (),  # rows: rule, jobs, seconds_median, seconds_max, memory_mb
+    "pictures": {},  # subject to name (a key of guidance.PICTURES) to the path of a PNG, which is copied
+}
+
+
+def _name_pages(subjects):
+    """Give every subject a file name that is safe whatever its label holds."""
+    pages = {}
+    for subject in subjects:
+        page = f"sub-{re.sub(r'[^A-Za-z0-9]', '', str(subject)) or 'unnamed'}.html"
+        if page in pages.values():
+            raise ValueError(f"two subjects would share the page {page}; rename {subject!r}")
+        pages[str(subject)] = page
+    return pages
+
+
+def _copy_pictures(part, pictures, pages):
+    """Copy the pictures into the report; give subject to name to relative path."""
+    copied = {}
+    for subject, own in pictures.items():
+        for name in guidance.PICTURES:
+            if subject in pages and own.get(name) and Path(own[name]).is_file():
+                relative = f"figures/{pages[subject].removesuffix('.html')}_{name}.png"
+                shutil.copyfile(own[name], part / relative)
+                copied.setdefault(subject, {})[name] = relative
+    return copied
+
+
+def _index_context(run):
+    """Fill every chapter of the index."""
+    config, splits, scores, comparison = (run[name] for name in ("config", "splits", "scores", "comparison"))
+    paragraphs, references = citing.write_methods(config, splits, run["version"])
+    flow = chapters.tell_flow(run["cohort"], splits)
+    found = {
+        "headline": wording.headline(comparison, splits, scores, run["cells"], run["simulated"]),
+        "flow": flow,
+        "quality": chapters.tell_quality(run["quality"]),
+        "candidates": chapters.tell_candidates(run["candidates"]),
+        "training": chapters.tell_training(run["cells"], run["times"]),
+        "results": chapters.tell_results(scores),
+        "comparison": chapters.tell_comparison(comparison),
+        "claims": wording.list_claims(comparison, scores, run["times"], run["cells"], run["runtimes"]),
+        "overlays": chapters.choose_overlays(scores, run["strategy"], run["pictures"]),
+        "subjects": _subject_rows(run),
+        "paragraphs": paragraphs,
+        "references": references,
+        "runtimes": chapters.tell_runtimes(run["runtimes"]),
+        "splits_hash": splits.get("hash", ""),
+    }
+    return run | found | {"tiles": _tiles(flow, scores, run["strategy"]), "attention": _attention(found)}
+
+
+def _tiles(flow, scores, strategy):
+    """Choose the few numbers that stand at the top."""
+    tiles = [
+        (str(flow["found"]), "subjects found"),
+        (str(flow["included"]), "included"),
+        (str(flow["labelled"]), "with labels"),
+    ]
+    means = summaries.patient_means(scores, "segmentation", "WT", "dice")
+    own = next((found for key, found in means.items() if key[2] == strategy), None)
+    if own:
+        found = summaries.mean_interval(own.values())
+        tiles.append((f"{found['mean']:.3f}", f"mean whole-tumour Dice of {strategy}, unseen patients"))
+    return tiles
+
+
+def _attention(found):
+    """List what a reader should look at first, each with the chapter that shows it."""
+    listed = []
+    excluded, marked = found["flow"]["excluded"], found["quality"]["marked"]
+    if excluded:
+        listed.append(("flow", f"{len(excluded)} excluded: {_some(row['participant_id'] for row in excluded)}"))
+    if marked:
+        listed.append(
+            ("quality", f"{len(marked)} to look at in quality control: {_some(row['subject'] for row in marked)}")
+        )
+    if found["flow"]["left_out"]:
+        names = {row["subject"]: None for row in found["flow"]["left_out"]}
+        listed.append(("flow", f"{len(names)} kept out of training: {_some(names)}"))
+    if found["candidates"]["flags"]:
+        listed.append(("candidates", f"candidates flagged: {_some(found['candidates']['flags'])}"))
+    if found["training"]["falling"]:
+        listed.append(("training", f"{len(found['training']['falling'])} trainings had not converged"))
+    return listed
+
+
+def _some(names, most=6):
+    """Join names, at most a few of them."""
+    names = [str(name) for name in names]
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _subject_rows(run):
+    """Give the rows of the table of subjects."""
+    cohort = run["cohort"]
+    by_subject = {str(row["subject"]): row for row in run["quality"]}
+    means = summaries.patient_means(run["scores"], "segmentation", "WT", "dice")
+    dice = next((found for key, found in means.items() if key[2] == run["strategy"]), {})
+    extra = [column for column in dict.fromkeys(key for row in cohort for key in row) if column not in FIXED]
+    rows = []
+    for row in cohort:
+        subject = str(row["participant_id"])
+        own = by_subject.get(subject, {})
+        notes = [str(row.get("reason") or ""), str(own.get("flags") or "")]
+        rows.append({
+            "subject": subject, "included": yes(row["included"]), "site": row.get("site") or "",
+            "sequences": row.get("sequences") or "", "labels": yes(row.get("labels")),
+            "dice": chapters.short(dice.get(subject)),
+            "outlier": str(own.get("outlier") or "").lower() not in ("", "false"),
+            "notes": "; ".join(note for note in notes if note), "extra": [row.get(column) or "" for column in extra],
+        })  # fmt: skip
+    return {"rows": rows, "extra": extra}
+
+
+def _subject_contexts(run):
+    """Give the values of every subject's page, in the order of the cohort."""
+    scores, pages, pictures, tasks = run["scores"], run["pages"], run["pictures"], run["splits"].get("tasks", {})
+    common = {name: run[name] for name in ("title", "simulated", "version")}
+    own_quality = {str(row["subject"]): row for row in run["quality"]}
+    own_scores = {}
+    for task, region, metric in summaries.measures(scores):
+        for key, found in summaries.patient_means(scores, task, region, metric).items():
+            for subject, value in found.items():
+                own_scores.setdefault(subject, {}).setdefault(key, {})[chapters.name_measure(region, metric)] = value
+    names = list(pages)
+    for number_, row in enumerate(run["cohort"]):
+        subject = str(row["participant_id"])
+        measured = own_quality.get(subject, {})
+        scored = own_scores.get(subject, {})
+        heads = list(dict.fromkeys(head for found in scored.values() for head in found))
+        record = run["candidates"].get(subject, {})
+        yield common | {
+            "subject": subject, "page": pages[subject], "row": row, "included": yes(row["included"]),
+            "facts": [(key, row[key]) for key in row if key not in FIXED[:3] and row[key] not in ("", None)],
+            "before": pages[names[number_ - 1]] if number_ else "",
+            "after": pages[names[number_ + 1]] if number_ + 1 < len(names) else "",
+            "pictures": [(path, *guidance.PICTURES[name]) for name, path in pictures.get(subject, {}).items()],
+            "measured": [
+                (guidance.name_quality(key), guidance.quality_words(key), chapters.short(measured[key], 2),
+                 summaries.is_outlier(measured, key))
+                for key in summaries.quality_measures([measured])
+            ],
+            "flags": str(measured.get("flags") or ""),
+            "left_out": [(task, known["left_out"][subject]) for task, known in tasks.items()
+                         if subject in known.get("left_out", {})],
+            "heads": [(head, "number") for head in heads],
+            "scored": [
+                [key[0], wording.arm({"source": key[1], "strategy": key[2]}), key[3],
+                 *(chapters.short(scored[key].get(head)) for head in heads)]
+                for key in sorted(scored, key=summaries.arm_order)
+            ],
+            "oracle": number(record.get("oracle_dice")),
+            "recall": sorted(chapters.read_recall(record).items()),
+        }  # fmt: skip

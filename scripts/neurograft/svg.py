@@ -1,0 +1,92 @@
+"""SVG markup from numbers and words: the few shapes that charts are made of, everything escaped."""
+
+import numpy as np
+from markupsafe import Markup
+
+WIDTH = 380
+INK, SOFT, GRID = "#1c2530", "#5b6672", "#dde3e8"
+# corners in units of the mark's size, y downwards
+CORNERS = {
+    "diamond": ((0, -1), (1, 0), (0, 1), (-1, 0)),
+    "up": ((0, -1), (1, 0.8), (-1, 0.8)),
+    "down": ((0, 1), (1, -0.8), (-1, -0.8)),
+    "square": ((-0.8, -0.8), (0.8, -0.8), (0.8, 0.8), (-0.8, 0.8)),
+}
+
+
+def svg(height, parts, label, width=WIDTH):
+    """Give a picture of `width` by `height` units from its parts; `label` is read to the blind."""
+    inner = Markup("").join(parts)
+    opening = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
+        width, round(height), label
+    )
+    return opening + inner + Markup("</svg>")
+
+
+def scale(low, high, start, end):
+    """Give the function that takes a value to its place between `start` and `end`."""
+    span = (high - low) or 1
+    return lambda value: start + (value - low) / span * (end - start)
+
+
+def ticks(low, high, most=5):
+    """Give round numbers between low and high, steps of 1, 2 or 5."""
+    rough = max(high - low, 1e-9) / most
+    power = 10 ** np.floor(np.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    return [round(float(tick), 10) + 0.0 for tick in np.arange(np.ceil(low / step - 1e-9), high / step + 1e-9) * step]
+
+
+def axis(scale, low, high, top, bottom, signed=False):
+    """Give the grid lines and numbers of a horizontal axis."""
+    parts = []
+    for tick in ticks(low, high, 5):
+        words = f"{tick:+g}" if signed and tick else f"{tick:,g}" if abs(tick) < 1e5 else f"{tick:.3g}"
+        words = words.replace("-", "\N{MINUS SIGN}")
+        parts += [line(scale(tick), top, scale(tick), bottom, GRID, 1)]
+        parts.append(text(scale(tick), bottom + 16, words, "middle", SOFT, 11))
+    return parts
+
+
+def text(x, y, words, anchor="start", colour=INK, size=12.5, weight="400", back=False):
+    """Give a word; `back` puts white behind it so that it stays readable over lines."""
+    halo = Markup(' paint-order="stroke" stroke="#fff" stroke-width="4"') if back else ""
+    return Markup(
+        '<text x="{:.1f}" y="{:.1f}" text-anchor="{}" fill="{}" font-size="{}" font-weight="{}"{}>{}</text>'
+    ).format(x, y, anchor, colour, size, weight, halo, str(words))
+
+
+def line(x1, y1, x2, y2, colour, width):
+    """Give a straight line."""
+    return Markup('<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke="{}" stroke-width="{}"/>').format(
+        x1, y1, x2, y2, colour, width
+    )
+
+
+def box(x1, y1, x2, y2, colour):
+    """Give a filled rectangle."""
+    return Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="2" fill="{}"/>').format(
+        x1, y1, max(0, x2 - x1), y2 - y1, colour
+    )
+
+
+def path(spots, colour, width, opacity=1, title="", dashed=False):
+    """Give a line through spots, named `title` under the mouse."""
+    return Markup(
+        '<polyline points="{}" fill="none" stroke="{}" stroke-width="{}" opacity="{}"{}><title>{}</title></polyline>'
+    ).format(
+        " ".join(f"{x:.1f},{y:.1f}" for x, y in spots), colour, width, opacity,
+        Markup(' stroke-dasharray="4 3"') if dashed else "", title,
+    )  # fmt: skip
+
+
+def mark(x, y, shape, colour, filled, title, size=5.5, opacity=1):
+    """Give a mark (circle, diamond, up, down, square) that is named `title` under the mouse."""
+    look = Markup('fill="{}" stroke="{}" stroke-width="1.6" opacity="{}"').format(
+        colour if filled else "#fff", colour, opacity
+    )
+    if shape == "circle":
+        opening = Markup('<circle cx="{:.1f}" cy="{:.1f}" r="{}" {}>').format(x, y, size, look)
+        return opening + Markup("<title>{}</title></circle>").format(title)
+    corners = " ".join(f"{x + size * a:.1f},{y + size * b:.1f}" for a, b in CORNERS[shape])
+    return Markup('<polygon points="{}" {}><title>{}</title></polygon>').format(corners, look, title)
