@@ -1,0 +1,96 @@
+"""A subject's slices, as files, opened as a case that `training` draws from and `inference` predicts."""
+
+from pathlib import Path
+
+import numpy as np
+
+from . import images
+from .regions import region_values
+
+LEAST_TUMOUR = 20.0  # mm2 of tumour that make a slice one with tumour
+LEAST_BRAIN = 0.25  # of the largest brain area of the patient's slices
+
+
+def segmentation_case(folder, sequences, scheme, labelled=True):
+    """Read one subject as a case of `training`: its slices with and without tumour are the strata.
+
+    Parameters
+    ----------
+    folder : str or Path
+    sequences : list of str
+        The network's channels, in its order.
+    scheme : str
+        Row of `regions.LABEL_SCHEMES`.
+    labelled : bool
+        Whether to read labels and strata.
+    """
+    case = _read_slices(folder, sequences)
+    if labelled:
+        case["labels"] = np.load(Path(folder) / "labels.npy", mmap_mode="r")
+        case["regions"] = region_table(region_values(scheme))
+        tumour = case["regions"][:, 0][case["labels"]].any((1, 2))
+        case["strata"] = {"tumour": np.flatnonzero(tumour), "rest": np.flatnonzero(~tumour)}
+    return case
+
+
+def classification_case(folder, sequences, classes, truth=None, labelled=True):
+    """Read one subject for classification: the slices with enough brain, one stratum a class.
+
+    Slices with less than a quarter of the patient's largest brain area are left out of training and
+    prediction: they are free of tumour trivially and would flatter every score.
+
+    Parameters
+    ----------
+    folder, sequences, labelled
+        As in `segmentation_case`.
+    classes : list of str
+    truth : str, optional
+        The patient's class. Without it each slice has its own, from the labels: the second class
+        if it holds more than `LEAST_TUMOUR` mm2 of tumour.
+    """
+    case = _read_slices(folder, sequences)
+    brain = np.array([np.count_nonzero(one[case["channels"]].any(0)) for one in case["images"]])
+    case["usable"] = np.flatnonzero(brain >= LEAST_BRAIN * brain.max())
+    if labelled:
+        if truth is None:
+            labels = np.load(Path(folder) / "labels.npy", mmap_mode="r")
+            area = np.array([np.count_nonzero(one) for one in labels]) * np.prod(case["index"]["spacing"][:2])
+            case["classes"] = (area > LEAST_TUMOUR).astype(np.int64)
+        else:
+            case["classes"] = np.full(len(brain), list(classes).index(truth))
+        own = case["classes"][case["usable"]]
+        case["strata"] = {name: case["usable"][own == number] for number, name in enumerate(classes)}
+    return case
+
+
+def write_slices(folder, opened, labels, index):
+    """Write what `intensity.cut_slices` cut, whole or not at all, so that training can map it into memory.
+
+    Parameters
+    ----------
+    folder : str or Path
+    opened : ndarray of float16, shape (Z, C, X, Y)
+    labels : ndarray of uint8, shape (Z, X, Y), or None
+    index : dict
+    """
+    with images.whole(folder) as part:
+        part.mkdir()
+        np.save(part / "images.npy", opened)
+        if labels is not None:
+            np.save(part / "labels.npy", labels)
+        images.write_json(part / "index.json", index)
+
+
+def region_table(values):
+    """Give a boolean table, label value x region, that turns labels into region masks by indexing."""
+    table = np.zeros((256, len(values)), bool)
+    for column, members in enumerate(values.values()):
+        table[list(members), column] = True
+    return table
+
+
+def _read_slices(folder, sequences):
+    """Open a subject's slices without reading them."""
+    index = images.read_json(Path(folder) / "index.json")
+    opened = np.load(Path(folder) / "images.npy", mmap_mode="r")
+    return {"images": opened, "channels": [index["sequences"].index(name) for name in sequences], "index": index}

@@ -1,0 +1,90 @@
+"""Batches: what is drawn, how it is put on a canvas and augmented."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as budget
+from hypothesis import strategies as st
+
+from neurograft import batches
+
+SHARES = {"tumour": 0.67, "rest": 0.33}
+
+
+def make_case(seed, shape=(8, 32, 32)):
+    """A patient with a bright disc as tumour in half of the slices; the first sequence is not for the network."""
+    random = np.random.default_rng(seed)
+    grid = np.mgrid[: shape[1], : shape[2]]
+    centre = random.uniform(10, 22, 2)[:, None, None]
+    labels = np.zeros(shape, np.uint8)
+    labels[: shape[0] // 2] = ((grid - centre) ** 2).sum(0) < 49
+    images = random.normal(0, 1, (shape[0], 3, *shape[1:])) + 3 * labels[:, None]
+    images[:, 0] = 100
+    half = np.arange(shape[0]) < shape[0] // 2
+    case = {"images": images.astype(np.float16), "channels": [1, 2], "labels": labels}
+    case["regions"] = np.arange(256)[:, None] == 1
+    return case | {"strata": {"tumour": np.flatnonzero(half), "rest": np.flatnonzero(~half)}}
+
+
+CASES = [make_case(0), make_case(1)]
+
+
+def test_only_the_named_channels_reach_the_network():
+    images, masks = next(batches.draw_batches(CASES, SHARES, 6, 0))
+    assert images.shape == (6, 2, 32, 32) and float(images.max()) < 50
+    assert masks.shape == (6, 1, 32, 32) and set(masks.unique().tolist()) <= {0.0, 1.0}
+
+
+def test_slices_are_drawn_by_share_and_patients_alike():
+    many = make_case(2, (80, 32, 32))
+    marked = [{**case, "classes": np.full(len(case["images"]), mark)} for case, mark in ((many, 1), (CASES[0], 2))]
+    drawn = batches.draw_batches(marked, {"tumour": 1.0, "absent": 5.0}, 50, 0)
+    marks = torch.cat([next(drawn)[1] for _ in range(8)])
+    assert 0.4 < float((marks == 1).float().mean()) < 0.6
+
+
+def test_nothing_to_draw_is_said():
+    with pytest.raises(ValueError, match="no training patient has a slice"):
+        next(batches.draw_batches(CASES, {"absent": 1.0}, 4, 0))
+
+
+def test_augmentation_moves_image_and_mask_together():
+    image = torch.zeros(16, 1, 48, 64)
+    image[:, :, 10:30, 20:50] = 1
+    moved, masks = batches.augment(image, image.clone(), torch.Generator().manual_seed(0))
+    # without the intensity change, which spares the background
+    inside = moved.abs() > 0.2
+    overlap = 2 * (inside & (masks > 0)).sum() / (inside.sum() + (masks > 0).sum())
+    assert overlap > 0.93
+    areas = masks.sum((1, 2, 3)) / 600
+    assert areas.std() > 0.01 and float(areas.min()) > 0.6 and float(areas.max()) < 1.5
+    assert torch.all(moved[:, :, 0, 0] == 0)
+
+
+def test_turns_keep_distances_on_slices_that_are_not_square():
+    image = torch.zeros(64, 1, 96, 64)
+    image[:, :, 38:58, 22:42] = 1
+    _, masks = batches.augment(image, image.clone(), torch.Generator().manual_seed(1))
+    spread = [np.linalg.eigvalsh(np.cov(np.argwhere(mask[0].numpy() > 0).T)) for mask in masks]
+    assert max(values[1] / values[0] for values in spread) < 1.15
+
+
+@budget(max_examples=50, deadline=None)
+@given(st.tuples(st.integers(1, 70), st.integers(1, 70)), st.tuples(st.integers(1, 70), st.integers(1, 70)))
+def test_fitting_there_and_back_keeps_what_both_hold(have, want):
+    array = np.random.default_rng(0).normal(size=(2, *have))
+    there = batches.fit(array, want)
+    assert there.shape == (2, *want)
+    back = batches.fit(there, have)
+    assert np.array_equal(back[back != 0], array[back != 0])
+    if all(n <= m for n, m in zip(have, want)):
+        assert np.array_equal(back, array)
+
+
+@budget(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 300), st.integers(1, 300)), min_size=1, max_size=4))
+def test_canvas_holds_all_but_a_rim(sizes):
+    canvas = batches.canvas_size(sizes)
+    assert all(n % 32 == 0 for n in canvas)
+    assert all(canvas[axis] + 8 >= size[axis] for size in sizes for axis in (0, 1))

@@ -1,0 +1,69 @@
+"""Slices as files become cases: the right channels, strata, classes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from neurograft import cases
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Six slices of 20 x 30 voxels of 2 mm: two with much tumour, one with one voxel, one nearly without brain."""
+    images = np.ones((6, 3, 20, 30), np.float16)
+    images[:, 1] *= 2
+    images[5, :, 1:] = 0
+    labels = np.zeros((6, 20, 30), np.uint8)
+    labels[0, 5:10, 5:10] = 2
+    labels[1, 5:10, 5:10] = 4
+    labels[2, 5, 5] = 1
+    np.save(tmp_path / "images.npy", images)
+    np.save(tmp_path / "labels.npy", labels)
+    index = {"sequences": ["t1c", "t2", "flair"], "box": [[1, 21], [2, 32], [7, 13]], "spacing": [2, 2, 2]}
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    return tmp_path
+
+
+def test_segmentation_strata_are_slices_with_and_without_tumour(folder):
+    case = cases.segmentation_case(folder, ["t2", "t1c"], "brats2018")
+    assert case["channels"] == [1, 0]
+    assert float(case["images"][0][case["channels"]][0, 0, 0]) == 2
+    assert {name: slices.tolist() for name, slices in case["strata"].items()} == {
+        "tumour": [0, 1, 2],
+        "rest": [3, 4, 5],
+    }
+
+
+def test_region_table_turns_labels_into_masks(folder):
+    case = cases.segmentation_case(folder, ["t2"], "brats2018")
+    masks = case["regions"][case["labels"]]
+    assert masks[0, 5, 5].tolist() == [True, False, False]
+    assert masks[1, 5, 5].tolist() == [True, True, True]
+    assert masks[2, 5, 5].tolist() == [True, True, False]
+    assert not masks[3].any()
+
+
+def test_slices_without_labels_need_no_labels(folder):
+    (folder / "labels.npy").unlink()
+    case = cases.segmentation_case(folder, ["flair"], "brats2018", labelled=False)
+    assert "labels" not in case and case["images"].shape == (6, 3, 20, 30)
+    assert "classes" not in cases.classification_case(folder, ["flair"], ["a", "b"], labelled=False)
+
+
+def test_a_slice_has_tumour_above_a_stated_area_and_needs_brain(folder):
+    case = cases.classification_case(folder, ["t1c"], ["tumour-free", "tumour"])
+    assert case["classes"].tolist()[:5] == [1, 1, 0, 0, 0]
+    assert case["usable"].tolist() == [0, 1, 2, 3, 4]
+    assert {name: z.tolist() for name, z in case["strata"].items()} == {"tumour-free": [2, 3, 4], "tumour": [0, 1]}
+
+
+def test_a_patients_class_is_every_slices_class(folder):
+    case = cases.classification_case(folder, ["t1c"], ["none", "low", "high"], truth="low")
+    assert case["classes"].tolist() == [1] * 6
+    assert [len(case["strata"][name]) for name in ("none", "low", "high")] == [0, 5, 0]
+
+
+def test_an_absent_sequence_is_said(folder):
+    with pytest.raises(ValueError, match="t1"):
+        cases.segmentation_case(folder, ["t1"], "brats2018")

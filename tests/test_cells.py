@@ -1,0 +1,192 @@
+"""A cell from files to files, on a cohort of small slices with a bright tumour."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from neurograft import cells, sources, splits
+
+TABLE = Path(__file__).parents[1] / "config/sources.tsv"
+SOURCE = sources.read_sources(TABLE)["efficientnet-lite0"]
+QUICK = {"steps": 3, "batch": 4}
+
+
+def write_slices(folder, seed, labelled=True):
+    """Eight slices of 40 x 33 voxels, in a box of a larger grid."""
+    random = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    labels = np.zeros((8, 40, 33), np.uint8)
+    labels[2:5, 10:20, 8:18], labels[3, 12:16, 10:14] = 2, 4
+    images = random.normal(0, 1, (8, 4, 40, 33)) + 3 * (labels[:, None] > 0)
+    np.save(folder / "images.npy", images.astype(np.float16))
+    if labelled:
+        np.save(folder / "labels.npy", labels)
+    index = {"sequences": ["t1", "t1c", "t2", "flair"], "box": [[3, 43], [4, 37], [5, 13]], "spacing": [2.0, 2.0, 2.0]}
+    (folder / "index.json").write_text(json.dumps(index))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    """Five labelled subjects with slices, and one without labels; folds of segmentation and classification."""
+    root = tmp_path_factory.mktemp("cohört of mine")
+    names = [f"p{number}" for number in range(5)]
+    slices = {name: write_slices(root / name / "slices", number) for number, name in enumerate(names)}
+    slices["u0"] = write_slices(root / "u0" / "slices", 9, labelled=False)
+    folds = [{"test": [name], "train": [other for other in names if other != name]} for name in names]
+    task = {"trainable": True, "reason": "", "sequences": ["t1c", "t2", "flair"], "subjects": names, "folds": folds}
+    task |= {"unlabelled": ["u0"], "left_out": {}, "patients": {name: name for name in names}}
+    tasks = {"segmentation": task | {"regions": ["WT", "TC", "ET"]}}
+    tasks["classification"] = task | {"target": "tumour-slice", "classes": ["tumour-free", "tumour"]}
+    return slices, freeze({"seed": 0, "folds": 5, "scheme": "brats2018", "tasks": tasks})
+
+
+def freeze(split):
+    """Give a split its hash."""
+    return split | {"hash": splits.digest(split)}
+
+
+def cell(**changes):
+    """The address of a cell."""
+    start = {
+        "task": "segmentation",
+        "source": "efficientnet-lite0",
+        "strategy": "lp-ft",
+        "n": "all",
+        "fold": 1,
+        "seed": 0,
+    }
+    return start | changes
+
+
+def train(folder, cohort, address, **options):
+    """Train a cell quickly."""
+    slices, split = cohort
+    return cells.train_cell(folder, split, address, SOURCE, sources.locate(SOURCE), slices, **(QUICK | options))
+
+
+def read_tsv(path):
+    """Rows of a TSV."""
+    return list(csv.DictReader(path.open(encoding="utf-8"), delimiter="\t"))
+
+
+@pytest.fixture(scope="module")
+def segmented(cohort, tmp_path_factory):
+    """A finished segmentation cell, delivered."""
+    folder = tmp_path_factory.mktemp("cells") / "cell"
+    return folder, train(folder, cohort, cell(), predict_unlabelled=True, keep_weights=True)
+
+
+def test_segmentation_cell_writes_what_others_read(segmented):
+    folder, manifest = segmented
+    names = {"manifest.json", "history.tsv", "seconds.tsv", "sub-p1.npz", "sub-u0.npz", "weights.pt"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert json.loads((folder / "manifest.json").read_text()) == manifest
+    assert manifest["trained"] and manifest["train"] == ["p0", "p2", "p3", "p4"] and manifest["subjects"] == 4
+    assert manifest["test"] == ["p1"] and manifest["unlabelled"] == ["u0"]
+    assert manifest["loaded_share"] == 1 and manifest["outputs"] == ["WT", "TC", "ET"]
+    assert manifest["parameters_frozen"] == 0 and manifest["parameters_trained"] > 3e6
+    assert not any("second" in key or "time" in key for key in manifest)
+    with np.load(folder / "sub-p1.npz") as found:
+        assert set(found) == {"WT", "TC", "ET", "box"}
+        assert found["box"].tolist() == [[3, 43], [4, 37], [5, 13]]
+        assert found["WT"].shape == (40, 33, 8) and found["WT"].dtype == np.uint8
+    history = read_tsv(folder / "history.tsv")
+    assert [row["step"] for row in history] == ["1", "2", "3"]
+    assert set(history[0]) == {"step", "phase", "loss", "train_dice", "rate"}
+    assert [float(row["seconds"]) > 0 for row in read_tsv(folder / "seconds.tsv")] == [True] * 3
+
+
+def test_weights_are_those_that_the_manifest_names(segmented):
+    folder, manifest = segmented
+    state = torch.load(folder / "weights.pt", weights_only=True)
+    holder = torch.nn.Module()
+    holder.state_dict = lambda: state
+    assert cells.hash_weights(holder) == manifest["weights_sha256"]
+
+
+def test_same_cell_same_bytes_but_for_the_times(segmented, cohort, tmp_path):
+    folder, _ = segmented
+    train(tmp_path / "cell", cohort, cell(), predict_unlabelled=True, keep_weights=True)
+    for path in folder.iterdir():
+        if path.name != "seconds.tsv":
+            assert path.read_bytes() == (tmp_path / "cell" / path.name).read_bytes(), path.name
+
+
+def test_seeds_and_folds_start_differently(segmented, cohort, tmp_path):
+    other = train(tmp_path / "cell", cohort, cell(seed=1))
+    assert other["weights_sha256"] != segmented[1]["weights_sha256"]
+    assert sorted(other["train"]) == sorted(segmented[1]["train"])
+
+
+def test_n_takes_a_prefix(cohort, tmp_path):
+    manifest = train(tmp_path / "cell", cohort, cell(n="2", strategy="frozen-random"))
+    assert manifest["train"] == ["p0", "p2"] and manifest["subjects"] == 2
+    assert manifest["loaded_share"] is None and manifest["parameters_frozen"] > 2.9e6
+
+
+def test_slices_are_classified_and_numbered_on_the_template(cohort, tmp_path):
+    manifest = train(tmp_path / "cell", cohort, cell(task="classification", strategy="scratch", seed=0))
+    rows = read_tsv(tmp_path / "cell" / "predictions.tsv")
+    assert manifest["outputs"] == ["tumour-free", "tumour"] and not list((tmp_path / "cell").glob("*.npz"))
+    assert {int(row["slice"]) for row in rows} == set(range(5, 13)) and len(rows) == 16
+    positive = {int(row["slice"]) for row in rows if row["truth"] == "tumour"}
+    assert positive == {7, 8, 9}
+    for one, other in zip(rows[::2], rows[1::2]):
+        assert float(one["probability"]) + float(other["probability"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_patients_are_classified_once(cohort, tmp_path):
+    slices, split = cohort
+    task = split["tasks"]["classification"] | {"target": "diagnosis", "classes": ["high", "low"]}
+    content = {key: value for key, value in split.items() if key != "hash"}
+    other = freeze(content | {"tasks": split["tasks"] | {"classification": task}})
+    truths = {f"p{number}": "high" if number % 2 else "low" for number in range(5)}
+    address = cell(task="classification", strategy="lp-ft")
+    train(tmp_path / "cell", (slices, other), address, truths=truths, predict_unlabelled=True, keep_weights=True)
+    rows = read_tsv(tmp_path / "cell" / "predictions.tsv")
+    assert [(row["subject"], row["slice"], row["class"], row["truth"]) for row in rows] == [
+        ("p1", "", "high", "high"),
+        ("p1", "", "low", "high"),
+    ]
+    blind = read_tsv(tmp_path / "cell" / "predictions_unlabelled.tsv")
+    assert [(row["subject"], row["truth"]) for row in blind] == [("u0", "")] * 2
+    with pytest.raises(ValueError, match="truths"):
+        train(tmp_path / "none", (slices, other), address)
+
+
+@pytest.mark.parametrize(
+    "change,reason", [({"n": 9}, "n is 9, but fold 1 has 4"), ({"task": "classification"}, "too few")]
+)
+def test_what_cannot_be_trained_says_why(cohort, tmp_path, change, reason):
+    slices, split = cohort
+    content = {key: value for key, value in split.items() if key != "hash"}
+    task = split["tasks"]["classification"] | {"trainable": False, "reason": "too few labels", "folds": []}
+    split = freeze(content | {"tasks": split["tasks"] | {"classification": task}})
+    manifest = train(tmp_path / "cell", (slices, split), cell(**change))
+    assert not manifest["trained"] and reason in manifest["reason"]
+    assert [path.name for path in (tmp_path / "cell").iterdir()] == ["manifest.json"]
+
+
+def test_a_patient_in_two_roles_stops_before_training(cohort, tmp_path):
+    slices, split = cohort
+    content = json.loads(json.dumps({key: value for key, value in split.items() if key != "hash"}))
+    content["tasks"]["segmentation"]["patients"]["p0"] = "p1"
+    with pytest.raises(ValueError, match="p1"):
+        train(tmp_path / "cell", (slices, freeze(content)), cell())
+    with pytest.raises(ValueError, match="splits.json was changed"):
+        train(tmp_path / "cell", (slices, split | {"seed": 5}), cell())
+    assert not (tmp_path / "cell").exists()
+
+
+def test_wrong_weights_stop_the_cell_and_leave_nothing(cohort, tmp_path):
+    slices, split = cohort
+    wrong = tmp_path / "weights.pth"
+    wrong.write_bytes(b"something else")
+    with pytest.raises(sources.SourceError, match="not the file that sources.tsv names"):
+        cells.train_cell(tmp_path / "out" / "cell", split, cell(), SOURCE, wrong, slices, **QUICK)
+    assert list((tmp_path / "out").iterdir()) == []

