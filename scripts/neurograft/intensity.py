@@ -1,0 +1,162 @@
+"""Intensities made comparable between scanners, and the slices that networks are trained on."""
+
+import nibabel as nib
+import numpy as np
+
+from neurograft.images import SEQUENCES, grid_box, image
+from neurograft.quality import contrast_to_noise
+
+FEWEST_COVERED = 0.9
+
+
+def robust_zscore(values):
+    """Median to 0 and the scaled median absolute deviation to 1.
+
+    Parameters
+    ----------
+    values : ndarray, shape (N,)
+        Intensities of one sequence inside the brain, clipped to their 0.5 and 99.5 percentiles.
+
+    Returns
+    -------
+    (float, float)
+        What to subtract, and what to divide by.
+    """
+    middle = np.median(values)
+    spread = 1.4826 * np.median(np.abs(values - middle))
+    # half of the voxels may share one value (a rescaled or heavily blurred image): then the usual deviation
+    return middle, spread if spread > 0 else np.std(values)
+
+
+def zscore(values):
+    """Mean to 0 and standard deviation to 1; parameters and result as in `robust_zscore`."""
+    return np.mean(values), np.std(values)
+
+
+def percentile(values):
+    """The 0.5 percentile to 0 and the 99.5 percentile to 1; parameters and result as in `robust_zscore`."""
+    return np.min(values), np.ptp(values)
+
+
+def normalize_intensity(registered, method="robust-zscore"):
+    """Scale each sequence by its own brain.
+
+    Intensities are clipped to the 0.5 and 99.5 percentiles of the brain first, so that a bright vessel
+    or a spike does not squeeze everything else.
+
+    Parameters
+    ----------
+    registered : dict of str to nibabel.Nifti1Image
+        Sequences on one grid, zero outside of the brain or of the scan, and `brain`, the mask.
+        Anything else (`labels`) is left out.
+    method : str
+        A key of `INTENSITY_METHODS`.
+
+    Returns
+    -------
+    normalised : dict of str to nibabel.Nifti1Image
+        float32, exactly zero outside of the brain and where the scan does not reach; and `brain`.
+    record : dict
+        `method`, `contrast_to_noise` and `coverage` (share of the brain that the scan shows) of each
+        sequence, `flags` in plain words.
+    """
+    scale = INTENSITY_METHODS[method]
+    whole = np.asanyarray(registered["brain"].dataobj) > 0
+    # all that follows happens in the brain's box, half of the grid
+    box = _brain_box(whole)
+    brain = whole[box]
+    normalised = {}
+    record = {"method": method, "contrast_to_noise": {}, "coverage": {}, "flags": []}
+    for name in (sequence for sequence in SEQUENCES if sequence in registered):
+        data = np.nan_to_num(np.asanyarray(registered[name].dataobj)[box].astype(np.float32))
+        inside = brain & (data != 0)
+        out = np.zeros(whole.shape, np.float32)
+        if inside.any():
+            values = np.clip(data[inside], *np.percentile(data[inside], (0.5, 99.5)))
+            middle, spread = scale(values)
+            out[box][inside] = (values - middle) / (spread if spread > 0 else 1)
+        normalised[name] = image(out, registered[name].affine)
+        record["contrast_to_noise"][name] = round(contrast_to_noise(data, inside), 3)
+        record["coverage"][name] = round(float(inside.sum() / max(1, brain.sum())), 4)
+        record["flags"] += _flags(name, record["coverage"][name], bool(np.any(out)))
+    normalised["brain"] = registered["brain"]
+    if not whole.any():
+        record["flags"].append("the brain mask is empty")
+    return normalised, record
+
+
+def _brain_box(brain):
+    return grid_box(brain) if brain.any() else tuple(slice(0, n) for n in brain.shape)
+
+
+def _flags(name, coverage, varies):
+    flags = []
+    if not varies:
+        flags.append(f"{name}: no contrast inside the brain")
+    elif coverage < FEWEST_COVERED:
+        flags.append(f"{name}: the scan shows only {100 * coverage:.0f} % of the brain")
+    return flags
+
+
+def as_int16(scan):
+    """Pack an image for writing in half the space: int16 with a slope and no offset, so that 0 stays 0.
+
+    Parameters
+    ----------
+    scan : nibabel.Nifti1Image, float
+
+    Returns
+    -------
+    nibabel.Nifti1Image
+        For writing only: its data in memory are the stored integers. The error is at most the largest
+        absolute value / 65534.
+    """
+    data = np.asanyarray(scan.dataobj)
+    slope = max(float(np.abs(data).max(initial=0)), 1e-6) / 32767
+    packed = nib.Nifti1Image(np.round(data / slope).astype(np.int16), scan.affine, scan.header)
+    packed.set_data_dtype(np.int16)
+    packed.header.set_slope_inter(slope, 0)
+    return packed
+
+
+def cut_slices(normalised, labels=None):
+    """Stack the sequences as axial slices, cropped to the brain's box, as the learning steps read them.
+
+    Parameters
+    ----------
+    normalised : dict of str to nibabel.Nifti1Image
+        From `normalize_intensity`, with `brain`.
+    labels : nibabel.Nifti1Image, optional
+        On the same grid.
+
+    Returns
+    -------
+    images : ndarray of float16, shape (Z, C, X, Y)
+        C in the order of `index["sequences"]`.
+    labels : ndarray of uint8, shape (Z, X, Y), or None
+        The dataset's own label values.
+    index : dict
+        `sequences`; `box`, first and last-but-one voxel of each axis on the grid; `shape` and `affine` of
+        the grid; `spacing` in mm. The whole grid is the box where the brain mask is empty.
+    """
+    brain = np.asanyarray(normalised["brain"].dataobj) > 0
+    box = _brain_box(brain)
+    sequences = [sequence for sequence in SEQUENCES if sequence in normalised]
+    stack = np.stack([np.asanyarray(normalised[name].dataobj)[box] for name in sequences])
+    # a float16 ends at 65504; no sane normalised value comes near
+    images = np.ascontiguousarray(np.clip(stack, -6e4, 6e4).transpose(3, 0, 1, 2).astype(np.float16))
+    cut = None
+    if labels is not None:
+        cut = np.ascontiguousarray(np.asanyarray(labels.dataobj)[box].transpose(2, 0, 1).astype(np.uint8))
+    affine = normalised["brain"].affine
+    index = {
+        "sequences": sequences,
+        "box": [[s.start, s.stop] for s in box],
+        "shape": list(brain.shape),
+        "affine": affine.tolist(),
+        "spacing": np.linalg.norm(affine[:3, :3], axis=0).round(6).tolist(),
+    }
+    return images, cut, index
+
+
+INTENSITY_METHODS = {"robust-zscore": robust_zscore, "zscore": zscore, "percentile": percentile}

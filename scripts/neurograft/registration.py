@@ -1,0 +1,179 @@
+"""Alignment: each sequence to the reference, the reference to the template, each image resampled once.
+
+A transform is a 4x4 matrix from the fixed image's world to the moving image's world (RAS, millimetres),
+the direction in which `images.resample` reads the moving image.
+"""
+
+import numpy as np
+
+from neurograft.alignment import REGISTRATION_ENGINES, align_pair, regridded, smoothed
+from neurograft.images import SEQUENCES, grid_box, image, read_image, resample, resample_labels
+from neurograft.templates import template_path
+
+
+def register_scans(
+    scans, masks, reference, coregistered, template=None, spacing=None, engine="greedy", threads=1, labels_on=None
+):
+    """Bring all images of a subject onto one grid.
+
+    Rigid alignment of each stripped sequence to the stripped reference, affine alignment of the stripped
+    reference to the template, both composed, so that each image is interpolated once (cubic).
+    Never raises for strange data: where an alignment fails twice, the brains' centres are aligned and
+    the record says so.
+
+    Parameters
+    ----------
+    scans : dict of str to nibabel.Nifti1Image
+        Sequences, canonical, each on its own grid, and possibly `labels`.
+    masks : dict of str to nibabel.Nifti1Image
+        Brain mask of each sequence on its grid.
+    reference : str
+        The sequence that the others are aligned to.
+    coregistered : bool
+        The sequences are aligned already, so only the template is sought.
+    template : nibabel.Nifti1Image, optional
+        Skull-stripped, on the grid to deliver; None keeps the reference's own space.
+    spacing : float, optional
+        Voxel size in mm where there is no template; None keeps the reference's grid. With a template its
+        grid already has the spacing (`load_template`).
+    engine : str
+        A key of `REGISTRATION_ENGINES`.
+    threads : int
+        Results are the same bytes again with 1 only.
+    labels_on : str, optional
+        The sequence on whose grid the labels were drawn; the reference if absent.
+
+    Returns
+    -------
+    registered : dict of str to nibabel.Nifti1Image
+        Sequences float32 in their own intensities, zero outside of the brain; `labels` if given; `brain`,
+        uint8.
+    record : dict
+        `to_template`: template world to reference world; `to_reference`: reference world to each other
+        sequence's world; `similarity` (normalised mutual information, 1 is none) and `overlap` (Dice of the
+        brain masks) of each alignment, with the key `template` for the last; `aligned_already`, `flags`,
+        `grid`.
+    """
+    flags = []
+    masks = _usable_masks(scans, masks, flags)
+    record = {"engine": engine, "aligned_already": bool(coregistered), "similarity": {}, "overlap": {}}
+    align = REGISTRATION_ENGINES[engine]
+    to_reference = {}
+    for name in (sequence for sequence in SEQUENCES if sequence in scans and sequence != reference):
+        pair = (scans[reference], scans[name], masks[reference], masks[name])
+        to_reference[name], quality = align_pair(align, pair, "rigid", threads, coregistered)
+        _note(record, flags, name, quality)
+    to_template, shape, affine = np.eye(4), *regridded(scans[reference], spacing)
+    if template is not None:
+        shape, affine = template.shape, template.affine
+        inside = image((np.asanyarray(template.dataobj) > 0).astype(np.uint8), affine)
+        pair = (template, scans[reference], inside, masks[reference])
+        to_template, quality = align_pair(align, pair, "affine", threads)
+        _note(record, flags, "template", quality)
+    transforms = {reference: to_template} | {name: there @ to_template for name, there in to_reference.items()}
+    registered = _resample_all(scans, masks[reference], transforms, reference, labels_on or reference, shape, affine)
+    record |= {
+        "to_template": to_template.tolist(),
+        "to_reference": {name: there.tolist() for name, there in to_reference.items()},
+        "grid": {"shape": list(shape), "affine": np.asarray(affine).tolist()},
+        "flags": flags,
+    }
+    return registered, record
+
+
+def load_template(name, spacing=None):
+    """Read a skull-stripped template and bring it to a voxel size.
+
+    Parameters
+    ----------
+    name : str or None
+        A key of `templates.TEMPLATES`, a path, or "none".
+    spacing : float, optional
+        Millimetres; the template's own if absent.
+
+    Returns
+    -------
+    nibabel.Nifti1Image or None
+
+    Raises
+    ------
+    ValueError
+        If the image still shows a skull, or anything else that fills the background.
+    """
+    path = template_path(name)
+    if path is None:
+        return None
+    loaded = read_image(path)
+    data = np.asanyarray(loaded.dataobj).astype(np.float32)
+    if np.mean(data > 0) > 0.7:
+        raise ValueError(f"template {path}: the background is not zero; give a skull-stripped image")
+    loaded = image(data, loaded.affine)
+    if spacing is None or np.allclose(np.linalg.norm(loaded.affine[:3, :3], axis=0), spacing, atol=1e-3):
+        return loaded
+    finer = resample(smoothed(loaded, spacing), *regridded(loaded, spacing))
+    # the smoothing widened the brain: cut it back to where more than half of a voxel is brain
+    brain = resample(image((data > 0).astype(np.float32), loaded.affine), finer.shape, finer.affine)
+    return image(np.asanyarray(finer.dataobj) * (np.asanyarray(brain.dataobj) > 0.5), finer.affine)
+
+
+def template_to_reference(moving, record, shape, affine, order=1):
+    """Bring an image from the template's grid back to the reference sequence's grid.
+
+    Parameters
+    ----------
+    moving : nibabel.Nifti1Image
+        Such as a probability, on the template's grid.
+    record : dict
+        From `register_scans`.
+    shape, affine
+        Grid of the reference sequence, in its file's own orientation or canonical.
+    order : int
+        As in `images.resample`.
+    """
+    return resample(moving, shape, affine, np.linalg.inv(record["to_template"]), order)
+
+
+def _note(record, flags, name, quality):
+    record["similarity"][name], record["overlap"][name] = quality["similarity"], quality["overlap"]
+    if quality["fault"]:
+        pair = "reference to template" if name == "template" else f"{name} to reference"
+        flags.append(f"registration failed: {pair}, {quality['fault']}")
+
+
+def _usable_masks(scans, masks, flags):
+    """Put all that is not zero in the place of an empty mask, so that the later steps have something to show."""
+    usable = {}
+    for name in (sequence for sequence in SEQUENCES if sequence in scans):
+        usable[name] = masks[name]
+        if not np.any(np.asanyarray(masks[name].dataobj)):
+            flags.append(f"registration failed: the brain mask of {name} is empty, so the whole image was used")
+            data = np.asanyarray(scans[name].dataobj)
+            whole = data != 0 if np.any(data) else np.ones(data.shape, bool)
+            usable[name] = image(whole.astype(np.uint8), scans[name].affine)
+    return usable
+
+
+def _resample_all(scans, brain, transforms, reference, labels_on, shape, affine):
+    """Interpolate everything once onto the target grid, within the box of the brain."""
+    whole = resample_labels(brain, shape, affine, transforms[reference])
+    inside = np.asanyarray(whole.dataobj) > 0
+    box = grid_box(inside, margin=5) if inside.any() else tuple(slice(0, n) for n in shape)
+    corner = np.asarray(affine, float).copy()
+    corner[:3, 3] = affine[:3, :3] @ [s.start for s in box] + affine[:3, 3]
+    small = tuple(s.stop - s.start for s in box)
+    spacing = np.linalg.norm(corner[:3, :3], axis=0).mean()
+
+    def paste(piece):
+        full = np.zeros(tuple(shape), piece.get_data_dtype())
+        full[box] = np.asanyarray(piece.dataobj)
+        return image(full, affine)
+
+    registered = {}
+    for name, there in transforms.items():
+        piece = np.asanyarray(resample(smoothed(scans[name], spacing), small, corner, there, order=3).dataobj)
+        registered[name] = paste(image(np.where(inside[box], piece, 0).astype(np.float32), corner))
+    if "labels" in scans:
+        # drawn labels may reach out of the brain mask, so they are not cut by it
+        registered["labels"] = resample_labels(scans["labels"], shape, affine, transforms[labels_on])
+    registered = {name: registered[name] for name in (*SEQUENCES, "labels") if name in registered}
+    return registered | {"brain": image(inside.astype(np.uint8), affine)}

@@ -1,0 +1,98 @@
+"""Normalised intensities and the slices cut from them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neurograft import images, intensity
+
+AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
+
+
+def subject(seed=0, scale=1.0, shift=0.0):
+    rng = np.random.default_rng(seed)
+    brain = np.zeros((20, 24, 16), np.uint8)
+    brain[4:16, 3:20, 2:13] = 1
+    scans = {
+        name: images.image((brain * (scale * rng.gamma(5, 20, brain.shape) + shift)).astype(np.float32), AFFINE)
+        for name in ("t1c", "flair")
+    }
+    return scans | {"brain": images.image(brain, AFFINE)}
+
+
+@pytest.mark.parametrize("method", intensity.INTENSITY_METHODS)
+@given(scale=st.floats(0.01, 300), shift=st.floats(1, 1000))
+@settings(deadline=None, max_examples=10)
+def test_a_scanner_s_own_scale_is_gone(method, scale, shift):
+    plain, _ = intensity.normalize_intensity(subject(), method)
+    other, _ = intensity.normalize_intensity(subject(scale=scale, shift=shift * scale), method)
+    np.testing.assert_allclose(other["t1c"].dataobj, plain["t1c"].dataobj, atol=0.02)
+
+
+def test_methods_have_the_middle_and_spread_they_promise():
+    registered = subject()
+    inside = np.asanyarray(registered["brain"].dataobj) > 0
+    values = {
+        m: np.asanyarray(intensity.normalize_intensity(registered, m)[0]["t1c"].dataobj)[inside]
+        for m in intensity.INTENSITY_METHODS
+    }
+    robust = values["robust-zscore"]
+    assert np.median(robust) == pytest.approx(0, abs=1e-5)
+    assert 1.4826 * np.median(np.abs(robust)) == pytest.approx(1, abs=1e-5)
+    assert (values["zscore"].mean(), values["zscore"].std()) == pytest.approx((0, 1), abs=1e-4)
+    assert (values["percentile"].min(), values["percentile"].max()) == pytest.approx((0, 1))
+
+
+def test_zero_outside_and_a_record():
+    normalised, record = intensity.normalize_intensity(subject())
+    outside = np.asanyarray(normalised["brain"].dataobj) == 0
+    assert not np.any(np.asanyarray(normalised["flair"].dataobj)[outside])
+    assert normalised["flair"].get_data_dtype() == np.float32
+    assert set(record["contrast_to_noise"]) == {"t1c", "flair"}
+    assert record["flags"] == []
+
+
+def test_strange_data_are_flagged_not_raised():
+    registered = subject()
+    flat = np.asanyarray(registered["brain"].dataobj).astype(np.float32)
+    slab = np.asanyarray(registered["t1c"].dataobj).copy()
+    slab[:, :, 7:] = 0
+    registered |= {"flair": images.image(flat, AFFINE), "t1c": images.image(slab, AFFINE)}
+    _, record = intensity.normalize_intensity(registered)
+    assert record["flags"] == ["t1c: the scan shows only 45 % of the brain", "flair: no contrast inside the brain"]
+    empty = registered | {"brain": images.image(np.zeros((20, 24, 16), np.uint8), AFFINE)}
+    normalised, record = intensity.normalize_intensity(empty)
+    assert "the brain mask is empty" in record["flags"]
+    assert intensity.cut_slices(normalised)[0].shape == (16, 2, 20, 24)
+
+
+def test_mostly_one_value_does_not_divide_by_zero():
+    registered = subject()
+    data = np.asanyarray(registered["t1c"].dataobj).copy()
+    data[(data > 0) & (data < 150)] = 32000
+    registered["t1c"] = images.image(data, AFFINE)
+    assert np.all(np.isfinite(intensity.normalize_intensity(registered)[0]["t1c"].dataobj))
+
+
+def test_slices_are_the_brain_s_box_and_lead_back():
+    registered = subject()
+    marks = np.zeros((20, 24, 16), np.uint8)
+    marks[6:9, 7:9, 5] = 4
+    normalised, _ = intensity.normalize_intensity(registered)
+    stack, labels, index = intensity.cut_slices(normalised, images.image(marks, AFFINE))
+    assert stack.shape == (11, 2, 12, 17) and stack.dtype == np.float16
+    assert index["box"] == [[4, 16], [3, 20], [2, 13]] and index["sequences"] == ["t1c", "flair"]
+    assert index["shape"] == [20, 24, 16] and index["spacing"] == [2, 2, 2]
+    np.testing.assert_allclose(stack[3, 1], np.asanyarray(normalised["flair"].dataobj)[4:16, 3:20, 5], atol=5e-3)
+    assert labels.dtype == np.uint8 and labels[3, 2:5, 4:6].min() == 4 and (labels > 0).sum() == 6
+    assert intensity.cut_slices(normalised)[1] is None
+
+
+def test_packed_image_keeps_zero_and_nearly_everything(tmp_path):
+    normalised, _ = intensity.normalize_intensity(subject())
+    images.write_image(tmp_path / "a.nii.gz", intensity.as_int16(normalised["t1c"]))
+    data = np.asanyarray(normalised["t1c"].dataobj)
+    back = np.asanyarray(images.read_image(tmp_path / "a.nii.gz").dataobj)
+    np.testing.assert_allclose(back, data, atol=np.abs(data).max() / 65000)
+    assert not np.any(back[data == 0])
