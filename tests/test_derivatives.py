@@ -44,9 +44,9 @@ def test_normalized_images_keep_zero_and_three_decimals(tmp_path):
     data = np.random.default_rng(0).normal(0, 2, (6, 6, 6)).astype(np.float32)
     data[:3] = 0
     scans = {"t1c": images.image(data, np.eye(4)), "flair": images.image(data, np.eye(4))}
-    brain = images.image(data != 0, np.eye(4))
+    scans["brain"] = images.image(data != 0, np.eye(4))
     stem = str(tmp_path / "sub-1_space-MNI152")
-    derivatives.write_normalized(stem, scans, brain)
+    derivatives.write_normalized(stem, scans)
     back = derivatives.read_normalized(stem)
     assert list(back) == ["t1c", "flair"]
     values = np.asanyarray(back["t1c"].dataobj)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neurograft import __version__, images
+from neurograft import __version__, images, intensity, tables
 
 
 def describe_dataset(path):
@@ -62,28 +62,23 @@ def read_masks(stem, sequences):
     return {name: images.read_image(f"{stem}_acq-{name}_desc-brain_mask.nii.gz") for name in sequences}
 
 
-def write_normalized(stem, normalized, brain):
-    """Write the normalised images of a space as int16 with a slope of 0.001, and the brain mask.
+def write_normalized(stem, normalized):
+    """Write the normalised images of a space, packed as int16, and the brain mask.
 
     Parameters
     ----------
     stem : str
         Stem with `space-`.
     normalized : dict of str to nibabel.Nifti1Image
-        float32, zero outside of the brain.
-    brain : nibabel.Nifti1Image
-        uint8 mask on the same grid.
+        float32 sequences, zero outside of the brain, and `brain`, the mask on the same grid.
     """
     for suffix in set(images.SUFFIXES.values()):
         _remove(f"{stem}_desc-*_{suffix}.*")
-    for name, scan in normalized.items():
-        # int16 halves the files; a fixed slope keeps zero exactly zero
-        scaled = np.clip(np.round(np.asanyarray(scan.dataobj) * 1000), -32767, 32767).astype(np.int16)
-        written = images.image(scaled, scan.affine)
-        written.header.set_slope_inter(0.001, 0)
+    for name in (name for name in images.SEQUENCES if name in normalized):
         sidecar = {"SkullStripped": True, "Units": "arbitrary", "Sequence": name}
-        images.write_image(f"{stem}_desc-{name}_{images.SUFFIXES[name]}.nii.gz", written, sidecar)
-    images.write_image(f"{stem}_desc-brain_mask.nii.gz", brain, {"Type": "Brain"})
+        path = f"{stem}_desc-{name}_{images.SUFFIXES[name]}.nii.gz"
+        images.write_image(path, intensity.as_int16(normalized[name]), sidecar)
+    images.write_image(f"{stem}_desc-brain_mask.nii.gz", normalized["brain"], {"Type": "Brain"})
 
 
 def read_normalized(stem):
@@ -113,8 +108,6 @@ def write_delivered(stem, labels, probabilities, table):
     table : list of dict
         Rows of `dseg.tsv`.
     """
-    from neurograft import cohort
-
     _remove(f"{stem}_dseg.*")
     _remove(f"{stem}_desc-*_probseg.*")
     if labels is None:
@@ -125,7 +118,7 @@ def write_delivered(stem, labels, probabilities, table):
         written = images.image(scaled, probability.affine)
         written.header.set_slope_inter(1 / 255, 0)
         images.write_image(f"{stem}_desc-{region}_probseg.nii.gz", written, {"Region": region})
-    cohort.write_table(f"{stem}_dseg.tsv", table)
+    tables.write_table(f"{stem}_dseg.tsv", table)
     images.write_image(f"{stem}_dseg.nii.gz", labels, {"Manual": False, "Description": "see dseg.tsv"})
 
 

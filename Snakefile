@@ -1,0 +1,33 @@
+# neurograft: does transfer learning help these brain MRI patients? A table of contents.
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+# A user's --configfile *extends* what `configfile:` loads, so the demo's values are read only
+# where nobody named a dataset.
+if "dataset" not in config:
+
+    configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/inputs.smk"
+include: "workflow/rules/cohort.smk"
+include: "workflow/rules/preprocessing.smk"
+include: "workflow/rules/candidates.smk"
+include: "workflow/rules/learning.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/targets.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        "results/report",
+        delivered_records,

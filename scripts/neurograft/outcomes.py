@@ -1,0 +1,142 @@
+"""From cells' files to scores, comparisons and delivered segmentations: where evaluation meets paths."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from neurograft import delivery, derivatives, evaluation, images, regions, tables
+
+
+def score_cell(folder, split, statuses, records):
+    """Score the test patients of one cell.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The cell.
+    split : dict
+        `splits.json`.
+    statuses, records : dict of str to dict
+        Import status and registration record of each subject.
+
+    Returns
+    -------
+    list of dict
+        Rows of `scores.tsv`; none for a cell that could not be trained.
+    """
+    cell = read_cell(folder)
+    if not cell["trained"]:
+        return []
+    if cell["task"] == "classification":
+        classes = split["tasks"]["classification"]["classes"]
+        return evaluation.score_classification(cell, tables.read_table(Path(folder) / "predictions.tsv"), classes)
+    rows = []
+    for subject in cell["test"]:
+        labels, record = statuses[subject]["labels"], records[subject]
+        rows += evaluation.score_segmentation(
+            cell,
+            subject,
+            read_prediction(folder, subject, record),
+            delivery.native_transform(record, labels["grid_of"]),
+            nib.load(labels["file"]),
+            split["scheme"],
+        )
+    return rows
+
+
+def compare_cells(folders, scores, split):
+    """Put all cells' scores together, compare the strategies, and say how fast each was.
+
+    Parameters
+    ----------
+    folders : list of str or Path
+        The cells.
+    scores : list of dict
+        The rows of every cell that `score_cell` gave.
+    split : dict
+        `splits.json`.
+
+    Returns
+    -------
+    scores, comparison, times : list of dict
+        Rows of the three tables of `results/evaluation`.
+    """
+    cells = [(Path(folder), read_cell(folder)) for folder in folders]
+    trained = [(folder, cell) for folder, cell in cells if cell["trained"]]
+    task = split["tasks"]["classification"]
+    predicted = [
+        (cell, tables.read_table(folder / "predictions.tsv"))
+        for folder, cell in trained
+        if cell["task"] == "classification"
+    ]
+    pooled = evaluation.pool_classification(predicted, task["classes"])
+    patients = {**task["patients"], **split["tasks"]["segmentation"]["patients"]}
+    comparison = evaluation.compare_strategies(scores, [cell for _, cell in trained], patients) if scores else []
+    times = [
+        evaluation.reach_times(cell, cell["history"], tables.read_table(folder / "seconds.tsv"))
+        for folder, cell in trained
+    ]
+    return [*scores, *pooled], comparison, times
+
+
+def read_cell(folder):
+    """Read a cell's manifest, with its training history as `history`.
+
+    Returns
+    -------
+    dict
+    """
+    manifest = images.read_json(Path(folder) / "manifest.json")
+    history = tables.read_table(Path(folder) / "history.tsv") if manifest["trained"] else []
+    return manifest | {"history": history}
+
+
+def read_prediction(folder, subject, record):
+    """Read what a cell predicted for a subject.
+
+    Returns
+    -------
+    dict of str to nibabel.Nifti1Image
+        Region to probability, on the brain's box of the template grid.
+    """
+    with np.load(Path(folder) / f"sub-{subject}.npz") as packed:
+        return delivery.unpack_prediction(dict(packed), record["grid"]["affine"])
+
+
+def deliver_subject(stem, subject, folders, split, status, record):
+    """Write one subject's delivered segmentation, or say why there is none.
+
+    Parameters
+    ----------
+    stem : str
+        Native stem of the subject (`derivatives`).
+    subject : str
+    folders : list of str or Path
+        The cells of the delivered strategy, one a fold.
+    split, status, record : dict
+        `splits.json`, the import status and the registration record.
+
+    Returns
+    -------
+    dict
+        `delivered`, `reason`, `networks` (how many predicted it), `volume_ml` of each region.
+    """
+    task = split["tasks"]["segmentation"]
+    having = [folder for folder in folders if (Path(folder) / f"sub-{subject}.npz").exists()]
+    if not having:
+        derivatives.write_delivered(stem, None, {}, [])
+        reason = task["left_out"].get(subject) or task["reason"] or "no network was trained"
+        return {"delivered": False, "reason": reason, "networks": 0, "volume_ml": {}}
+    # an unlabelled subject may follow another release's values than the cohort's labels
+    scheme = status["scheme"] or split["scheme"]
+    if set(regions.regions_of(scheme)) != set(task["regions"]):
+        scheme = split["scheme"]
+    grid = status["sequences"][status["reference"]]
+    predictions = [read_prediction(folder, subject, record) for folder in having]
+    labels, chances = delivery.deliver_segmentation(predictions, record, grid["shape"], grid["affine"], scheme)
+    derivatives.write_delivered(stem, labels, chances, delivery.dseg_table(scheme))
+    voxel = abs(np.linalg.det(np.asarray(grid["affine"])[:3, :3])) / 1000
+    masks = regions.region_masks(np.asanyarray(labels.dataobj), scheme)
+    volumes = {region: round(float(mask.sum() * voxel), 3) for region, mask in masks.items()}
+    return {"delivered": True, "reason": "", "networks": len(having), "volume_ml": volumes}

@@ -1,0 +1,20 @@
+"""Move one subject's sequences onto the template, resampling each image once."""
+
+from neurograft import derivatives, images, logs, registration
+
+logs.send_to_log(snakemake.log[0])
+status = images.read_json(snakemake.input.status)
+masks = derivatives.read_masks(snakemake.input.masks.removesuffix("_desc-brain_mask.nii.gz"), status["sequences"])
+options = snakemake.params.options
+registered, record = registration.register_scans(
+    images.read_scans(snakemake.input.scans),
+    masks,
+    status["reference"],
+    status["coregistered"],
+    registration.load_template(options["template"], options["spacing"]),
+    options["spacing"],
+    options["engine"],
+    labels_on=(status["labels"] or {}).get("grid_of"),
+)
+images.write_scans(snakemake.output.scans, registered)
+images.write_json(snakemake.output.record, record)

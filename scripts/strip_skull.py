@@ -1,0 +1,13 @@
+"""Find the brain on every sequence of one subject."""
+
+from neurograft import brain_extraction, derivatives, images, logs
+
+logs.send_to_log(snakemake.log[0])
+status = images.read_json(snakemake.input.status)
+scans = images.read_scans(snakemake.input.scans)
+stripped = {name: file["stripped"] for name, file in status["sequences"].items()}
+masks, record = brain_extraction.strip_skull(
+    scans, stripped, status["reference"], threads=2, **snakemake.params.options
+)
+derivatives.write_masks(snakemake.output.mask.removesuffix("_desc-brain_mask.nii.gz"), masks, status)
+images.write_json(snakemake.output.record, record)

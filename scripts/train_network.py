@@ -1,0 +1,21 @@
+"""Train one cell of the experiment and predict its test patients."""
+
+from pathlib import Path
+
+from neurograft import cells, images, logs, tables
+
+logs.send_to_log(snakemake.log[0])
+split = images.read_json(snakemake.input.splits)
+target = split["tasks"]["classification"]["target"]
+cells.train_cell(
+    snakemake.output[0],
+    split,
+    dict(snakemake.wildcards.items()),
+    snakemake.params.source,
+    snakemake.input.weights,
+    {Path(folder).parents[1].name.removeprefix("sub-"): folder for folder in snakemake.input.slices},
+    truths={row["participant_id"]: row.get(target) for row in tables.read_table(snakemake.input.cohort)},
+    predict_unlabelled=snakemake.params.delivered,
+    keep_weights=snakemake.params.delivered,
+    **snakemake.params.options,
+)

@@ -1,0 +1,41 @@
+"""Every choice that the schema offers is a row of a registry, and the other way round."""
+
+from pathlib import Path
+
+import yaml
+
+from neurograft import (
+    brain_extraction,
+    cohort,
+    intensity,
+    regions,
+    registration,
+    sources,
+    strategies,
+    supervoxels,
+)
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())["properties"]
+
+
+def enum(block, key):
+    """The allowed values of a key."""
+    return set(SCHEMA[block]["properties"][key]["enum"])
+
+
+def test_enums_equal_registries():
+    assert enum("dataset", "layout") == set(cohort.DATASETS)
+    assert enum("import_scans", "labels") == {"auto", *regions.LABEL_SCHEMES}
+    assert enum("strip_skull", "engine") == set(brain_extraction.BRAIN_EXTRACTION_ENGINES)
+    assert enum("register_scans", "engine") == set(registration.REGISTRATION_ENGINES)
+    assert enum("normalize_intensity", "method") == set(intensity.INTENSITY_METHODS)
+    assert enum("propose_candidates", "engine") == set(supervoxels.SUPERVOXEL_ENGINES)
+    assert enum("deliver", "strategy") == set(strategies.STRATEGIES)
+    for task in SCHEMA["experiment"]["properties"].values():
+        assert set(task["properties"]["strategies"]["items"]["enum"]) == set(strategies.STRATEGIES)
+
+
+def test_sources_table_is_complete():
+    for name, row in sources.read_sources(ROOT / "config/sources.tsv").items():
+        assert row["sha256"] and row["licence"] and row["citation"], name

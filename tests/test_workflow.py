@@ -1,0 +1,182 @@
+"""The real workflow, end to end, on a coarse simulated cohort."""
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# times are the only thing that two runs may not share
+TIMES = ("benchmarks", "logs", "report", "seconds.tsv", "times.tsv", "figures")
+
+
+def snakemake(folder, *arguments, check=True, repository=ROOT):
+    """Run the workflow with `folder` as its working directory."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(repository / "Snakefile")]
+    command += ["--directory", str(folder), "--show-failed-logs", *map(str, arguments)]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("OMP_")}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=repository, env=environment)
+    text = done.stdout + done.stderr
+    assert done.returncode == 0 or not check, text[-6000:]
+    return text
+
+
+def rows(path):
+    """Read a TSV."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def fingerprints(results, skip=TIMES):
+    """Hash every file of a results folder that must not depend on times."""
+    files = sorted(path for path in results.rglob("*") if path.is_file())
+    kept = [path for path in files if not set(path.relative_to(results).parts) & set(skip)]
+    return {str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """The tiny configuration, run once."""
+    folder = tmp_path_factory.mktemp("tiny")
+    snakemake(folder, "--cores", 2, "--configfile", ROOT / "config/tiny.yaml")
+    return folder
+
+
+def test_every_promised_output_is_there(finished):
+    results = finished / "results"
+    cohort = rows(results / "cohort.tsv")
+    assert len(cohort) == 6
+    for row in cohort:
+        assert row["included"] == "true", row["reason"]
+        subject = row["participant_id"]
+        anat = results / "derivatives" / f"sub-{subject}" / "anat"
+        for name in ("acq-t1_desc-brain_mask", "acq-flair_desc-brain_mask", "desc-brain_mask", "dseg"):
+            assert (anat / f"sub-{subject}_{name}.nii.gz").exists(), name
+        plain = [path for path in anat.glob("*dseg.nii.gz") if "space-" not in path.name and "desc-" not in path.name]
+        assert [path.name for path in plain] == [f"sub-{subject}_dseg.nii.gz"]
+        assert (results / "report" / f"sub-{subject}.html").exists()
+    assert json.loads((results / "derivatives/dataset_description.json").read_text())["GeneratedBy"]
+    for name in ("scores", "comparison", "times"):
+        assert rows(results / "evaluation" / f"{name}.tsv"), name
+    assert (results / "report/index.html").stat().st_size < 15e6
+
+
+def test_every_image_has_a_sidecar(finished):
+    for path in (finished / "results/derivatives").rglob("*.nii.gz"):
+        assert Path(str(path).removesuffix(".nii.gz") + ".json").exists(), path
+
+
+def test_delivered_segmentation_is_on_the_native_grid(finished):
+    results = finished / "results"
+    for status in results.glob("work/sub-*/status.json"):
+        status = json.loads(status.read_text())
+        subject, reference = status["subject"], status["sequences"][status["reference"]]
+        dseg = nib.load(results / f"derivatives/sub-{subject}/anat/sub-{subject}_dseg.nii.gz")
+        assert list(dseg.shape) == reference["shape"]
+        assert np.allclose(dseg.affine, reference["affine"], atol=1e-3)
+        assert set(np.unique(dseg.dataobj)) <= {0, 1, 2, 4}
+
+
+def test_no_patient_in_two_roles(finished):
+    splits = json.loads((finished / "results/splits.json").read_text())
+    tested = []
+    for fold in splits["tasks"]["segmentation"]["folds"]:
+        assert not set(fold["train"]) & set(fold["test"])
+        tested += fold["test"]
+    assert sorted(tested) == sorted(splits["tasks"]["segmentation"]["subjects"])
+    for manifest in (finished / "results/predictions").rglob("manifest.json"):
+        manifest = json.loads(manifest.read_text())
+        assert manifest["splits_hash"] == splits["hash"]
+
+
+def test_scores_are_tidy(finished):
+    scores = rows(finished / "results/evaluation/scores.tsv")
+    columns = ["task", "source", "strategy", "n", "fold", "seed", "subject", "region", "metric", "value"]
+    assert list(scores[0]) == columns
+    dice = [row for row in scores if row["metric"] == "dice"]
+    # both strategies, every labelled patient once, three regions
+    assert len(dice) == 2 * 6 * 3
+    assert all(0 <= float(row["value"]) <= 1 for row in dice)
+
+
+def test_a_second_run_does_nothing(finished):
+    assert "Nothing to be done" in snakemake(finished, "--cores", 2, "--configfile", ROOT / "config/tiny.yaml")
+
+
+def test_one_core_gives_the_same_bytes(finished, tmp_path):
+    """Delete one subject's preprocessing and all training, and do it again on one core."""
+    shutil.copytree(finished / "results", tmp_path / "results")
+    shutil.copytree(finished / ".snakemake", tmp_path / ".snakemake")
+    shutil.rmtree(tmp_path / "results/work/sub-phantom001")
+    shutil.rmtree(tmp_path / "results/predictions")
+    snakemake(tmp_path, "--cores", 1, "--configfile", ROOT / "config/tiny.yaml", "evaluate")
+    before, after = fingerprints(finished / "results"), fingerprints(tmp_path / "results")
+    assert {name for name in before if before[name] != after.get(name)} == set()
+
+
+@pytest.fixture(scope="session")
+def telling(tmp_path_factory):
+    """A copy of the repository whose Snakefile prints the config that it resolved."""
+    copy = tmp_path_factory.mktemp("copy") / "neurograft"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "results"))
+    with open(copy / "Snakefile", "a") as file:
+        file.write('\nprint("CONFIG", __import__("json").dumps(config, sort_keys=True))\n')
+    return copy
+
+
+def resolved(telling, folder, *arguments):
+    """The config as the workflow sees it."""
+    lines = snakemake(folder, "-n", *arguments, repository=telling).splitlines()
+    return json.loads(next(line for line in lines if line.startswith("CONFIG")).removeprefix("CONFIG"))
+
+
+def test_a_users_file_means_the_same_everywhere_and_knows_nothing_of_the_demo(telling, tmp_path):
+    (tmp_path / "my.yaml").write_text("dataset: {layout: phantom, subjects: 3}\n")
+    inside = resolved(telling, telling, "--configfile", tmp_path / "my.yaml")
+    elsewhere = resolved(telling, tmp_path, "--configfile", tmp_path / "my.yaml")
+    assert inside == elsewhere
+    assert inside["register_scans"]["spacing"] == 1.0
+    assert resolved(telling, tmp_path)["register_scans"]["spacing"] == 2.0
+
+
+def test_code_reruns_its_steps_and_a_comment_reruns_nothing(telling, finished, tmp_path):
+    shutil.copytree(finished / "results", tmp_path / "results")
+    shutil.copytree(finished / ".snakemake", tmp_path / ".snakemake")
+    arguments = ("-n", "--configfile", telling / "config/tiny.yaml")
+    module = telling / "scripts/neurograft/candidates.py"
+    before = module.read_text()
+    try:
+        module.write_text(before + "\n# a comment\n")
+        assert "Nothing to be done" in snakemake(tmp_path, *arguments, repository=telling)
+        module.write_text(before + "\nANOTHER = 1\n")
+        plan = snakemake(tmp_path, *arguments, repository=telling)
+    finally:
+        module.write_text(before)
+    assert "propose_candidates" in plan
+    assert "strip_skull" not in plan
+    assert "train_network" not in plan
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("dataset: {layout: phantom}\ntrain_network: {stepps: 3}\n", "did you mean 'steps'?"),
+        ("dataset: {layout: bids, root: /does/not/exist}\n", "/does/not/exist"),
+        ("dataset: {layout: table, root: nothing.tsv}\n", "nothing.tsv"),
+        ("dataset: {layout: phantom}\ndeliver: {strategy: frozen}\n", "add it there"),
+    ],
+)
+def test_mistakes_of_the_whole_run_stop_it_before_any_job(tmp_path, text, says):
+    (tmp_path / "my.yaml").write_text(text)
+    said = snakemake(tmp_path, "-n", "--configfile", tmp_path / "my.yaml", check=False)
+    assert says in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "results").exists()

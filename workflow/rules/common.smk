@@ -1,0 +1,45 @@
+# Validates the config, and lists the cohort by names only.
+# It is parsed again by every job: nothing heavy is imported here.
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, f"{workflow.basedir}/scripts")
+
+from neurograft import code_digest, cohort, settings, sources, templates
+
+try:
+    with open(f"{workflow.basedir}/workflow/schemas/config.schema.yaml") as schema:
+        config.update(settings.resolve_config(config, yaml.safe_load(schema)))
+    SOURCES = sources.read_sources(f"{workflow.basedir}/config/sources.tsv")
+    settings.check_experiment(config["experiment"], config["deliver"]["strategy"], SOURCES)
+    WEIGHTS = {
+        name: sources.locate(SOURCES[name]) for task in config["experiment"].values() for name in task["sources"]
+    }
+    for name, weights in WEIGHTS.items():
+        sources.verify(weights, SOURCES[name]["sha256"])
+    TEMPLATE = templates.template_path(config["register_scans"]["template"]) or []
+    FOUND = cohort.find_subjects(**config["dataset"])
+except (settings.SettingsError, sources.SourceError, cohort.CohortError, FileNotFoundError) as mistake:
+    raise WorkflowError(str(mistake)) from None
+
+SPACE = templates.space_label(config["register_scans"]["template"])
+DELIVERED = config["deliver"]["strategy"]
+
+
+wildcard_constraints:
+    subject="[0-9A-Za-z]+",
+    space="[0-9A-Za-z]+",
+    task="segmentation|classification",
+    source="[0-9A-Za-z.-]+",
+    strategy="[0-9a-z-]+",
+    n="all|[0-9]+",
+    fold="[0-9]+",
+    seed="[0-9]+",
+
+
+def digest(step):
+    """The parameter that reruns a step when the library code behind its script changes."""
+    return code_digest.code_digest(f"{workflow.basedir}/scripts/{step}.py")

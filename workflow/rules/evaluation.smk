@@ -1,0 +1,73 @@
+# Scores on the native grid, comparisons over patients, and the delivered segmentation.
+
+
+rule score_predictions:
+    input:
+        cell=rules.train_network.output[0],
+        splits="results/splits.json",
+        statuses=per_subject("results/work/sub-{subject}/status.json"),
+        registered=per_subject("results/work/sub-{subject}/space-{space}/register_scans.json"),
+    output:
+        "results/work/scores/{task}_{source}_{strategy}_n-{n}_fold-{fold}_seed-{seed}.tsv",
+    log:
+        "results/logs/score_predictions/{task}_{source}_{strategy}_n-{n}_fold-{fold}_seed-{seed}.log",
+    benchmark:
+        "results/benchmarks/score_predictions/{task}_{source}_{strategy}_n-{n}_fold-{fold}_seed-{seed}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=digest("score_predictions"),
+    script:
+        "../../scripts/score_predictions.py"
+
+
+rule compare_strategies:
+    input:
+        splits="results/splits.json",
+        cells=trained_cells,
+        scores=scored_cells,
+    output:
+        scores="results/evaluation/scores.tsv",
+        comparison="results/evaluation/comparison.tsv",
+        times="results/evaluation/times.tsv",
+    log:
+        "results/logs/compare_strategies.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        code=digest("compare_strategies"),
+    script:
+        "../../scripts/compare_strategies.py"
+
+
+rule deliver_segmentation:
+    input:
+        cells=delivered_cells,
+        splits="results/splits.json",
+        status="results/work/sub-{subject}/status.json",
+        registered="results/work/sub-{subject}/space-{space}/register_scans.json",
+    output:
+        "results/work/sub-{subject}/space-{space}/deliver_segmentation.json",
+    log:
+        "results/logs/deliver_segmentation/sub-{subject}_space-{space}.log",
+    benchmark:
+        "results/benchmarks/deliver_segmentation/sub-{subject}_space-{space}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        stem="results/derivatives/sub-{subject}/anat/sub-{subject}",
+        code=digest("deliver_segmentation"),
+    script:
+        "../../scripts/deliver_segmentation.py"

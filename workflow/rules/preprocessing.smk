@@ -1,0 +1,97 @@
+# Skull-stripping, registration and intensity normalisation of one subject, and the group's quality table.
+
+
+rule strip_skull:
+    input:
+        status="results/work/sub-{subject}/status.json",
+        scans="results/work/sub-{subject}/imported",
+    output:
+        mask="results/derivatives/sub-{subject}/anat/sub-{subject}_desc-brain_mask.nii.gz",
+        record="results/work/sub-{subject}/strip_skull.json",
+    log:
+        "results/logs/strip_skull/sub-{subject}.log",
+    benchmark:
+        "results/benchmarks/strip_skull/sub-{subject}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=10,
+    params:
+        options=config["strip_skull"],
+        code=digest("strip_skull"),
+    script:
+        "../../scripts/strip_skull.py"
+
+
+rule register_scans:
+    input:
+        status="results/work/sub-{subject}/status.json",
+        scans="results/work/sub-{subject}/imported",
+        masks=rules.strip_skull.output.mask,
+        template=TEMPLATE,
+    output:
+        scans=directory("results/work/sub-{subject}/space-{space}/registered"),
+        record="results/work/sub-{subject}/space-{space}/register_scans.json",
+    log:
+        "results/logs/register_scans/sub-{subject}_space-{space}.log",
+    benchmark:
+        "results/benchmarks/register_scans/sub-{subject}_space-{space}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        options=config["register_scans"],
+        code=digest("register_scans"),
+    script:
+        "../../scripts/register_scans.py"
+
+
+rule normalize_intensity:
+    input:
+        scans=rules.register_scans.output.scans,
+    output:
+        mask="results/derivatives/sub-{subject}/anat/sub-{subject}_space-{space}_desc-brain_mask.nii.gz",
+        slices=directory("results/work/sub-{subject}/space-{space}/slices"),
+        record="results/work/sub-{subject}/space-{space}/normalize_intensity.json",
+    log:
+        "results/logs/normalize_intensity/sub-{subject}_space-{space}.log",
+    benchmark:
+        "results/benchmarks/normalize_intensity/sub-{subject}_space-{space}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        options=config["normalize_intensity"],
+        code=digest("normalize_intensity"),
+    script:
+        "../../scripts/normalize_intensity.py"
+
+
+rule gather_quality:
+    input:
+        statuses=per_subject("results/work/sub-{subject}/status.json"),
+        stripped=per_subject("results/work/sub-{subject}/strip_skull.json"),
+        registered=per_subject("results/work/sub-{subject}/space-{space}/register_scans.json"),
+        normalized=per_subject("results/work/sub-{subject}/space-{space}/normalize_intensity.json"),
+    output:
+        "results/quality.tsv",
+    log:
+        "results/logs/gather_quality.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        code=digest("gather_quality"),
+    script:
+        "../../scripts/gather_quality.py"

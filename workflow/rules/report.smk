@@ -1,0 +1,62 @@
+# Pictures of each subject, and the report.
+
+
+rule draw_subject:
+    input:
+        status="results/work/sub-{subject}/status.json",
+        scans="results/work/sub-{subject}/imported",
+        mask=rules.strip_skull.output.mask,
+        registered=rules.register_scans.output.scans,
+        candidates=rules.propose_candidates.output.candidates,
+        delivered=rules.deliver_segmentation.output[0],
+        template=TEMPLATE,
+    output:
+        directory("results/figures/sub-{subject}/space-{space}"),
+    log:
+        "results/logs/draw_subject/sub-{subject}_space-{space}.log",
+    benchmark:
+        "results/benchmarks/draw_subject/sub-{subject}_space-{space}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        options=config["register_scans"],
+        code=digest("draw_subject"),
+    script:
+        "../../scripts/draw_subject.py"
+
+
+rule write_report:
+    input:
+        cohort="results/cohort.tsv",
+        quality="results/quality.tsv",
+        splits="results/splits.json",
+        scores=rules.compare_strategies.output.scores,
+        comparison=rules.compare_strategies.output.comparison,
+        times=rules.compare_strategies.output.times,
+        cells=trained_cells,
+        candidates=candidate_records,
+        figures=per_subject("results/figures/sub-{subject}/space-{space}"),
+        templates=[
+            f"{workflow.basedir}/workflow/report/{name}.html.j2" for name in ("base", "macros", "index", "subject")
+        ],
+    output:
+        directory("results/report"),
+    log:
+        "results/logs/write_report.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=20,
+    params:
+        config=config,
+        sources=SOURCES,
+        benchmarks="results/benchmarks",
+        code=digest("write_report"),
+    script:
+        "../../scripts/write_report.py"
