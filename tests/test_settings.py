@@ -53,6 +53,15 @@ def test_unfit_experiments_are_refused():
         settings.check_experiment(experiment, "lp-ft", known)
 
 
+def test_an_unknown_target_is_named_with_the_columns_there_are():
+    found = {"X": {"columns": {"diagnosis": "glioma", "age": "50"}}}
+    for fine in ("tumour-slice", "diagnosis", "site"):
+        settings.check_target(fine, found)
+    with pytest.raises(settings.SettingsError, match="site, diagnosis, age"):
+        settings.check_target("diagnossis", found)
+    settings.check_target("diagnosis", {"phantom001": {"columns": {}}})
+
+
 def _objects(schema, path=()):
     """Walk every object of the schema."""
     if schema.get("type") == "object":

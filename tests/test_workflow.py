@@ -13,6 +13,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from neurograft import images, phantom, tables
+
 ROOT = Path(__file__).parents[1]
 # times are the only thing that two runs may not share
 TIMES = ("benchmarks", "logs", "report", "seconds.tsv", "times.tsv", "figures")
@@ -180,3 +182,73 @@ def test_mistakes_of_the_whole_run_stop_it_before_any_job(tmp_path, text, says):
     assert says in said
     assert "Traceback" not in said
     assert not (tmp_path / "results").exists()
+
+
+@pytest.fixture(scope="session")
+def scanned(tmp_path_factory):
+    """Three coarse simulated patients as plain files, in a folder whose name has blanks and accents."""
+    folder = tmp_path_factory.mktemp("data") / "données du patient 1"
+    for index in (1, 2, 3):
+        scans, _ = phantom.simulate_subject(index, spacing=4.0)
+        images.write_scans(folder / f"P{index}", scans)
+    return folder
+
+
+def write_patients(path, scanned, **changes):
+    """Write a table of the three patients, without labels, and whatever else is asked for."""
+    sequences = ("t1", "t1c", "t2", "flair")
+    patients = {f"P{k}": {name: scanned / f"P{k}" / f"{name}.nii.gz" for name in sequences} for k in (1, 2, 3)}
+    for name, change in changes.items():
+        patients[name] = patients.get(name, {}) | change
+    known = [{"participant_id": name} | row for name, row in patients.items()]
+    tables.write_table(path, known, ["participant_id", *sequences, "labels"])
+
+
+def test_a_subject_at_fault_is_out_with_its_reason_and_the_rest_goes_on(scanned, tmp_path):
+    """Every subject is tried at import; the cohort's table says who is out, and why."""
+    whole = (scanned / "P1/t1.nii.gz").read_bytes()
+    (tmp_path / "damaged.nii.gz").write_bytes(whole[: len(whole) // 2])
+    series = nib.load(scanned / "P1/t1.nii.gz")
+    nib.save(nib.Nifti1Image(np.stack([series.get_fdata()] * 3, -1), series.affine), tmp_path / "series.nii.gz")
+    changes = {
+        "P1": {"flair": ""},
+        "broken": {"t1": tmp_path / "damaged.nii.gz"},
+        "series": {"t1": tmp_path / "series.nii.gz"},
+        "absent": {"t1": tmp_path / "nowhere.nii.gz"},
+        "nothing": {},
+    }
+    write_patients(tmp_path / "patients.tsv", scanned, **changes)
+    (tmp_path / "my.yaml").write_text("dataset: {layout: table, root: patients.tsv}\n")
+    before = fingerprints(scanned)
+    snakemake(tmp_path, "--cores", 2, "--configfile", tmp_path / "my.yaml", "results/cohort.tsv")
+    cohort = {row["participant_id"]: row for row in rows(tmp_path / "results/cohort.tsv")}
+    assert {name for name, row in cohort.items() if row["included"] == "true"} == {"P1", "P2", "P3"}
+    assert cohort["P1"]["sequences"] == "t1,t1c,t2"
+    for name, said in (("broken", "damaged.nii.gz"), ("series", "series.nii.gz"), ("absent", "nowhere.nii.gz")):
+        assert said in cohort[name]["reason"]
+    assert "no sequence" in cohort["nothing"]["reason"]
+    assert fingerprints(scanned) == before
+
+
+def test_without_labels_there_is_still_a_report_that_says_why(scanned, tmp_path):
+    write_patients(tmp_path / "patients.tsv", scanned)
+    text = "dataset: {layout: table, root: patients.tsv}\nregister_scans: {spacing: 4.0}\n"
+    (tmp_path / "my.yaml").write_text(text + "propose_candidates: {segments: 300}\n")
+    snakemake(tmp_path, "--cores", 2, "--configfile", tmp_path / "my.yaml")
+    assert "0 usable labelled patients" in (tmp_path / "results/report/index.html").read_text()
+    assert not (tmp_path / "results/predictions").exists()
+    assert len(list(tmp_path.glob("results/derivatives/*/anat/*desc-candidates_dseg.nii.gz"))) == 3
+    assert not list(tmp_path.glob("results/derivatives/*/anat/sub-*[0-9]_dseg.nii.gz"))
+
+
+def test_weights_with_a_wrong_hash_stop_the_run_before_any_job(telling, tmp_path):
+    table = telling / "config/sources.tsv"
+    before = table.read_text()
+    try:
+        table.write_text(before.replace("579344248a93", "000000000000"))
+        said = snakemake(tmp_path, "-n", repository=telling, check=False)
+    finally:
+        table.write_text(before)
+    assert "efficientnet-lite0" in said
+    assert "expected 000000000000" in said
+    assert "Traceback" not in said

@@ -70,6 +70,29 @@ def check_experiment(experiment, delivered, sources):
         raise SettingsError("config: experiment.segmentation.n needs 'all': the delivered networks train on everyone")
 
 
+def check_target(target, found):
+    """Check that a column that is to be classified exists, as far as the dataset's own files tell.
+
+    Parameters
+    ----------
+    target : str
+        `experiment.classification.target`.
+    found : dict of str to dict
+        What `cohort.find_subjects` found; simulated subjects have no columns yet.
+
+    Raises
+    ------
+    SettingsError
+        One line with the columns that there are.
+    """
+    columns = {"site": ""} | {name: "" for subject in found.values() for name in subject["columns"]}
+    if target not in ("tumour-slice", *columns) and len(columns) > 1:
+        raise SettingsError(
+            f"config: experiment.classification.target is '{target}', but the dataset has no such column; "
+            f"choose tumour-slice or one of {', '.join(columns)}"
+        )
+
+
 def _fill(value, schema):
     """Add missing keys that have a default, level by level."""
     if not isinstance(value, dict):

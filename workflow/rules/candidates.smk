@@ -16,7 +16,7 @@ rule propose_candidates:
         "results/benchmarks/propose_candidates/sub-{subject}_space-{space}.tsv"
     conda:
         "../../envs/environment.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=2500,
         runtime=10,

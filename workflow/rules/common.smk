@@ -22,6 +22,7 @@ try:
         sources.verify(weights, SOURCES[name]["sha256"])
     TEMPLATE = templates.template_path(config["register_scans"]["template"]) or []
     FOUND = cohort.find_subjects(**config["dataset"])
+    settings.check_target(config["experiment"]["classification"]["target"], FOUND)
 except (settings.SettingsError, sources.SourceError, cohort.CohortError, FileNotFoundError) as mistake:
     raise WorkflowError(str(mistake)) from None
 

@@ -40,7 +40,7 @@ rule register_scans:
         "results/benchmarks/register_scans/sub-{subject}_space-{space}.tsv"
     conda:
         "../../envs/environment.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=20,
