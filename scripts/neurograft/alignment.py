@@ -22,8 +22,8 @@ WORKING_SPACING = {"rigid": 2.0, "affine": 3.0}
 LEAST_OVERLAP = {"rigid": 0.80, "affine": 0.85}
 # At 4 mm, 14 real heads to the template: 1.13 to 1.17; the same turned by 90 or 180 degrees and wrongly aligned:
 # 1.04 to 1.07 (up to 1.11 mirrored), though the outlines overlap by 0.86 to 0.93.
-# Sequences of one head: 1.10 to 1.32 right, 1.03 to 1.065 wrong.
-LEAST_SIMILARITY = {"rigid": 1.08, "affine": 1.08}
+# Sequences of one head: 1.10 to 1.32 right, 1.03 to 1.065 wrong; simulated noisy ones at 3 mm 1.076 to 1.25 right.
+LEAST_SIMILARITY = {"rigid": 1.07, "affine": 1.08}
 LARGEST_SCALE = 1.6
 # Heads lie up to 40 degrees off the template; a larger turn (in degrees) may be a wrong header, or a false optimum
 # with the brain upside down that is almost as similar (1.10 against 1.14), so both starts are compared.

@@ -169,8 +169,8 @@ def _candidates(cite, config):
     block = config.get("propose_candidates", {})
     count = f" (about {block['segments']:,}, {block.get('engine', '')})" if block.get("segments") else ""
     return [
-        cite(f"Tumour candidates were SLIC supervoxels{count} of the stripped sequences, ranked without training by "
-             "intensity and left-right asymmetry.", "slic"),
+        cite(f"Tumour candidates were connected regions of SLIC supervoxels{count} of the stripped sequences, ranked "
+             "without training by intensity and left-right asymmetry.", "slic"),
     ]  # fmt: skip
 
 
