@@ -97,7 +97,7 @@ def test_no_patient_in_two_roles(finished):
     assert sorted(tested) == sorted(splits["tasks"]["segmentation"]["subjects"])
     for manifest in (finished / "results/predictions").rglob("manifest.json"):
         manifest = json.loads(manifest.read_text())
-        assert manifest["splits_hash"] == splits["hash"]
+        assert manifest["splits"] == splits["hash"]
 
 
 def test_scores_are_tidy(finished):
