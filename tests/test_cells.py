@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,8 @@ def cohort(tmp_path_factory):
     task |= {"unlabelled": ["u0"], "left_out": {}, "patients": {name: name for name in names}}
     tasks = {"segmentation": task | {"regions": ["WT", "TC", "ET"]}}
     tasks["classification"] = task | {"target": "tumour-slice", "classes": ["tumour-free", "tumour"]}
-    return slices, freeze({"seed": 0, "folds": 5, "scheme": "brats2018", "tasks": tasks})
+    schemes = dict.fromkeys(slices, "brats2018")
+    return slices, freeze({"seed": 0, "folds": 5, "scheme": "brats2018", "schemes": schemes, "tasks": tasks})
 
 
 def freeze(split):
@@ -79,6 +81,17 @@ def segmented(cohort, tmp_path_factory):
     """A finished segmentation cell, delivered."""
     folder = tmp_path_factory.mktemp("cells") / "cell"
     return folder, train(folder, cohort, cell(), predict_unlabelled=True, keep_weights=True)
+
+
+def test_releases_with_other_label_values_train_the_same_network(cohort, segmented, tmp_path):
+    slices, split = cohort
+    labels = np.load(slices["p2"] / "labels.npy")
+    other = tmp_path / "p2" / "slices"
+    shutil.copytree(slices["p2"], other)
+    np.save(other / "labels.npy", np.where(labels == 4, 3, labels))
+    mixed = freeze(split | {"schemes": split["schemes"] | {"p2": "brats2023"}})
+    manifest = train(tmp_path / "cell", (slices | {"p2": other}, mixed), cell())
+    assert manifest["weights_sha256"] == segmented[1]["weights_sha256"]
 
 
 def test_segmentation_cell_writes_what_others_read(segmented):

@@ -19,6 +19,14 @@ def cohort(count=12, **columns):
     return rows
 
 
+def test_every_subject_keeps_a_scheme_of_the_cohorts_regions():
+    rows = cohort(5)
+    rows[1]["scheme"], rows[2]["scheme"], rows[3]["scheme"] = "brats2023", "", "binary"
+    made = splits.split_cohort(rows, folds=2)
+    schemes = dict(zip(["p000", "p001", "p002", "p003"], ["brats2018", "brats2023", "brats2018", "brats2018"]))
+    assert made["schemes"] == schemes | {"p004": "brats2018"}
+
+
 def test_folds_as_promised():
     made = splits.split_cohort(cohort(), folds=3, seed=4)
     task = made["tasks"]["segmentation"]

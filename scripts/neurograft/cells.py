@@ -179,7 +179,7 @@ def _case_readers(split, cell, slices, truths):
         regions = list(region_values(split["scheme"]))
 
         def read(subject, labelled=True):
-            return segmentation_case(slices[subject], task["sequences"], split["scheme"], labelled)
+            return segmentation_case(slices[subject], task["sequences"], split["schemes"][subject], labelled)
 
         return read, regions, {"tumour": TUMOUR_SHARE, "rest": 1 - TUMOUR_SHARE}
     of_slices = task["target"] == splits.SLICE_TARGET

@@ -40,7 +40,7 @@ def score_cell(folder, split, statuses, records):
             read_prediction(folder, subject, record),
             delivery.native_transform(record, labels["grid_of"]),
             nib.load(labels["file"]),
-            split["scheme"],
+            split["schemes"][subject],
         )
     return rows
 
@@ -128,10 +128,7 @@ def deliver_subject(stem, subject, folders, split, status, record):
         derivatives.write_delivered(stem, None, {}, [])
         reason = task["left_out"].get(subject) or task["reason"] or "no network was trained"
         return {"delivered": False, "reason": reason, "networks": 0, "volume_ml": {}}
-    # an unlabelled subject may follow another release's values than the cohort's labels
-    scheme = status["scheme"] or split["scheme"]
-    if set(regions.regions_of(scheme)) != set(task["regions"]):
-        scheme = split["scheme"]
+    scheme = split["schemes"][subject]
     grid = status["sequences"][status["reference"]]
     predictions = [read_prediction(folder, subject, record) for folder in having]
     labels, chances = delivery.deliver_segmentation(predictions, record, grid["shape"], grid["affine"], scheme)

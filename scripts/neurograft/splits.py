@@ -54,9 +54,10 @@ def split_cohort(
     Returns
     -------
     dict
-        `hash`, `seed`, `scheme` and `tasks`; each task with `trainable`, `reason`, `sequences`,
-        `subjects` (labelled, in folds), `unlabelled`, `left_out` (subject to reason), `folds` (each with
-        `test` and `train`, whose prefixes are the nested training sets), `patients` (subject to patient)
+        `hash`, `seed`, `scheme` (the cohort's), `schemes` (subject to its own) and `tasks`; each task with
+        `trainable`, `reason`, `sequences`, `subjects` (labelled, in folds), `unlabelled`, `left_out` (subject
+        to reason), `folds` (each with `test` and `train`, whose prefixes are the nested training sets),
+        `patients` (subject to patient)
         and `regions` or `target` and `classes`.
 
     Raises
@@ -83,10 +84,18 @@ def split_cohort(
     for task in (first, second if sliced else first):
         if task["trainable"] and (not scheme or set(task["subjects"]) <= tumour_free):
             task |= {"trainable": False, "reason": "no labelled subject has a tumour", "folds": []}
-    splits = {"seed": seed, "scheme": scheme, "tasks": {"segmentation": first, "classification": second}}
+    schemes = {subject: _own_scheme(row, scheme) for subject, row in rows.items()}
+    tasks = {"segmentation": first, "classification": second}
+    splits = {"seed": seed, "scheme": scheme, "schemes": schemes, "tasks": tasks}
     splits["hash"] = digest(splits)
     assert_disjoint(splits)
     return splits
+
+
+def _own_scheme(row, common):
+    """A subject's label scheme: its own where it tells the same regions apart as the cohort's."""
+    own = row["scheme"]
+    return own if own and common and regions_of(own) == regions_of(common) else common
 
 
 def _answers(rows, column):
