@@ -4,6 +4,8 @@ import numpy as np
 
 from neurograft.evaluation import compare_strategies, reach_times
 
+# text that tries to become markup, wherever it is put
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7*7 }}"
 REASONS = (
     "flair.nii.gz is damaged: the gzip stream ends early; copy the file again",
     "no sequence was found; expected one of t1, t1c, t2, flair",

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_run import make_run
+from fake_run import EVIL, make_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from neurograft import citing, guidance, report, wording
 
-EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7*7 }}"
 CHAPTERS = (
     *("Summary", "Patients", "Quality control", "Tumour candidates", "Training", "Results", "Does transfer help?"),
     *("Eleven claims about transfer learning", "Predictions", "All subjects", "Methods", "Software and run times"),
