@@ -108,15 +108,16 @@ def _index_context(run):
     config, splits, scores, comparison = (run[name] for name in ("config", "splits", "scores", "comparison"))
     paragraphs, references = citing.write_methods(config, splits, run["version"])
     flow = chapters.tell_flow(run["cohort"], splits)
+    pooled = summaries.pool_patients(scores, splits)
     found = {
         "headline": wording.headline(comparison, splits, scores, run["cells"], run["simulated"]),
         "flow": flow,
         "quality": chapters.tell_quality(run["quality"]),
         "candidates": chapters.tell_candidates(run["candidates"]),
         "training": chapters.tell_training(run["cells"], run["times"]),
-        "results": chapters.tell_results(scores),
+        "results": chapters.tell_results(pooled),
         "comparison": chapters.tell_comparison(comparison),
-        "claims": wording.list_claims(comparison, scores, run["times"], run["cells"], run["runtimes"]),
+        "claims": wording.list_claims(comparison, pooled, run["times"], run["cells"], run["runtimes"]),
         "overlays": chapters.choose_overlays(scores, run["strategy"], run["pictures"]),
         "subjects": _subject_rows(run),
         "paragraphs": paragraphs,
@@ -124,7 +125,7 @@ def _index_context(run):
         "runtimes": chapters.tell_runtimes(run["runtimes"]),
         "splits_hash": splits.get("hash", ""),
     }
-    return run | found | {"tiles": _tiles(flow, scores, run["strategy"]), "attention": _attention(found)}
+    return run | found | {"tiles": _tiles(flow, pooled, run["strategy"]), "attention": _attention(found)}
 
 
 def _tiles(flow, scores, strategy):

@@ -71,6 +71,24 @@ def patient_means(scores, task, region, metric):
     }
 
 
+def pool_patients(scores, splits):
+    """Put the patient in the place of the subject, so that time points of one patient count as one patient.
+
+    Parameters
+    ----------
+    scores : list of dict
+        Rows of `scores.tsv`.
+    splits : dict
+        `results/splits.json`; who is not in it keeps the subject's name.
+
+    Returns
+    -------
+    list of dict
+    """
+    owners = {task: known.get("patients", {}) for task, known in splits.get("tasks", {}).items()}
+    return [row | {"subject": owners.get(row["task"], {}).get(row["subject"], row["subject"])} for row in scores]
+
+
 def mean_interval(values):
     """Give mean, ends of the 95 % t interval over patients (None below two), median, spread, count."""
     values = np.asarray(list(values), float)
