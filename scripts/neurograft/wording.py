@@ -33,7 +33,8 @@ def comparison_sentence(row, comparison):
     patients, mean, detectable = row["patients"], number(row["mean_difference"]), number(row["detectable"])
     change = f"{region} Dice changed by {interval(row)} against training from scratch, on {patients} patients"
     if row["verdict"] == "refused":
-        return f"{arm(row)}: no verdict can be given. {row['reason'].capitalize()}. What was seen: {change}."
+        why = row["reason"][:1].upper() + row["reason"][1:]
+        return f"{arm(row)}: no verdict can be given. {why}. What was seen: {change}."
     if row["verdict"] == "not converged":
         return f"{arm(row)}: no verdict, because {row['reason']}. What was seen so far: {change}."
     words = {
@@ -53,8 +54,13 @@ def _against_random(row, comparison):
     low = number(other["low"]) if other else None
     if low is None:
         return ""
-    if low > 0:
+    if low > 0 and row["verdict"] == "helps":
         return f" It also beats a frozen random encoder, by {interval(other)}: the pretraining itself matters."
+    if low > 0:
+        return (
+            f" Against a frozen random encoder the difference is {interval(other)}: better than random features, "
+            "which is no help over training from scratch."
+        )
     return (
         f" Against a frozen random encoder the difference is {interval(other)}, so it is not shown that the "
         "pretraining, rather than any fixed features, is what counts."
@@ -191,7 +197,7 @@ CLAIMS = (
 
 def _name(key):
     """Name an arm given as (task, source, strategy, n)."""
-    return f"{key[2]} (n = {key[3]})"
+    return f"{arm({'source': key[1], 'strategy': key[2]})} (n = {key[3]})"
 
 
 def _largest(table):
