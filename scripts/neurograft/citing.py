@@ -1,5 +1,9 @@
 """The report's methods paragraph, written from the config, with its references."""
 
+from pathlib import Path
+
+from neurograft.summaries import CONTROLS
+
 REFERENCES = {
     "valverde": (
         "Valverde JM, Imani V, Abdollahzadeh A, et al. Transfer learning in magnetic resonance brain imaging: a "
@@ -100,6 +104,10 @@ STRATEGIES = {
     "fine-tune": ("with all weights fine-tuned", ()),
     "lp-ft": ("with the head first, on the frozen encoder, then all weights at a small rate", ("kumar",)),
 }  # fmt: skip
+NETWORKS = {
+    "segmentation": ("MONAI FlexibleUNet", ("monai", "torch", "efficientnet")),
+    "classification": ("A classifier of pooled encoder features", ("torch", "efficientnet")),
+}
 
 
 def write_methods(config, splits, version=""):
@@ -127,8 +135,11 @@ def write_methods(config, splits, version=""):
         return sentence, [order.setdefault(key, len(order) + 1) for key in keys]
 
     paragraphs = [_background(cite, version), _preprocessing(cite, config), _candidates(cite, config)]
-    if any(task.get("trainable") for task in splits.get("tasks", {}).values()):
-        paragraphs += [_training(cite, config, splits), _evaluation(cite, splits)]
+    experiment, tasks = config.get("experiment", {}), splits.get("tasks", {})
+    trained = {task: known for task, known in tasks.items()
+               if known.get("trainable") and experiment.get(task, {}).get("strategies")}  # fmt: skip
+    if trained:
+        paragraphs += [_training(cite, config, trained), _evaluation(cite, splits.get("scheme"), trained)]
     references = [{"number": order[key], "text": REFERENCES[key][0], "doi": REFERENCES[key][1]} for key in order]
     return paragraphs, references
 
@@ -147,18 +158,19 @@ def _preprocessing(cite, config):
     register = config.get("register_scans", {})
     engine, template, spacing = register.get("engine"), register.get("template"), register.get("spacing")
     method = config.get("normalize_intensity", {}).get("method")
-    target = (
-        "the reference's own space" if template == "none" else f"the {template} template" if template else "a template"
-    )
     tool = {"greedy": ("greedy", ("greedy",)), "ants": ("ANTs", ("ants",))}.get(engine, ("affine registration", ()))
+    # a file's folders are nobody's business in a paper
+    own = f"the template {Path(template).name}" if template else "a template"
+    target = "the MNI152 template" if template == "MNI152" else own
+    affine = "" if template == "none" else f", and the reference affinely to {target}"
     mni = ("mni",) if template == "MNI152" else ()
     simulated = "All subjects were SIMULATED from the MNI152 template with known tumours."
     return [
         *([cite(simulated, "mni")] if config.get("dataset", {}).get("layout") == "phantom" else []),
         cite("Scans were checked, reoriented to canonical axes, and skull-stripped with deepbet on every sequence "
              "unless they already were.", "deepbet"),
-        cite(f"With {tool[0]}, each sequence was registered rigidly to the subject's reference sequence and that one "
-             f"affinely to {target}; the transforms were composed and each image was resampled once"
+        cite(f"With {tool[0]}, each sequence was registered rigidly to the subject's reference sequence, unless it was "
+             f"aligned already{affine}; the transforms were composed and each image was resampled once"
              + (f" to {spacing:g} mm." if spacing else "."), *tool[1], *mni),
         cite(f"Intensities within the brain were normalised ({method})." if method else
              "Intensities within the brain were normalised."),
@@ -174,20 +186,18 @@ def _candidates(cite, config):
     ]  # fmt: skip
 
 
-def _training(cite, config, splits):
-    experiment, block = config.get("experiment", {}), config.get("train_network", {})
-    sentences = []
-    for task, span in experiment.items():
-        known = splits.get("tasks", {}).get(task, {})
-        if not known.get("trainable") or not span.get("strategies"):
-            continue
-        network = "MONAI FlexibleUNet" if task == "segmentation" else "The same kind of encoder with a pooled head"
-        sentences.append(cite(f"{network} on axial slices of {', '.join(known.get('sequences', []))}, with an encoder "
-                              f"pretrained as {', '.join(span.get('sources', []))}, was trained for {task}.",
-                              *(("monai", "torch", "efficientnet") if task == "segmentation" else ())))  # fmt: skip
+def _training(cite, config, trained):
+    block, sentences = config.get("train_network", {}), []
+    for task, known in trained.items():
+        span = config["experiment"][task]
+        network, keys = NETWORKS[task]
+        encoder = "like" if set(span["strategies"]) <= set(CONTROLS) else "pretrained as"
+        sentences.append(cite(f"{network} on axial slices of {', '.join(known.get('sequences', []))}, its encoder "
+                              f"{encoder} {', '.join(span.get('sources', []))}, was trained for {task}.",
+                              *keys))  # fmt: skip
         ways = [STRATEGIES.get(name, (name, ())) for name in span["strategies"]]
-        keys = [key for _, more in ways for key in more]
-        sentences.append(cite("It was trained " + "; ".join(words for words, _ in ways) + ".", *keys))
+        more = [key for _, found in ways for key in found]
+        sentences.append(cite("It was trained " + "; ".join(words for words, _ in ways) + ".", *more))
     steps = (
         f"{block['steps']} steps of {block['batch']} slices"
         if {"steps", "batch"} <= set(block)
@@ -197,14 +207,20 @@ def _training(cite, config, splits):
     return sentences
 
 
-def _evaluation(cite, splits):
-    folds = max((len(task.get("folds", [])) for task in splits.get("tasks", {}).values()), default=0)
-    brats = ("brats",) if str(splits.get("scheme", "")).startswith("brats") else ()
-    return [
+def _evaluation(cite, scheme, trained):
+    folds = max(len(task.get("folds", [])) for task in trained.values())
+    brats = ("brats",) if str(scheme).startswith("brats") else ()
+    paired = "paired over patients: mean difference with a 95 % interval"
+    sentences = [
         cite(f"Patients, never slices, were shared out into {folds} stratified folds, since slices of one patient on "
              "both sides inflate every score.", "yagis"),
+    ]  # fmt: skip
+    if "segmentation" not in trained:
+        return [*sentences, cite(f"Each strategy was compared with the controls, {paired}, and no verdict.")]
+    return [
+        *sentences,
         cite("Scores were taken on the native grid of the reference against the untouched label file.", *brats),
         cite("The primary analysis was whole-tumour Dice at the largest number of training patients, each strategy "
-             "against scratch, paired over patients: mean difference with a 95 % interval, exact sign-flip test, "
-             "Holm's correction; every other comparison has an interval and no verdict.", "holm"),
+             f"against scratch, {paired}, exact sign-flip test, Holm's correction; every other comparison has an "
+             "interval and no verdict.", "holm"),
     ]  # fmt: skip

@@ -1,0 +1,154 @@
+"""The methods text: it says what was configured and run, and cites what it says."""
+
+import re
+from itertools import product
+from pathlib import Path
+
+import pytest
+import yaml
+from fake_run import make_run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neurograft import citing, intensity, registration, strategies
+from neurograft import settings as configuration
+
+SCHEMA = yaml.safe_load((Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml").read_text())
+TASKS = ("segmentation", "classification")
+
+
+def configured(layout="brats", trained=TASKS, **blocks):
+    """Give the config with the schema's defaults but for some blocks, and the splits of a run."""
+    config = configuration.resolve_config({"dataset": {"layout": layout}} | blocks, SCHEMA)
+    splits = make_run(patients=0, gains={})["splits"]
+    for task, known in splits["tasks"].items():
+        known |= {"trainable": task in trained, "folds": [{}] * 4 if task in trained else []}
+    return config, splits
+
+
+def told(config, splits, version=""):
+    """Give all sentences as one text."""
+    return " ".join(words for paragraph in citing.write_methods(config, splits, version)[0] for words, _ in paragraph)
+
+
+def dois(config, splits):
+    return {row["doi"] for row in citing.write_methods(config, splits)[1]}
+
+
+RUNS = st.builds(
+    configured,
+    layout=st.sampled_from(["bids", "phantom"]),
+    trained=st.sets(st.sampled_from(TASKS)),
+    register_scans=st.fixed_dictionaries(
+        {"engine": st.sampled_from(["greedy", "ants"]), "template": st.sampled_from(["MNI152", "none", "/my/t.nii"])}
+    ),
+    experiment=st.fixed_dictionaries(
+        {
+            task: st.fixed_dictionaries(
+                {"strategies": st.lists(st.sampled_from(sorted(strategies.STRATEGIES)), unique=True)}
+            )
+            for task in TASKS
+        }
+    ),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(RUNS)
+def test_every_number_has_its_reference_and_every_reference_is_cited(run):
+    paragraphs, references = citing.write_methods(*run)
+    cited = [number for paragraph in paragraphs for _, numbers in paragraph for number in numbers]
+    assert list(dict.fromkeys(cited)) == [row["number"] for row in references] == list(range(1, len(references) + 1))
+    assert len({row["text"] for row in references}) == len(references)
+    words = told(*run)
+    assert not re.search(r"None|[{}]|[ ,;][,;.]|  ", words)
+    assert all(sentence.endswith(".") for paragraph in paragraphs for sentence, _ in paragraph)
+
+
+def test_no_reference_is_in_the_list_in_vain():
+    used = set()
+    for engine, layout in product(registration.REGISTRATION_ENGINES, ("phantom", "brats")):
+        spans = {task: {"strategies": list(strategies.STRATEGIES)} for task in TASKS}
+        run = configured(layout, register_scans={"engine": engine}, experiment=spans)
+        used |= {row["text"] for row in citing.write_methods(*run)[1]}
+    assert used == {text for text, _ in citing.REFERENCES.values()}
+
+
+def test_references_are_told_apart_by_doi():
+    found = [doi for _, doi in citing.REFERENCES.values() if doi]
+    assert len(set(found)) == len(found)
+    assert all(re.fullmatch(r"10\.\d{4,5}/\S+", doi) for doi in found)
+
+
+def test_the_text_follows_the_config():
+    words = told(
+        *configured(
+            register_scans={"engine": "greedy", "spacing": 1.5},
+            propose_candidates={"segments": 4000, "engine": "simpleitk"},
+            train_network={"steps": 150, "batch": 12},
+        ),
+        version="1.2.3",
+    )
+    for said in (
+        "neurograft 1.2.3,", "With greedy,", "to the MNI152 template", "once to 1.5 mm", "(about 4,000, simpleitk)",
+        "150 steps of 12 slices", "4 stratified folds", "slices of t1c, t2, flair", "efficientnet-lite0",
+    ):  # fmt: skip
+        assert said in words, said
+    assert "SIMULATED" not in words and "SIMULATED" in told(*configured("phantom"))
+
+
+def test_each_engine_has_its_own_reference():
+    greedy, ants = (configured(register_scans={"engine": engine}) for engine in ("greedy", "ants"))
+    assert "With ANTs" in told(*ants) and "greedy" not in told(*ants)
+    assert dois(*ants) ^ dois(*greedy) == {"10.1016/j.neuroimage.2010.09.025", "10.1016/j.jalz.2016.06.205"}
+
+
+def test_every_choice_of_a_method_is_named():
+    for method in intensity.INTENSITY_METHODS:
+        assert f"({method})" in told(*configured(normalize_intensity={"method": method}))
+    for engine in registration.REGISTRATION_ENGINES:
+        assert "With affine registration" not in told(*configured(register_scans={"engine": engine}))
+    assert set(citing.STRATEGIES) == set(strategies.STRATEGIES)
+    for name, (words, _) in citing.STRATEGIES.items():
+        run = configured(trained=["segmentation"], experiment={"segmentation": {"strategies": [name]}})
+        assert f"It was trained {words}." in told(*run)
+
+
+def test_the_template_is_only_claimed_where_there_was_one():
+    mni = citing.REFERENCES["mni"][1]
+    assert mni in dois(*configured())
+    without = configured(register_scans={"template": "none"})
+    assert mni not in dois(*without)
+    assert "affinely" not in told(*without) and "template" not in told(*without)
+    own = configured(register_scans={"template": "/home/me/atlas 7.nii.gz"})
+    assert mni not in dois(*own) and "affinely to the template atlas 7.nii.gz;" in told(*own)
+    assert "/home" not in told(*own)
+
+
+def test_what_was_not_trained_is_not_told():
+    words = told(*configured(trained=()))
+    for said in ("trained for", "folds", "against scratch", "Dice", "All strategies"):
+        assert said not in words
+    nothing = {task: {"strategies": []} for task in TASKS}
+    assert told(*configured(experiment=nothing)) == words
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_one_task_alone_is_described_whole(task):
+    run = configured(trained=[task])
+    words = told(*run)
+    assert f"was trained for {task}" in words
+    assert not [other for other in TASKS if other != task and f"trained for {other}" in words]
+    assert {citing.REFERENCES[key][1] for key in ("torch", "efficientnet")} <= dois(*run)
+    assert ("whole-tumour Dice" in words) == (task == "segmentation")
+
+
+def test_controls_alone_are_not_called_pretrained():
+    controls = {"segmentation": {"strategies": ["scratch", "frozen-random"]}, "classification": {"strategies": []}}
+    assert "pretrained" not in told(*configured(experiment=controls))
+    assert "encoder pretrained as efficientnet-lite0" in told(*configured())
+
+
+def test_an_empty_config_still_gives_a_text():
+    paragraphs, references = citing.write_methods({}, {})
+    assert paragraphs and references and "None" not in told({}, {}) and "  " not in told({}, {})
