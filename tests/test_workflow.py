@@ -13,7 +13,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from test_report import CHAPTERS, CHROMIUM
+from browser import CHROMIUM, dump
+from test_report import CHAPTERS
 
 from neurograft import images, phantom, tables
 
@@ -121,11 +122,7 @@ def test_scores_are_tidy(finished):
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium to open the report")
 def test_a_browser_opens_the_report(finished, tmp_path):
-    page = (finished / "results/report/index.html").as_uri()
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-    command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    command += [f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+    shown = dump(finished / "results/report/index.html", tmp_path / "profile")
     for chapter in CHAPTERS:
         assert f">{chapter}</h2>" in shown
     assert "SIMULATED" in shown
