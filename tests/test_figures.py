@@ -1,4 +1,4 @@
-"""Pictures of a subject: the right way round, true to scale, small, and alive on strange data."""
+"""Pictures of a subject: complete, small, and alive on strange data."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from matplotlib import colors
 from matplotlib.text import Text
 from PIL import Image
 
-from neurograft import figures, images, panels
+from neurograft import figures, images
 
 REAL = Path(__file__).parents[2] / "shared/data/brats18/Brats18_CBICA_ABM_1"
 
@@ -36,24 +36,6 @@ def words(figure):
     return [text.get_text() for text in figure.findobj(Text)]
 
 
-def test_slices_are_radiological():
-    volume = np.zeros((5, 6, 7))
-    volume[4, 5, 6] = 1  # right, front, top of the patient
-    assert panels._cut(volume, panels.AXIAL, 6)[-1, 0] == 1  # left of the picture, top
-    assert panels._cut(volume, panels.CORONAL, 5)[-1, 0] == 1
-    assert panels._cut(volume, panels.SAGITTAL, 4)[-1, 0] == 1
-    assert panels.EDGES[panels.AXIAL] == ("R", "L") and panels.EDGES[panels.SAGITTAL] == ("A", "P")
-
-
-def test_every_panel_has_its_letters_and_true_proportions():
-    scan = head(shape=(40, 48, 8), sizes=(1, 1, 5))
-    figure = figures.draw_quality({"t2": scan}, {"t2": mask_of(scan)})
-    assert {"R", "L", "A", "P"} <= set(words(figure))
-    sagittal = figure.axes[3]
-    assert sagittal.get_aspect() == 1
-    assert np.ptp(sagittal.get_ylim()) == pytest.approx(8 * 5, rel=0.35)
-
-
 def test_quality_has_a_row_a_sequence_and_the_template():
     scans = {name: head(seed=i) for i, name in enumerate(("t1", "flair"))}
     masks = {name: mask_of(scan) for name, scan in scans.items()}
@@ -62,15 +44,12 @@ def test_quality_has_a_row_a_sequence_and_the_template():
     assert any("SIMULATED" in text for text in words(figure)) and any("template" in text for text in words(figure))
 
 
-def test_segmentation_shows_the_slices_with_most_tumour_and_says_how_much():
+def test_segmentation_says_how_much_and_how_alike():
     scan = head()
     truth, predicted = blob(scan, (20, 24, 10)), blob(scan, (22, 24, 10))
     figure = figures.draw_segmentation(scan, predicted, truth, {"tumour": 1}, "sub-X")
     title = next(text for text in words(figure) if "sub-X" in text)
     assert "delivered 0.5 ml, labelled 0.5 ml" in title and "Dice 0.75" in title
-    weight = np.asanyarray(truth.dataobj)
-    chosen = [index for axis, index in panels.choose_by_weight(weight, weight, np.ones(3)) if axis == panels.AXIAL]
-    assert len(chosen) == 1 and 6 <= chosen[0] < 14
 
 
 @pytest.mark.parametrize("fill", [None, 0, 7, np.nan])

@@ -71,6 +71,7 @@ def lay_out(rows, title, simulated, entries):
         x=0.01,
         ha="left",
         y=1 - 0.06 / tall,
+        parse_math=False,
     )
     grid = figure.add_gridspec(
         len(heights), columns, left=0.4 / wide, right=0.998, bottom=0.36 / tall, top=1 - 0.36 / tall,
@@ -80,8 +81,9 @@ def lay_out(rows, title, simulated, entries):
         for column, (axis, index, *own) in enumerate(views):
             axes = figure.add_subplot(grid[number, column])
             _panel(axes, own[0] if own else data, sizes, axis, index, layers)
-            axes.set_title(own[1] if own else "", color="white", fontsize=8, y=1, pad=-9, loc="left")
-            axes.set_ylabel("" if column else label, color="white", fontsize=9)
+            words = own[1] if own else ""
+            axes.set_title(words, color="white", fontsize=8, y=1, pad=-9, loc="left", parse_math=False)
+            axes.set_ylabel("" if column else label, color="white", fontsize=9, parse_math=False)
     sides = Line2D([], [], alpha=0, label="R right, L left, A front, P back of the patient")
     figure.legend(
         handles=[*entries, sides], loc="lower left", ncols=len(entries) + 1, fontsize=7.5, frameon=False,
