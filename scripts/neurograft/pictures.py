@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import nibabel as nib
+import numpy as np
 
 from neurograft import derivatives, figures, images, tables
 
@@ -42,10 +43,11 @@ def draw_subject(folder, subject, status, scans, registered, stem, space_stem, t
 
 
 def _draw_segmentation(delivered, status, scans, common):
-    """Draw what was delivered on the reference, beside the labels if they lie on the same grid."""
+    """Draw what was delivered on the reference, beside the labels, moved to its grid if they lie on another."""
     reference = scans[status["reference"]]
     truth = scans.get("labels")
-    if truth is not None and truth.shape != reference.shape:
+    same = truth is None or (truth.shape == reference.shape and np.allclose(truth.affine, reference.affine, atol=1e-3))
+    if not same:
         truth = images.resample_labels(truth, reference.shape, reference.affine)
     predicted = nib.as_closest_canonical(nib.load(delivered))
     tissues = tables.read_table(str(delivered).removesuffix(".nii.gz") + ".tsv")
