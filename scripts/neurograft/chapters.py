@@ -103,7 +103,7 @@ def tell_training(cells, times):
     groups = defaultdict(list)
     for cell in cells:
         if cell.get("history"):
-            label = f"{cell['task']}, {cell['strategy']}, n {cell['n']}, fold {cell['fold']}, seed {cell['seed']}"
+            label = f"{cell['task']}, {wording.arm(cell)}, n {cell['n']}, fold {cell['fold']}, seed {cell['seed']}"
             one = {"label": label, "converged": yes(cell.get("converged", True)), "history": cell["history"]}
             groups[(cell["task"], str(cell["source"]), cell["strategy"], str(cell["n"]))].append(one)
     tasks = {}
