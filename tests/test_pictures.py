@@ -67,6 +67,7 @@ def test_the_promised_pictures_are_written_and_can_be_opened_and_are_the_same_ag
         assert min(shown.shape) > 200 and len(np.unique(shown)) > 10
     assert all("sub-X" in text and "SIMULATED" in text for text in words.values())
     assert "labelled" in words["segmentation"] and "Dice 1.00" in words["segmentation"]
+    assert "tumour, as labelled" in words["candidates"] and "rank 1" in words["candidates"]
     assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
     pictures.draw_subject(tmp_path / "again", **steps)
     assert all((tmp_path / "again" / path.name).read_bytes() == path.read_bytes() for path in found.values())
@@ -88,7 +89,7 @@ def test_a_patient_without_labels_or_template_is_drawn(steps, tmp_path, monkeypa
                          for key in ("scans", "registered"))  # fmt: skip
     words = draw(tmp_path / "p", steps, monkeypatch, scans=scans, registered=registered, template=None)
     assert "bare image" in words["segmentation"] and "labelled" not in words["segmentation"]
-    assert "template" not in words["quality"]
+    assert "labelled" not in words["candidates"] and "template" not in words["quality"]
 
 
 def test_the_legend_names_the_delivered_tissues(steps, tmp_path, monkeypatch):
@@ -96,7 +97,7 @@ def test_the_legend_names_the_delivered_tissues(steps, tmp_path, monkeypatch):
     whole = images.image(np.asanyarray(labels.dataobj) > 0, labels.affine)
     deliver(steps, whole, "binary")
     words = draw(tmp_path / "p", steps, monkeypatch)["segmentation"]
-    assert "tumour" in words.split(" | ") and "necrosis" not in words
+    assert "tumour" in words.split(" | ") and not {"necrosis", "background"} & set(words.split(" | "))
 
 
 def test_labels_of_another_place_are_moved_before_they_are_compared(steps, tmp_path, monkeypatch):

@@ -123,7 +123,7 @@ def test_the_control_row_is_of_the_same_arm_and_measure():
 
 
 def test_times_are_medians_over_cells_and_over_those_that_arrived():
-    cells = [("100", 10, "40", 4), ("100", 30, "", math.nan), ("100", 20, "60", 8)]
+    cells = [("100", 10, "40", 4), ("100", 50, "", math.nan), ("100", 20, "60", 8)]
     rows = [
         ARM | {"steps": steps, "seconds": seconds, "steps_to_dice": to, "seconds_to_dice": then, "dice": 0.8}
         for steps, seconds, to, then in cells
