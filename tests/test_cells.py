@@ -40,6 +40,8 @@ def cohort(tmp_path_factory):
     slices["u0"] = write_slices(root / "u0" / "slices", 9, labelled=False)
     folds = [{"test": [name], "train": [other for other in names if other != name]} for name in names]
     task = {"trainable": True, "reason": "", "sequences": ["t1c", "t2", "flair"], "subjects": names, "folds": folds}
+    sites = [{"name": "A", "test": names[:2], "train": names[2:]}, {"name": "B", "test": names[2:], "train": names[:2]}]
+    task |= {"sites": sites, "between": []}
     task |= {"unlabelled": ["u0"], "left_out": {}, "patients": {name: name for name in names}}
     tasks = {"segmentation": task | {"regions": ["WT", "TC", "ET"]}}
     tasks["classification"] = task | {"target": "tumour-slice", "classes": ["tumour-free", "tumour"]}
@@ -58,6 +60,8 @@ def cell(**changes):
         "task": "segmentation",
         "source": "efficientnet-lite0",
         "strategy": "lp-ft",
+        "space": "MNI152",
+        "split": "folds",
         "n": "all",
         "fold": 1,
         "seed": 0,
@@ -178,11 +182,18 @@ def test_patients_are_classified_once(cohort, tmp_path):
 def test_what_cannot_be_trained_says_why(cohort, tmp_path, change, reason):
     slices, split = cohort
     content = {key: value for key, value in split.items() if key != "hash"}
-    task = split["tasks"]["classification"] | {"trainable": False, "reason": "too few labels", "folds": []}
+    task = split["tasks"]["classification"] | {"trainable": False, "reason": "too few labels", "folds": [], "sites": []}
     split = freeze(content | {"tasks": split["tasks"] | {"classification": task}})
     manifest = train(tmp_path / "cell", (slices, split), cell(**change))
     assert not manifest["trained"] and reason in manifest["reason"]
     assert [path.name for path in (tmp_path / "cell").iterdir()] == ["manifest.json"]
+
+
+def test_a_site_left_out_is_what_is_tested(cohort, tmp_path):
+    slices, split = cohort
+    manifest = train(tmp_path / "cell", cohort, cell(split="sites", n="2"))
+    assert manifest["test"] == ["p2", "p3", "p4"] and sorted(manifest["train"]) == ["p0", "p1"]
+    assert not train(tmp_path / "none", cohort, cell(split="between"))["trained"]
 
 
 def test_a_patient_in_two_roles_stops_before_training(cohort, tmp_path):

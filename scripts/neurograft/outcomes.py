@@ -5,7 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from neurograft import delivery, derivatives, evaluation, images, regions, tables
+from neurograft import comparison, delivery, derivatives, evaluation, images, regions, tables
 
 
 def score_cell(folder, split, statuses, records):
@@ -45,7 +45,7 @@ def score_cell(folder, split, statuses, records):
     return rows
 
 
-def compare_cells(folders, scores, split):
+def compare_cells(folders, scores, split, primary=None):
     """Put all cells' scores together, compare the strategies, and say how fast each was.
 
     Parameters
@@ -56,6 +56,8 @@ def compare_cells(folders, scores, split):
         The rows of every cell that `score_cell` gave.
     split : dict
         `splits.json`.
+    primary : dict, optional
+        As in `comparison.compare_strategies`.
 
     Returns
     -------
@@ -72,12 +74,12 @@ def compare_cells(folders, scores, split):
     ]
     pooled = evaluation.pool_classification(predicted, task["classes"])
     patients = {**task["patients"], **split["tasks"]["segmentation"]["patients"]}
-    comparison = evaluation.compare_strategies(scores, [cell for _, cell in trained], patients) if scores else []
+    compared = comparison.compare_strategies(scores, [cell for _, cell in trained], patients, primary) if scores else []
     times = [
         evaluation.reach_times(cell, cell["history"], tables.read_table(folder / "seconds.tsv"))
         for folder, cell in trained
     ]
-    return [*scores, *pooled], comparison, times
+    return [*scores, *pooled], compared, times
 
 
 def read_cell(folder):
