@@ -205,6 +205,7 @@ def _evaluation(cite, splits):
              "both sides inflate every score.", "yagis"),
         cite("Scores were taken on the native grid of the reference against the untouched label file.", *brats),
         cite("The primary analysis was whole-tumour Dice at the largest number of training patients, each strategy "
-             "against scratch, paired over patients: mean difference with a 95 % interval, exact sign-flip test, "
-             "Holm's correction; every other comparison has an interval and no verdict.", "holm"),
+             "against scratch, paired over patients: mean difference with a 95 % interval, the largest p of a "
+             "sign-flip test and of t tests over patients and over folds, Holm's correction; every other comparison "
+             "has an interval and no verdict.", "holm"),
     ]  # fmt: skip
