@@ -21,11 +21,9 @@ def labels_saved(transferred, scratch, sizes, n, folds=None, better="higher", se
     """Say how many labelled patients scratch needs for what the transferred network reaches with n.
 
     Both mean curves are fitted by isotonic regression (more labels are never worse on average); scratch's is
-    read off linearly in log n. The interval is a percentile bootstrap of whole patients (both curves of one
-    patient stay together), its deviations widened by `t sqrt(n/(n-1)) / 1.96`, without which it covers 87 to
-    94 % at 10 patients. Patients of one fold share trained networks, so whole folds are resampled as well,
-    and the wider end of the two counts (patients alone: 80 to 85 % at 40 patients in 5 folds). See
-    `tests/test_curves.py`.
+    read off linearly in log n. The interval is a percentile bootstrap of whole patients, its deviations widened
+    by `t sqrt(n/(n-1)) / 1.96`, without which it covers 86 to 94 % at 10 patients. Patients of one fold share
+    trained networks, so whole folds are resampled as well, and the wider end counts (80 to 85 % without).
 
     Parameters
     ----------
@@ -53,12 +51,8 @@ def labels_saved(transferred, scratch, sizes, n, folds=None, better="higher", se
     ValueError
         If the shapes do not fit, the sizes do not rise, or n is not one of them.
     """
-    sizes, sign = np.asarray(sizes, float), 1 if better == "higher" else -1
-    curves = np.stack([np.asarray(transferred, float), np.asarray(scratch, float)], axis=1) * sign
-    if curves.ndim != 3 or curves.shape[2] != len(sizes) or sizes[0] <= 0 or (np.diff(sizes) <= 0).any():
-        raise ValueError(f"scores {curves.shape} need one column for each of the rising sizes {sizes.tolist()}")
-    if n not in sizes:
-        raise ValueError(f"nothing was measured with {n} patients; sizes are {sizes.tolist()}")
+    sizes = np.asarray(sizes, float)
+    curves = _paired_curves(transferred, scratch, sizes, n) * (1 if better == "higher" else -1)
     kept = np.isfinite(curves).all(axis=(1, 2))
     curves, at = curves[kept], int(np.flatnonzero(sizes == n)[0])
     groups = None if folds is None else np.unique(np.asarray(folds)[kept], return_inverse=True)[1]
@@ -71,6 +65,16 @@ def labels_saved(transferred, scratch, sizes, n, folds=None, better="higher", se
         "n": n, "patients": len(curves), "needed": needed, "low": low, "high": high,
         "saved": needed - n, "answer": describe_number(needed), "interval": interval, "reason": reason,
     }  # fmt: skip
+
+
+def _paired_curves(transferred, scratch, sizes, n):
+    """Both strategies' scores, shape (patients, 2, sizes), checked."""
+    curves = np.stack([np.asarray(transferred, float), np.asarray(scratch, float)], axis=1)
+    if curves.ndim != 3 or curves.shape[2] != len(sizes) or sizes[0] <= 0 or (np.diff(sizes) <= 0).any():
+        raise ValueError(f"scores {curves.shape} need one column for each of the rising sizes {sizes.tolist()}")
+    if n not in sizes:
+        raise ValueError(f"nothing was measured with {n} patients; sizes are {sizes.tolist()}")
+    return curves
 
 
 def describe_number(needed):

@@ -52,26 +52,28 @@ def score_patients(features, labels, patients, seed=0, probabilities=None):
         raise ValueError(f"{len(features)} samples, {len(labels)} labels, {len(patients)} patients: lengths differ")
     drawn = {name: _balance(labels, patients == name, seed, name) for name in np.unique(patients)}
     kept = [index for index in drawn.values() if len(index)]
-    given = {"features": features, "probabilities": probabilities}
     rows = []
     for name, row in SCORES.items():
-        if row["needs"] == "patients":
-            every = np.concatenate(kept) if kept else np.zeros(0, int)
-            values = [row["function"](features[every], labels[every], patients[every], seed)] if kept else []
-            counted = len(kept)
-        elif given[row["needs"]] is None:
-            values, counted = [], 0
-        else:
-            made = [row["function"](np.asarray(given[row["needs"]])[index], labels[index]) for index in kept]
-            values = [value for value in made if np.isfinite(value)]
-            counted = len(values)
+        values = _values(row, kept, features, labels, patients, probabilities, seed)
+        reason = "" if values else _no_value(row, probabilities, kept)
+        counted = len(kept) if values and row["needs"] == "patients" else len(values)
         value = float(np.mean(values)) if values else np.nan
-        reason = "" if np.isfinite(value) else _no_value(row, given, kept)
-        rows.append(
-            {"score": name, "value": value, "better": row["better"], "patients": counted if not reason else 0}
-            | {"left_out": len(drawn) - len(kept), "reason": reason}
-        )
+        rows.append({"score": name, "value": value, "better": row["better"], "patients": counted})
+        rows[-1] |= {"left_out": len(drawn) - len(kept), "reason": reason}
     return rows
+
+
+def _values(row, kept, features, labels, patients, probabilities, seed):
+    """One score of each patient, or the one of all patients together; those that are numbers."""
+    if not kept or (row["needs"] == "probabilities" and probabilities is None):
+        return []
+    if row["needs"] == "patients":
+        every = np.concatenate(kept)
+        made = [row["function"](features[every], labels[every], patients[every], seed)]
+    else:
+        given = features if row["needs"] == "features" else np.asarray(probabilities)
+        made = [row["function"](given[index], labels[index]) for index in kept]
+    return [value for value in made if np.isfinite(value)]
 
 
 def _balance(labels, mine, seed, patient):
@@ -85,9 +87,9 @@ def _balance(labels, mine, seed, patient):
     return np.sort(np.concatenate([generator.permutation(own)[:count] for own in classes]))
 
 
-def _no_value(row, given, kept):
+def _no_value(row, probabilities, kept):
     """Say why a score has no value."""
-    if given.get(row["needs"], True) is None:
+    if row["needs"] == "probabilities" and probabilities is None:
         return "the source has no classification head"
     return "no score on these features" if kept else "no patient has two classes"
 
