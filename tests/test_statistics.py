@@ -76,6 +76,60 @@ def test_a_family_sharing_its_control_has_few_false_verdicts():
     assert wrong / STUDIES <= 0.08
 
 
+def family_of_six(rng, patients, folds, skew, shared, studies):
+    """A/A: three sources by two strategies, all equal to scratch; arms of a source share half its training luck."""
+    scratch, fold = simulate(rng, patients, folds, skew, shared, studies=studies)
+    arms = []
+    for _ in range(3):
+        source = simulate(rng, patients, folds, skew, shared, studies=studies)[0]
+        pair = (simulate(rng, patients, folds, skew, shared, studies=studies)[0] for _ in range(2))
+        arms += [0.5 * source + own - scratch for own in pair]
+    return np.stack(arms, axis=1), fold
+
+
+@pytest.mark.parametrize("patients, folds", [(10, 5), (20, 5), (40, 5), (20, 3)])
+@pytest.mark.parametrize("skew, shared", [(1, 0.3), (0, 0.5)])
+def test_a_family_of_several_sources_has_few_false_verdicts(patients, folds, skew, shared, monkeypatch):
+    monkeypatch.setattr(statistics, "EXACT_UP_TO", 10)
+    monkeypatch.setattr(statistics, "DRAWS", 1000)
+    families, fold = family_of_six(np.random.default_rng(7), patients, folds, skew, shared, 250)
+    wrong = 0
+    for study in families:
+        compared = [statistics.paired_comparison(one, fold, 6) for one in study]
+        adjusted = statistics.holm([one["p"] for one in compared])
+        wrong += any(statistics.judge(*pair, 6)[0] != "no evidence" for pair in zip(compared, adjusted))
+    assert wrong / len(families) <= 0.08
+
+
+def test_the_sign_flip_test_alone_would_not_hold_in_that_family(monkeypatch):
+    monkeypatch.setattr(statistics, "EXACT_UP_TO", 10)
+    monkeypatch.setattr(statistics, "DRAWS", 1000)
+    families, _ = family_of_six(np.random.default_rng(7), 40, 5, 0, 0.5, 100)
+    adjusted = [statistics.holm([statistics.sign_flip(one) for one in study]) for study in families]
+    assert np.mean(np.min(adjusted, axis=1) < 0.05) > 0.2
+
+
+@pytest.mark.parametrize("patients, folds, family", [(10, 5, 1), (20, 5, 3), (40, 4, 6)])
+def test_the_difference_planned_for_is_found(patients, folds, family, monkeypatch):
+    monkeypatch.setattr(statistics, "EXACT_UP_TO", 10)
+    monkeypatch.setattr(statistics, "DRAWS", 2000)
+    planned = statistics.smallest_difference(patients, folds, family)
+    rng = np.random.default_rng(1)
+    fold = np.arange(patients) % folds
+    values = rng.normal(0, 0.15, (400, patients))
+    found = np.mean(conclude(values + planned, fold, family)[1] == "helps")
+    assert 0.85 <= found <= 0.95  # nominal 0.9: neither too hopeful nor too shy
+    assert np.mean(conclude(values + planned / 2, fold, family)[1] == "helps") < 0.6
+
+
+def test_planning_knows_its_limits():
+    plan = statistics.smallest_difference
+    assert 0.09 < plan(20, 5) < 0.15  # half-width 0.07 at a deviation of 0.15
+    assert plan(10, 5) > plan(20, 5) > plan(40, 5) and plan(20, 5, 4) > plan(20, 5)
+    assert plan(20, 5, deviation=0.3) == pytest.approx(2 * plan(20, 5))
+    assert all(np.isinf(value) for value in (plan(6, 3, 2), plan(20, 2), plan(1, 5), plan(4, 4)))
+
+
 def test_without_folds_it_is_the_paired_t_interval():
     values = np.random.default_rng(0).normal(0.02, 0.1, 9)
     made = statistics.paired_comparison(values)

@@ -221,6 +221,6 @@ def _evaluation(cite, scheme, trained):
         *sentences,
         cite("Scores were taken on the native grid of the reference against the untouched label file.", *brats),
         cite("The primary analysis was whole-tumour Dice at the largest number of training patients, each strategy "
-             f"against scratch, {paired}, exact sign-flip test, Holm's correction; every other comparison has an "
-             "interval and no verdict.", "holm"),
+             f"against scratch, {paired}, the largest p of a sign-flip test and of t tests over patients and over "
+             "folds, Holm's correction; every other comparison has an interval and no verdict.", "holm"),
     ]  # fmt: skip

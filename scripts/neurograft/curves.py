@@ -1,0 +1,251 @@
+"""What transfer buys besides accuracy: labels, time, less overfitting, less loss at another site.
+
+Every number is over patients, seeds averaged inside a patient before. None carries a verdict: the primary family of
+comparisons does (`evaluation.compare_strategies`); these have intervals, warnings or refusals.
+"""
+
+import numpy as np
+from scipy.special import stdtrit
+
+from . import statistics, summaries
+from .evaluation import CELL, reach_times
+
+FEWEST_PATIENTS = 6
+FEWEST_SITES = 3
+RESAMPLES = 1000
+WINDOW = 5
+WIDE_GAP = 0.1
+
+
+def labels_saved(transferred, scratch, sizes, n, folds=None, better="higher", seed=0):
+    """Say how many labelled patients scratch needs for what the transferred network reaches with n.
+
+    Both mean curves are fitted by isotonic regression (more labels are never worse on average); scratch's is
+    read off linearly in log n. The interval is a percentile bootstrap of whole patients, its deviations widened
+    by `t sqrt(n/(n-1)) / 1.96`, without which it covers 86 to 94 % at 10 patients. Patients of one fold share
+    trained networks, so whole folds are resampled as well, and the wider end counts (80 to 85 % without).
+
+    Parameters
+    ----------
+    transferred, scratch : array_like, shape (patients, sizes)
+        Score of each patient at each size; a patient with a NaN is left out.
+    sizes : sequence of float
+        Numbers of labelled training patients, rising.
+    n : float
+        One of `sizes`.
+    folds : array_like, shape (patients,), optional
+        The fold that each patient was tested in.
+    better : {"higher", "lower"}
+        Which direction of the score is good.
+    seed : int
+
+    Returns
+    -------
+    dict
+        `n`, `patients`, `needed` with `low` and `high` (95 %), and `saved`, which is needed - n. Infinite:
+        scratch does not reach it with the largest size. Minus infinite: it does with the smallest already.
+        `answer` and `interval` say the same in words; `reason` why there is no interval (NaN), or nothing.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, the sizes do not rise, or n is not one of them.
+    """
+    sizes = np.asarray(sizes, float)
+    curves = _paired_curves(transferred, scratch, sizes, n) * (1 if better == "higher" else -1)
+    kept = np.isfinite(curves).all(axis=(1, 2))
+    curves, at = curves[kept], int(np.flatnonzero(sizes == n)[0])
+    groups = None if folds is None else np.unique(np.asarray(folds)[kept], return_inverse=True)[1]
+    place = _needed(curves.mean(axis=0)[None], np.log(sizes), at)[0] if len(curves) else np.nan
+    ends, reason = _bootstrap(curves, groups, np.log(sizes), at, seed)
+    # minus infinity is an answer of its own, not the log of 0 patients
+    needed, low, high = (float(np.exp(one)) if one != -np.inf else -np.inf for one in (place, *ends))
+    interval = "" if reason else f"{describe_number(low)} to {describe_number(high)}"
+    return {
+        "n": n, "patients": len(curves), "needed": needed, "low": low, "high": high,
+        "saved": needed - n, "answer": describe_number(needed), "interval": interval, "reason": reason,
+    }  # fmt: skip
+
+
+def _paired_curves(transferred, scratch, sizes, n):
+    """Both strategies' scores, shape (patients, 2, sizes), checked."""
+    curves = np.stack([np.asarray(transferred, float), np.asarray(scratch, float)], axis=1)
+    if curves.ndim != 3 or curves.shape[2] != len(sizes) or sizes[0] <= 0 or (np.diff(sizes) <= 0).any():
+        raise ValueError(f"scores {curves.shape} need one column for each of the rising sizes {sizes.tolist()}")
+    if n not in sizes:
+        raise ValueError(f"nothing was measured with {n} patients; sizes are {sizes.tolist()}")
+    return curves
+
+
+def describe_number(needed):
+    """Put a number of patients in words: "not reached" above, "beyond the range" below what was measured."""
+    if np.isnan(needed):
+        return ""
+    if np.isinf(needed):
+        return "not reached" if needed > 0 else "beyond the range"
+    return f"{needed:.3g}"
+
+
+def isotonic(curves):
+    """Fit rising curves by least squares, by the max-min formula (Robertson et al. 1988), many at once.
+
+    Parameters
+    ----------
+    curves : ndarray, shape (curves, sizes)
+
+    Returns
+    -------
+    ndarray, shape (curves, sizes)
+    """
+    sums = np.pad(np.cumsum(curves, axis=1), ((0, 0), (1, 0)))
+    count = curves.shape[1]
+    fitted = np.full(curves.shape, -np.inf)
+    for here in range(count):
+        for start in range(here + 1):
+            means = [(sums[:, end] - sums[:, start]) / (end - start) for end in range(here + 1, count + 1)]
+            fitted[:, here] = np.maximum(fitted[:, here], np.min(means, axis=0))
+    return fitted
+
+
+def _needed(curves, places, at):
+    """Place (log of the size) where scratch reaches the transferred curve's value at one size.
+
+    `curves` has shape (draws, 2, sizes), transferred first. Infinite as in `labels_saved`.
+    """
+    target, scratch = isotonic(curves[:, 0])[:, at], isotonic(curves[:, 1])
+    reached = scratch >= target[:, None]
+    first = reached.argmax(axis=1)
+    found = np.where(reached.any(axis=1), -np.inf, np.inf)
+    between = np.flatnonzero(reached.any(axis=1) & (first > 0))
+    after, before = scratch[between, first[between]], scratch[between, first[between] - 1]
+    share = (target[between] - before) / (after - before)
+    left, right = places[first[between] - 1], places[first[between]]
+    found[between] = left + share * (right - left)
+    return found
+
+
+def _bootstrap(curves, groups, places, at, seed):
+    """Ends of the interval on the log scale, and why there are none."""
+    if len(curves) < FEWEST_PATIENTS:
+        return (np.nan, np.nan), f"{len(curves)} patients; an interval takes at least {FEWEST_PATIENTS}"
+    kinds = [np.arange(len(curves))]
+    if groups is not None:
+        if groups.max() + 1 < statistics.FEWEST_FOLDS:
+            return (np.nan, np.nan), f"{groups.max() + 1} folds; an interval takes at least {statistics.FEWEST_FOLDS}"
+        kinds.append(groups)
+    generator = np.random.default_rng(seed)
+    means = curves.mean(axis=0)
+    ends = []
+    for clusters in kinds:
+        count = int(clusters.max()) + 1
+        weights = generator.multinomial(count, np.full(count, 1 / count), RESAMPLES)[:, clusters].astype(float)
+        weights /= weights.sum(axis=1, keepdims=True)
+        tail = (1 + statistics.LEVEL) / 2
+        wider = np.sqrt(count / (count - 1)) * stdtrit(count - 1, tail) / stdtrit(np.inf, tail)
+        drawn = means + wider * (np.tensordot(weights, curves, 1) - means)
+        values = np.sort(_needed(drawn, places, at))
+        rank = int(np.floor((1 - tail) * RESAMPLES))
+        ends.append((values[rank], values[-1 - rank]))
+    return (min(low for low, _ in ends), max(high for _, high in ends)), ""
+
+
+def time_saved(scratch, transferred, window=WINDOW):
+    """Compare how soon two trainings of one fold, size and seed reach scratch's final training Dice.
+
+    Final is the mean of scratch's last `window` values; reached, for both, is where such a mean first gets there, so
+    scratch is not charged for steps after it had arrived. Training Dice, since no patient is held back to watch.
+
+    Parameters
+    ----------
+    scratch, transferred : tuple
+        `cell`, `history` and `seconds` of each, as `evaluation.reach_times` takes them.
+    window : int
+
+    Returns
+    -------
+    dict
+        `CELL` of the transferred one, `dice`, `steps_scratch`, `steps`, `steps_saved`, and the same in seconds; NaN
+        where it was not reached. Negative: the transferred one was later.
+    """
+    values = [float(row.get("train_dice") or np.nan) for row in scratch[1]]
+    final = float(np.mean(values[-window:])) if len(values) >= window else np.nan
+    # a hair less: two ways to a mean differ in rounding
+    first, second = (reach_times(*run, dice=final - 1e-9, window=window) for run in (scratch, transferred))
+    row = {name: transferred[0][name] for name in CELL} | {"dice": final}
+    for unit in ("steps", "seconds"):
+        control, own = first[f"{unit}_to_dice"], second[f"{unit}_to_dice"]
+        row |= {f"{unit}_scratch": control, unit: own, f"{unit}_saved": control - own}
+    return row
+
+
+def train_test_gaps(cells, scores, region="WT"):
+    """Tabulate each cell's gap between training and test Dice, and warn where it is wide.
+
+    A warning: the gap is above `WIDE_GAP` and above two standard errors of the mean over the test patients. The
+    two sides are not the same measure (batches of slices rich in tumour against whole patients), so read the gap
+    against that of scratch in the same fold, which has the same handicap.
+
+    Parameters
+    ----------
+    cells : list of dict
+        Manifests with `history`.
+    scores : list of dict
+        Rows of `scores.tsv`.
+    region : str
+
+    Returns
+    -------
+    list of dict
+        A row for each cell with both sides: `CELL`, `train`, `test` (mean over test patients), `patients`, `gap`,
+        `warning` (bool), `reason`.
+    """
+    tests = {}
+    for row in scores:
+        if (row["region"], row["metric"]) == (region, "dice") and row["subject"]:
+            tests.setdefault(tuple(str(row[name]) for name in CELL), []).append(float(row["value"]))
+    rows = []
+    for cell in cells:
+        values = np.array(tests.get(tuple(str(cell[name]) for name in CELL), []))
+        train = list(summaries.final_train_dice([cell]).values())
+        if not len(values) or not train:
+            continue
+        gap = train[0] - values.mean()
+        error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.inf
+        warning = bool(gap > WIDE_GAP and gap > 2 * error)
+        reason = f"training Dice {gap:.2f} above test Dice: overfitted" if warning else ""
+        rows.append(
+            {name: cell[name] for name in CELL}
+            | {"train": train[0], "test": float(values.mean()), "patients": len(values), "gap": float(gap)}
+            | {"warning": warning, "reason": reason}
+        )
+    return rows
+
+
+def generalisation_drop(in_site, cross_site, sites):
+    """Give what is lost at an unseen site: in-site less cross-site score, paired over patients.
+
+    Parameters
+    ----------
+    in_site, cross_site : dict of str to float
+        Patient to score (seeds averaged), in stratified folds and leaving one site out, with the same n.
+    sites : dict of str to str
+        Patient to site.
+
+    Returns
+    -------
+    dict
+        `statistics.paired_comparison` over the patients that have both, sites as clusters, without p and
+        `detectable`; `sites`, and `reason`: why it is refused (then `low` and `high` are NaN), or nothing.
+    """
+    patients = [name for name in in_site if name in cross_site and sites.get(name)]
+    difference = np.array([in_site[name] - cross_site[name] for name in patients])
+    patients = [name for name, value in zip(patients, difference) if np.isfinite(value)]
+    difference = difference[np.isfinite(difference)]
+    owner = [str(sites[name]) for name in patients]
+    made = statistics.paired_comparison(difference, owner)
+    row = {"mean": made["mean"], "low": made["low"], "high": made["high"], "patients": len(patients)}
+    row |= {"sites": made["folds"], "reason": ""}
+    if len(patients) < FEWEST_PATIENTS or made["folds"] < FEWEST_SITES:
+        reason = f"{len(patients)} patients of {made['folds']} sites; at least {FEWEST_PATIENTS} of {FEWEST_SITES}"
+        row |= {"mean": np.nan, "low": np.nan, "high": np.nan, "reason": reason}
+    return row
