@@ -16,10 +16,15 @@ TABLE = Path(__file__).parents[1] / "config/sources.tsv"
 NAME = "efficientnet-lite0"
 
 
+def real_weights(name):
+    """The ImageNet weights of a row."""
+    return sources.load_weights(sources.locate(sources.read_sources(TABLE)[name]))
+
+
 @pytest.fixture(scope="module")
 def state():
-    """The real ImageNet weights."""
-    return sources.load_weights(sources.locate(sources.read_sources(TABLE)[NAME]))
+    """Those of the smallest network."""
+    return real_weights(NAME)
 
 
 def original_features(network, images):
@@ -32,12 +37,22 @@ def original_features(network, images):
     return [*kept, x]
 
 
-@pytest.mark.parametrize("size", [(224, 224), (96, 128), (72, 100)])
-def test_encoder_equals_the_original_at_all_five_scales(state, size):
+@pytest.mark.parametrize(
+    "name,size",
+    [
+        (NAME, (224, 224)),
+        (NAME, (96, 128)),
+        (NAME, (72, 100)),
+        ("efficientnet-lite1", (96, 128)),
+        ("efficientnet-lite2", (96, 128)),
+    ],
+)
+def test_encoder_equals_the_original_at_all_five_scales(name, size):
     # the original pads for one size that it is told, in the order height, width
-    original = EfficientNet.from_name(NAME, image_size=size)
+    state = real_weights(name)
+    original = EfficientNet.from_name(name, image_size=size)
     original.load_state_dict(state)
-    encoder = networks.EfficientNetLiteEncoder(NAME)
+    encoder = networks.EfficientNetLiteEncoder(name)
     holder = torch.nn.Module()
     holder.encoder = encoder
     assert networks.load_source(holder, state)["loaded_share"] == 1
@@ -45,7 +60,7 @@ def test_encoder_equals_the_original_at_all_five_scales(state, size):
     with torch.no_grad():
         wanted = original_features(original.eval(), images)
         features = encoder.eval()(images)
-    assert [feature.shape[1] for feature in features] == list(networks.BACKBONES[NAME])
+    assert [feature.shape[1] for feature in features] == list(networks.BACKBONES[name])
     for one, other in zip(features, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 

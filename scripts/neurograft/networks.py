@@ -217,5 +217,7 @@ def _pad_within_convolutions(network):
 # name in `efficientnet_lite_pytorch`: channels of the features at 1/2, 1/4, 1/8, 1/16, 1/32
 BACKBONES = {
     "efficientnet-lite0": (16, 24, 40, 112, 320),
+    "efficientnet-lite1": (16, 24, 40, 112, 320),
+    "efficientnet-lite2": (16, 24, 48, 120, 352),
 }
 FLEXUNET_BACKBONE.register_class(EfficientNetLiteEncoder)
