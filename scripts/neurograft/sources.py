@@ -5,9 +5,16 @@ The rules use this module while the Snakefile is parsed: torch is imported only 
 
 import csv
 import hashlib
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
+# what a value has to look like, and how that is said
+FORMS = {
+    "name": (r"[0-9A-Za-z.-]+", "letters, digits, dots and hyphens"),
+    "dimensions": (r"[23]", "2 or 3"),
+    "sha256": (r"[0-9a-fA-F]{8,64}", "the SHA-256 or at least its first 8 hexadecimal digits"),
+}
 COLUMNS = ("name", "backbone", "dimensions", "domain", "location", "sha256", "licence", "citation")
 
 
@@ -31,7 +38,7 @@ def read_sources(path):
     Raises
     ------
     SourceError
-        If a column or a value is missing, or a name is there twice.
+        If a column or a value is missing or of the wrong form, or a name is there twice.
     """
     with open(path, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
@@ -40,30 +47,40 @@ def read_sources(path):
         empty = [column for column in COLUMNS if not row.get(column)]
         if empty:
             raise SourceError(f"{path}, line {number}: fill in {', '.join(empty)}")
+        for column, (form, words) in FORMS.items():
+            if not re.fullmatch(form, row[column]):
+                raise SourceError(f"{path}, line {number}: {column} is '{row[column]}'; it takes {words}")
         if row["name"] in sources:
             raise SourceError(f"{path}, line {number}: the source {row['name']} is there twice, remove one")
         sources[row["name"]] = row
     return sources
 
 
+def is_remote(row):
+    """Say whether a source's weights have to be fetched from an http or https address."""
+    return row["location"].startswith(("https://", "http://"))
+
+
 def locate(row):
-    """Give the path of a source's weights.
+    """Give the path of a source's weights on this machine.
 
     Parameters
     ----------
     row : dict
-        Its `location` is `KIND:REST` with a kind of `LOCATIONS`, or a path.
+        Its `location` is `KIND:REST` with a kind of `LOCATIONS`, a path, or an http(s) address.
 
     Returns
     -------
-    str
-        Absolute; the file exists.
+    str or None
+        Absolute, and the file exists; None for an address: what is fetched belongs to a run, not to the machine.
 
     Raises
     ------
     SourceError
-        If it does not.
+        If there is no such file.
     """
+    if is_remote(row):
+        return None
     kind, _, rest = row["location"].partition(":")
     path = LOCATIONS[kind](row, rest) if kind in LOCATIONS else Path(row["location"])
     if not path.is_file():
@@ -72,7 +89,13 @@ def locate(row):
 
 
 def verify(path, sha256):
-    """Refuse weights whose SHA-256 is not the one in the table.
+    """Refuse weights whose SHA-256 is not the one in the table, or does not begin as it says there.
+
+    Parameters
+    ----------
+    path : str or Path
+    sha256 : str
+        The hash, or its first 8 digits or more: some publishers give no more than these, in the file's name.
 
     Raises
     ------
@@ -80,7 +103,7 @@ def verify(path, sha256):
     """
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256.lower():
+    if len(sha256) < 8 or not found.startswith(sha256.lower()):
         raise SourceError(
             f"{path} is not the file that sources.tsv names (sha256 {found[:12]}..., expected {sha256[:12]}...): "
             "get it again, or correct the table if you trust it"

@@ -55,7 +55,7 @@ rule write_report:
         runtime=20,
     params:
         config=config,
-        sources=SOURCES,
+        sources=NAMED,
         benchmarks="results/benchmarks",
         code=digest("write_report"),
     script:
