@@ -1,13 +1,14 @@
 """Gather every cell's scores, and compare the strategies over patients."""
 
-from neurograft import evaluation, images, logs, outcomes, tables
+from neurograft import comparison, evaluation, images, logs, outcomes, tables
 
 logs.send_to_log(snakemake.log[0])
-scores, comparison, times = outcomes.compare_cells(
+scores, compared, times = outcomes.compare_cells(
     snakemake.input.cells,
     [row for path in snakemake.input.scores for row in tables.read_table(path)],
     images.read_json(snakemake.input.splits),
+    snakemake.params.primary,
 )
 tables.write_table(snakemake.output.scores, scores, evaluation.SCORES)
-tables.write_table(snakemake.output.comparison, comparison, evaluation.COMPARISON)
+tables.write_table(snakemake.output.comparison, compared, comparison.COMPARISON)
 tables.write_table(snakemake.output.times, times, evaluation.TIMES)

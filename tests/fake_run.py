@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from neurograft.evaluation import compare_strategies, reach_times
+from neurograft.comparison import compare_strategies
+from neurograft.evaluation import reach_times
 
 REASONS = (
     "flair.nii.gz is damaged: the gzip stream ends early; copy the file again",
@@ -85,7 +86,8 @@ def _experiment(rng, parts, gains, falling):
         for strategy, gain in gains.items():
             for fold, part in enumerate(parts):
                 cell = {"task": task, "source": "none" if strategy == "scratch" else "efficientnet-lite0",
-                        "strategy": strategy, "n": "all", "fold": fold, "seed": 0}  # fmt: skip
+                        "strategy": strategy, "space": "MNI152", "split": "folds", "n": "all",
+                        "fold": fold, "seed": 0}  # fmt: skip
                 steps = np.arange(1, 151)
                 loss = 0.2 + 0.9 * np.exp(-steps / (50 - 300 * gain)) + rng.normal(0, 0.03, 150)
                 dice = 0.93 - 0.9 * np.exp(-steps / (45 - 300 * gain)) + rng.normal(0, 0.01, 150)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +40,13 @@ def cohort(tmp_path_factory):
     slices["u0"] = write_slices(root / "u0" / "slices", 9, labelled=False)
     folds = [{"test": [name], "train": [other for other in names if other != name]} for name in names]
     task = {"trainable": True, "reason": "", "sequences": ["t1c", "t2", "flair"], "subjects": names, "folds": folds}
+    sites = [{"name": "A", "test": names[:2], "train": names[2:]}, {"name": "B", "test": names[2:], "train": names[:2]}]
+    task |= {"sites": sites, "between": []}
     task |= {"unlabelled": ["u0"], "left_out": {}, "patients": {name: name for name in names}}
     tasks = {"segmentation": task | {"regions": ["WT", "TC", "ET"]}}
     tasks["classification"] = task | {"target": "tumour-slice", "classes": ["tumour-free", "tumour"]}
-    return slices, freeze({"seed": 0, "folds": 5, "scheme": "brats2018", "tasks": tasks})
+    schemes = dict.fromkeys(slices, "brats2018")
+    return slices, freeze({"seed": 0, "folds": 5, "scheme": "brats2018", "schemes": schemes, "tasks": tasks})
 
 
 def freeze(split):
@@ -56,6 +60,8 @@ def cell(**changes):
         "task": "segmentation",
         "source": "efficientnet-lite0",
         "strategy": "lp-ft",
+        "space": "MNI152",
+        "split": "folds",
         "n": "all",
         "fold": 1,
         "seed": 0,
@@ -79,6 +85,17 @@ def segmented(cohort, tmp_path_factory):
     """A finished segmentation cell, delivered."""
     folder = tmp_path_factory.mktemp("cells") / "cell"
     return folder, train(folder, cohort, cell(), predict_unlabelled=True, keep_weights=True)
+
+
+def test_releases_with_other_label_values_train_the_same_network(cohort, segmented, tmp_path):
+    slices, split = cohort
+    labels = np.load(slices["p2"] / "labels.npy")
+    other = tmp_path / "p2" / "slices"
+    shutil.copytree(slices["p2"], other)
+    np.save(other / "labels.npy", np.where(labels == 4, 3, labels))
+    mixed = freeze(split | {"schemes": split["schemes"] | {"p2": "brats2023"}})
+    manifest = train(tmp_path / "cell", (slices | {"p2": other}, mixed), cell())
+    assert manifest["weights_sha256"] == segmented[1]["weights_sha256"]
 
 
 def test_segmentation_cell_writes_what_others_read(segmented):
@@ -165,11 +182,18 @@ def test_patients_are_classified_once(cohort, tmp_path):
 def test_what_cannot_be_trained_says_why(cohort, tmp_path, change, reason):
     slices, split = cohort
     content = {key: value for key, value in split.items() if key != "hash"}
-    task = split["tasks"]["classification"] | {"trainable": False, "reason": "too few labels", "folds": []}
+    task = split["tasks"]["classification"] | {"trainable": False, "reason": "too few labels", "folds": [], "sites": []}
     split = freeze(content | {"tasks": split["tasks"] | {"classification": task}})
     manifest = train(tmp_path / "cell", (slices, split), cell(**change))
     assert not manifest["trained"] and reason in manifest["reason"]
     assert [path.name for path in (tmp_path / "cell").iterdir()] == ["manifest.json"]
+
+
+def test_a_site_left_out_is_what_is_tested(cohort, tmp_path):
+    slices, split = cohort
+    manifest = train(tmp_path / "cell", cohort, cell(split="sites", n="2"))
+    assert manifest["test"] == ["p2", "p3", "p4"] and sorted(manifest["train"]) == ["p0", "p1"]
+    assert not train(tmp_path / "none", cohort, cell(split="between"))["trained"]
 
 
 def test_a_patient_in_two_roles_stops_before_training(cohort, tmp_path):

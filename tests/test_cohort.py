@@ -279,11 +279,14 @@ def test_cohort_rows_settle_the_scheme():
             status("e", "brats2018", [4]),
             status("f", "brats2023", [3]),
             status("g", "brats2018"),
+            status("h", "binary", [1], certain=True),
         ]
     )
     assert [row["scheme"] for row in rows[:4]] == ["brats2023"] * 4 and all(row["labels"] for row in rows[:4])
-    assert rows[4]["labels"] is False and "follow brats2018, the cohort brats2023" in rows[4]["notes"]
+    # another release's values for the same regions are as good
+    assert rows[4]["labels"] is True and rows[4]["scheme"] == "brats2018" and rows[4]["notes"] == ""
     assert rows[6]["labels"] is False and rows[6]["scheme"] == "brats2018" and rows[6]["notes"] == ""
+    assert rows[7]["labels"] is False and "follow binary, the cohort brats2023" in rows[7]["notes"]
 
 
 def test_cohort_of_tumour_free_labels_only():

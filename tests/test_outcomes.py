@@ -32,13 +32,21 @@ def case(tmp_path):
     packed = {name: (255 * mask).astype(np.uint8) for name, mask in packed.items()}
     np.savez_compressed(folder / "sub-X.npz", **packed, box=[[0, n] for n in GRID["shape"]])
     cell = {"task": "segmentation", "source": "s", "strategy": "lp-ft", "n": "all", "fold": 0, "seed": 0}
+    cell |= {"space": "MNI152", "split": "folds"}
     images.write_json(folder / "manifest.json", cell | {"trained": True, "test": ["X"], "converged": True})
     tables.write_table(folder / "history.tsv", [{"step": 1, "loss": 0.5, "train_dice": 0.9}])
     tables.write_table(folder / "seconds.tsv", [{"step": 1, "seconds": 2.0}])
     file = {"file": str(labels), "shape": list(SHAPE), "affine": NATIVE.tolist()}
     found = {"file": str(labels), "values": [2, 4], "grid_of": "t1c", "scheme": "brats2018"}
     status = {"subject": "X", "scheme": "brats2018", "reference": "t1c", "sequences": {"t1c": file}, "labels": found}
-    row = {"participant_id": "X", "included": "true", "labels": "true", "scheme": "brats2018", "sequences": "t1c"}
+    row = {
+        "participant_id": "X",
+        "included": "true",
+        "labels": "true",
+        "scheme": "brats2018",
+        "sequences": "t1c",
+        "site": "",
+    }
     split = splits.split_cohort([row], folds=2)
     return folder, split, status, truth
 

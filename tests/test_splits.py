@@ -19,6 +19,14 @@ def cohort(count=12, **columns):
     return rows
 
 
+def test_every_subject_keeps_a_scheme_of_the_cohorts_regions():
+    rows = cohort(5)
+    rows[1]["scheme"], rows[2]["scheme"], rows[3]["scheme"] = "brats2023", "", "binary"
+    made = splits.split_cohort(rows, folds=2)
+    schemes = dict(zip(["p000", "p001", "p002", "p003"], ["brats2018", "brats2023", "brats2018", "brats2018"]))
+    assert made["schemes"] == schemes | {"p004": "brats2018"}
+
+
 def test_folds_as_promised():
     made = splits.split_cohort(cohort(), folds=3, seed=4)
     task = made["tasks"]["segmentation"]
@@ -66,6 +74,40 @@ def test_time_points_of_a_patient_stay_together():
     named = cohort(16, patient=["a", "b", "c", "d", "e"])
     task = splits.split_cohort(named, folds=4)["tasks"]["segmentation"]
     assert set(task["patients"].values()) == set("abcde")
+
+
+def test_sites_are_left_out_whole_and_named():
+    rows = cohort(13, site=["A", "B", "C"])
+    rows[12]["site"] = ""
+    task = splits.split_cohort(rows, folds=3)["tasks"]["segmentation"]
+    assert [fold["name"] for fold in task["sites"]] == ["A", "B", "C"]
+    home = {row["participant_id"]: row["site"] for row in rows}
+    for fold in task["sites"]:
+        assert {home[subject] for subject in fold["test"]} == {fold["name"]}
+        assert {home[subject] for subject in fold["train"]} == {"A", "B", "C"} - {fold["name"]}
+    assert sum(len(fold["test"]) for fold in task["sites"]) == 12
+    one = splits.split_cohort(cohort(6, site=["A"]), folds=2)["tasks"]["segmentation"]
+    assert one["trainable"] and one["sites"] == []
+
+
+def test_a_patient_of_two_sites_is_on_one_side():
+    rows = cohort(12, patient=list("abcdef"), site=["A", "B", "C", "A", "B", "C", "B", "C", "A", "A", "B", "C"])
+    task = splits.split_cohort(rows, folds=3)["tasks"]["segmentation"]
+    for fold in task["sites"]:
+        assert not {task["patients"][s] for s in fold["test"]} & {task["patients"][s] for s in fold["train"]}
+
+
+def test_from_one_site_to_another():
+    rows = cohort(12, site=["A", "B", "C"])
+    between = {"train": ["A", "C"], "test": ["B"]}
+    task = splits.split_cohort(rows, folds=3, between=between)["tasks"]["segmentation"]
+    (fold,) = task["between"]
+    assert fold["name"] == "A, C to B" and fold["test"] == ["p001", "p004", "p007", "p010"] and len(fold["train"]) == 8
+    nobody = splits.split_cohort(rows, folds=3, between={"train": ["A"], "test": ["Z"]})
+    assert nobody["tasks"]["segmentation"]["between"] == []
+    made = splits.split_cohort(rows, folds=3, between=between)
+    order = splits.training_subjects(made, "segmentation", 0, 3, 1, "between")
+    assert len(order) == 3 and set(order) < set(fold["train"])
 
 
 def test_prefixes_are_nested_and_drawn_anew_by_each_seed():
@@ -179,7 +221,7 @@ def test_a_tampered_split_is_refused():
     leaking = copy.deepcopy(made)
     fold = leaking["tasks"]["segmentation"]["folds"][1]
     fold["train"].append(fold["test"][0])
-    with pytest.raises(ValueError, match=r"segmentation, fold 1: \['p\d+'\] are in training and test"):
+    with pytest.raises(ValueError, match=r"segmentation, fold 1 of folds: \['p\d+'\] are in training and test"):
         splits.assert_disjoint(leaking)
     with pytest.raises(ValueError, match="was changed"):
         splits.verify_hash(leaking)

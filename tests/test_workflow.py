@@ -112,8 +112,8 @@ def test_no_patient_in_two_roles(finished):
 
 def test_scores_are_tidy(finished):
     scores = rows(finished / "results/evaluation/scores.tsv")
-    columns = ["task", "source", "strategy", "n", "fold", "seed", "subject", "region", "metric", "value"]
-    assert list(scores[0]) == columns
+    cell = ["task", "source", "strategy", "space", "split", "n", "fold", "seed"]
+    assert list(scores[0]) == [*cell, "subject", "region", "metric", "value"]
     dice = [row for row in scores if row["metric"] == "dice"]
     # both strategies, every labelled patient once, three regions
     assert len(dice) == 2 * 6 * 3
@@ -132,6 +132,17 @@ def test_a_browser_opens_the_report(finished, tmp_path):
     assert "SIMULATED" in shown
     pictures = set(re.findall(r'<img[^>]* src="([^"]+)"', shown))
     assert pictures and all((finished / "results/report" / picture).exists() for picture in pictures)
+
+
+def test_spaces_and_splits_of_an_experiment_become_cells(finished, tmp_path):
+    """Of six patients at two sites: two folds and two sites, in two spaces."""
+    wanted = {"spaces": ["template", "native"], "splits": ["folds", "sites"]}
+    (tmp_path / "more.yaml").write_text(json.dumps({"experiment": {"segmentation": wanted}}))
+    plan = snakemake(finished, "-n", "--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", plan, re.MULTILINE))
+    # 2 strategies x 2 spaces x (2 folds + 2 sites), less what is there: 2 strategies x 2 folds
+    assert jobs["train_network"] == "12"
+    assert jobs["register_scans"] == "6" and "strip_skull" not in jobs
 
 
 def test_a_second_run_does_nothing(finished):

@@ -1,13 +1,14 @@
 """One cell of the experiment, from files to files: train a network, predict its test patients.
 
-A cell is task x source x strategy x n x fold x seed. Its folder is what evaluation, delivery and report read:
+A cell is task x source x strategy x space x split x n x fold x seed. Its folder is what evaluation, delivery and
+report read:
 
 manifest.json     what was trained, on whom, from what; `trained` false and `reason` where it could not be
 history.tsv       step, phase, loss, train_dice or train_accuracy, rate
 seconds.tsv       step, seconds: the only file with times
 sub-X.npz         segmentation: an array for each region, uint8 (0 to 255 for 0 to 1), on the brain's `box` of
-                  the template grid, and `box`
-predictions.tsv   classification: subject, slice (on the template grid; empty where the patient is the unit),
+                  the grid of its space, and `box`
+predictions.tsv   classification: subject, slice (on the grid of its space; empty where the patient is the unit),
                   class, probability, truth; predictions_unlabelled.tsv the same without truth
 weights.pt        where asked for
 """
@@ -48,12 +49,12 @@ def train_cell(
     split : dict
         `splits.json`.
     cell : dict
-        `task`, `source`, `strategy`, `n`, `fold`, `seed`.
+        `task`, `source`, `strategy`, `space`, `split`, `n`, `fold`, `seed`.
     source : dict
         Row of `sources.tsv`: its backbone is always used, its weights only where the strategy loads them.
     weights : str or Path
     slices : dict of str to path
-        Subject to its folder of `images.npy`, `labels.npy` and `index.json`.
+        Subject to its folder of `images.npy`, `labels.npy` and `index.json`, in the cell's space.
     truths : dict of str to str, optional
         Subject to class, where a column of the cohort is the target.
     predict_unlabelled, keep_weights : bool
@@ -103,10 +104,13 @@ def assign_roles(split, cell):
     task = split["tasks"][cell["task"]]
     if not task["trainable"]:
         return {}, task["reason"]
-    fold, n = task["folds"][cell["fold"]], cell["n"]
+    dealt, n = task[cell["split"]], cell["n"]
+    if cell["fold"] >= len(dealt):
+        return {}, f"{cell['split']} has {len(dealt)} folds: no fold {cell['fold']}"
+    fold = dealt[cell["fold"]]
     if n != "all" and int(n) > len(fold["train"]):
         return {}, f"n is {n}, but fold {cell['fold']} has {len(fold['train'])} training subjects"
-    train = splits.training_subjects(split, cell["task"], cell["fold"], n, cell["seed"])
+    train = splits.training_subjects(split, cell["task"], cell["fold"], n, cell["seed"], cell["split"])
     roles = {"train": train, "test": list(fold["test"]), "unlabelled": list(task["unlabelled"])}
     owner = task["patients"]
     both = {owner[s] for s in train} & {owner[s] for s in roles["test"]} | set(train) & set(roles["unlabelled"])
@@ -179,7 +183,7 @@ def _case_readers(split, cell, slices, truths):
         regions = list(region_values(split["scheme"]))
 
         def read(subject, labelled=True):
-            return segmentation_case(slices[subject], task["sequences"], split["scheme"], labelled)
+            return segmentation_case(slices[subject], task["sequences"], split["schemes"][subject], labelled)
 
         return read, regions, {"tumour": TUMOUR_SHARE, "rest": 1 - TUMOUR_SHARE}
     of_slices = task["target"] == splits.SLICE_TARGET
@@ -218,7 +222,7 @@ def _write_classification(part, network, read, roles, outputs, threads):
 
 
 def _classify(network, case, subject, outputs, threads):
-    """Rows of one subject: its slices by their number on the template grid, or the patient alone."""
+    """Rows of one subject: its slices by their number on the grid of its space, or the patient alone."""
     usable = case["usable"]
     chances = inference.predict_slices(network, case["images"][usable][:, case["channels"]], threads=threads)
     units = [number + case["index"]["box"][2][0] for number in usable.tolist()]

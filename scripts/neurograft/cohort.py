@@ -9,7 +9,7 @@ import os
 import re
 
 from neurograft.names import list_bids_images, list_folder, may_hold_tumours, rank_bids, subject_label, take_one
-from neurograft.regions import LABEL_SCHEMES, cohort_scheme
+from neurograft.regions import LABEL_SCHEMES, cohort_scheme, regions_of
 from neurograft.tables import TableError, read_table, write_table
 
 __all__ = ["DATASETS", "CohortError", "find_subjects", "gather_cohort", "read_table", "write_table"]
@@ -204,8 +204,9 @@ def _find_phantom(root, subjects):
 def gather_cohort(statuses):
     """Make the rows of `cohort.tsv`, one a subject, whether it is in or not.
 
-    Here the label scheme is settled: a label whose values fit more than one scheme takes the cohort's,
-    and one that does not fit the cohort's counts as no label, with a note.
+    Here the label scheme is settled: a label whose values fit more than one scheme takes the cohort's; one of
+    another scheme with the same regions, as in joined BraTS releases, keeps its own; any other counts as no
+    label, with a note.
 
     Parameters
     ----------
@@ -246,6 +247,8 @@ def _settle_scheme(status, common):
     fits = set(labels["values"]) <= set(LABEL_SCHEMES.get(common, {}).values())
     if scheme == common or (fits and not labels["certain"]):
         return common, True, notes
+    if scheme and common and regions_of(scheme) == regions_of(common):
+        return scheme, True, notes
     return scheme, False, [*notes, f"labels not used: they follow {scheme}, the cohort {common}; convert them"]
 
 

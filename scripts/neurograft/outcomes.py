@@ -5,7 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from neurograft import delivery, derivatives, evaluation, images, regions, tables
+from neurograft import comparison, delivery, derivatives, evaluation, images, regions, tables
 
 
 def score_cell(folder, split, statuses, records):
@@ -40,12 +40,12 @@ def score_cell(folder, split, statuses, records):
             read_prediction(folder, subject, record),
             delivery.native_transform(record, labels["grid_of"]),
             nib.load(labels["file"]),
-            split["scheme"],
+            split["schemes"][subject],
         )
     return rows
 
 
-def compare_cells(folders, scores, split):
+def compare_cells(folders, scores, split, primary=None):
     """Put all cells' scores together, compare the strategies, and say how fast each was.
 
     Parameters
@@ -56,6 +56,8 @@ def compare_cells(folders, scores, split):
         The rows of every cell that `score_cell` gave.
     split : dict
         `splits.json`.
+    primary : dict, optional
+        As in `comparison.compare_strategies`.
 
     Returns
     -------
@@ -72,12 +74,12 @@ def compare_cells(folders, scores, split):
     ]
     pooled = evaluation.pool_classification(predicted, task["classes"])
     patients = {**task["patients"], **split["tasks"]["segmentation"]["patients"]}
-    comparison = evaluation.compare_strategies(scores, [cell for _, cell in trained], patients) if scores else []
+    compared = comparison.compare_strategies(scores, [cell for _, cell in trained], patients, primary) if scores else []
     times = [
         evaluation.reach_times(cell, cell["history"], tables.read_table(folder / "seconds.tsv"))
         for folder, cell in trained
     ]
-    return [*scores, *pooled], comparison, times
+    return [*scores, *pooled], compared, times
 
 
 def read_cell(folder):
@@ -128,10 +130,7 @@ def deliver_subject(stem, subject, folders, split, status, record):
         derivatives.write_delivered(stem, None, {}, [])
         reason = task["left_out"].get(subject) or task["reason"] or "no network was trained"
         return {"delivered": False, "reason": reason, "networks": 0, "volume_ml": {}}
-    # an unlabelled subject may follow another release's values than the cohort's labels
-    scheme = status["scheme"] or split["scheme"]
-    if set(regions.regions_of(scheme)) != set(task["regions"]):
-        scheme = split["scheme"]
+    scheme = split["schemes"][subject]
     grid = status["sequences"][status["reference"]]
     predictions = [read_prediction(folder, subject, record) for folder in having]
     labels, chances = delivery.deliver_segmentation(predictions, record, grid["shape"], grid["affine"], scheme)

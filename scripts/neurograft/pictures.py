@@ -4,7 +4,7 @@ from pathlib import Path
 
 import nibabel as nib
 
-from neurograft import derivatives, figures, images, regions
+from neurograft import derivatives, figures, images, tables
 
 
 def draw_subject(folder, subject, status, scans, registered, stem, space_stem, template=None):
@@ -48,5 +48,6 @@ def _draw_segmentation(delivered, status, scans, common):
     if truth is not None and truth.shape != reference.shape:
         truth = images.resample_labels(truth, reference.shape, reference.affine)
     predicted = nib.as_closest_canonical(nib.load(delivered))
-    scheme = regions.LABEL_SCHEMES.get(status["scheme"])
+    tissues = tables.read_table(str(delivered).removesuffix(".nii.gz") + ".tsv")
+    scheme = {row["name"]: int(row["index"]) for row in tissues if row["name"] != "background"}
     return figures.draw_segmentation(reference, predicted, truth, scheme, **common)

@@ -49,6 +49,9 @@ def write_report(folder, cohort, config=None, simulated=False, title=TITLE, temp
     run |= {"cohort": cohort, "config": config or {}, "simulated": simulated, "title": title}
     run |= {"pages": _name_pages(row["participant_id"] for row in cohort), "sources": list(run["sources"])}
     run |= {"version": run["versions"].get("neurograft", "")}
+    for name in ("scores", "comparison", "times", "cells"):
+        # other spaces and splits answer other questions: their rows must not mix with these
+        run[name] = [row for row in run[name] if all(row[key] == value for key, value in run["primary"].items())]
     run |= {"strategy": run["config"].get("deliver", {}).get("strategy", "")}
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates), autoescape=True, undefined=jinja2.StrictUndefined,
@@ -68,6 +71,7 @@ def write_report(folder, cohort, config=None, simulated=False, title=TITLE, temp
 RESULTS = {
     "quality": (),  # rows of quality.tsv: subject, site, numbers, flags, outlier (true, or the columns)
     "splits": {},  # splits.json
+    "primary": {},  # `space` and `split` that the verdict is about
     "scores": (),  # the tables of results/evaluation
     "comparison": (),
     "times": (),

@@ -40,7 +40,7 @@ def resolve_config(config, schema):
     return config
 
 
-def check_experiment(experiment, delivered, sources):
+def check_experiment(experiment, delivered, sources, between=None):
     """Check what no schema can say: that the parts of an experiment fit together.
 
     Parameters
@@ -51,6 +51,8 @@ def check_experiment(experiment, delivered, sources):
         The strategy whose predictions are delivered.
     sources : dict
         Rows of `config/sources.tsv` by name.
+    between : dict
+        `split_cohort.between`: sites to `train` and `test` on.
 
     Raises
     ------
@@ -68,8 +70,17 @@ def check_experiment(experiment, delivered, sources):
             f"config: deliver.strategy is '{delivered}', which experiment.segmentation.strategies does not train: "
             f"add it there, or deliver one of {', '.join(segmentation['strategies'])}"
         )
-    if segmentation["strategies"] and "all" not in segmentation["n"]:
-        raise SettingsError("config: experiment.segmentation.n needs 'all': the delivered networks train on everyone")
+    needed = {"n": "all", "spaces": "template", "splits": "folds"}
+    for key, value in needed.items():
+        if segmentation["strategies"] and value not in segmentation[key]:
+            raise SettingsError(
+                f"config: experiment.segmentation.{key} needs '{value}': the delivered segmentation comes from there"
+            )
+    sides = [(between or {}).get(side) for side in ("train", "test")]
+    if any("between" in wanted["splits"] for wanted in experiment.values()) and not all(sides):
+        raise SettingsError("config: the split 'between' needs split_cohort.between: {train: [SITE], test: [SITE]}")
+    if all(sides) and set(sides[0]) & set(sides[1]):
+        raise SettingsError(f"config: split_cohort.between trains and tests on {sorted(set(sides[0]) & set(sides[1]))}")
 
 
 def check_sources(experiment, sources, publish):

@@ -1,12 +1,13 @@
-"""Folds by patient, stratified, frozen to a file with its hash: no patient ever in two roles."""
+"""Folds by patient, frozen to a file with its hash: no patient ever in two roles."""
 
 import hashlib
 import json
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 
 import numpy as np
 
+from .folds import deal_between, deal_folds, deal_sites
 from .images import SEQUENCES
 from .regions import cohort_scheme, regions_of
 
@@ -28,6 +29,7 @@ def split_cohort(
     sequences="auto",
     target=SLICE_TARGET,
     tumour_free=(),
+    between=None,
 ):
     """Share the cohort out into folds, for segmentation and for classification.
 
@@ -50,13 +52,16 @@ def split_cohort(
         What is classified: "tumour-slice" (from the labels) or a column of the cohort.
     tumour_free : collection of str
         Labelled subjects without a tumour, to be spread over the folds.
+    between : dict, optional
+        `train` and `test`: names of the sites of the split `between`.
 
     Returns
     -------
     dict
-        `hash`, `seed`, `scheme` and `tasks`; each task with `trainable`, `reason`, `sequences`,
-        `subjects` (labelled, in folds), `unlabelled`, `left_out` (subject to reason), `folds` (each with
-        `test` and `train`, whose prefixes are the nested training sets), `patients` (subject to patient)
+        `hash`, `seed`, `scheme` (the cohort's), `schemes` (subject to its own) and `tasks`; each task with
+        `trainable`, `reason`, `sequences`, `subjects` (labelled), `unlabelled`, `left_out` (subject to reason),
+        `patients` (subject to patient), a list of folds for each of `SPLITS` (each with `test` and `train`,
+        whose prefixes are the nested training sets, and of sites a `name`),
         and `regions` or `target` and `classes`.
 
     Raises
@@ -75,18 +80,26 @@ def split_cohort(
     sliced = target == SLICE_TARGET
     classified = segmentation if sliced else _answers(rows, target)
     common = {"rows": rows, "flags": quality_flags or {}, "present": sequences_present, "wanted": sequences}
-    common |= {"count": folds, "seed": seed, "tumour_free": tumour_free}
+    common |= {"count": folds, "seed": seed, "tumour_free": tumour_free, "between": between}
     first = {"regions": list(regions_of(scheme)) if scheme else []} | _split_task(segmentation, **common)
     second = _split_task(classified, **common)
     classes = ["tumour-free", "tumour"] if sliced else sorted({classified[s] for s in second["subjects"]})
     second = {"target": target, "classes": classes} | second
     for task in (first, second if sliced else first):
         if task["trainable"] and (not scheme or set(task["subjects"]) <= tumour_free):
-            task |= {"trainable": False, "reason": "no labelled subject has a tumour", "folds": []}
-    splits = {"seed": seed, "scheme": scheme, "tasks": {"segmentation": first, "classification": second}}
+            task |= {"trainable": False, "reason": "no labelled subject has a tumour"} | {name: [] for name in SPLITS}
+    schemes = {subject: _own_scheme(row, scheme) for subject, row in rows.items()}
+    tasks = {"segmentation": first, "classification": second}
+    splits = {"seed": seed, "scheme": scheme, "schemes": schemes, "tasks": tasks}
     splits["hash"] = digest(splits)
     assert_disjoint(splits)
     return splits
+
+
+def _own_scheme(row, common):
+    """A subject's label scheme: its own where it tells the same regions apart as the cohort's."""
+    own = row["scheme"]
+    return own if own and common and regions_of(own) == regions_of(common) else common
 
 
 def _answers(rows, column):
@@ -97,7 +110,7 @@ def _answers(rows, column):
     return {subject: str(row[column]) for subject, row in rows.items() if _known(row.get(column))}
 
 
-def _split_task(answers, rows, flags, present, wanted, count, seed, tumour_free):
+def _split_task(answers, rows, flags, present, wanted, count, seed, tumour_free, between):
     """One task's split; `answers` holds the subjects with a known answer, and its class or ''."""
     channels = _channels(wanted, present, answers or rows)
     left_out = {}
@@ -115,6 +128,12 @@ def _split_task(answers, rows, flags, present, wanted, count, seed, tumour_free)
     usable = [subject for subject in usable if subject not in left_out]
     reason = _why_not(known, rare, {patients[s] for s in usable}, count)
     strata = {s: _stratum(s, rows[s], answers[s], tumour_free) for s in usable}
+    sites = {s: str(rows[s]["site"] or "") for s in usable}
+    dealt = dict.fromkeys(SPLITS, ())
+    if not reason:
+        dealt["folds"] = deal_folds(usable, patients, strata, count, seed)
+        dealt["sites"] = deal_sites(usable, patients, strata, sites, seed)
+        dealt["between"] = deal_between(usable, patients, strata, sites, **between, seed=seed) if between else []
     return {
         "trainable": not reason,
         "reason": reason,
@@ -122,9 +141,8 @@ def _split_task(answers, rows, flags, present, wanted, count, seed, tumour_free)
         "subjects": usable,
         "unlabelled": sorted(set(rows) - set(answers) - set(left_out)),
         "left_out": dict(sorted(left_out.items())),
-        "folds": [] if reason else _deal(usable, patients, strata, count, seed),
         "patients": {subject: patients[subject] for subject in usable},
-    }
+    } | {name: list(made) for name, made in dealt.items()}
 
 
 def _channels(wanted, present, subjects):
@@ -159,41 +177,7 @@ def _stratum(subject, row, answer, tumour_free):
     return (answer, subject in tumour_free, *columns, str(row.get("site", "")))
 
 
-def _deal(subjects, patients, strata, count, seed):
-    """Deal patients, sorted by stratum and shuffled within it, round the folds like cards.
-
-    Any run of neighbours, so each value of the first key, and each of the next within it, is then
-    spread to within one patient; it needs no fallback where strata are smaller than the folds.
-    """
-    groups = defaultdict(list)
-    for subject in subjects:
-        groups[patients[subject]].append(subject)
-    rng = np.random.default_rng([seed, 0])
-    chance = dict(zip(sorted(groups), rng.permutation(len(groups)).tolist()))
-    dealt = sorted(groups, key=lambda patient: (strata[groups[patient][0]], chance[patient]))
-    folds = []
-    for index in range(count):
-        test = dealt[index::count]
-        train = [patient for patient in dealt if patient not in set(test)]
-        spread = _spread(train, {p: strata[groups[p][0]][:2] for p in train}, np.random.default_rng([seed, 1, index]))
-        folds.append(
-            {"test": sorted(s for p in test for s in groups[p]), "train": [s for p in spread for s in groups[p]]}
-        )
-    return folds
-
-
-def _spread(patients, strata, rng):
-    """Order patients at random so that every prefix holds the strata in about their proportions."""
-    place = {}
-    for stratum in sorted(set(strata.values())):
-        members = sorted(patient for patient in patients if strata[patient] == stratum)
-        shift = rng.random()
-        for rank, member in enumerate(rng.permutation(members).tolist()):
-            place[member] = (rank + shift) / len(members)
-    return sorted(patients, key=lambda patient: (place[patient], patient))
-
-
-def training_subjects(splits, task, fold, n="all", seed=0):
+def training_subjects(splits, task, fold, n="all", seed=0, split="folds"):
     """Training subjects of one cell: the first `n` of the fold's list, in an order of the seed's own.
 
     Seed 0 takes the list as it stands in the file; every other seed draws it anew, so that the noise of
@@ -207,6 +191,8 @@ def training_subjects(splits, task, fold, n="all", seed=0):
     n : int or "all"
         Subjects.
     seed : int
+    split : str
+        One of `SPLITS`.
 
     Returns
     -------
@@ -217,7 +203,7 @@ def training_subjects(splits, task, fold, n="all", seed=0):
     ValueError
         If the fold has fewer than `n`.
     """
-    order = list(splits["tasks"][task]["folds"][int(fold)]["train"])
+    order = list(splits["tasks"][task][split][int(fold)]["train"])
     if int(seed):
         order = np.random.default_rng([splits["seed"], 2, int(fold), int(seed)]).permutation(order).tolist()
     if n == "all":
@@ -246,15 +232,18 @@ def assert_disjoint(splits):
     """
     for name, task in splits["tasks"].items():
         owner = task["patients"]
-        for index, fold in enumerate(task["folds"]):
-            both = {owner[s] for s in fold["test"]} & {owner[s] for s in fold["train"]}
-            if both:
-                raise ValueError(f"{name}, fold {index}: {sorted(both)} are in training and test")
-            if sorted(fold["test"] + fold["train"]) != sorted(task["subjects"]):
-                raise ValueError(f"{name}, fold {index}: training and test together are not the labelled subjects")
-        tested = sorted(subject for fold in task["folds"] for subject in fold["test"])
-        if task["folds"] and tested != sorted(task["subjects"]):
-            raise ValueError(f"{name}: not every subject is tested exactly once")
+        for split in SPLITS:
+            for index, fold in enumerate(task[split]):
+                place = f"{name}, fold {index} of {split}"
+                both = {owner[s] for s in fold["test"]} & {owner[s] for s in fold["train"]}
+                if both:
+                    raise ValueError(f"{place}: {sorted(both)} are in training and test")
+                # a subject without a known site is in no fold of sites
+                if split == "folds" and sorted(fold["test"] + fold["train"]) != sorted(task["subjects"]):
+                    raise ValueError(f"{place}: training and test together are not the labelled subjects")
+            tested = [subject for fold in task[split] for subject in fold["test"]]
+            if len(set(tested)) < len(tested) or (split == "folds" and tested and set(tested) != set(task["subjects"])):
+                raise ValueError(f"{name}, {split}: not every subject is tested exactly once")
         outside = set(task["unlabelled"]) | set(task["left_out"])
         if outside & set(task["subjects"]):
             raise ValueError(f"{name}: {sorted(outside & set(task['subjects']))} are in the folds and outside of them")
@@ -284,3 +273,7 @@ def _true(value):
 
 def _known(value):
     return str(value if value is not None else "").strip().lower() not in ("", "n/a", "nan")
+
+
+# how patients are shared out: stratified folds, each site left out once, some sites to others
+SPLITS = ("folds", "sites", "between")

@@ -14,7 +14,9 @@ try:
     with open(f"{workflow.basedir}/workflow/schemas/config.schema.yaml") as schema:
         config.update(settings.resolve_config(config, yaml.safe_load(schema)))
     SOURCES = sources.read_sources(f"{workflow.basedir}/config/sources.tsv")
-    settings.check_experiment(config["experiment"], config["deliver"]["strategy"], SOURCES)
+    settings.check_experiment(
+        config["experiment"], config["deliver"]["strategy"], SOURCES, config["split_cohort"]["between"]
+    )
     settings.check_sources(config["experiment"], SOURCES, config["publish"])
     NAMED = {name: SOURCES[name] for task in config["experiment"].values() for name in task["sources"]}
     WEIGHTS = {name: sources.locate(row) or f"results/sources/{name}/weights" for name, row in NAMED.items()}
@@ -29,6 +31,8 @@ except (settings.SettingsError, sources.SourceError, cohort.CohortError, FileNot
     raise WorkflowError(str(mistake)) from None
 
 SPACE = templates.space_label(config["register_scans"]["template"])
+# what an experiment means by its spaces: normalised to the template, or each patient's own
+SPACES = {"template": SPACE, "native": templates.space_label("none")}
 DELIVERED = config["deliver"]["strategy"]
 
 
@@ -38,6 +42,7 @@ wildcard_constraints:
     task="segmentation|classification",
     source="[0-9A-Za-z.-]+",
     strategy="[0-9a-z-]+",
+    split="folds|sites|between",
     n="all|[0-9]+",
     fold="[0-9]+",
     seed="[0-9]+",

@@ -8,11 +8,11 @@ rule score_predictions:
         statuses=per_subject("results/work/sub-{subject}/status.json"),
         registered=per_subject("results/work/sub-{subject}/space-{space}/register_scans.json"),
     output:
-        "results/work/scores/{task}_{source}_{strategy}_n-{n}_fold-{fold}_seed-{seed}.tsv",
+        "results/work/scores/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.tsv",
     log:
-        "results/logs/score_predictions/{task}_{source}_{strategy}_n-{n}_fold-{fold}_seed-{seed}.log",
+        "results/logs/score_predictions/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.log",
     benchmark:
-        "results/benchmarks/score_predictions/{task}_{source}_{strategy}_n-{n}_fold-{fold}_seed-{seed}.tsv"
+        "results/benchmarks/score_predictions/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -43,6 +43,7 @@ rule compare_strategies:
         mem_mb=1000,
         runtime=20,
     params:
+        primary=primary_arms(),
         code=digest("compare_strategies"),
     script:
         "../../scripts/compare_strategies.py"

@@ -5,25 +5,47 @@ FETCHED = [WEIGHTS[name] for name, row in NAMED.items() if sources.is_remote(row
 
 
 def included(labelled=False):
-    """The subjects that are in, once the checkpoint has read every status."""
+    """The rows of the subjects that are in, once the checkpoint has read every status."""
     rows = cohort.read_table(checkpoints.gather_cohort.get().output.cohort)
     rows = [row for row in rows if row["included"] == "true"]
-    return [row["participant_id"] for row in rows if row["labels"] == "true" or not labelled]
+    return [row for row in rows if row["labels"] == "true" or not labelled]
 
 
 def per_subject(pattern):
-    """An input function that expands a path over the subjects that are in."""
-    return lambda wildcards: expand(pattern, subject=included(), space=SPACE)
+    """An input function that expands a path over the subjects that are in, in the job's space or the template's."""
+
+    def paths(wildcards):
+        subjects = [row["participant_id"] for row in included()]
+        return expand(pattern, subject=subjects, space=getattr(wildcards, "space", SPACE))
+
+    return paths
+
+
+def count_folds(split, rows):
+    """How many folds a split of the labelled subjects has; `split_cohort` settles who is in them."""
+    sites = {row["site"] for row in rows if row["site"]}
+    return {"folds": config["split_cohort"]["folds"], "sites": len(sites) if len(sites) > 1 else 0, "between": 1}[split]
 
 
 def cells(task, pattern, **fixed):
     """A path for every cell of a task's experiment; none where too few subjects have labels."""
-    if len(included(labelled=True)) < config["split_cohort"]["folds"]:
+    rows = included(labelled=True)
+    if len(rows) < config["split_cohort"]["folds"]:
         return []
     wanted = config["experiment"][task]
     spans = {"task": task, "source": wanted["sources"], "strategy": wanted["strategies"], "n": wanted["n"]}
-    spans |= {"seed": wanted["seeds"], "fold": range(config["split_cohort"]["folds"])}
-    return expand(pattern, **(spans | fixed))
+    spans |= {"seed": wanted["seeds"], "split": wanted["splits"]}
+    spans |= {"space": dict.fromkeys(SPACES[space] for space in wanted["spaces"])} | fixed
+    splits = [spans.pop("split")] if isinstance(spans["split"], str) else spans.pop("split")
+    return [
+        path for split in splits for path in expand(pattern, split=split, fold=range(count_folds(split, rows)), **spans)
+    ]
+
+
+def primary_arms():
+    """The space and split of the experiment that the verdict is about: those named first."""
+    wanted = config["experiment"]["segmentation"]
+    return {"space": SPACES[wanted["spaces"][0]], "split": wanted["splits"][0]}
 
 
 def scan_files(wildcards):
@@ -51,6 +73,8 @@ def delivered_cells(wildcards):
         rules.train_network.output[0],
         source=wanted["sources"][0],
         strategy=DELIVERED,
+        space=SPACE,
+        split="folds",
         n="all",
         seed=wanted["seeds"][0],
     )

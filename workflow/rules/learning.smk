@@ -59,11 +59,13 @@ rule train_network:
         slices=per_subject("results/work/sub-{subject}/space-{space}/slices"),
         weights=lambda wildcards: WEIGHTS[wildcards.source],
     output:
-        directory("results/predictions/{task}/{source}/{strategy}/n-{n}_fold-{fold}_seed-{seed}"),
+        directory(
+            "results/predictions/{task}/{source}/{strategy}/space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}"
+        ),
     log:
-        "results/logs/train_network/{task}_{source}_{strategy}_n-{n}_fold-{fold}_seed-{seed}.log",
+        "results/logs/train_network/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.log",
     benchmark:
-        "results/benchmarks/train_network/{task}_{source}_{strategy}_n-{n}_fold-{fold}_seed-{seed}.tsv"
+        "results/benchmarks/train_network/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
@@ -72,7 +74,8 @@ rule train_network:
         runtime=60,
     params:
         source=lambda wildcards: SOURCES[wildcards.source],
-        delivered=lambda wildcards: wildcards.strategy == DELIVERED,
+        delivered=lambda wildcards: (wildcards.strategy, wildcards.space, wildcards.split)
+        == (DELIVERED, SPACE, "folds"),
         options=config["train_network"],
         code=digest("train_network"),
     script:

@@ -30,7 +30,7 @@ rule register_scans:
         status="results/work/sub-{subject}/status.json",
         scans="results/work/sub-{subject}/imported",
         masks=rules.strip_skull.output.mask,
-        template=TEMPLATE,
+        template=lambda wildcards: TEMPLATE if wildcards.space == SPACE else [],
     output:
         scans=directory("results/work/sub-{subject}/space-{space}/registered"),
         record="results/work/sub-{subject}/space-{space}/register_scans.json",
@@ -45,7 +45,7 @@ rule register_scans:
         mem_mb=2000,
         runtime=20,
     params:
-        options=config["register_scans"],
+        options=lambda wildcards: config["register_scans"] | ({} if wildcards.space == SPACE else {"template": "none"}),
         code=digest("register_scans"),
     script:
         "../../scripts/register_scans.py"

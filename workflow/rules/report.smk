@@ -55,6 +55,7 @@ rule write_report:
         runtime=20,
     params:
         config=config,
+        primary=primary_arms(),
         sources=NAMED,
         benchmarks="results/benchmarks",
         code=digest("write_report"),
