@@ -154,6 +154,7 @@ def test_maps_have_the_size_that_the_decoder_expects(name, size):
     features = row["encoder"](name, 2)(torch.zeros(1, 2, *size))
     sizes = [(channels, size[0] // stride, size[1] // stride) for channels, stride in zip(row["channels"], STRIDES)]
     assert [tuple(feature.shape[1:]) for feature in features] == sizes
+    assert all(feature.requires_grad for feature in features)
 
 
 def test_alexnets_maps_lie_over_the_image():

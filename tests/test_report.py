@@ -282,6 +282,23 @@ def test_methods_follow_the_config():
     assert citing.write_methods({}, {})[0]
 
 
+def test_methods_cite_what_the_sources_rows_say():
+    run = make_run()
+    one, other = "Tan M. Scaling. ICML 2019. doi:10.1/net", "Chen S. Organs. arXiv 2019"
+    rows = [{"name": "efficientnet-lite0", "citation": one}, {"name": "larger", "citation": one}]
+    rows += [{"name": "mine", "citation": other}, {"name": "unused", "citation": "Nobody"}]
+    run["config"]["experiment"]["segmentation"]["sources"] = ["efficientnet-lite0", "larger", "mine", "unknown"]
+    paragraphs, references = citing.write_methods(run["config"], run["splits"], sources=rows)
+    named = {row["text"]: row for row in references}
+    assert named["Tan M. Scaling. ICML 2019."]["doi"] == "10.1/net"
+    assert named["Chen S. Organs. arXiv 2019."]["doi"] is None
+    assert "Nobody." not in named and len(named) == len(references)
+    sentence = next(found for part in paragraphs for found in part if "trained for segmentation" in found[0])
+    assert {named["Tan M. Scaling. ICML 2019."]["number"], named["Chen S. Organs. arXiv 2019."]["number"]} < set(
+        sentence[1]
+    )
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium to open the report")
 def test_a_browser_opens_it_on_a_phone(tmp_path):
     run = make_run()

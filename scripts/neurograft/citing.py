@@ -47,10 +47,6 @@ REFERENCES = {
         " NeurIPS 2019.",
         "10.48550/arXiv.1912.01703",
     ),
-    "efficientnet": (
-        "Tan M, Le QV. EfficientNet: rethinking model scaling for convolutional neural networks. ICML 2019.",
-        "10.48550/arXiv.1905.11946",
-    ),
     "deepbet": (
         "Fisch L, Zumdick S, Barkhau C, et al. deepbet: fast brain extraction of T1-weighted MRI using "
         "convolutional neural networks. Computers in Biology and Medicine 2024;179:108845.",
@@ -102,7 +98,7 @@ STRATEGIES = {
 }  # fmt: skip
 
 
-def write_methods(config, splits, version=""):
+def write_methods(config, splits, version="", sources=()):
     """Write the methods in the past tense, ready for a paper, from what was really configured.
 
     Parameters
@@ -113,6 +109,8 @@ def write_methods(config, splits, version=""):
         `results/splits.json`.
     version : str
         Of neurograft.
+    sources : iterable of dict
+        Rows of `config/sources.tsv`: the `citation` of each source that was trained from is a reference.
 
     Returns
     -------
@@ -122,15 +120,21 @@ def write_methods(config, splits, version=""):
         `number`, `text` and `doi` (or None), in the order of citation.
     """
     order = {}
+    known = {row["name"]: _split_citation(row["citation"]) for row in sources} | REFERENCES
 
     def cite(sentence, *keys):
-        return sentence, [order.setdefault(key, len(order) + 1) for key in keys]
+        return sentence, [order.setdefault(known[key], len(order) + 1) for key in keys if key in known]
 
     paragraphs = [_background(cite, version), _preprocessing(cite, config), _candidates(cite, config)]
     if any(task.get("trainable") for task in splits.get("tasks", {}).values()):
         paragraphs += [_training(cite, config, splits), _evaluation(cite, splits)]
-    references = [{"number": order[key], "text": REFERENCES[key][0], "doi": REFERENCES[key][1]} for key in order]
-    return paragraphs, references
+    return paragraphs, [{"number": number, "text": text, "doi": doi} for (text, doi), number in order.items()]
+
+
+def _split_citation(citation):
+    """Give a source's citation, with a full stop, and the DOI that may stand at its end."""
+    text, _, doi = citation.partition(" doi:")
+    return text.rstrip(". ") + ".", doi.strip() or None
 
 
 def _background(cite, version):
@@ -184,7 +188,8 @@ def _training(cite, config, splits):
         network = "MONAI FlexibleUNet" if task == "segmentation" else "The same kind of encoder with a pooled head"
         sentences.append(cite(f"{network} on axial slices of {', '.join(known.get('sequences', []))}, with an encoder "
                               f"pretrained as {', '.join(span.get('sources', []))}, was trained for {task}.",
-                              *(("monai", "torch", "efficientnet") if task == "segmentation" else ())))  # fmt: skip
+                              *(("monai", "torch") if task == "segmentation" else ()),
+                              *span.get("sources", [])))  # fmt: skip
         ways = [STRATEGIES.get(name, (name, ())) for name in span["strategies"]]
         keys = [key for _, more in ways for key in more]
         sentences.append(cite("It was trained " + "; ".join(words for words, _ in ways) + ".", *keys))

@@ -166,7 +166,8 @@ class AlexNetEncoder(PlainEncoder):
         """Give no features at 1/2, and those at 1/4, 1/8, 1/16 and 1/32 of the size (multiples of 32)."""
         height, width = images.shape[-2:]
         maps = self.kept(nn.functional.pad(images, 2 * self.MARGIN))
-        cut = [images.new_zeros(len(images), 0, height // 2, width // 2)]
+        # made from a map, so that it takes part in autograd like the others
+        cut = [nn.functional.pad(maps[0][:, :0, :1, :1], (0, width // 2 - 1, 0, height // 2 - 1))]
         for (stride, first), found in zip(self.FIRST.items(), maps, strict=True):
             cut.append(found[..., first : first + height // stride, first : first + width // stride])
         return cut

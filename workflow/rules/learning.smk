@@ -73,7 +73,8 @@ rule train_network:
         mem_mb=3500,
         runtime=60,
     params:
-        source=lambda wildcards: SOURCES[wildcards.source],
+        # what training goes by: another licence or citation trains nothing again
+        source=lambda wildcards: {name: SOURCES[wildcards.source][name] for name in ("backbone", "sha256")},
         delivered=lambda wildcards: (wildcards.strategy, wildcards.space, wildcards.split)
         == (DELIVERED, SPACE, "folds"),
         options=config["train_network"],
