@@ -29,5 +29,6 @@ localrules:
 rule all:
     default_target: True
     input:
+        FETCHED,
         "results/report",
         delivered_records,

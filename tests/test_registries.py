@@ -7,7 +7,9 @@ import yaml
 from neurograft import (
     brain_extraction,
     cohort,
+    encoders,
     intensity,
+    networks3d,
     regions,
     registration,
     sources,
@@ -36,6 +38,8 @@ def test_enums_equal_registries():
         assert set(task["properties"]["strategies"]["items"]["enum"]) == set(strategies.STRATEGIES)
 
 
-def test_sources_table_is_complete():
+def test_every_source_has_a_backbone_of_its_dimensions():
+    known = {"2": encoders.BACKBONES, "3": networks3d.BACKBONES_3D}
     for name, row in sources.read_sources(ROOT / "config/sources.tsv").items():
-        assert row["sha256"] and row["licence"] and row["citation"], name
+        assert row["backbone"] in known[row["dimensions"]], name
+        assert len(row["sha256"]) == 64, name

@@ -53,6 +53,46 @@ def test_unfit_experiments_are_refused():
         settings.check_experiment(experiment, "lp-ft", known)
 
 
+def table(**changes):
+    """Two sources of slices and one of volumes."""
+    rows = {"photos": {"dimensions": "2", "licence": "MIT"}, "heads": {"dimensions": "3", "licence": "MIT"}}
+    rows["mine"] = {"dimensions": "2", "licence": "Apache-2.0"} | changes
+    return rows
+
+
+@pytest.mark.parametrize("publish", [False, True])
+def test_a_source_of_volumes_is_refused(publish):
+    for task in ("segmentation", "classification"):
+        with pytest.raises(settings.SettingsError, match="is a 3-D source; .*choose from photos, mine$") as caught:
+            settings.check_sources({task: {"sources": ["photos", "heads"]}}, table(), publish)
+        assert f"experiment.{task}.sources names 'heads'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "licence,says",
+    [
+        ("CC-BY-ND-4.0", "derived"),
+        ("CC-BY-NC-ND-4.0", "derived"),
+        ("Creative Commons, no derivatives", "derived"),
+        ("CC-BY-NC-SA-4.0", "commercial"),
+        ("cc by-nc 4.0", "commercial"),
+        ("non-commercial use", "commercial"),
+        ("for research only", "beyond research"),
+    ],
+)
+def test_a_licence_that_forbids_sharing_bars_publishing_only(licence, says):
+    experiment = {"segmentation": {"sources": ["photos", "mine"]}}
+    settings.check_sources(experiment, table(licence=licence), publish=False)
+    with pytest.raises(settings.SettingsError, match=says) as caught:
+        settings.check_sources(experiment, table(licence=licence), publish=True)
+    assert f"'mine', whose licence {licence}" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("licence", ["Apache-2.0", "MIT", "BSD-3-Clause", "CC-BY-4.0", "CC0-1.0", "NCSA", "Android"])
+def test_a_free_licence_may_be_published(licence):
+    settings.check_sources({"segmentation": {"sources": ["mine"]}}, table(licence=licence), publish=True)
+
+
 def test_an_unknown_target_is_named_with_the_columns_there_are():
     found = {"X": {"columns": {"diagnosis": "glioma", "age": "50"}}}
     for fine in ("tumour-slice", "diagnosis", "site"):

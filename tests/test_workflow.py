@@ -14,6 +14,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from browser import CHROMIUM, dump
+from test_downloads import serve
 from test_report import CHAPTERS
 
 from neurograft import images, phantom, tables
@@ -288,4 +289,33 @@ def test_weights_with_a_wrong_hash_stop_the_run_before_any_job(telling, tmp_path
         table.write_text(before)
     assert "efficientnet-lite0" in said
     assert "expected 000000000000" in said
+    assert "Traceback" not in said
+
+
+def test_only_sources_that_the_experiment_names_are_fetched(telling, tmp_path):
+    """Planning asks the server for nothing; a second run fetches nothing; without it, one line says what to do."""
+    content, table = b"weights", telling / "config/sources.tsv"
+    sha256, before = hashlib.sha256(content).hexdigest(), table.read_text()
+    text = "dataset: {layout: phantom}\nexperiment: {segmentation: {sources: [mine, efficientnet-lite0]}}\n"
+    (tmp_path / "my.yaml").write_text(text)
+    arguments = ("--cores", 1, "--configfile", tmp_path / "my.yaml")
+    try:
+        with serve(content) as (url, asked):
+            for name in ("mine", "other"):
+                row = [name, "efficientnet-lite0", "2", "none", url, sha256, "MIT", "nobody"]
+                table.write_text(table.read_text() + "\t".join(row) + "\n")
+            assert "rule fetch_source:" in snakemake(tmp_path, "-n", *arguments, repository=telling)
+            assert asked == []
+            for _ in range(2):
+                snakemake(tmp_path, *arguments, targets=["fetch_sources"], repository=telling)
+            assert asked == [None]
+        found = tmp_path / "results/sources"
+        assert [path.name for path in found.iterdir()] == ["mine"]
+        assert (found / "mine/weights").read_bytes() == content
+        (found / "mine/weights").unlink()
+        said = snakemake(tmp_path, *arguments, targets=["fetch_sources"], check=False, repository=telling)
+    finally:
+        table.write_text(before)
+    assert f"put weights-1.pth at {found / 'mine/weights'}" in said
+    assert "use a source that needs none: efficientnet-lite0" in said
     assert "Traceback" not in said

@@ -51,10 +51,6 @@ REFERENCES = {
         " NeurIPS 2019.",
         "10.48550/arXiv.1912.01703",
     ),
-    "efficientnet": (
-        "Tan M, Le QV. EfficientNet: rethinking model scaling for convolutional neural networks. ICML 2019.",
-        "10.48550/arXiv.1905.11946",
-    ),
     "deepbet": (
         "Fisch L, Zumdick S, Barkhau C, et al. deepbet: fast brain extraction of T1-weighted MRI using "
         "convolutional neural networks. Computers in Biology and Medicine 2024;179:108845.",
@@ -105,12 +101,12 @@ STRATEGIES = {
     "lp-ft": ("with the head first, on the frozen encoder, then all weights at a small rate", ("kumar",)),
 }  # fmt: skip
 NETWORKS = {
-    "segmentation": ("MONAI FlexibleUNet", ("monai", "torch", "efficientnet")),
-    "classification": ("A classifier of pooled encoder features", ("torch", "efficientnet")),
+    "segmentation": ("MONAI FlexibleUNet", ("monai", "torch")),
+    "classification": ("A classifier of pooled encoder features", ("torch",)),
 }
 
 
-def write_methods(config, splits, version=""):
+def write_methods(config, splits, version="", sources=()):
     """Write the methods in the past tense, ready for a paper, from what was really configured.
 
     Parameters
@@ -121,6 +117,8 @@ def write_methods(config, splits, version=""):
         `results/splits.json`.
     version : str
         Of neurograft.
+    sources : iterable of dict
+        Rows of `config/sources.tsv`: the `citation` of each source that was trained from is a reference.
 
     Returns
     -------
@@ -130,9 +128,10 @@ def write_methods(config, splits, version=""):
         `number`, `text` and `doi` (or None), in the order of citation.
     """
     order = {}
+    known = {row["name"]: _split_citation(row["citation"]) for row in sources} | REFERENCES
 
     def cite(sentence, *keys):
-        return sentence, [order.setdefault(key, len(order) + 1) for key in keys]
+        return sentence, [order.setdefault(known[key], len(order) + 1) for key in keys if key in known]
 
     paragraphs = [_background(cite, version), _preprocessing(cite, config), _candidates(cite, config)]
     experiment, tasks = config.get("experiment", {}), splits.get("tasks", {})
@@ -140,8 +139,13 @@ def write_methods(config, splits, version=""):
                if known.get("trainable") and experiment.get(task, {}).get("strategies")}  # fmt: skip
     if trained:
         paragraphs += [_training(cite, config, trained), _evaluation(cite, splits.get("scheme"), trained)]
-    references = [{"number": order[key], "text": REFERENCES[key][0], "doi": REFERENCES[key][1]} for key in order]
-    return paragraphs, references
+    return paragraphs, [{"number": number, "text": text, "doi": doi} for (text, doi), number in order.items()]
+
+
+def _split_citation(citation):
+    """Give a source's citation, with a full stop, and the DOI that may stand at its end."""
+    text, _, doi = citation.partition(" doi:")
+    return text.rstrip(". ") + ".", doi.strip() or None
 
 
 def _background(cite, version):
@@ -194,7 +198,7 @@ def _training(cite, config, trained):
         encoder = "like" if set(span["strategies"]) <= set(CONTROLS) else "pretrained as"
         sentences.append(cite(f"{network} on axial slices of {', '.join(known.get('sequences', []))}, its encoder "
                               f"{encoder} {', '.join(span.get('sources', []))}, was trained for {task}.",
-                              *keys))  # fmt: skip
+                              *keys, *span.get("sources", [])))  # fmt: skip
         ways = [STRATEGIES.get(name, (name, ())) for name in span["strategies"]]
         more = [key for _, found in ways for key in found]
         sentences.append(cite("It was trained " + "; ".join(words for words, _ in ways) + ".", *more))

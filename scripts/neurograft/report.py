@@ -110,7 +110,7 @@ def _copy_pictures(part, pictures, pages):
 def _index_context(run):
     """Fill every chapter of the index."""
     config, splits, scores, comparison = (run[name] for name in ("config", "splits", "scores", "comparison"))
-    paragraphs, references = citing.write_methods(config, splits, run["version"])
+    paragraphs, references = citing.write_methods(config, splits, run["version"], run["sources"])
     flow = chapters.tell_flow(run["cohort"], splits)
     pooled = summaries.pool_patients(scores, splits)
     found = {

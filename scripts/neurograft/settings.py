@@ -3,6 +3,8 @@
 import copy
 import difflib
 
+from .sources import forbids_sharing
+
 
 class SettingsError(ValueError):
     """A mistake in the config; the message says where, what, and what to write instead."""
@@ -79,6 +81,38 @@ def check_experiment(experiment, delivered, sources, between=None):
         raise SettingsError("config: the split 'between' needs split_cohort.between: {train: [SITE], test: [SITE]}")
     if all(sides) and set(sides[0]) & set(sides[1]):
         raise SettingsError(f"config: split_cohort.between trains and tests on {sorted(set(sides[0]) & set(sides[1]))}")
+
+
+def check_sources(experiment, sources, publish):
+    """Check that the sources that an experiment names can and may serve it.
+
+    Parameters
+    ----------
+    experiment : dict
+        The config's block `experiment`; its sources are in the table (`check_experiment`).
+    sources : dict
+        Rows of `config/sources.tsv` by name.
+    publish : bool
+        Whether the trained networks are to be shared.
+
+    Raises
+    ------
+    SettingsError
+        One line for the first mistake found.
+    """
+    flat = ", ".join(name for name, row in sources.items() if row["dimensions"] == "2")
+    for task, wanted in experiment.items():
+        for name in wanted["sources"]:
+            place, row = f"config: experiment.{task}.sources names '{name}'", sources[name]
+            if row["dimensions"] != "2":
+                raise SettingsError(
+                    f"{place}, which is a {row['dimensions']}-D source; training is on slices: choose from {flat}"
+                )
+            reason = forbids_sharing(row["licence"])
+            if publish and reason:
+                raise SettingsError(
+                    f"{place}, whose licence {row['licence']} {reason}: set publish to false, or take another source"
+                )
 
 
 def check_target(target, found):

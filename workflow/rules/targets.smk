@@ -2,11 +2,17 @@
 
 
 localrules:
+    fetch_sources,
     preprocess,
     candidates,
     train,
     evaluate,
     report,
+
+
+rule fetch_sources:
+    input:
+        FETCHED,
 
 
 rule preprocess:

@@ -1,0 +1,130 @@
+"""3-D encoders take published weights over whole, and give the original's numbers."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from deepbet.utils import normalize
+from monai.networks.nets import SegResNet
+from test_downloads import serve
+
+from neurograft import downloads, networks, networks3d, sources
+
+TABLE = sources.read_sources(Path(__file__).parents[1] / "config/sources.tsv")
+
+
+def volume(channels=1, size=(64, 32, 96)):
+    """A volume of noise."""
+    return torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(0))
+
+
+def load(backbone, state, in_channels):
+    """An encoder with a source's weights, and what the loading reports."""
+    holder = torch.nn.Module()
+    holder.encoder = networks3d.build_encoder(backbone, in_channels)
+    report = networks.load_source(holder, networks3d.rename_weights(backbone, state))
+    return holder.encoder.eval(), report
+
+
+@pytest.fixture(scope="module")
+def deepbet():
+    """The path of deepbet's weights in its wheel, and their tensors."""
+    path = sources.locate(TABLE["deepbet"])
+    return path, sources.load_weights(path, TABLE["deepbet"]["sha256"])
+
+
+def test_deepbets_encoder_equals_the_original_at_every_stage(deepbet):
+    path, state = deepbet
+    encoder, report = load("deepbet", state, 1)
+    assert report["loaded_share"] == 1 and report["missing"] == [] and report["unused"] == len(state) - 20
+    original = torch.jit.load(path).eval()
+    relu = getattr(original.conv, "2")
+    with torch.no_grad():
+        features = encoder(volume())
+        x = original.init(relu, volume())
+        for number, found in enumerate(features[1:]):
+            x = getattr(original, f"down{number}")(relu, x)
+            torch.testing.assert_close(found, x, rtol=0, atol=1e-6)
+    channels = networks3d.BACKBONES_3D["deepbet"]["channels"]
+    assert [tuple(one.shape[1:]) for one in features] == [
+        (width, 64 // stride, 32 // stride, 96 // stride) for width, stride in zip(channels, (2, 4, 8, 16, 32))
+    ]
+
+
+def test_deepbets_weights_on_equal_channels_give_what_one_gives(deepbet):
+    one, _ = load("deepbet", deepbet[1], 1)
+    four, report = load("deepbet", deepbet[1], 4)
+    assert report["loaded_share"] == 1
+    with torch.no_grad():
+        for wanted, found in zip(one(volume()), four(volume().expand(1, 4, 64, 32, 96)), strict=True):
+            torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_input_is_scaled_as_deepbet_does():
+    head = np.random.default_rng(0).gamma(2, 100, (20, 21, 22)).astype(np.float32)
+    tensor = torch.from_numpy(head)
+    wanted = normalize(tensor, tensor.quantile(0.005), tensor.quantile(0.995))
+    np.testing.assert_allclose(networks3d.scale_for_deepbet(head), wanted.numpy(), atol=1e-4)
+    np.testing.assert_allclose(networks3d.scale_for_deepbet(5 * head + 3), wanted.numpy(), atol=1e-4)
+    assert np.all(networks3d.scale_for_deepbet(np.full((4, 4, 4), 7)) == np.float32(0.449))
+
+
+def test_a_torchscript_archive_needs_its_whole_hash(deepbet):
+    path, _ = deepbet
+    for sha256 in (None, TABLE["deepbet"]["sha256"][:16]):
+        with pytest.raises(sources.SourceError, match="whole SHA-256"):
+            sources.load_weights(path, sha256)
+
+
+def test_medicalnets_checkpoint_is_fetched_and_loads_whole(tmp_path):
+    torch.manual_seed(1)
+    original = networks3d.build_encoder("medicalnet-resnet10", 1).eval()
+    state = {f"module.{name}": value for name, value in original.state_dict().items()}
+    # the published file has 72 tensors; a segmentation head would be of no use
+    assert len(state) == 72
+    torch.save({"state_dict": state | {"module.conv_seg.0.weight": torch.ones(3)}}, tmp_path / "made.pth")
+    content = (tmp_path / "made.pth").read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    with serve(content, breaks=(1000000,)) as (url, _):
+        row = TABLE["medicalnet-resnet10"] | {"location": url, "sha256": sha256}
+        downloads.fetch_source(tmp_path / "weights", row["name"], {row["name"]: row}, pause=0)
+    encoder, report = load("medicalnet-resnet10", sources.load_weights(tmp_path / "weights", sha256), 1)
+    assert report == {"loaded_share": 1.0, "missing": [], "why": {}, "unused": 1}
+    with torch.no_grad():
+        for found, wanted in zip(encoder(volume()), original(volume()), strict=True):
+            assert torch.equal(found, wanted)
+
+
+# tensors of the published files: shortcuts of 18 layers have no weights, those of 10 and 50 have
+@pytest.mark.parametrize("depth,tensors", [(10, 72), (18, 102), (50, 318)])
+def test_medicalnets_networks_have_the_published_tensors(depth, tensors):
+    names = networks3d.build_encoder(f"medicalnet-resnet{depth}", 1).state_dict()
+    assert len(names) == tensors
+    assert any("downsample" in name for name in names) == (depth != 18)
+
+
+def test_the_brats_bundles_encoder_gives_the_bundles_numbers(tmp_path):
+    # as the bundle's configuration says
+    torch.manual_seed(1)
+    bundle = SegResNet(
+        blocks_down=(1, 2, 2, 4), blocks_up=(1, 1, 1), init_filters=16, in_channels=4, out_channels=3, dropout_prob=0.2
+    ).eval()
+    torch.save(bundle.state_dict(), tmp_path / "model.pt")
+    encoder, report = load("segresnet-brats", sources.load_weights(tmp_path / "model.pt"), 4)
+    assert report["loaded_share"] == 1 and report["unused"] > 0
+    with torch.no_grad():
+        features, wanted = encoder(volume(4)), bundle.encode(volume(4))[1]
+        assert [one.shape[1] for one in features] == list(networks3d.BACKBONES_3D["segresnet-brats"]["channels"])
+        assert all(torch.equal(one, other) for one, other in zip(features, wanted, strict=True))
+
+
+def test_another_networks_checkpoint_is_refused(deepbet):
+    with pytest.raises(ValueError, match="only 0.0% of the encoder's weights fit"):
+        load("segresnet-brats", deepbet[1], 4)
+
+
+def test_an_unknown_backbone_is_named():
+    with pytest.raises(ValueError, match="unknown 3-D backbone 'unet'; known are deepbet"):
+        networks3d.build_encoder("unet", 1)
