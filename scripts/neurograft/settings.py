@@ -3,6 +3,9 @@
 import copy
 import difflib
 
+# strategies that see images of the target's patients; named here too, since `strategies` imports torch
+TRANSDUCTIVE = ("adabn", "coral", "dann")
+
 
 class SettingsError(ValueError):
     """A mistake in the config; the message says where, what, and what to write instead."""
@@ -65,6 +68,11 @@ def check_experiment(experiment, delivered, sources):
         raise SettingsError(
             f"config: deliver.strategy is '{delivered}', which experiment.segmentation.strategies does not train: "
             f"add it there, or deliver one of {', '.join(segmentation['strategies'])}"
+        )
+    if delivered in TRANSDUCTIVE:
+        raise SettingsError(
+            f"config: deliver.strategy is '{delivered}', whose networks were adapted to images of test patients: "
+            "deliver one that was not"
         )
     if segmentation["strategies"] and "all" not in segmentation["n"]:
         raise SettingsError("config: experiment.segmentation.n needs 'all': the delivered networks train on everyone")

@@ -115,15 +115,16 @@ def _split_task(answers, rows, flags, present, wanted, count, seed, tumour_free)
     usable = [subject for subject in usable if subject not in left_out]
     reason = _why_not(known, rare, {patients[s] for s in usable}, count)
     strata = {s: _stratum(s, rows[s], answers[s], tumour_free) for s in usable}
+    unlabelled = sorted(set(rows) - set(answers) - set(left_out))
     return {
         "trainable": not reason,
         "reason": reason,
         "sequences": channels,
         "subjects": usable,
-        "unlabelled": sorted(set(rows) - set(answers) - set(left_out)),
+        "unlabelled": unlabelled,
         "left_out": dict(sorted(left_out.items())),
         "folds": [] if reason else _deal(usable, patients, strata, count, seed),
-        "patients": {subject: patients[subject] for subject in usable},
+        "patients": {subject: patients[subject] for subject in usable + unlabelled},
     }
 
 
