@@ -64,15 +64,15 @@ def check_experiment(experiment, delivered, sources):
                 known = ", ".join(sources)
                 raise SettingsError(f"config: experiment.{task}.sources names '{source}'; sources.tsv has: {known}")
     segmentation = experiment["segmentation"]
-    if segmentation["strategies"] and delivered not in segmentation["strategies"]:
-        raise SettingsError(
-            f"config: deliver.strategy is '{delivered}', which experiment.segmentation.strategies does not train: "
-            f"add it there, or deliver one of {', '.join(segmentation['strategies'])}"
-        )
     if delivered in TRANSDUCTIVE:
         raise SettingsError(
             f"config: deliver.strategy is '{delivered}', whose networks were adapted to images of test patients: "
             "deliver one that was not"
+        )
+    if segmentation["strategies"] and delivered not in segmentation["strategies"]:
+        raise SettingsError(
+            f"config: deliver.strategy is '{delivered}', which experiment.segmentation.strategies does not train: "
+            f"add it there, or deliver one of {', '.join(segmentation['strategies'])}"
         )
     if segmentation["strategies"] and "all" not in segmentation["n"]:
         raise SettingsError("config: experiment.segmentation.n needs 'all': the delivered networks train on everyone")
