@@ -271,3 +271,15 @@ def test_lora_is_stored_as_an_ordinary_network(segmented, cohort, tmp_path):
     state = torch.load(tmp_path / "cell" / "weights.pt", weights_only=True)
     assert set(state) == set(torch.load(segmented[0] / "weights.pt", weights_only=True))
     assert manifest["parameters_frozen"] == 2958848 and manifest["parameters_trained"] < 1e6
+
+
+def test_the_pull_to_the_source_starts_at_nothing_and_replaces_weight_decay(cohort, tmp_path):
+    variants = {"pull": {"method": "l2-sp", "beta": 0.0}, "none": {"method": "l2-sp", "alpha": 0.0, "beta": 0.0}}
+    train(tmp_path / "pull", cohort, cell(strategy="pull"), variants=variants)
+    added = [float(row["added"]) for row in read_tsv(tmp_path / "pull" / "history.tsv")]
+    assert added[0] == 0 and added[2] > 0
+    # without any penalty the absent decay is all that differs from fine-tuning
+    none = train(tmp_path / "none", cohort, cell(strategy="none"), variants=variants)
+    tuned = train(tmp_path / "tuned", cohort, cell(strategy="fine-tune"))
+    histories = [read_tsv(tmp_path / name / "history.tsv") for name in ("none", "tuned")]
+    assert histories[0][0]["loss"] == histories[1][0]["loss"] and none["weights_sha256"] != tuned["weights_sha256"]
