@@ -25,6 +25,13 @@ def test_slices_are_drawn_by_share_and_patients_alike():
     assert 0.4 < float((marks == 1).float().mean()) < 0.6
 
 
+def test_without_augmentation_slices_come_as_they_are_on_the_canvas_asked_for():
+    case = CASES[0] | {"strata": {"any": np.array([2])}}
+    images, _ = next(batches.draw_batches([case], {"any": 1.0}, 2, 0, size=(64, 32), augmented=False))
+    assert images.shape == (2, 2, 64, 32)
+    assert torch.equal(images[0, :, 16:48], torch.from_numpy(case["images"][2, 1:]).float())
+
+
 def test_nothing_to_draw_is_said():
     with pytest.raises(ValueError, match="no training patient has a slice"):
         next(batches.draw_batches(CASES, {"absent": 1.0}, 4, 0))

@@ -64,6 +64,13 @@ def test_a_patients_class_is_every_slices_class(folder):
     assert [len(case["strata"][name]) for name in ("none", "low", "high")] == [0, 5, 0]
 
 
+def test_a_target_is_images_alone_of_the_slices_with_brain(folder):
+    (folder / "labels.npy").unlink()
+    case = cases.target_case(folder, ["t2"])
+    assert set(case) == {"images", "channels", "index", "strata"} and case["channels"] == [1]
+    assert {name: slices.tolist() for name, slices in case["strata"].items()} == {"any": [0, 1, 2, 3, 4]}
+
+
 def test_an_absent_sequence_is_said(folder):
     with pytest.raises(ValueError, match="t1"):
         cases.segmentation_case(folder, ["t1"], "brats2018")

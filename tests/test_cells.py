@@ -214,3 +214,96 @@ def test_wrong_weights_stop_the_cell_and_leave_nothing(cohort, tmp_path):
     with pytest.raises(sources.SourceError, match="not the file that sources.tsv names"):
         cells.train_cell(tmp_path / "out" / "cell", split, cell(), SOURCE, wrong, slices, **QUICK)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def two_a_fold(cohort):
+    """The same subjects in folds of two test patients, and of one."""
+    slices, split = cohort
+    names = split["tasks"]["segmentation"]["subjects"]
+    tests = [names[:2], names[2:4], names[4:]]
+    folds = [{"test": test, "train": [name for name in names if name not in test]} for test in tests]
+    content = {key: value for key, value in split.items() if key != "hash"}
+    return slices, freeze(content | {"tasks": {name: task | {"folds": folds} for name, task in split["tasks"].items()}})
+
+
+@pytest.mark.parametrize("strategy", ["adabn", "coral", "dann"])
+@pytest.mark.parametrize("task", ["segmentation", "classification"])
+def test_each_half_is_predicted_by_the_network_that_saw_the_other(cohort, tmp_path, strategy, task):
+    address = cell(strategy=strategy, task=task, fold=0)
+    manifest = train(tmp_path / "cell", two_a_fold(cohort), address, keep_weights=True)
+    rounds = manifest["adaptation"]
+    assert [(one["predicts"], one["adapted_on"]) for one in rounds] == [(["p0"], ["p1", "u0"]), (["p1"], ["p0", "u0"])]
+    assert rounds[0]["weights_sha256"] == manifest["weights_sha256"] != rounds[1]["weights_sha256"]
+    assert manifest["train"] == ["p2", "p3", "p4"] and manifest["unlabelled"] == []
+    found = {path.name for path in (tmp_path / "cell").iterdir()}
+    both = {"sub-p0.npz", "sub-p1.npz"} if task == "segmentation" else {"predictions.tsv"}
+    assert found == {"manifest.json", "history.tsv", "seconds.tsv", "weights.pt", *both}
+    assert len(read_tsv(tmp_path / "cell" / "history.tsv")) == QUICK["steps"]
+
+
+@pytest.mark.parametrize("strategy", ["adabn", "coral", "dann"])
+def test_labels_of_the_target_change_no_byte(cohort, tmp_path, strategy):
+    slices, split = two_a_fold(cohort)
+    honest = train(tmp_path / "honest", (slices, split), cell(strategy=strategy, fold=0), predict_unlabelled=True)
+    spoilt = dict(slices)
+    for number, name in enumerate(["p0", "p1"]):
+        spoilt[name] = write_slices(tmp_path / name, number)
+        np.save(spoilt[name] / "labels.npy", np.full((8, 40, 33), 4, np.uint8))
+    other = train(tmp_path / "spoilt", (spoilt, split), cell(strategy=strategy, fold=0), predict_unlabelled=True)
+    assert other == honest
+    for path in (tmp_path / "honest").glob("*.npz"):
+        assert path.read_bytes() == (tmp_path / "spoilt" / path.name).read_bytes(), path.name
+    # the images are looked at: the same check would find a leak
+    spoilt["p1"] = write_slices(tmp_path / "brighter", 77)
+    seen = train(tmp_path / "seen", (spoilt, split), cell(strategy=strategy, fold=0))
+    assert seen["adaptation"][0]["weights_sha256"] != honest["adaptation"][0]["weights_sha256"]
+    assert seen["adaptation"][1]["weights_sha256"] == honest["adaptation"][1]["weights_sha256"]
+
+
+def test_adabn_is_one_training_with_other_statistics(cohort, tmp_path):
+    tuned, adapted = (
+        train(tmp_path / name, two_a_fold(cohort), cell(strategy=name, fold=0), keep_weights=True)
+        for name in ("fine-tune", "adabn")
+    )
+    assert tuned["adaptation"] == [] and len(adapted["adaptation"]) == 2
+    histories = [(tmp_path / name / "history.tsv").read_bytes() for name in ("fine-tune", "adabn")]
+    assert histories[0] == histories[1]
+    before, after = (torch.load(tmp_path / name / "weights.pt", weights_only=True) for name in ("fine-tune", "adabn"))
+    changed = {name.rpartition(".")[2] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"running_mean", "running_var", "num_batches_tracked"}
+
+
+def test_a_cell_with_nobody_to_adapt_to_is_not_trained(cohort, tmp_path):
+    slices, split = cohort
+    content = json.loads(json.dumps({key: value for key, value in split.items() if key != "hash"}))
+    content["tasks"]["segmentation"]["unlabelled"] = []
+    manifest = train(tmp_path / "cell", (slices, freeze(content)), cell(strategy="coral"))
+    assert not manifest["trained"] and "fold 1 has neither" in manifest["reason"]
+    assert [path.name for path in (tmp_path / "cell").iterdir()] == ["manifest.json"]
+
+
+def test_a_variant_trains_with_its_own_parameters(cohort, tmp_path):
+    variants = {"last-layers-2": {"method": "last-layers", "k": 2}}
+    one = train(tmp_path / "one", cohort, cell(strategy="last-layers"))
+    two = train(tmp_path / "two", cohort, cell(strategy="last-layers-2"), variants=variants)
+    assert two["strategy"] == "last-layers-2" and two["parameters_frozen"] < one["parameters_frozen"]
+    assert two["parameters_frozen"] > 0
+
+
+def test_lora_is_stored_as_an_ordinary_network(segmented, cohort, tmp_path):
+    manifest = train(tmp_path / "cell", cohort, cell(strategy="lora"), keep_weights=True)
+    state = torch.load(tmp_path / "cell" / "weights.pt", weights_only=True)
+    assert set(state) == set(torch.load(segmented[0] / "weights.pt", weights_only=True))
+    assert manifest["parameters_frozen"] == 2958848 and manifest["parameters_trained"] < 1e6
+
+
+def test_the_pull_to_the_source_starts_at_nothing_and_replaces_weight_decay(cohort, tmp_path):
+    variants = {"pull": {"method": "l2-sp", "beta": 0.0}, "none": {"method": "l2-sp", "alpha": 0.0, "beta": 0.0}}
+    train(tmp_path / "pull", cohort, cell(strategy="pull"), variants=variants)
+    added = [float(row["added"]) for row in read_tsv(tmp_path / "pull" / "history.tsv")]
+    assert added[0] == 0 and added[2] > 0
+    # without any penalty the absent decay is all that differs from fine-tuning
+    none = train(tmp_path / "none", cohort, cell(strategy="none"), variants=variants)
+    tuned = train(tmp_path / "tuned", cohort, cell(strategy="fine-tune"))
+    histories = [read_tsv(tmp_path / name / "history.tsv") for name in ("none", "tuned")]
+    assert histories[0][0]["loss"] == histories[1][0]["loss"] and none["weights_sha256"] != tuned["weights_sha256"]

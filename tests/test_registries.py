@@ -6,14 +6,17 @@ import yaml
 
 from neurograft import (
     brain_extraction,
+    citing,
     cohort,
     encoders,
     intensity,
     networks3d,
     regions,
     registration,
+    settings,
     sources,
     strategies,
+    summaries,
     supervoxels,
 )
 
@@ -36,6 +39,12 @@ def test_enums_equal_registries():
     assert enum("deliver", "strategy") == set(strategies.STRATEGIES)
     for task in SCHEMA["experiment"]["properties"].values():
         assert set(task["properties"]["strategies"]["items"]["enum"]) == set(strategies.STRATEGIES)
+
+
+def test_every_strategy_has_its_rates_order_and_words():
+    names = list(strategies.STRATEGIES)
+    assert names == list(strategies.RATES) == list(summaries.ORDER) == list(citing.STRATEGIES)
+    assert set(settings.TRANSDUCTIVE) < set(names)
 
 
 def test_every_source_has_a_backbone_of_its_dimensions():

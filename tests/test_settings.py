@@ -48,6 +48,8 @@ def test_unfit_experiments_are_refused():
         settings.check_experiment(experiment, "frozen", known)
     with pytest.raises(settings.SettingsError, match="sources.tsv has: other"):
         settings.check_experiment(experiment, "lp-ft", {"other": {}})
+    with pytest.raises(settings.SettingsError, match="'dann', whose networks were adapted to images of test patients"):
+        settings.check_experiment(experiment, "dann", known)
     experiment["segmentation"]["n"] = [2]
     with pytest.raises(settings.SettingsError, match="needs 'all'"):
         settings.check_experiment(experiment, "lp-ft", known)

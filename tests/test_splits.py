@@ -71,6 +71,11 @@ def test_time_points_of_a_patient_stay_together():
     assert len(set(task["patients"].values())) == 8
     for fold in task["folds"]:
         assert not {s[:-3] for s in fold["test"]} & {s[:-3] for s in fold["train"]}
+    # an unlabelled scan may be of a labelled patient, which whoever adapts to it has to know
+    rows[0]["labels"] = "false"
+    task = splits.split_cohort(rows, folds=4)["tasks"]["segmentation"]
+    assert task["unlabelled"] == ["BraTSGLI00000000"]
+    assert task["patients"]["BraTSGLI00000000"] == task["patients"]["BraTSGLI00000001"]
     named = cohort(16, patient=["a", "b", "c", "d", "e"])
     task = splits.split_cohort(named, folds=4)["tasks"]["segmentation"]
     assert set(task["patients"].values()) == set("abcde")

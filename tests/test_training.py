@@ -51,7 +51,7 @@ def test_thread_count_and_flags_are_restored():
 
 
 def test_steps_are_shared_out_whole():
-    phases = [strategies.Phase(share, {}, False) for share in (0.3, 0.35, 0.35)]
+    phases = [strategies.Phase(share, {}) for share in (0.3, 0.35, 0.35)]
     assert training.phase_lengths(phases, 10) == [3, 3, 4] or sum(training.phase_lengths(phases, 10)) == 10
     assert sum(training.phase_lengths(phases, 7)) == 7
 
@@ -76,3 +76,35 @@ def test_measures_of_fit():
     assert float(training.batch_dice(logits, truth)) == pytest.approx(2 / 3, abs=1e-5)
     assert float(training.batch_dice(-truth, truth * 0)) == 1
     assert float(training.batch_accuracy(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([0, 1]))) == 0.5
+
+
+def test_what_is_added_to_the_loss_sees_training_and_target_features_apart():
+    calls, targets = [], [case | {"strata": {"any": np.arange(8)}} for case in (make_case(7, (8, 64, 32)),)]
+
+    def extra(source, target, progress):
+        calls.append((tuple(source.shape), tuple(target.shape), progress))
+        return 0 * (source.sum() + target.sum()) + 5
+
+    with training.reproducible(0):
+        network = networks.build_segmenter("efficientnet-lite0", 2, 1)
+    phases = strategies.plan("fine-tune", network).phases
+    history, _ = training.train(
+        network, CASES, phases, "segmentation", SHARES, steps=4, batch=4, extra=extra, targets=targets
+    )
+    # one canvas for both, of the larger case
+    assert [call[:2] for call in calls] == [((4, 320, 2, 1),) * 2] * 4
+    assert [call[2] for call in calls] == [0, 0.25, 0.5, 0.75]
+    assert all(row["added"] == 5 and row["loss"] < 5 for row in history)
+    assert not network.encoder._forward_hooks
+
+
+def test_a_batch_norm_follows_its_own_weight():
+    with training.reproducible(0):
+        network = networks.build_segmenter("efficientnet-lite0", 2, 1)
+    trained = "encoder._bn0.weight"
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    training.train(network, CASES, [strategies.Phase(1.0, {trained: 1e-3})], "segmentation", SHARES, steps=2, batch=4)
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {trained, *(f"encoder._bn0.{name}" for name in ("running_mean", "running_var"))} | {
+        "encoder._bn0.num_batches_tracked"
+    }

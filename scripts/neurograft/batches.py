@@ -13,11 +13,21 @@ from torch.nn import functional
 MULTIPLE = 32
 
 
-def draw_batches(cases, shares, batch, seed):
-    """Draw augmented batches without end.
+def draw_batches(cases, shares, batch, seed, size=None, augmented=True):
+    """Draw batches without end, augmented unless told not to.
 
     A stratum is drawn by its share, then a patient that has it, then one of its slices: every
     patient counts the same however many slices it has.
+
+    Parameters
+    ----------
+    cases : list of dict
+    shares : dict of str to float
+        Share of each stratum; one that no case has is left out.
+    batch, seed : int
+    size : tuple of int, optional
+        Of the canvas; by default `canvas_size` of these cases.
+    augmented : bool
 
     Yields
     ------
@@ -30,7 +40,7 @@ def draw_batches(cases, shares, batch, seed):
         raise ValueError("no training patient has a slice to draw")
     odds = np.array([shares[name] for name in names], float)
     random, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    size = canvas_size([case["images"].shape[2:] for case in cases])
+    size = size or case_canvas(cases)
     while True:
         chosen = []
         for name in random.choice(names, size=batch, p=odds / odds.sum()):
@@ -45,7 +55,8 @@ def draw_batches(cases, shares, batch, seed):
             masks = torch.from_numpy(np.stack(masks)).permute(0, 3, 1, 2).float()
         if "classes" in chosen[0][0]:
             targets = torch.tensor([int(case["classes"][z]) for case, z in chosen])
-        images, masks = augment(images, masks, generator)
+        if augmented:
+            images, masks = augment(images, masks, generator)
         yield images, masks if targets is None else targets
 
 
@@ -81,6 +92,11 @@ def augment(images, masks, generator):
     if masks is not None:
         masks = functional.grid_sample(masks, grid, mode="nearest", align_corners=False)
     return torch.where(brain, scaled, moved), masks
+
+
+def case_canvas(cases):
+    """Give the canvas of some cases' slices."""
+    return canvas_size([case["images"].shape[2:] for case in cases])
 
 
 def canvas_size(sizes, spare=8):

@@ -49,18 +49,27 @@ def classification_case(folder, sequences, classes, truth=None, labelled=True):
         if it holds more than `LEAST_TUMOUR` mm2 of tumour.
     """
     case = _read_slices(folder, sequences)
-    brain = np.array([np.count_nonzero(one[case["channels"]].any(0)) for one in case["images"]])
-    case["usable"] = np.flatnonzero(brain >= LEAST_BRAIN * brain.max())
+    case["usable"] = _with_brain(case)
     if labelled:
         if truth is None:
             labels = np.load(Path(folder) / "labels.npy", mmap_mode="r")
             area = np.array([np.count_nonzero(one) for one in labels]) * np.prod(case["index"]["spacing"][:2])
             case["classes"] = (area > LEAST_TUMOUR).astype(np.int64)
         else:
-            case["classes"] = np.full(len(brain), list(classes).index(truth))
+            case["classes"] = np.full(len(case["images"]), list(classes).index(truth))
         own = case["classes"][case["usable"]]
         case["strata"] = {name: case["usable"][own == number] for number, name in enumerate(classes)}
     return case
+
+
+def target_case(folder, sequences):
+    """Read one subject for adaptation: images alone, of the slices with enough brain, in one stratum.
+
+    Nothing of its labels is opened, here or later. Slices at the rim of the brain are left out, since
+    training draws mostly slices with tumour and the two should differ by the patient, not the place.
+    """
+    case = _read_slices(folder, sequences)
+    return case | {"strata": {"any": _with_brain(case)}}
 
 
 def write_slices(folder, opened, labels, index):
@@ -94,3 +103,9 @@ def _read_slices(folder, sequences):
     index = images.read_json(Path(folder) / "index.json")
     opened = np.load(Path(folder) / "images.npy", mmap_mode="r")
     return {"images": opened, "channels": [index["sequences"].index(name) for name in sequences], "index": index}
+
+
+def _with_brain(case):
+    """Number the slices whose brain is not much smaller than the largest."""
+    brain = np.array([np.count_nonzero(one[case["channels"]].any(0)) for one in case["images"]])
+    return np.flatnonzero(brain >= LEAST_BRAIN * brain.max())

@@ -4,8 +4,8 @@ A cell is task x source x strategy x space x split x n x fold x seed. Its folder
 report read:
 
 manifest.json     what was trained, on whom, from what; `trained` false and `reason` where it could not be
-history.tsv       step, phase, loss, train_dice or train_accuracy, rate
-seconds.tsv       step, seconds: the only file with times
+history.tsv       step, phase, loss, train_dice or train_accuracy, rate; of the first network where there are two
+seconds.tsv       step, seconds, of the same: the only file with times
 sub-X.npz         segmentation: an array for each region, uint8 (0 to 255 for 0 to 1), on the brain's `box` of
                   the grid of its space, and `box`
 predictions.tsv   classification: subject, slice (on the grid of its space; empty where the patient is the unit),
@@ -13,20 +13,19 @@ predictions.tsv   classification: subject, slice (on the grid of its space; empt
 weights.pt        where asked for
 """
 
+import copy
 import hashlib
-import sys
 from importlib.metadata import version
 
 import numpy as np
 import torch
 
-from . import images, inference, networks, sources, splits, strategies, tables, training
-from .cases import classification_case, segmentation_case
-from .regions import region_values
+from . import images, networks, predictions, settings, sources, strategies, tables, training
+from .roles import Untrainable, assign_roles, share_target
 
-TUMOUR_SHARE = 0.67  # of the slices of a batch
 OPTIONS = {"steps": 400, "batch": 16, "threads": 1}
 LIBRARIES = ("torch", "monai", "numpy")
+BUILDERS = {"segmentation": networks.build_segmenter, "classification": networks.build_classifier}
 
 
 def train_cell(
@@ -39,6 +38,7 @@ def train_cell(
     truths=None,
     predict_unlabelled=False,
     keep_weights=False,
+    variants=None,
     **options,
 ):
     """Train one cell, predict its test patients, and write its folder, whole or not at all.
@@ -58,7 +58,9 @@ def train_cell(
     truths : dict of str to str, optional
         Subject to class, where a column of the cohort is the target.
     predict_unlabelled, keep_weights : bool
-        Predict the subjects without labels too; write `weights.pt`.
+        Predict the subjects without labels too; write `weights.pt`, of the first network where there are two.
+    variants : dict of str to dict, optional
+        Named strategies of the config (`strategies.plan`).
     **options
         `steps`, `batch` and `threads` of `training.train`.
 
@@ -68,55 +70,22 @@ def train_cell(
         The manifest, as written: `trained` false, and `reason`, where the split allows no training.
     """
     cell = {**cell, "fold": int(cell["fold"]), "seed": int(cell["seed"])}
+    options = OPTIONS | options
     with images.whole(out_folder) as part:
         part.mkdir()
         manifest = {**cell, "trained": False, "splits": split["hash"], "backbone": source["backbone"]}
-        roles, reason = assign_roles(split, cell)
-        if reason:
-            manifest["reason"] = reason
-        else:
-            if not predict_unlabelled:
-                roles["unlabelled"] = []
-            readers = _case_readers(split, cell, slices, truths)
-            manifest |= _train_and_predict(part, manifest, roles, readers, (source, weights), OPTIONS | options)
-            if not keep_weights:
-                (part / "weights.pt").unlink()
+        try:
+            roles, rounds = _assign(split, cell, predict_unlabelled, variants)
+            task = predictions.open_task(split, cell, slices, truths)
+            made = _train_rounds(manifest, task, roles, rounds, (source, weights), options, variants)
+            predicting = {subject: each["network"] for each in made for subject in each["predicts"]}
+            predictions.write_predictions(part, cell["task"], task, predicting, roles, options["threads"])
+            _write_training(part, made[0], keep_weights)
+            manifest |= _describe(made, roles) | {"outputs": task.outputs, **options}
+        except Untrainable as reason:
+            manifest["reason"] = str(reason)
         images.write_json(part / "manifest.json", manifest)
     return manifest
-
-
-def assign_roles(split, cell):
-    """Name the training, test and unlabelled subjects of a cell, no patient in two roles.
-
-    Returns
-    -------
-    roles : dict of str to list of str
-    reason : str
-        Why the cell cannot be trained, or nothing.
-
-    Raises
-    ------
-    ValueError
-        If the split was edited, or puts a patient into two roles.
-    """
-    splits.verify_hash(split)
-    splits.assert_disjoint(split)
-    task = split["tasks"][cell["task"]]
-    if not task["trainable"]:
-        return {}, task["reason"]
-    dealt, n = task[cell["split"]], cell["n"]
-    if cell["fold"] >= len(dealt):
-        return {}, f"{cell['split']} has {len(dealt)} folds: no fold {cell['fold']}"
-    fold = dealt[cell["fold"]]
-    if n != "all" and int(n) > len(fold["train"]):
-        return {}, f"n is {n}, but fold {cell['fold']} has {len(fold['train'])} training subjects"
-    train = splits.training_subjects(split, cell["task"], cell["fold"], n, cell["seed"], cell["split"])
-    roles = {"train": train, "test": list(fold["test"]), "unlabelled": list(task["unlabelled"])}
-    owner = task["patients"]
-    both = {owner[s] for s in train} & {owner[s] for s in roles["test"]} | set(train) & set(roles["unlabelled"])
-    if both:
-        raise ValueError(f"{sorted(both)} are in training and test")
-    return roles, ""
 
 
 def hash_weights(network):
@@ -128,37 +97,92 @@ def hash_weights(network):
     return digest.hexdigest()
 
 
-def _train_and_predict(part, cell, roles, readers, source, options):
-    """Carry a cell out inside its unfinished folder; give what the manifest gains."""
-    read, outputs, shares = readers
+def _assign(split, cell, predict_unlabelled, variants):
+    """Give the cell's roles, and who is predicted by a network adapted to whom; one round where nothing adapts."""
+    roles = assign_roles(split, cell)
+    rounds = [{"predicts": list(roles["test"]), "adapted_on": []}]
+    if strategies.resolve(cell["strategy"], variants)[0] in settings.TRANSDUCTIVE:
+        rounds = share_target(split, cell, roles)
+    if not predict_unlabelled:
+        roles["unlabelled"] = []
+    rounds[0]["predicts"] += roles["unlabelled"]
+    return roles, rounds
+
+
+def _train_rounds(cell, task, roles, rounds, source, options, variants):
+    """Train what each round needs; give each its network and what is known of its training.
+
+    A plan that adapts the trained network is trained once; one that trains on the target, once a round.
+    """
+    cases, trained, made = [task.read(subject) for subject in roles["train"]], None, []
+    for each in rounds:
+        targets = [task.read_target(subject) for subject in each["adapted_on"]]
+        if trained is None or not trained["plan"].adapt:
+            trained = _train(cell, task, cases, targets, source, options, variants)
+        network = trained["network"]
+        if trained["plan"].adapt:
+            network = copy.deepcopy(network)
+            trained["plan"].adapt(network, targets, **trained["drawing"])
+        made.append(each | trained | {"network": network})
+    return made
+
+
+def _train(cell, task, cases, targets, source, options, variants):
+    """Build, load and train one network by its plan; give it with the facts that a manifest needs."""
     stream = int(np.random.SeedSequence([cell["seed"], cell["fold"]]).generate_state(1)[0])
-    cases = [read(subject) for subject in roles["train"]]
+    drawing = {"batch": options["batch"], "seed": stream, "threads": options["threads"]}
     with training.reproducible(stream, options["threads"]):
-        build = {"segmentation": networks.build_segmenter, "classification": networks.build_classifier}[cell["task"]]
-        network = build(cell["backbone"], len(cases[0]["channels"]), len(outputs))
-        plan = strategies.plan(cell["strategy"], network)
-        loaded = {"loaded_share": None, "why": {}}
+        network = BUILDERS[cell["task"]](cell["backbone"], len(cases[0]["channels"]), len(task.outputs))
+        plan = strategies.plan(cell["strategy"], network, variants)
+        loaded, inherited = {"loaded_share": None, "why": {}}, set()
         if plan.loads:
             row, weights = source
             loaded = networks.load_source(network, sources.load_weights(weights, row["sha256"]))
-        common = {"batch": options["batch"], "seed": stream, "threads": options["threads"]}
+            inherited = set(strategies.split_parameters(network)[0]) - {f"encoder.{name}" for name in loaded["missing"]}
+        if plan.prepare:
+            plan.prepare(network)
         if plan.estimate_norms:
-            training.estimate_norms(network, cases, **common)
+            training.estimate_norms(network, cases, **drawing)
+        network.to(training.device())
+        extra = plan.extra(network, inherited) if plan.extra else None
         history, seconds = training.train(
-            network, cases, plan.phases, cell["task"], shares, steps=options["steps"], log=_log, **common
+            network,
+            cases,
+            plan.phases,
+            cell["task"],
+            task.shares,
+            steps=options["steps"],
+            log=predictions.log_line,
+            weight_decay=plan.weight_decay,
+            extra=extra,
+            targets=targets if extra else (),
+            **drawing,
         )
-        WRITERS[cell["task"]](part, network, read, roles, outputs, options["threads"])
+        sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
+        if plan.finish:
+            plan.finish(network)
+    facts = {"network": network, "plan": plan, "loaded": loaded, "sizes": sizes, "drawing": drawing}
+    return facts | {"history": history, "seconds": seconds}
+
+
+def _write_training(part, trained, keep_weights):
+    """Write the history, the times and, where asked for, the weights of one training."""
+    history, seconds = trained["history"], trained["seconds"]
     tables.write_table(part / "history.tsv", history)
     times = [{"step": row["step"], "seconds": value} for row, value in zip(history, seconds, strict=True)]
     tables.write_table(part / "seconds.tsv", times)
-    torch.save({name: value.cpu() for name, value in network.state_dict().items()}, part / "weights.pt")
-    return _describe(network, plan, loaded, history, roles) | {"outputs": outputs, **options}
+    if keep_weights:
+        state = trained["network"].state_dict()
+        torch.save({name: value.cpu() for name, value in state.items()}, part / "weights.pt")
 
 
-def _describe(network, plan, loaded, history, roles):
+def _describe(made, roles):
     """What a manifest says of a training that took place."""
+    first = made[0]
+    plan, sizes, loaded = first["plan"], first["sizes"], first["loaded"]
     trained = {name for phase in plan.phases for name in phase.rates}
-    sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
+    hashes = [hash_weights(each["network"]) for each in made]
+    who = [{name: each[name] for name in ("predicts", "adapted_on")} for each in made]
     return {
         "trained": True,
         "reason": "",
@@ -166,83 +190,12 @@ def _describe(network, plan, loaded, history, roles):
         **roles,
         "loaded_share": loaded["loaded_share"],
         "not_loaded": loaded["why"],
-        "converged": training.is_converged([row["loss"] for row in history]),
-        "weights_sha256": hash_weights(network),
+        "converged": all(training.is_converged([row["loss"] for row in each["history"]]) for each in made),
+        "weights_sha256": hashes[0],
+        "adaptation": [w | {"weights_sha256": h} for w, h in zip(who, hashes, strict=True) if w["adapted_on"]],
         "parameters_trained": sum(size for name, size in sizes.items() if name in trained),
         "parameters_frozen": sum(size for name, size in sizes.items() if name not in trained),
         "phases": [{"share": p.share, "rates": sorted(set(p.rates.values()))} for p in plan.phases],
         "device": training.device().type,
         "versions": {name: version(name) for name in LIBRARIES},
     }
-
-
-def _case_readers(split, cell, slices, truths):
-    """Give what depends on the task: how to read a subject, the outputs' names, the strata's shares."""
-    task = split["tasks"][cell["task"]]
-    if cell["task"] == "segmentation":
-        regions = list(region_values(split["scheme"]))
-
-        def read(subject, labelled=True):
-            return segmentation_case(slices[subject], task["sequences"], split["schemes"][subject], labelled)
-
-        return read, regions, {"tumour": TUMOUR_SHARE, "rest": 1 - TUMOUR_SHARE}
-    of_slices = task["target"] == splits.SLICE_TARGET
-    if not of_slices and truths is None:
-        raise ValueError(f"the target is the column {task['target']}: `truths` has to give each subject's class")
-
-    def read(subject, labelled=True):
-        truth = None if of_slices or not labelled else truths[subject]
-        return classification_case(slices[subject], task["sequences"], task["classes"], truth, labelled) | {
-            "pooled": not of_slices
-        }
-
-    return read, list(task["classes"]), dict.fromkeys(task["classes"], 1.0)
-
-
-def _write_segmentation(part, network, read, roles, outputs, threads):
-    """Predict and write one `sub-X.npz` a subject."""
-    for subject in roles["test"] + roles["unlabelled"]:
-        case = read(subject, labelled=False)
-        chances = inference.predict_volume(network, case["images"][:, case["channels"]], threads=threads)
-        packed = {name: np.rint(255 * chance).astype(np.uint8) for name, chance in zip(outputs, chances, strict=True)}
-        np.savez_compressed(part / f"sub-{subject}.npz", **packed, box=np.asarray(case["index"]["box"]))
-        _log(f"predicted {subject}")
-
-
-def _write_classification(part, network, read, roles, outputs, threads):
-    """Predict and write a table: a row a unit and class; the truth is empty where it is not known."""
-    names = {"test": "predictions.tsv", "unlabelled": "predictions_unlabelled.tsv"}
-    for role, name in names.items():
-        rows = []
-        for subject in roles[role]:
-            rows += _classify(network, read(subject, labelled=role == "test"), subject, outputs, threads)
-            _log(f"predicted {subject}")
-        if role == "test" or rows:
-            tables.write_table(part / name, rows, ("subject", "slice", "class", "probability", "truth"))
-
-
-def _classify(network, case, subject, outputs, threads):
-    """Rows of one subject: its slices by their number on the grid of its space, or the patient alone."""
-    usable = case["usable"]
-    chances = inference.predict_slices(network, case["images"][usable][:, case["channels"]], threads=threads)
-    units = [number + case["index"]["box"][2][0] for number in usable.tolist()]
-    truth = [outputs[number] for number in case["classes"][usable]] if "classes" in case else [""] * len(units)
-    if case["pooled"]:
-        units, chances, truth = [""], [inference.pool_slices(chances)], truth[:1]
-    return [
-        {"subject": subject, "slice": unit, "class": name, "probability": float(value), "truth": answer}
-        for unit, row, answer in zip(units, chances, truth, strict=True)
-        for name, value in zip(outputs, row, strict=True)
-    ]
-
-
-def _log(line):
-    """Say how far the job is, in its log."""
-    print(line, file=sys.stderr, flush=True)
-
-
-# task: what writes its predictions
-WRITERS = {
-    "segmentation": _write_segmentation,
-    "classification": _write_classification,
-}

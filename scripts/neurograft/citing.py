@@ -41,6 +41,33 @@ REFERENCES = {
         "underperform out-of-distribution. ICLR 2022.",
         "10.48550/arXiv.2202.10054",
     ),
+    "howard": (
+        "Howard J, Ruder S. Universal language model fine-tuning for text classification. ACL 2018:328-339.",
+        "10.18653/v1/P18-1031",
+    ),
+    "l2-sp": (
+        "Li X, Grandvalet Y, Davoine F. Explicit inductive bias for transfer learning with convolutional networks. "
+        "ICML 2018.",
+        "10.48550/arXiv.1802.01483",
+    ),
+    "lora": (
+        "Hu EJ, Shen Y, Wallis P, et al. LoRA: low-rank adaptation of large language models. ICLR 2022.",
+        "10.48550/arXiv.2106.09685",
+    ),
+    "adabn": (
+        "Li Y, Wang N, Shi J, Liu J, Hou X. Revisiting batch normalization for practical domain adaptation. ICLR "
+        "Workshop 2017.",
+        "10.48550/arXiv.1603.04779",
+    ),
+    "coral": (
+        "Sun B, Saenko K. Deep CORAL: correlation alignment for deep domain adaptation. ECCV Workshops 2016.",
+        "10.48550/arXiv.1607.01719",
+    ),
+    "dann": (
+        "Ganin Y, Ustinova E, Ajakan H, et al. Domain-adversarial training of neural networks. Journal of Machine "
+        "Learning Research 2016;17(59):1-35.",
+        "10.48550/arXiv.1505.07818",
+    ),
     "monai": (
         "Cardoso MJ, Li W, Brown R, et al. MONAI: an open-source framework for deep learning in healthcare. arXiv"
         " 2022:2211.02701.",
@@ -97,8 +124,20 @@ STRATEGIES = {
     "frozen-random": ("on a frozen random encoder, whose normalisation statistics were estimated without labels (a "
                       "control)", ("karimi",)),
     "frozen": ("on the frozen pretrained encoder", ()),
+    "last-layers": ("with the deepest scale of the encoder fine-tuned and the others frozen", ()),
+    "gradual": ("with the head first, then the encoder's scales unfrozen one by one, the deepest first", ("howard",)),
     "fine-tune": ("with all weights fine-tuned", ()),
     "lp-ft": ("with the head first, on the frozen encoder, then all weights at a small rate", ("kumar",)),
+    "discriminative": ("with all weights fine-tuned, each scale of the encoder at 1/2.6 of the learning rate of the "
+                       "next deeper one", ("howard",)),
+    "l2-sp": ("with all weights fine-tuned under a penalty on their distance from the pretrained ones", ("l2-sp",)),
+    "lora": ("with low-rank changes of the frozen encoder's kernels", ("lora",)),
+    "adabn": ("with all weights fine-tuned and the normalisation statistics then taken from unlabelled images of "
+              "other test patients (transductive)", ("adabn",)),
+    "coral": ("with all weights fine-tuned and the features' covariances aligned to those of unlabelled images of "
+              "other test patients (transductive)", ("coral",)),
+    "dann": ("with all weights fine-tuned and features that a domain classifier cannot tell from those of unlabelled "
+             "images of other test patients (transductive)", ("dann",)),
 }  # fmt: skip
 NETWORKS = {
     "segmentation": ("MONAI FlexibleUNet", ("monai", "torch")),

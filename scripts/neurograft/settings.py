@@ -5,6 +5,9 @@ import difflib
 
 from .sources import forbids_sharing
 
+# strategies that see images of the target's patients; named here too, since `strategies` imports torch
+TRANSDUCTIVE = ("adabn", "coral", "dann")
+
 
 class SettingsError(ValueError):
     """A mistake in the config; the message says where, what, and what to write instead."""
@@ -65,6 +68,11 @@ def check_experiment(experiment, delivered, sources, between=None):
                 known = ", ".join(sources)
                 raise SettingsError(f"config: experiment.{task}.sources names '{source}'; sources.tsv has: {known}")
     segmentation = experiment["segmentation"]
+    if delivered in TRANSDUCTIVE:
+        raise SettingsError(
+            f"config: deliver.strategy is '{delivered}', whose networks were adapted to images of test patients: "
+            "deliver one that was not"
+        )
     if segmentation["strategies"] and delivered not in segmentation["strategies"]:
         raise SettingsError(
             f"config: deliver.strategy is '{delivered}', which experiment.segmentation.strategies does not train: "

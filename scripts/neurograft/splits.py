@@ -134,14 +134,15 @@ def _split_task(answers, rows, flags, present, wanted, count, seed, tumour_free,
         dealt["folds"] = deal_folds(usable, patients, strata, count, seed)
         dealt["sites"] = deal_sites(usable, patients, strata, sites, seed)
         dealt["between"] = deal_between(usable, patients, strata, sites, **between, seed=seed) if between else []
+    unlabelled = sorted(set(rows) - set(answers) - set(left_out))
     return {
         "trainable": not reason,
         "reason": reason,
         "sequences": channels,
         "subjects": usable,
-        "unlabelled": sorted(set(rows) - set(answers) - set(left_out)),
+        "unlabelled": unlabelled,
         "left_out": dict(sorted(left_out.items())),
-        "patients": {subject: patients[subject] for subject in usable},
+        "patients": {subject: patients[subject] for subject in usable + unlabelled},
     } | {name: list(made) for name, made in dealt.items()}
 
 

@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from .batches import draw_batches
+from .batches import case_canvas, draw_batches
+
+BatchNorm = torch.nn.modules.batchnorm._BatchNorm
 
 
 @contextmanager
@@ -43,7 +45,21 @@ def lower_precision():
     return torch.autocast("cpu", torch.bfloat16, enabled=able)
 
 
-def train(network, cases, phases, task, shares, steps=400, batch=16, seed=0, threads=1, log=None):
+def train(
+    network,
+    cases,
+    phases,
+    task,
+    shares,
+    steps=400,
+    batch=16,
+    seed=0,
+    threads=1,
+    log=None,
+    weight_decay=1e-4,
+    extra=None,
+    targets=(),
+):
     """Train a network in place, for a fixed number of steps.
 
     Parameters
@@ -63,30 +79,37 @@ def train(network, cases, phases, task, shares, steps=400, batch=16, seed=0, thr
         As in `reproducible`; slices and augmentation are the same for every network and plan.
     log : callable, optional
         Gets a line of text every now and then.
+    weight_decay : float
+    extra : callable, optional
+        Function of the encoder's deepest features of the training slices and of the target's, and
+        of the progress from 0 to 1; its value is added to the task's loss.
+    targets : list of dict, optional
+        Patients of the target (`cases.target_case`), a batch of whose slices goes through the network with
+        each batch, for `extra` alone.
 
     Returns
     -------
     history : list of dict
-        `step`, `phase`, `loss`, the task's measure on the batch, `rate` (the largest learning rate)
-        of every step.
+        `step`, `phase`, `loss` (the task's), `added` (where there is an `extra`), the task's measure on
+        the batch, `rate` (the largest learning rate) of every step.
     seconds : list of float
         Since the start, after each step.
     """
     history, seconds = [], []
     start = time.perf_counter()
-    with reproducible(seed, threads):
+    with reproducible(seed, threads), _deepest_features(network, extra) as add:
         network.to(device(), memory_format=torch.channels_last)
-        draw = draw_batches(cases, shares, batch, seed)
+        draw = _draw_with_targets(cases, targets, shares, batch, seed)
         for number, (phase, length) in enumerate(zip(phases, phase_lengths(phases, steps), strict=True)):
-            optimizer, schedule = _start_phase(network, phase, length)
+            optimizer, schedule = _start_phase(network, phase, length, weight_decay)
             for _ in range(length):
                 rate = max(group["lr"] for group in optimizer.param_groups)
-                value, fit_now = _step(network, next(draw), task, optimizer)
+                found = _step(network, next(draw), task, optimizer, add, len(history) / steps)
                 schedule.step()
-                history.append({"step": len(history) + 1, "phase": number, "loss": value, **fit_now, "rate": rate})
+                history.append({"step": len(history) + 1, "phase": number, **found, "rate": rate})
                 seconds.append(time.perf_counter() - start)
                 if log and len(history) % max(1, steps // 20) == 0:
-                    log(f"step {len(history)}/{steps}, loss {value:.3f}, {seconds[-1]:.0f} s")
+                    log(f"step {len(history)}/{steps}, loss {found['loss']:.3f}, {seconds[-1]:.0f} s")
     return history, seconds
 
 
@@ -121,23 +144,43 @@ def is_converged(losses, least=0.1):
     return not drop > max(2 * error, least * before.mean())
 
 
-def estimate_norms(network, cases, count=12, batch=16, seed=0, threads=1):
+def estimate_norms(network, cases, **drawing):
     """Set the encoder's BatchNorm statistics to averages over slices of these cases, labels unseen.
 
-    Parameters are those of `train`; `count` batches are drawn.
+    Parameters are those of `average_norms`.
     """
-    norms = [m for m in network.encoder.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    blind = [{name: case[name] for name in ("images", "channels")} | _one_stratum(case) for case in cases]
+    average_norms(network.encoder, blind, **drawing)
+
+
+def average_norms(network, cases, count=12, batch=16, seed=0, threads=1, augmented=True):
+    """Set the BatchNorm statistics of a network, or of a part that takes images, to averages over slices.
+
+    Parameters
+    ----------
+    network : nn.Module
+    cases : list of dict
+        With the stratum "any", and without anything but images.
+    count : int
+        Number of batches.
+    batch, seed, threads : int
+        As in `train`.
+    augmented : bool
+        Whether the slices are augmented as in training.
+    """
+    norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     with reproducible(seed, threads), torch.no_grad():
-        network.to(device(), memory_format=torch.channels_last)
-        network.encoder.train()
+        network.to(device(), memory_format=torch.channels_last).eval()
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # a plain average over the batches
-        blind = [{name: case[name] for name in ("images", "channels")} | _one_stratum(case) for case in cases]
-        draw = draw_batches(blind, {"any": 1.0}, batch, seed)
+            norm.train()
+        draw = draw_batches(cases, {"any": 1.0}, batch, seed, augmented=augmented)
         for _ in range(count):
-            network.encoder(_to_device(next(draw)[0]))
+            images = _to_device(next(draw)[0])
+            with lower_precision():  # not around the drawing, whose augmentation would follow it
+                network(images)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
@@ -164,38 +207,70 @@ def batch_accuracy(logits, targets):
     return (logits.argmax(1) == targets).float().mean()
 
 
-def _start_phase(network, phase, length):
-    """Freeze, choose BatchNorm's mode, make the optimizer and its one-cycle schedule."""
+@contextmanager
+def _deepest_features(network, extra):
+    """Give a function that adds `extra` to a step, from the features that the encoder gave in it."""
+    if extra is None:
+        yield None
+        return
+    given = []
+    handle = network.encoder.register_forward_hook(lambda module, images, features: given.append(features[-1]))
+
+    def add(count, progress):
+        deepest = given.pop()
+        return extra(deepest[:count], deepest[count:], progress)
+
+    try:
+        yield add
+    finally:
+        handle.remove()
+
+
+def _draw_with_targets(cases, targets, shares, batch, seed):
+    """Draw training batches; where there are targets, as many of their slices follow, without truth."""
+    if not targets:
+        return draw_batches(cases, shares, batch, seed)
+    size = case_canvas([*cases, *targets])
+    own = draw_batches(cases, shares, batch, seed, size)
+    others = draw_batches(targets, {"any": 1.0}, batch, seed + 1, size)
+    return ((torch.cat([images, more]), truth) for (images, truth), (more, _) in zip(own, others))
+
+
+def _start_phase(network, phase, length, weight_decay):
+    """Freeze, choose each BatchNorm's mode, make the optimizer and its one-cycle schedule."""
+    network.train()
+    for name, module in network.named_modules():
+        # BatchNorm follows its own weight: what is frozen keeps its running statistics too
+        if isinstance(module, BatchNorm) and module.affine and f"{name}.weight" not in phase.rates:
+            module.eval()
+    groups = {}
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name in phase.rates)
         parameter.grad = None
-    network.train()
-    if phase.fixed_norms:
-        network.encoder.eval()
-    groups = {}
-    for name, parameter in network.named_parameters():
         if name in phase.rates:
             groups.setdefault(phase.rates[name], []).append(parameter)
-    optimizer = torch.optim.AdamW([{"params": p, "lr": rate} for rate, p in groups.items()], weight_decay=1e-4)
+    optimizer = torch.optim.AdamW([{"params": p, "lr": rate} for rate, p in groups.items()], weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, list(groups), total_steps=length + 1, pct_start=0.15, div_factor=10, cycle_momentum=False
     )
     return optimizer, schedule
 
 
-def _step(network, drawn, task, optimizer):
-    """Do one step of descent; give its loss, and the measure of fit by name."""
-    images, targets = _to_device(drawn[0]), drawn[1].to(device())
+def _step(network, drawn, task, optimizer, add, progress):
+    """Do one step of descent; give its loss, what was added to it, and the measure of fit by name."""
+    images, truth = _to_device(drawn[0]), drawn[1].to(device())
     row = TASKS[task]
     optimizer.zero_grad(set_to_none=True)
     with lower_precision():
         logits = network(images)
-    logits = logits.float()
-    loss = row["loss"](logits, targets)
-    loss.backward()
+    logits = logits[: len(truth)].float()
+    loss = row["loss"](logits, truth)
+    added = add(len(truth), progress) if add else 0.0
+    (loss + added if add else loss).backward()
     optimizer.step()
     with torch.no_grad():
-        return float(loss), {row["measure"]: float(row["fit"](logits, targets))}
+        measured = {"loss": float(loss)} | ({"added": float(added)} if add else {})
+        return measured | {row["measure"]: float(row["fit"](logits, truth))}
 
 
 def _to_device(images):

@@ -1,0 +1,79 @@
+"""LoRA on convolutions: a low-rank change of each frozen kernel, merged into it after training.
+
+A kernel is seen as a matrix, output channels x (input channels of a group x kernel positions); its
+change is the product of two factors, of which the second starts at zero (Hu et al. 2022). For an
+ungrouped convolution that equals two convolutions, one of `rank` channels and a 1x1 one. For a
+depthwise or grouped one the output channels share `rank` kernels, mixed for each channel: one
+small filter a channel has no rank to lower by itself. Since the change is made in the kernel and
+not beside it, it needs no case for stride, padding, groups or dimension, and merging is exact.
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+
+class LowRankChange(nn.Module):
+    """What is added to a kernel: the product of two trained factors."""
+
+    def __init__(self, kernel, rank):
+        super().__init__()
+        rows, columns = kernel.flatten(1).shape
+        self.first = nn.Parameter(kernel.new_empty(rank, columns))
+        self.second = nn.Parameter(kernel.new_zeros(rows, rank))
+        nn.init.kaiming_uniform_(self.first, a=math.sqrt(5))
+
+    def forward(self, kernel):
+        """Give the changed kernel."""
+        return kernel + (self.second @ self.first).reshape(kernel.shape)
+
+
+def inject(network, rank):
+    """Add a low-rank change to every convolution of the encoder that has more values than its factors.
+
+    The network's outputs stay what they were, to the bit, until the factors are trained.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Has an `encoder`; changed in place.
+    rank : int
+    """
+    for name in _convolutions(network, rank):
+        module = network.get_submodule(name)
+        parametrize.register_parametrization(module, "weight", LowRankChange(module.weight.detach(), rank))
+
+
+def factor_names(network, rank):
+    """Name the parameters that `inject` will add, before it does."""
+    inside = "parametrizations.weight.0"
+    return [f"{name}.{inside}.{part}" for name in _convolutions(network, rank) for part in ("first", "second")]
+
+
+def merge(network):
+    """Write every change into its kernel: an ordinary network again, with its former names.
+
+    Parameters
+    ----------
+    network : nn.Module
+        As `inject` left it, trained or not; changed in place.
+    """
+    with torch.no_grad():
+        for module in list(network.encoder.modules()):
+            if parametrize.is_parametrized(module, "weight"):
+                parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+
+
+def _convolutions(network, rank):
+    """Name the encoder's convolutions that are adapted; the factors of the others would be no smaller than they are."""
+    if rank < 1:
+        raise ValueError(f"lora: rank is {rank}, at least 1 is needed")
+    found = []
+    for name, module in network.encoder.named_modules(prefix="encoder"):
+        if isinstance(module, nn.modules.conv._ConvNd) and not module.transposed:
+            rows, columns = module.out_channels, math.prod(module.kernel_size) * module.in_channels // module.groups
+            if rank * (rows + columns) < rows * columns:
+                found.append(name)
+    return found

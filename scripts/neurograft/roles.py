@@ -1,0 +1,82 @@
+"""Who does what in a cell: training, test and unlabelled subjects, and whose images a network adapts to."""
+
+from . import splits
+
+
+class Untrainable(ValueError):
+    """A cell that cannot be trained for what it is; the message is one line, the reason that its manifest gives."""
+
+
+def assign_roles(split, cell):
+    """Name the training, test and unlabelled subjects of a cell, no patient in two roles.
+
+    Returns
+    -------
+    dict of str to list of str
+        `train`, `test` and `unlabelled`.
+
+    Raises
+    ------
+    Untrainable
+        If the split has no training for this cell.
+    ValueError
+        If the split was edited, or puts a patient into two roles.
+    """
+    splits.verify_hash(split)
+    splits.assert_disjoint(split)
+    task = split["tasks"][cell["task"]]
+    if not task["trainable"]:
+        raise Untrainable(task["reason"])
+    dealt, n = task[cell["split"]], cell["n"]
+    if cell["fold"] >= len(dealt):
+        raise Untrainable(f"{cell['split']} has {len(dealt)} folds: no fold {cell['fold']}")
+    fold = dealt[cell["fold"]]
+    if n != "all" and int(n) > len(fold["train"]):
+        raise Untrainable(f"n is {n}, but fold {cell['fold']} has {len(fold['train'])} training subjects")
+    train = splits.training_subjects(split, cell["task"], cell["fold"], n, cell["seed"], cell["split"])
+    roles = {"train": train, "test": list(fold["test"]), "unlabelled": list(task["unlabelled"])}
+    owner = task["patients"]
+    both = {owner[s] for s in train} & {owner[s] for s in roles["test"]} | set(train) & set(roles["unlabelled"])
+    if both:
+        raise ValueError(f"{sorted(both)} are in training and test")
+    return roles
+
+
+def share_target(split, cell, roles):
+    """Share the test patients out, so that nobody is predicted by a network adapted to their own images.
+
+    The target of a cell is its fold's test patients. They are dealt into two halves, by patient; each is
+    predicted by a network adapted to the images of the other half and of the unlabelled subjects. Unlabelled
+    subjects, who are not scored, are predicted by the first network, which has seen them.
+
+    Parameters
+    ----------
+    split, cell : dict
+        As in `assign_roles`.
+    roles : dict
+        What `assign_roles` gave.
+
+    Returns
+    -------
+    list of dict
+        `predicts` and `adapted_on`, lists of subjects; one round a half that is not empty.
+
+    Raises
+    ------
+    Untrainable
+        If there is nobody to adapt to.
+    """
+    owner = split["tasks"][cell["task"]]["patients"]
+    patients = sorted({owner[subject] for subject in roles["test"]})
+    rounds = []
+    for half in (patients[::2], patients[1::2]):
+        own = [subject for subject in roles["test"] if owner[subject] in half]
+        others = [subject for subject in roles["test"] if owner[subject] not in half]
+        # another scan of a patient in this half may be among the unlabelled
+        others += [subject for subject in roles["unlabelled"] if owner.get(subject, subject) not in half]
+        if own and not others:
+            who = "images of other test patients or of unlabelled subjects"
+            raise Untrainable(f"{cell['strategy']} adapts to {who}, and fold {cell['fold']} has neither")
+        if own:
+            rounds.append({"predicts": own, "adapted_on": others})
+    return rounds

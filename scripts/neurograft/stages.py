@@ -1,0 +1,54 @@
+"""Stages of an encoder: which parameters work for which scale of its features."""
+
+import copy
+
+import torch
+from torch import nn
+
+PREFIX = "encoder."
+PROBE = 64  # voxels along each side of the image that the encoder is tried with
+
+
+def split_stages(network):
+    """Share the encoder's parameters out into stages, from the image to the deepest features.
+
+    A stage holds the parameters that its scale's features depend on and no finer scale's do, found
+    by running a copy of the encoder once and asking autograd: so it holds for every encoder,
+    whatever its layers are called.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Its `encoder` gives a list of features, finest first; the first of its convolutions takes the image.
+        It is not changed.
+
+    Returns
+    -------
+    list of list of str
+        Names as in `network.named_parameters()`; each of the encoder's is in exactly one stage.
+    """
+    encoder, features = _probe(network.encoder)
+    left, stages = dict(encoder.named_parameters()), []
+    for feature in features:
+        if not left:  # a last map may be pooled from the one before, without weights of its own
+            break
+        gradients = torch.autograd.grad(feature.sum(), list(left.values()), retain_graph=True, allow_unused=True)
+        used = [name for name, gradient in zip(left, gradients, strict=True) if gradient is not None]
+        left = {name: value for name, value in left.items() if name not in used}
+        stages.append([PREFIX + name for name in used])
+    stages[-1] += [PREFIX + name for name in left]
+    return [stage for stage in stages if stage]
+
+
+def deepest_channels(network):
+    """Count the channels of the encoder's deepest features."""
+    return _probe(network.encoder)[1][-1].shape[1]
+
+
+def _probe(encoder):
+    """Run a copy of the encoder, in evaluation mode, on an empty image; give the copy and its features."""
+    encoder = copy.deepcopy(encoder).eval().requires_grad_(True)
+    first = next(module for module in encoder.modules() if isinstance(module, nn.modules.conv._ConvNd))
+    image = torch.zeros(1, first.in_channels, *[PROBE] * len(first.kernel_size), device=first.weight.device)
+    with torch.enable_grad():
+        return encoder, encoder(image)
