@@ -21,7 +21,7 @@ from neurograft import images, phantom, tables
 
 ROOT = Path(__file__).parents[1]
 # times are the only thing that two runs may not share
-TIMES = ("benchmarks", "logs", "report", "seconds.tsv", "times.tsv", "figures")
+TIMES = ("benchmarks", "logs", "report", "seconds.tsv", "times.tsv", "figures", "plan.json", "plan.txt")
 
 
 def snakemake(folder, *arguments, targets=(), check=True, repository=ROOT):
@@ -78,6 +78,8 @@ def test_every_promised_output_is_there(finished):
         assert [path.name for path in plain] == [f"sub-{subject}_dseg.nii.gz"]
         assert (results / "report" / f"sub-{subject}.html").exists()
     assert json.loads((results / "derivatives/dataset_description.json").read_text())["GeneratedBy"]
+    plan = json.loads((results / "plan.json").read_text())
+    assert [row["cells"] for row in plan["cells"]] == [4, 4] and plan["smallest_difference"] is None
     for name in ("scores", "comparison", "times"):
         assert rows(results / "evaluation" / f"{name}.tsv"), name
     assert (results / "report/index.html").stat().st_size < 15e6
@@ -140,6 +142,8 @@ def test_spaces_and_splits_of_an_experiment_become_cells(finished, tmp_path):
     # 2 strategies x 2 spaces x (2 folds + 2 sites), less what is there: 2 strategies x 2 folds
     assert jobs["train_network"] == "12"
     assert jobs["register_scans"] == "6" and "strip_skull" not in jobs
+    # another estimate trains nothing again
+    assert jobs["plan_experiment"] == "1"
 
 
 def test_a_second_run_does_nothing(finished):

@@ -71,6 +71,7 @@ def write_report(folder, cohort, config=None, simulated=False, title=TITLE, temp
 RESULTS = {
     "quality": (),  # rows of quality.tsv: subject, site, numbers, flags, outlier (true, or the columns)
     "splits": {},  # splits.json
+    "plan": {},  # plan.json
     "primary": {},  # `space` and `split` that the verdict is about
     "scores": (),  # the tables of results/evaluation
     "comparison": (),

@@ -1,6 +1,7 @@
 # Validates the config, and lists the cohort by names only.
 # It is parsed again by every job: nothing heavy is imported here.
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import yaml

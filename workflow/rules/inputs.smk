@@ -4,10 +4,16 @@
 FETCHED = [WEIGHTS[name] for name, row in NAMED.items() if sources.is_remote(row)]
 
 
+@lru_cache
+def read_included(path, changed):
+    """The rows of the subjects that are in; read once for each state of the file, for thousands of jobs ask."""
+    return [row for row in cohort.read_table(path) if row["included"] == "true"]
+
+
 def included(labelled=False):
     """The rows of the subjects that are in, once the checkpoint has read every status."""
-    rows = cohort.read_table(checkpoints.gather_cohort.get().output.cohort)
-    rows = [row for row in rows if row["included"] == "true"]
+    path = checkpoints.gather_cohort.get().output.cohort
+    rows = read_included(path, Path(path).stat().st_mtime_ns)
     return [row for row in rows if row["labels"] == "true" or not labelled]
 
 
@@ -78,6 +84,19 @@ def delivered_cells(wildcards):
         n="all",
         seed=wanted["seeds"][0],
     )
+
+
+def count_cells(wildcards):
+    """How many cells each source has in each task."""
+    return {
+        task: {source: len(cells(task, "{fold}", source=source)) for source in wanted["sources"]}
+        for task, wanted in config["experiment"].items()
+    }
+
+
+def planned(wildcards):
+    """The plan of the experiment, where there is anything to train."""
+    return rules.plan_experiment.output.plan if trained_cells(wildcards) else []
 
 
 def scored_cells(wildcards):

@@ -52,8 +52,38 @@ rule fetch_source:
         "../../scripts/fetch_source.py"
 
 
+rule plan_experiment:
+    input:
+        splits="results/splits.json",
+        cohort="results/cohort.tsv",
+        slices=per_subject("results/work/sub-{subject}/space-{space}/slices"),
+    output:
+        plan="results/plan.json",
+        words="results/plan.txt",
+    log:
+        "results/logs/plan_experiment.log",
+    benchmark:
+        "results/benchmarks/plan_experiment/all.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: config["train_network"]["threads"]
+    resources:
+        mem_mb=3500,
+        runtime=20,
+    params:
+        counts=count_cells,
+        backbones={name: row["backbone"] for name, row in NAMED.items()},
+        strategies=config["experiment"]["segmentation"]["strategies"],
+        options=config["train_network"],
+        code=digest("plan_experiment"),
+    script:
+        "../../scripts/plan_experiment.py"
+
+
 rule train_network:
     input:
+        # first of all, so that it is known before anything trains; another estimate trains nothing again
+        plan=ancient(rules.plan_experiment.output.plan),
         splits="results/splits.json",
         cohort="results/cohort.tsv",
         slices=per_subject("results/work/sub-{subject}/space-{space}/slices"),

@@ -38,6 +38,7 @@ rule write_report:
         comparison=rules.compare_strategies.output.comparison,
         times=rules.compare_strategies.output.times,
         cells=trained_cells,
+        plan=planned,
         candidates=candidate_records,
         figures=per_subject("results/figures/sub-{subject}/space-{space}"),
         templates=[

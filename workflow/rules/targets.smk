@@ -5,6 +5,7 @@ localrules:
     fetch_sources,
     preprocess,
     candidates,
+    plan,
     train,
     evaluate,
     report,
@@ -23,6 +24,17 @@ rule preprocess:
 rule candidates:
     input:
         candidate_records,
+
+
+rule plan:
+    input:
+        rules.plan_experiment.output.words,
+    log:
+        "results/logs/plan.log",
+    conda:
+        "../../envs/environment.yaml"
+    shell:
+        "tee {log} < {input}"
 
 
 rule train:

@@ -1,0 +1,123 @@
+"""What an experiment will cost, and what it can show: said before anything trains."""
+
+import time
+
+import numpy as np
+import torch
+
+from . import inference, networks, predictions, statistics, training
+from .strategies import Phase
+
+PROBED_STEPS = 4
+PROBED_SLICES = 32
+CONTROLS = ("scratch", "frozen-random")
+
+
+def plan_experiment(counts, split, slices, backbones, strategies, truths=None, **options):
+    """Time a few steps of training and some prediction on this machine, and foretell the experiment.
+
+    Parameters
+    ----------
+    counts : dict of str to dict of str to int
+        Task to source to its number of cells.
+    split : dict
+        `splits.json`.
+    slices, truths
+        As in `cells.train_cell`.
+    backbones : dict of str to str
+        Source to backbone.
+    strategies : list of str
+        Of segmentation; with the sources they make the family of comparisons with a verdict.
+    **options
+        `steps`, `batch` and `threads` of `training.train`.
+
+    Returns
+    -------
+    dict
+        `cells`: rows of `task`, `source`, `cells`, `seconds` (one cell from scratch, the dearest of the ordinary
+        strategies), `hours` (all of them, one after another) and `reason` (why nothing is trained, or empty);
+        `patients`, `folds`, `family`, `deviation` (assumed, of the paired Dice), `smallest_difference` (None: no
+        verdict can be given) and `words`.
+    """
+    rows = []
+    for task, sources in counts.items():
+        known = split["tasks"][task]
+        for source, cells in sources.items():
+            row = {"task": task, "source": source, "cells": cells, "reason": known["reason"]}
+            seconds = 0.0
+            if cells and known["trainable"]:
+                seconds = probe_cell(task, split, slices, backbones[source], truths, **options)
+            rows.append(row | {"seconds": round(seconds, 1), "hours": round(cells * seconds / 3600, 2)})
+    known = split["tasks"]["segmentation"]
+    patients = len({known["patients"][subject] for subject in known["subjects"]})
+    family = len(counts["segmentation"]) * len(set(strategies) - set(CONTROLS))
+    folds = len(known["folds"])
+    smallest = statistics.smallest_difference(patients, folds, family) if folds and family else np.inf
+    plan = {
+        "cells": rows,
+        "patients": patients,
+        "folds": folds,
+        "family": family,
+        "deviation": statistics.DEVIATION,
+        "smallest_difference": round(float(smallest), 3) if np.isfinite(smallest) else None,
+    }
+    return plan | {"words": describe_plan(plan)}
+
+
+def probe_cell(task, split, slices, backbone, truths, steps, batch, threads):
+    """Foretell the seconds of one cell that trains everything, from a few of its steps and slices."""
+    known = split["tasks"][task]
+    opened = predictions.open_task(split, {"task": task}, slices, truths)
+    fold = known["folds"][0]
+    cases = [opened.read(subject) for subject in fold["train"]]
+    with training.reproducible(0, threads):
+        build = networks.build_segmenter if task == "segmentation" else networks.build_classifier
+        network = build(backbone, len(cases[0]["channels"]), len(opened.outputs))
+        rates = {name: 1e-3 for name, _ in network.named_parameters()}
+        common = {"batch": batch, "threads": threads, "steps": PROBED_STEPS}
+        _, seconds = training.train(network, cases, (Phase(1.0, rates),), task, opened.shares, **common)
+    images = cases[0]["images"][:PROBED_SLICES][:, cases[0]["channels"]]
+    predict = inference.predict_volume if task == "segmentation" else inference.predict_slices
+    start = time.perf_counter()
+    with torch.inference_mode():
+        predict(network, images, threads=threads)
+    a_slice = (time.perf_counter() - start) / len(images)
+    tested = np.mean([len(opened.read(subject)["images"]) for subject in fold["test"]]) * len(fold["test"])
+    # the first step warms up
+    return float(np.median(np.diff(seconds)) * steps + a_slice * tested)
+
+
+def describe_plan(plan):
+    """Say a plan in plain words.
+
+    Parameters
+    ----------
+    plan : dict
+        As `plan_experiment` gives it.
+
+    Returns
+    -------
+    list of str
+    """
+    lines = []
+    for row in plan["cells"]:
+        if not row["seconds"]:
+            why = row["reason"] or "no strategy was asked for"
+            lines.append(f"{row['task']} from {row['source']}: nothing to train ({why})")
+            continue
+        lines.append(
+            f"{row['task']} from {row['source']}: {row['cells']} networks of about {row['seconds']:.0f} s, "
+            f"{row['hours']:.1f} h one after another; with k at a time, divide by k"
+        )
+    if plan["smallest_difference"] is None:
+        lines.append(
+            f"{plan['patients']} patients in {plan['folds']} folds and {plan['family']} comparisons: no verdict can be "
+            "given, whatever the difference; add patients or folds, or compare less"
+        )
+    else:
+        lines.append(
+            f"{plan['patients']} patients in {plan['folds']} folds and {plan['family']} comparisons: the smallest "
+            f"difference that 9 of 10 such studies find is {plan['smallest_difference']:.3f} of whole-tumour Dice, "
+            f"if the paired differences have a standard deviation of {plan['deviation']:g}"
+        )
+    return lines

@@ -1,0 +1,20 @@
+"""Say what the experiment will cost and what it can show, before anything trains."""
+
+from pathlib import Path
+
+from neurograft import images, logs, planning, tables
+
+logs.send_to_log(snakemake.log[0])
+split = images.read_json(snakemake.input.splits)
+target = split["tasks"]["classification"]["target"]
+plan = planning.plan_experiment(
+    snakemake.params.counts,
+    split,
+    {Path(folder).parents[1].name.removeprefix("sub-"): folder for folder in snakemake.input.slices},
+    snakemake.params.backbones,
+    snakemake.params.strategies,
+    truths={row["participant_id"]: row.get(target) for row in tables.read_table(snakemake.input.cohort)},
+    **snakemake.params.options,
+)
+images.write_json(snakemake.output.plan, plan)
+Path(snakemake.output.words).write_text("\n".join(plan["words"]) + "\n", encoding="utf-8")
