@@ -1,7 +1,6 @@
 """Scores on the native grid."""
 
 import itertools
-import time
 from pathlib import Path
 
 import nibabel as nib
@@ -83,9 +82,7 @@ def test_a_real_case_there_and_back_under_a_rotation():
     shape, affine = (190, 230, 190), np.diag([1.0, 1, 1, 1])
     affine[:3, 3] = -210, -20, -10
     given = {k: images.resample(v, shape, affine, np.linalg.inv(turned)) for k, v in perfect(labels).items()}
-    start = time.process_time()
     rows = evaluation.score_segmentation(CELL, "a", given, turned, labels, "brats2018")
-    assert time.process_time() - start < 6
     values = {(row["region"], row["metric"]): row["value"] for row in rows}
     assert values["WT", "dice"] > 0.97 and values["WT", "hd95"] <= 1
 
