@@ -1,5 +1,7 @@
 """A comparison of strategies that knows what it may say."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -131,3 +133,22 @@ def test_nothing_to_compare():
     assert comparison.compare_strategies(study(0.1, strategies=("lp-ft",))) == []
     pooled = [dict(row, subject="") for row in study(0.1)]
     assert comparison.compare_strategies(pooled) == []
+
+
+def test_scores_of_equal_strategies_from_several_sources_give_few_verdicts():
+    """A/A from rows of scores to verdicts: three sources by two strategies, a lucky run lifts all of its fold."""
+    rng = np.random.default_rng(0)
+    arms = [("a", "scratch"), *((source, strategy) for source in "abc" for strategy in ("fine-tune", "frozen"))]
+    wrong = 0
+    for _ in range(80):
+        level = rng.normal(0.8, 0.1, 15)
+        rows = []
+        for (source, strategy), seed in itertools.product(arms, range(2)):
+            values = level + rng.normal(0, 0.04, 5)[np.arange(15) % 5] + rng.normal(0, 0.05, 15)
+            cell = CELL | {"source": source, "strategy": strategy, "n": "8", "seed": seed}
+            measured = {"region": "WT", "metric": "dice"}
+            rows += [cell | measured | {"fold": k % 5, "subject": f"p{k}", "value": v} for k, v in enumerate(values)]
+        verdicts = [row["verdict"] for row in comparison.compare_strategies(rows) if row["verdict"]]
+        assert len(verdicts) == 6
+        wrong += any(verdict != "no evidence" for verdict in verdicts)
+    assert wrong / 80 <= 0.08

@@ -10,6 +10,7 @@ from neurograft import curves
 
 SIZES = np.array([2, 4, 8, 16, 32])
 CELL = {"task": "segmentation", "source": "s", "strategy": "fine-tune", "n": "4", "fold": 0, "seed": 0}
+CELL |= {"space": "MNI152", "split": "folds"}
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,6 +1,5 @@
 """Scores on the native grid."""
 
-import itertools
 from pathlib import Path
 
 import nibabel as nib
@@ -160,22 +159,3 @@ def test_times_to_a_set_dice():
     plain = evaluation.reach_times(CELL, [{"step": 1, "loss": 0.2}], [3.0])
     assert np.isnan(plain["steps_to_dice"]) and plain["seconds"] == 3
     assert evaluation.reach_times(CELL, [], [])["steps"] == 0
-
-
-def test_scores_of_equal_strategies_from_several_sources_give_few_verdicts():
-    """A/A from rows of scores to verdicts: three sources by two strategies, a lucky run lifts all of its fold."""
-    rng = np.random.default_rng(0)
-    arms = [("a", "scratch"), *((source, strategy) for source in "abc" for strategy in ("fine-tune", "frozen"))]
-    wrong = 0
-    for _ in range(80):
-        level = rng.normal(0.8, 0.1, 15)
-        rows = []
-        for (source, strategy), seed in itertools.product(arms, range(2)):
-            values = level + rng.normal(0, 0.04, 5)[np.arange(15) % 5] + rng.normal(0, 0.05, 15)
-            cell = {"task": "segmentation", "source": source, "strategy": strategy, "n": "8", "seed": seed}
-            measured = {"region": "WT", "metric": "dice"}
-            rows += [cell | measured | {"fold": k % 5, "subject": f"p{k}", "value": v} for k, v in enumerate(values)]
-        verdicts = [row["verdict"] for row in evaluation.compare_strategies(rows) if row["verdict"]]
-        assert len(verdicts) == 6
-        wrong += any(verdict != "no evidence" for verdict in verdicts)
-    assert wrong / 80 <= 0.08

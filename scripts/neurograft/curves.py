@@ -1,7 +1,7 @@
 """What transfer buys besides accuracy: labels, time, less overfitting, less loss at another site.
 
 Every number is over patients, seeds averaged inside a patient before. None carries a verdict: the primary family of
-comparisons does (`evaluation.compare_strategies`); these have intervals, warnings or refusals.
+comparisons does (`comparison.compare_strategies`); these have intervals, warnings or refusals.
 """
 
 import numpy as np
