@@ -47,7 +47,7 @@ def plan_experiment(counts, split, slices, backbones, strategies, truths=None, *
             seconds = 0.0
             if cells and known["trainable"]:
                 seconds = probe_cell(task, split, slices, backbones[source], truths, **options)
-            rows.append(row | {"seconds": round(seconds, 1), "hours": round(cells * seconds / 3600, 2)})
+            rows.append(row | {"seconds": round(seconds, 1), "hours": round(cells * seconds / 3600, 3)})
     known = split["tasks"]["segmentation"]
     patients = len({known["patients"][subject] for subject in known["subjects"]})
     family = len(counts["segmentation"]) * len(set(strategies) - set(CONTROLS))
@@ -105,19 +105,20 @@ def describe_plan(plan):
             why = row["reason"] or "no strategy was asked for"
             lines.append(f"{row['task']} from {row['source']}: nothing to train ({why})")
             continue
+        hours = row["hours"]
+        together = f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min"
         lines.append(
             f"{row['task']} from {row['source']}: {row['cells']} networks of about {row['seconds']:.0f} s, "
-            f"{row['hours']:.1f} h one after another; with k at a time, divide by k"
+            f"{together} one after another; with k at a time, divide by k"
         )
+    design = f"{plan['patients']} patients in {plan['folds']} folds, {plan['family']} to be compared with scratch"
     if plan["smallest_difference"] is None:
         lines.append(
-            f"{plan['patients']} patients in {plan['folds']} folds and {plan['family']} comparisons: no verdict can be "
-            "given, whatever the difference; add patients or folds, or compare less"
+            f"{design}: no verdict can be given, whatever the difference; add patients or folds, or compare less"
         )
     else:
         lines.append(
-            f"{plan['patients']} patients in {plan['folds']} folds and {plan['family']} comparisons: the smallest "
-            f"difference that 9 of 10 such studies find is {plan['smallest_difference']:.3f} of whole-tumour Dice, "
-            f"if the paired differences have a standard deviation of {plan['deviation']:g}"
+            f"{design}: the smallest difference that 9 of 10 such studies find is {plan['smallest_difference']:.3f} of "
+            f"whole-tumour Dice, if the paired differences have a standard deviation of {plan['deviation']:g}"
         )
     return lines

@@ -89,7 +89,7 @@ def delivered_cells(wildcards):
 def count_cells(wildcards):
     """How many cells each source has in each task."""
     return {
-        task: {source: len(cells(task, "{fold}", source=source)) for source in wanted["sources"]}
+        task: {source: len(cells(task, rules.train_network.output[0], source=source)) for source in wanted["sources"]}
         for task, wanted in config["experiment"].items()
     }
 
