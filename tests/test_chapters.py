@@ -59,7 +59,7 @@ def test_measures_have_readable_names():
 def test_an_empty_run_has_empty_chapters():
     assert chapters.tell_quality([]) == {"panels": [], "marked": []}
     assert chapters.tell_training([], []) == {"tasks": [], "times": [], "dice": None, "falling": []}
-    assert chapters.tell_comparison([]) == {"forests": [], "table": [], "verdicts": []}
+    assert not any(chapters.tell_comparison([]).values())
     assert chapters.tell_results([]) == chapters.choose_overlays([], "lp-ft", {}) == []
     assert chapters.tell_runtimes([]) == ""
     empty = chapters.tell_candidates({})
@@ -211,6 +211,12 @@ def test_a_forest_writes_the_numbers_and_shows_a_missing_one_as_missing():
     # a mark for each mean, and one band, for what the only row with a verdict cannot show
     assert len(list(drawing.iter("polygon"))) + len(list(drawing.iter("circle"))) == 2
     assert len(list(drawing.iter("rect"))) == 1
+
+
+def test_only_transductive_arms_call_for_the_warning(run):
+    rows = [row for row in run["comparison"] if row["strategy"] == "lp-ft"]
+    assert not chapters.tell_comparison(rows)["transductive"]
+    assert chapters.tell_comparison([*rows, rows[0] | {"strategy": "dann"}])["transductive"]
 
 
 def test_overlays_are_best_median_and_worst_and_then_the_unlabelled():

@@ -186,3 +186,9 @@ def test_deployment_adds_up_the_steps_of_one_subject():
     words = claims(runtimes=runtimes)["Faster deployment"]["found"]
     assert words == f"Preparing one subject {2 * len(wording.PREPROCESSING)} s (medians)."
     assert all((SCRIPTS / f"{rule}.py").exists() for rule in wording.PREPROCESSING)
+
+
+def test_arms_that_saw_target_images_say_so():
+    assert wording.arm({"strategy": "adabn", "source": "a"}) == "adabn from a (transductive)"
+    assert wording.arm({"strategy": "lp-ft", "source": "a"}) == "lp-ft from a"
+    assert wording.arm({"strategy": "frozen-random", "source": "a"}) == "frozen-random"

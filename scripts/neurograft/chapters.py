@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from neurograft import charts, guidance, summaries, wording
 from neurograft.metrics import METRICS
+from neurograft.settings import TRANSDUCTIVE
 from neurograft.summaries import number, yes
 
 DELIVERED_SHOWN = 3
@@ -237,7 +238,8 @@ def tell_comparison(comparison):
          "sentence": wording.comparison_sentence(row, comparison)}
         for row in summaries.primary_rows(comparison)
     ]  # fmt: skip
-    return {"forests": forests, "table": table, "verdicts": verdicts}
+    transductive = any(row["strategy"] in TRANSDUCTIVE for row in comparison)
+    return {"forests": forests, "table": table, "verdicts": verdicts, "transductive": transductive}
 
 
 def _note(row):
