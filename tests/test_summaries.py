@@ -159,3 +159,18 @@ def test_every_strategy_has_a_place_and_an_unknown_one_comes_last():
     names = ["zebra", *strategies.STRATEGIES, "apple"]
     assert sorted(names, key=summaries.place)[0] == "scratch"
     assert sorted(names, key=summaries.place)[-2:] == ["apple", "zebra"]
+
+
+def test_the_delivered_source_is_not_the_first_by_name():
+    row = {
+        "task": "segmentation",
+        "strategy": "lp-ft",
+        "n": "all",
+        "fold": 0,
+        "seed": 0,
+        "region": "WT",
+        "metric": "dice",
+    }
+    scores = [row | {"source": name, "subject": "p", "value": value} for name, value in (("a", 0.2), ("b", 0.9))]
+    assert summaries.delivered_means(scores, "lp-ft", "b") == {"p": 0.9}
+    assert summaries.delivered_means(scores, "frozen", "b") == {}

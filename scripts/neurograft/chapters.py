@@ -251,14 +251,14 @@ def _note(row):
     return f"{mean:+.3f}{ends} {row['verdict']}".strip().replace("-", "\N{MINUS SIGN}")
 
 
-def choose_overlays(scores, strategy, pictures):
+def choose_overlays(scores, strategy, pictures, source=""):
     """Choose subjects to show by rule, not by looks: best, median and worst whole-tumour Dice, then unlabelled ones.
 
     Parameters
     ----------
     scores : list of dict
-    strategy : str
-        The delivered one.
+    strategy, source : str
+        The delivered ones.
     pictures : dict of str to dict
         Subject to picture names.
 
@@ -267,8 +267,7 @@ def choose_overlays(scores, strategy, pictures):
     list of (str, str)
         Subject and why it is shown.
     """
-    means = summaries.patient_means(scores, "segmentation", "WT", "dice")
-    own = next((found for key, found in means.items() if key[2] == strategy), {})
+    own = summaries.delivered_means(scores, strategy, source)
     own = {subject: value for subject, value in own.items() if "segmentation" in pictures.get(subject, {})}
     ranked = sorted(own, key=own.get)
     shown = {}

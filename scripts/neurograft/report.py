@@ -53,6 +53,8 @@ def write_report(folder, cohort, config=None, simulated=False, title=TITLE, temp
         # other spaces and splits answer other questions: their rows must not mix with these
         run[name] = [row for row in run[name] if all(row[key] == value for key, value in run["primary"].items())]
     run |= {"strategy": run["config"].get("deliver", {}).get("strategy", "")}
+    # the first source is the delivered one
+    run |= {"source": next(iter(run["config"].get("experiment", {}).get("segmentation", {}).get("sources", [])), "")}
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -123,25 +125,24 @@ def _index_context(run):
         "results": chapters.tell_results(pooled),
         "comparison": chapters.tell_comparison(comparison),
         "claims": wording.list_claims(comparison, pooled, run["times"], run["cells"], run["runtimes"]),
-        "overlays": chapters.choose_overlays(scores, run["strategy"], run["pictures"]),
+        "overlays": chapters.choose_overlays(scores, run["strategy"], run["pictures"], run["source"]),
         "subjects": _subject_rows(run),
         "paragraphs": paragraphs,
         "references": references,
         "runtimes": chapters.tell_runtimes(run["runtimes"]),
         "splits_hash": splits.get("hash", ""),
     }
-    return run | found | {"tiles": _tiles(flow, pooled, run["strategy"]), "attention": _attention(found)}
+    return run | found | {"tiles": _tiles(flow, pooled, run["strategy"], run["source"]), "attention": _attention(found)}
 
 
-def _tiles(flow, scores, strategy):
+def _tiles(flow, scores, strategy, source):
     """Choose the few numbers that stand at the top."""
     tiles = [
         (str(flow["found"]), "subjects found"),
         (str(flow["included"]), "included"),
         (str(flow["labelled"]), "with labels"),
     ]
-    means = summaries.patient_means(scores, "segmentation", "WT", "dice")
-    own = next((found for key, found in means.items() if key[2] == strategy), None)
+    own = summaries.delivered_means(scores, strategy, source)
     if own:
         found = summaries.mean_interval(own.values())
         tiles.append((f"{found['mean']:.3f}", f"mean whole-tumour Dice of {strategy}, unseen patients"))
@@ -178,8 +179,7 @@ def _subject_rows(run):
     """Give the rows of the table of subjects."""
     cohort = run["cohort"]
     by_subject = {str(row["subject"]): row for row in run["quality"]}
-    means = summaries.patient_means(run["scores"], "segmentation", "WT", "dice")
-    dice = next((found for key, found in means.items() if key[2] == run["strategy"]), {})
+    dice = summaries.delivered_means(run["scores"], run["strategy"], run["source"])
     extra = [column for column in dict.fromkeys(key for row in cohort for key in row) if column not in FIXED]
     rows = []
     for row in cohort:

@@ -89,6 +89,12 @@ def pool_patients(scores, splits):
     return [row | {"subject": owners.get(row["task"], {}).get(row["subject"], row["subject"])} for row in scores]
 
 
+def delivered_means(scores, strategy, source=""):
+    """Give subject to whole-tumour Dice of the delivered strategy and source (any source, where none is named)."""
+    means = patient_means(scores, "segmentation", "WT", "dice")
+    return next((found for key, found in means.items() if key[2] == strategy and source in ("", key[1])), {})
+
+
 def mean_interval(values):
     """Give mean, ends of the 95 % t interval over patients (None below two), median, spread, count."""
     values = np.asarray(list(values), float)
