@@ -64,6 +64,8 @@ rule plan_experiment:
         "results/logs/plan_experiment.log",
     benchmark:
         "results/benchmarks/plan_experiment/all.tsv"
+    # before the trainings, which do not depend on it: another estimate trains nothing again
+    priority: 1
     conda:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
@@ -82,8 +84,6 @@ rule plan_experiment:
 
 rule train_network:
     input:
-        # first of all, so that it is known before anything trains; another estimate trains nothing again
-        plan=ancient(rules.plan_experiment.output.plan),
         splits="results/splits.json",
         cohort="results/cohort.tsv",
         slices=per_subject("results/work/sub-{subject}/space-{space}/slices"),
