@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from neurograft import charts, guidance, summaries, wording
 from neurograft.metrics import METRICS
-from neurograft.settings import TRANSDUCTIVE
+from neurograft.settings import CONTROLS, TRANSDUCTIVE
 from neurograft.summaries import number, yes
 
 DELIVERED_SHOWN = 3
@@ -190,7 +190,7 @@ def _patients_chart(means, columns, task):
     share = columns[0][1] not in ("hd95", "volume-error")
     low = max(0.0, math.floor(10 * min(everything) - 0.3) / 10) if share else 0.0
     high = 1.0 if share else max(everything)
-    colours = {name: charts.GREY for name in summaries.CONTROLS}
+    colours = {name: charts.GREY for name in CONTROLS}
     title = (
         f"{name_measure(*columns[0])} of every patient, n = {next(k[3] for k in arms if summaries.size(k[3]) == most)}"
     )
@@ -204,7 +204,7 @@ def tell_comparison(comparison):
     for row in comparison:
         if row["metric"] in ("dice", "balanced-accuracy", "auc"):
             groups[(row["task"], row["region"] or "", row["metric"], row["against"], str(row["n"]))].append(row)
-    controls = summaries.CONTROLS.index
+    controls = CONTROLS.index
     order = sorted(
         groups,
         key=lambda k: (k[0] != "segmentation", -summaries.size(k[4]), regions.get(k[1], 9), k[2], controls(k[3])),

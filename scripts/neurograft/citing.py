@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from neurograft.summaries import CONTROLS
+from neurograft.settings import CONTROLS
 
 REFERENCES = {
     "valverde": (

@@ -9,8 +9,8 @@ import pandas as pd
 from . import statistics
 from .evaluation import CELL, SCORES
 from .metrics import METRICS
+from .settings import CONTROLS
 
-CONTROLS = ("scratch", "frozen-random")
 PRIMARY = {"task": "segmentation", "region": "WT", "metric": "dice"}
 # what two arms of a comparison share
 WITHIN = ("task", "space", "split", "n")

@@ -3,14 +3,14 @@
 import time
 
 import numpy as np
-import torch
 
-from . import inference, networks, predictions, statistics, training
+from . import inference, predictions, statistics, training
+from .cells import BUILDERS
+from .settings import CONTROLS
 from .strategies import Phase
 
 PROBED_STEPS = 4
 PROBED_SLICES = 32
-CONTROLS = ("scratch", "frozen-random")
 
 
 def plan_experiment(counts, split, slices, backbones, strategies, truths=None, **options):
@@ -71,18 +71,16 @@ def probe_cell(task, split, slices, backbone, truths, steps, batch, threads):
     fold = known["folds"][0]
     cases = [opened.read(subject) for subject in fold["train"]]
     with training.reproducible(0, threads):
-        build = networks.build_segmenter if task == "segmentation" else networks.build_classifier
-        network = build(backbone, len(cases[0]["channels"]), len(opened.outputs))
+        network = BUILDERS[task](backbone, len(cases[0]["channels"]), len(opened.outputs))
         rates = {name: 1e-3 for name, _ in network.named_parameters()}
         common = {"batch": batch, "threads": threads, "steps": PROBED_STEPS}
         _, seconds = training.train(network, cases, (Phase(1.0, rates),), task, opened.shares, **common)
     images = cases[0]["images"][:PROBED_SLICES][:, cases[0]["channels"]]
     predict = inference.predict_volume if task == "segmentation" else inference.predict_slices
     start = time.perf_counter()
-    with torch.inference_mode():
-        predict(network, images, threads=threads)
+    predict(network, images, threads=threads)
     a_slice = (time.perf_counter() - start) / len(images)
-    tested = np.mean([len(opened.read(subject)["images"]) for subject in fold["test"]]) * len(fold["test"])
+    tested = sum(len(opened.read(subject, labelled=False)["images"]) for subject in fold["test"])
     # the first step warms up
     return float(np.median(np.diff(seconds)) * steps + a_slice * tested)
 

@@ -4,6 +4,7 @@ from math import comb
 
 import numpy as np
 from scipy import optimize, stats
+from sklearn.metrics import roc_auc_score
 
 from . import statistics
 
@@ -57,9 +58,8 @@ def membership_inference(members, outsiders, seed=0):
 
 def area_under_curve(members, outsiders):
     """Chance that a member has more confidence than an outsider, ties by half (Mann-Whitney)."""
-    ranks = stats.rankdata(np.concatenate([members, outsiders]))[: len(members)]
-    count = len(members)
-    return float((ranks.sum() - count * (count + 1) / 2) / (count * len(outsiders)))
+    inside = np.arange(len(members) + len(outsiders)) < len(members)
+    return float(roc_auc_score(inside, np.concatenate([members, outsiders])))
 
 
 def auc_interval(area, positives, negatives):

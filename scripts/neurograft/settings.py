@@ -5,6 +5,8 @@ import difflib
 
 from .sources import forbids_sharing
 
+# the arms that every other one is held against
+CONTROLS = ("scratch", "frozen-random")
 # strategies that see images of the target's patients; named here too, since `strategies` imports torch
 TRANSDUCTIVE = ("adabn", "coral", "dann")
 

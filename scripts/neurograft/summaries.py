@@ -6,7 +6,8 @@ from collections import defaultdict
 import numpy as np
 from scipy.special import stdtrit
 
-CONTROLS = ("scratch", "frozen-random")
+from neurograft.settings import CONTROLS
+
 VERDICTS = ("helps", "hurts", "no evidence", "refused", "not converged")
 ORDER = (
     *("scratch", "frozen-random", "frozen", "last-layers", "gradual", "fine-tune", "lp-ft", "discriminative", "l2-sp"),

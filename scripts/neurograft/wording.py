@@ -1,7 +1,7 @@
 """What the report says in plain words: the verdict, the comparisons, the claims, how to read quality."""
 
 from neurograft import summaries
-from neurograft.settings import TRANSDUCTIVE
+from neurograft.settings import CONTROLS, TRANSDUCTIVE
 from neurograft.summaries import number
 
 MARKS = {"helps": "▲", "hurts": "▼", "no evidence": "●", "refused": "■", "not converged": "◇", "nothing": "○"}
@@ -25,7 +25,7 @@ def interval(row, digits=3, unit=""):
 
 def arm(row):
     """Name a strategy and its source, and say of one that adapts to target images that it does."""
-    if row["strategy"] in summaries.CONTROLS:
+    if row["strategy"] in CONTROLS:
         return row["strategy"]
     return f"{row['strategy']} from {row['source']}" + " (transductive)" * (row["strategy"] in TRANSDUCTIVE)
 

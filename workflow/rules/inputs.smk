@@ -42,7 +42,7 @@ def cells(task, pattern, **fixed):
     spans = {"task": task, "source": wanted["sources"], "strategy": wanted["strategies"], "n": wanted["n"]}
     spans |= {"seed": wanted["seeds"], "split": wanted["splits"]}
     spans |= {"space": dict.fromkeys(SPACES[space] for space in wanted["spaces"])} | fixed
-    splits = [spans.pop("split")] if isinstance(spans["split"], str) else spans.pop("split")
+    splits = spans.pop("split")
     return [
         path for split in splits for path in expand(pattern, split=split, fold=range(count_folds(split, rows)), **spans)
     ]
@@ -80,7 +80,7 @@ def delivered_cells(wildcards):
         source=wanted["sources"][0],
         strategy=DELIVERED,
         space=SPACE,
-        split="folds",
+        split=["folds"],
         n="all",
         seed=wanted["seeds"][0],
     )
