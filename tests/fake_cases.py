@@ -1,7 +1,17 @@
-"""Two made-up patients to train on, as `cells` would read them."""
+"""Two made-up patients to train on, as `cells` would read them, and the address of a cell."""
 
 import numpy as np
 
+CELL = {
+    "task": "segmentation",
+    "source": "efficientnet-lite0",
+    "strategy": "lp-ft",
+    "space": "MNI152",
+    "split": "folds",
+    "n": "all",
+    "fold": 1,
+    "seed": 0,
+}
 # stratum of slices to its share of a batch
 SHARES = {"tumour": 0.67, "rest": 0.33}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fake_cases import CELL
 
 from neurograft import cells, sources, splits
 
@@ -56,17 +57,7 @@ def freeze(split):
 
 def cell(**changes):
     """The address of a cell."""
-    start = {
-        "task": "segmentation",
-        "source": "efficientnet-lite0",
-        "strategy": "lp-ft",
-        "space": "MNI152",
-        "split": "folds",
-        "n": "all",
-        "fold": 1,
-        "seed": 0,
-    }
-    return start | changes
+    return CELL | changes
 
 
 def train(folder, cohort, address, **options):

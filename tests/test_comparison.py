@@ -4,19 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
+from fake_cases import CELL
 
 from neurograft import comparison
-
-CELL = {
-    "task": "segmentation",
-    "source": "s1",
-    "strategy": "lp-ft",
-    "space": "MNI152",
-    "split": "folds",
-    "n": "all",
-    "fold": 1,
-    "seed": 0,
-}
 
 
 def study(gain, patients=10, folds=5, strategies=("scratch", "frozen-random", "lp-ft"), seeds=2, noise=0.02, seed=0):

@@ -5,20 +5,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from fake_cases import CELL
 
 from neurograft import evaluation, images, metrics
 
 BRATS = Path(__file__).parents[2] / "shared/data/brats18"
-CELL = {
-    "task": "segmentation",
-    "source": "s1",
-    "strategy": "lp-ft",
-    "space": "MNI152",
-    "split": "folds",
-    "n": "all",
-    "fold": 1,
-    "seed": 0,
-}
 
 
 def labels_image(scheme_values=(1, 2, 4)):
