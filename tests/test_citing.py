@@ -114,6 +114,13 @@ def test_every_choice_of_a_method_is_named():
         assert f"It was trained {words}." in told(*run)
 
 
+def test_a_variant_is_told_with_what_differs():
+    variants = {"last-layers-2": {"method": "last-layers", "k": 2}}
+    spans = {"segmentation": {"strategies": ["scratch", "last-layers-2"]}}
+    run = configured(trained=["segmentation"], experiment=spans, variants=variants)
+    assert f"{citing.STRATEGIES['last-layers'][0]} (last-layers-2: k 2)" in told(*run)
+
+
 def test_the_template_is_only_claimed_where_there_was_one():
     mni = citing.REFERENCES["mni"][1]
     assert mni in dois(*configured())

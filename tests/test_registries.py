@@ -45,6 +45,15 @@ def test_every_strategy_has_its_rates_order_and_words():
     names = list(strategies.STRATEGIES)
     assert names == list(strategies.RATES) == list(summaries.ORDER) == list(citing.STRATEGIES)
     assert set(settings.TRANSDUCTIVE) < set(names)
+    assert {*settings.CONTROLS, *settings.PARAMETERS} == set(names)
+    methods = SCHEMA["variants"]["additionalProperties"]["properties"]["method"]["enum"]
+    assert methods == list(settings.PARAMETERS)
+
+
+def test_every_parameter_that_a_variant_may_set_is_one_of_its_strategy():
+    for name, known in settings.PARAMETERS.items():
+        code = strategies.STRATEGIES[name].__code__
+        assert set(known) == set(code.co_varnames[1 : code.co_argcount]), name
 
 
 def test_every_source_has_a_backbone_of_its_dimensions():

@@ -104,6 +104,40 @@ def test_an_unknown_target_is_named_with_the_columns_there_are():
     settings.check_target("diagnosis", {"phantom001": {"columns": {}}})
 
 
+def test_a_variant_may_stand_where_a_strategy_stands():
+    config = {"dataset": {"layout": "phantom"}, "variants": {"last-layers-2": {"method": "last-layers", "k": 2}}}
+    config["experiment"] = {"segmentation": {"strategies": ["scratch", "last-layers-2"]}}
+    config["deliver"] = {"strategy": "last-layers-2"}
+    found = settings.resolve_config(config, SCHEMA)
+    settings.check_variants(found["variants"])
+    settings.check_experiment(found["experiment"], "last-layers-2", {"efficientnet-lite0": {}})
+    with pytest.raises(settings.SettingsError, match="choose one of: .*last-layers-2"):
+        settings.resolve_config(config | {"deliver": {"strategy": "last-layers-3"}}, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("variants", "says"),
+    [
+        ({"mine": {"method": "lora"}}, "name it lora-SOMETHING"),
+        ({"lp-ft": {"method": "lp-ft"}}, "name it lp-ft-SOMETHING"),
+        ({"frozen-random-2": {"method": "frozen"}}, "name it frozen-SOMETHING"),
+        ({"fine-tune-2": {"method": "fine-tune", "k": 2}}, "has no parameter 'k'; it has encoder, top"),
+        ({"lora-odd": {"method": "lora", "rank": 2.5}}, "rank is 2.5; it takes a whole number"),
+    ],
+)
+def test_a_mistaken_variant_is_one_line(variants, says):
+    with pytest.raises(settings.SettingsError) as caught:
+        settings.check_variants(variants)
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_variant_stands_for_its_strategy():
+    assert settings.base_strategy("coral-strong") == "coral"
+    assert settings.base_strategy("frozen-random") == "frozen-random"
+    assert settings.base_strategy("frozen-slow") == "frozen"
+    assert settings.base_strategy("zebra") == "zebra"
+
+
 def _objects(schema, path=()):
     """Walk every object of the schema."""
     if schema.get("type") == "object":
@@ -114,6 +148,9 @@ def _objects(schema, path=()):
 
 def test_every_object_is_closed_and_every_key_is_explained():
     for path, block in _objects(SCHEMA):
+        if "properties" not in block:  # names that the user gives
+            assert "propertyNames" in block, path
+            continue
         assert block["additionalProperties"] is False, path
         for key, inner in block["properties"].items():
             assert inner.get("description"), (path, key)
@@ -123,7 +160,7 @@ def test_every_object_is_closed_and_every_key_is_explained():
 def _leaves(schema, path=()):
     """Walk every key that holds a value."""
     for key, inner in schema["properties"].items():
-        if inner.get("type") == "object":
+        if "properties" in inner:
             yield from _leaves(inner, (*path, key))
         else:
             yield ".".join((*path, key)), inner

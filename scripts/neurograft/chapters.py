@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from neurograft import charts, guidance, summaries, wording
 from neurograft.metrics import METRICS
-from neurograft.settings import CONTROLS, TRANSDUCTIVE
+from neurograft.settings import CONTROLS, TRANSDUCTIVE, base_strategy
 from neurograft.summaries import number, yes
 
 DELIVERED_SHOWN = 3
@@ -238,7 +238,7 @@ def tell_comparison(comparison):
          "sentence": wording.comparison_sentence(row, comparison)}
         for row in summaries.primary_rows(comparison)
     ]  # fmt: skip
-    transductive = any(row["strategy"] in TRANSDUCTIVE for row in comparison)
+    transductive = any(base_strategy(row["strategy"]) in TRANSDUCTIVE for row in comparison)
     return {"forests": forests, "table": table, "verdicts": verdicts, "transductive": transductive}
 
 

@@ -238,7 +238,7 @@ def _training(cite, config, trained):
         sentences.append(cite(f"{network} on axial slices of {', '.join(known.get('sequences', []))}, its encoder "
                               f"{encoder} {', '.join(span.get('sources', []))}, was trained for {task}.",
                               *keys, *span.get("sources", [])))  # fmt: skip
-        ways = [STRATEGIES.get(name, (name, ())) for name in span["strategies"]]
+        ways = [_way(name, config.get("variants", {})) for name in span["strategies"]]
         more = [key for _, found in ways for key in found]
         sentences.append(cite("It was trained " + "; ".join(words for words, _ in ways) + ".", *more))
     steps = (
@@ -248,6 +248,14 @@ def _training(cite, config, trained):
     )
     sentences.append(cite(f"All strategies shared input, augmentation and {steps}, without early stopping."))
     return sentences
+
+
+def _way(name, variants):
+    """Words and references of a strategy, or of a variant with what differs in it."""
+    row = variants.get(name, {"method": name})
+    words, keys = STRATEGIES.get(row["method"], (row["method"], ()))
+    differs = ", ".join(f"{key} {value:g}" for key, value in row.items() if key != "method")
+    return f"{words} ({name}: {differs})" if differs else words, keys
 
 
 def _evaluation(cite, scheme, trained):

@@ -9,6 +9,20 @@ from .sources import forbids_sharing
 CONTROLS = ("scratch", "frozen-random")
 # strategies that see images of the target's patients; named here too, since `strategies` imports torch
 TRANSDUCTIVE = ("adabn", "coral", "dann")
+# what a variant of a strategy may set; the controls have no variants, or there would be no one control
+PARAMETERS = {
+    "frozen": ("top",),
+    "last-layers": ("encoder", "top", "k"),
+    "gradual": ("encoder", "top"),
+    "fine-tune": ("encoder", "top"),
+    "lp-ft": ("encoder", "top", "later_top"),
+    "discriminative": ("top", "xi"),
+    "l2-sp": ("encoder", "top", "alpha", "beta"),
+    "lora": ("factors", "top", "rank"),
+    "adabn": ("encoder", "top"),
+    "coral": ("encoder", "top", "weight"),
+    "dann": ("encoder", "top", "weight"),
+}
 
 
 class SettingsError(ValueError):
@@ -39,6 +53,7 @@ def resolve_config(config, schema):
     from jsonschema.exceptions import best_match
 
     config = _fill(copy.deepcopy(config), schema)
+    schema = _allow_variants(schema, config.get("variants"))
     mistake = best_match(Draft202012Validator(schema).iter_errors(config))
     if mistake is not None:
         raise SettingsError(_explain(mistake))
@@ -70,7 +85,7 @@ def check_experiment(experiment, delivered, sources, between=None):
                 known = ", ".join(sources)
                 raise SettingsError(f"config: experiment.{task}.sources names '{source}'; sources.tsv has: {known}")
     segmentation = experiment["segmentation"]
-    if delivered in TRANSDUCTIVE:
+    if base_strategy(delivered) in TRANSDUCTIVE:
         raise SettingsError(
             f"config: deliver.strategy is '{delivered}', whose networks were adapted to images of test patients: "
             "deliver one that was not"
@@ -91,6 +106,38 @@ def check_experiment(experiment, delivered, sources, between=None):
         raise SettingsError("config: the split 'between' needs split_cohort.between: {train: [SITE], test: [SITE]}")
     if all(sides) and set(sides[0]) & set(sides[1]):
         raise SettingsError(f"config: split_cohort.between trains and tests on {sorted(set(sides[0]) & set(sides[1]))}")
+
+
+def check_variants(variants):
+    """Check the named variants of strategies.
+
+    Parameters
+    ----------
+    variants : dict of str to dict
+        The config's block `variants`: name to `method` and the parameters that differ.
+
+    Raises
+    ------
+    SettingsError
+        One line for the first mistake found.
+    """
+    for name, row in variants.items():
+        method = row["method"]
+        if not name.startswith(f"{method}-") or base_strategy(name) != method:
+            raise SettingsError(f"config: variants.{name} is a variant of {method}: name it {method}-SOMETHING")
+        wrong = sorted(set(row) - {"method", *PARAMETERS[method]})
+        if wrong:
+            known = ", ".join(PARAMETERS[method])
+            raise SettingsError(f"config: variants.{name}: {method} has no parameter '{wrong[0]}'; it has {known}")
+        for key in ("k", "rank"):
+            if not isinstance(row.get(key, 1), int):
+                raise SettingsError(f"config: variants.{name}.{key} is {row[key]}; it takes a whole number")
+
+
+def base_strategy(name):
+    """Give the strategy that a name stands for: its own, or that of a variant, whose name begins with it."""
+    known = (*CONTROLS, *PARAMETERS)
+    return max((one for one in known if name == one or name.startswith(f"{one}-")), key=len, default=name)
 
 
 def check_sources(experiment, sources, publish):
@@ -158,6 +205,19 @@ def _fill(value, schema):
         if key in value:
             value[key] = _fill(value[key], inner)
     return value
+
+
+def _allow_variants(schema, variants):
+    """Give the schema with the config's own strategies beside those that it lists."""
+    names = list(variants) if isinstance(variants, dict) else []
+    if not names:
+        return schema
+    schema = copy.deepcopy(schema)
+    blocks = schema["properties"]
+    lists = [task["properties"]["strategies"]["items"] for task in blocks["experiment"]["properties"].values()]
+    for place in (*lists, blocks["deliver"]["properties"]["strategy"]):
+        place["enum"] += names
+    return schema
 
 
 def _explain(mistake):

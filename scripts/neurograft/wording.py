@@ -1,7 +1,7 @@
 """What the report says in plain words: the verdict, the comparisons, the claims, how to read quality."""
 
 from neurograft import summaries
-from neurograft.settings import CONTROLS, TRANSDUCTIVE
+from neurograft.settings import CONTROLS, TRANSDUCTIVE, base_strategy
 from neurograft.summaries import number
 
 MARKS = {"helps": "▲", "hurts": "▼", "no evidence": "●", "refused": "■", "not converged": "◇", "nothing": "○"}
@@ -27,7 +27,9 @@ def arm(row):
     """Name a strategy and its source, and say of one that adapts to target images that it does."""
     if row["strategy"] in CONTROLS:
         return row["strategy"]
-    return f"{row['strategy']} from {row['source']}" + " (transductive)" * (row["strategy"] in TRANSDUCTIVE)
+    return f"{row['strategy']} from {row['source']}" + " (transductive)" * (
+        base_strategy(row["strategy"]) in TRANSDUCTIVE
+    )
 
 
 def comparison_sentence(row, comparison):

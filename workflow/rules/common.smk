@@ -15,6 +15,7 @@ try:
     with open(f"{workflow.basedir}/workflow/schemas/config.schema.yaml") as schema:
         config.update(settings.resolve_config(config, yaml.safe_load(schema)))
     SOURCES = sources.read_sources(f"{workflow.basedir}/config/sources.tsv")
+    settings.check_variants(config["variants"])
     settings.check_experiment(
         config["experiment"], config["deliver"]["strategy"], SOURCES, config["split_cohort"]["between"]
     )

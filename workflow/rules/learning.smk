@@ -105,6 +105,8 @@ rule train_network:
     params:
         # what training goes by: another licence or citation trains nothing again
         source=lambda wildcards: {name: SOURCES[wildcards.source][name] for name in ("backbone", "sha256")},
+        # its own row alone: another variant trains nothing again
+        variants=lambda wildcards: {name: row for name, row in config["variants"].items() if name == wildcards.strategy},
         delivered=lambda wildcards: (wildcards.strategy, wildcards.space, wildcards.split)
         == (DELIVERED, SPACE, "folds"),
         options=config["train_network"],
