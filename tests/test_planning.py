@@ -37,6 +37,7 @@ def test_cells_hours_and_the_smallest_difference(cohort):
     assert second["seconds"] == 0 and second["reason"] == "fewer than 2 classes"
     assert (plan["patients"], plan["folds"], plan["family"]) == (12, 4, 1)
     assert plan["smallest_difference"] == pytest.approx(statistics.smallest_difference(12, 4, 1), abs=5e-4)
+    assert {(row["patients"], row["folds"], row["family"]) for row in plan["error_rates"]} == {(12, 4, 1)}
     assert (
         "8 networks" in plan["words"][0]
         and " min one after another" in plan["words"][0]
@@ -52,5 +53,5 @@ def test_ten_times_the_steps_take_longer(cohort):
 
 def test_only_controls_have_no_verdict_to_plan_for(cohort):
     plan = foretell(cohort, strategies=["scratch", "frozen-random"])
-    assert plan["family"] == 0 and plan["smallest_difference"] is None
+    assert plan["family"] == 0 and plan["smallest_difference"] is None and plan["error_rates"] == []
     assert "no verdict can be given" in plan["words"][2]

@@ -29,9 +29,9 @@ def simulate(rng, patients, folds, skew, shared, delta=0.0, studies=STUDIES, see
     return delta + own + runs[:, fold] + noise, fold
 
 
-def conclude(values, folds, family):
+def conclude(values, folds, family, draws=1000):
     """Everything that is printed of every study; the verdict with Bonferroni, Holm's strictest step."""
-    compared = [statistics.paired_comparison(one, folds, family) for one in values]
+    compared = [statistics.paired_comparison(one, folds, family, draws) for one in values]
     verdicts = [statistics.judge(one, min(1, one["p"] * family), family)[0] for one in compared]
     return compared, np.array(verdicts)
 
@@ -41,8 +41,7 @@ SHAPES = [(8, 4, 1), (10, 5, 1), (10, 5, 3), (12, 3, 1), (15, 5, 2), (40, 5, 1)]
 
 @pytest.mark.parametrize("patients, folds, family", SHAPES)
 @pytest.mark.parametrize("skew, shared", [(0, 0), (0, 0.5), (2, 0.3)])
-def test_simulated_studies_are_judged_rightly(patients, folds, family, skew, shared, monkeypatch):
-    monkeypatch.setattr(statistics, "DRAWS", 1000)  # enough for a p of 0.05, a hundredth of the time
+def test_simulated_studies_are_judged_rightly(patients, folds, family, skew, shared):
     rng = np.random.default_rng(11)
     values, fold = simulate(rng, patients, folds, skew, shared)
     compared, verdicts = conclude(values, fold, family)
@@ -89,30 +88,24 @@ def family_of_six(rng, patients, folds, skew, shared, studies):
 
 @pytest.mark.parametrize("patients, folds", [(10, 5), (20, 5), (40, 5), (20, 3)])
 @pytest.mark.parametrize("skew, shared", [(1, 0.3), (0, 0.5)])
-def test_a_family_of_several_sources_has_few_false_verdicts(patients, folds, skew, shared, monkeypatch):
-    monkeypatch.setattr(statistics, "EXACT_UP_TO", 10)
-    monkeypatch.setattr(statistics, "DRAWS", 1000)
+def test_a_family_of_several_sources_has_few_false_verdicts(patients, folds, skew, shared):
     families, fold = family_of_six(np.random.default_rng(7), patients, folds, skew, shared, 250)
     wrong = 0
     for study in families:
-        compared = [statistics.paired_comparison(one, fold, 6) for one in study]
+        compared = [statistics.paired_comparison(one, fold, 6, draws=1000) for one in study]
         adjusted = statistics.holm([one["p"] for one in compared])
         wrong += any(statistics.judge(*pair, 6)[0] != "no evidence" for pair in zip(compared, adjusted))
     assert wrong / len(families) <= 0.08
 
 
-def test_the_sign_flip_test_alone_would_not_hold_in_that_family(monkeypatch):
-    monkeypatch.setattr(statistics, "EXACT_UP_TO", 10)
-    monkeypatch.setattr(statistics, "DRAWS", 1000)
+def test_the_sign_flip_test_alone_would_not_hold_in_that_family():
     families, _ = family_of_six(np.random.default_rng(7), 40, 5, 0, 0.5, 100)
-    adjusted = [statistics.holm([statistics.sign_flip(one) for one in study]) for study in families]
+    adjusted = [statistics.holm([statistics.sign_flip(one, draws=1000) for one in study]) for study in families]
     assert np.mean(np.min(adjusted, axis=1) < 0.05) > 0.2
 
 
 @pytest.mark.parametrize("patients, folds, family", [(10, 5, 1), (20, 5, 3), (40, 4, 6)])
-def test_the_difference_planned_for_is_found(patients, folds, family, monkeypatch):
-    monkeypatch.setattr(statistics, "EXACT_UP_TO", 10)
-    monkeypatch.setattr(statistics, "DRAWS", 2000)
+def test_the_difference_planned_for_is_found(patients, folds, family):
     planned = statistics.smallest_difference(patients, folds, family)
     rng = np.random.default_rng(1)
     fold = np.arange(patients) % folds
@@ -145,12 +138,13 @@ def test_sign_flip_counts_every_sign(values):
     assert statistics.sign_flip(np.array(values, float)) == pytest.approx(np.mean(np.array(sums) >= abs(sum(values))))
 
 
-def test_drawn_signs_agree_with_all_signs(monkeypatch):
-    values = np.random.default_rng(2).normal(0.3, 1, 14)
+def test_drawn_signs_agree_with_all_signs():
+    values = np.random.default_rng(2).normal(0.3, 1, 20)
     exact = statistics.sign_flip(values)
-    monkeypatch.setattr(statistics, "EXACT_UP_TO", 5)
-    drawn = statistics.sign_flip(values)
-    assert drawn == pytest.approx(exact, abs=0.005) and drawn == statistics.sign_flip(values)
+    assert exact * 2**19 == pytest.approx(round(exact * 2**19))  # up to 20 patients every sign is counted
+    drawn = statistics.sign_flip(values, draws=60_000)
+    assert drawn != exact and drawn == statistics.sign_flip(values, draws=60_000)
+    assert drawn == pytest.approx(exact, abs=0.005)
     assert statistics.sign_flip(np.ones(30)) == pytest.approx(1 / (statistics.DRAWS + 1))
 
 

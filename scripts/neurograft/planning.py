@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from . import inference, predictions, statistics, training
+from . import error_rates, inference, predictions, statistics, training
 from .cells import BUILDERS
 from .settings import CONTROLS
 from .strategies import Phase
@@ -37,7 +37,7 @@ def plan_experiment(counts, split, slices, backbones, strategies, truths=None, *
         `cells`: rows of `task`, `source`, `cells`, `seconds` (one cell from scratch, the dearest of the ordinary
         strategies), `hours` (all of them, one after another) and `reason` (why nothing is trained, or empty);
         `patients`, `folds`, `family`, `deviation` (assumed, of the paired Dice), `smallest_difference` (None: no
-        verdict can be given) and `words`.
+        verdict can be given), `error_rates` (`error_rates.tabulate_error_rates` of this design) and `words`.
     """
     rows = []
     for task, sources in counts.items():
@@ -60,6 +60,7 @@ def plan_experiment(counts, split, slices, backbones, strategies, truths=None, *
         "family": family,
         "deviation": statistics.DEVIATION,
         "smallest_difference": round(float(smallest), 3) if np.isfinite(smallest) else None,
+        "error_rates": error_rates.tabulate_error_rates(patients, folds, family) if folds and family else [],
     }
     return plan | {"words": describe_plan(plan)}
 

@@ -20,6 +20,8 @@ with 6 patients and a skewness of 2 it is 91 %. Folds share training patients, w
 for (Bengio and Grandvalet 2004).
 """
 
+from functools import lru_cache
+
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
@@ -27,13 +29,13 @@ LEVEL = 0.95
 ALPHA = 0.05
 POWER = 0.90
 FEWEST_FOLDS = 3
-EXACT_UP_TO = 20
 DRAWS = 100_000
+EXACT = 16  # all signs, where they are no more than so many times the signs drawn otherwise
 DEVIATION = 0.15
 PLANNED_STUDIES = 1000
 
 
-def paired_comparison(differences, folds=None, family=1):
+def paired_comparison(differences, folds=None, family=1, draws=DRAWS):
     """Summarise the paired differences of two strategies over patients.
 
     Parameters
@@ -44,6 +46,8 @@ def paired_comparison(differences, folds=None, family=1):
         The fold that each patient was tested in; without it every patient stands alone.
     family : int
         How many comparisons share the error rate; it enters only `detectable`.
+    draws : int
+        As in `sign_flip`.
 
     Returns
     -------
@@ -67,7 +71,7 @@ def paired_comparison(differences, folds=None, family=1):
         "mean": mean,
         "low": float(mean - half),
         "high": float(mean + half),
-        "p": paired_p(differences, folds),
+        "p": paired_p(differences, folds, draws),
         "detectable": detectable_difference(differences, folds, family),
     }
 
@@ -103,7 +107,7 @@ def _standard_errors(differences, folds):
     return errors
 
 
-def paired_p(differences, folds):
+def paired_p(differences, folds, draws=DRAWS):
     """Two-sided p of a mean of 0: the largest of the sign-flip test's and of both t tests'.
 
     Parameters
@@ -111,26 +115,29 @@ def paired_p(differences, folds):
     differences : ndarray, shape (patients,)
     folds : ndarray of int, shape (patients,)
         As in `standard_error`.
+    draws : int
+        As in `sign_flip`.
 
     Returns
     -------
     float
     """
-    values = [sign_flip(differences)]
+    values = [sign_flip(differences, draws)]
     for error, freedom in _standard_errors(differences, folds):
         if error > 0:
             values.append(2 * float(stdtr(freedom, -abs(differences.mean()) / error)))
     return max(values)
 
 
-def sign_flip(differences):
+def sign_flip(differences, draws=DRAWS):
     """Two-sided p of the paired sign-flip (Fisher-Pitman) test of a mean of 0.
-
-    All 2^n signs up to `EXACT_UP_TO` patients, beyond that `DRAWS` drawn from a fixed seed.
 
     Parameters
     ----------
     differences : ndarray, shape (patients,)
+    draws : int
+        Signs drawn, from a fixed seed, where all 2^n are more than `EXACT` times as many; that is above 20
+        patients, unless fewer are drawn to save time in simulations.
 
     Returns
     -------
@@ -140,14 +147,19 @@ def sign_flip(differences):
     differences = np.asarray(differences, float)
     # a hair below the observed sum, so that equal sums count as equal whatever the rounding
     observed = abs(differences.sum()) - 1e-9 * np.abs(differences).sum()
-    if len(differences) <= EXACT_UP_TO:
+    if 2.0 ** len(differences) <= EXACT * draws:
         sums = differences[:1]  # its sign is held: the other half is the mirror image
         for value in differences[1:]:
             sums = np.concatenate([sums + value, sums - value])
         return float(np.mean(np.abs(sums) >= observed))
-    signs = np.random.default_rng(0).integers(0, 2, (DRAWS, len(differences)), dtype=np.int8)
-    sums = 2 * (signs @ differences) - differences.sum()
-    return float((1 + np.count_nonzero(np.abs(sums) >= observed)) / (1 + DRAWS))
+    sums = 2 * (_draw_signs(draws, len(differences)) @ differences) - differences.sum()
+    return float((1 + np.count_nonzero(np.abs(sums) >= observed)) / (1 + draws))
+
+
+@lru_cache(maxsize=1)
+def _draw_signs(draws, count):
+    """Draw which differences keep their sign; the same for every test of a size."""
+    return np.random.default_rng(0).integers(0, 2, (draws, count), dtype=np.int8)
 
 
 def detectable_difference(differences, folds, family=1):
