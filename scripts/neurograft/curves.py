@@ -210,8 +210,8 @@ def train_test_gaps(cells):
         warning = bool(gap > WIDE_GAP and gap > 2 * error)
         reason = (
             f"overfitted: {cell['strategy']} from {cell['source']}, n = {cell['n']}, {cell['task']} in "
-            f"{cell['space']}, {cell['split']} {cell['fold']}, seed {cell['seed']}: {measure} {train.mean():.2f} on its "
-            f"{len(train)} training patients, {test.mean():.2f} on {len(test)} test patients"
+            f"{cell['space']}, {cell['split']} {cell['fold']}, seed {cell['seed']}: {measure} {train.mean():.2f} on "
+            f"its {len(train)} training patients, {test.mean():.2f} on {len(test)} test patients"
         )
         rows.append(
             {name: cell[name] for name in CELL}
