@@ -32,7 +32,8 @@ def read_results(files, benchmarks):
     ----------
     files : object with attributes
         Paths `cohort`, `quality`, `splits`, `scores`, `comparison`, `times`, `plan` (or nothing), and the tables of
-        `assessment`; lists of paths `cells`, `candidates` (records in `.../sub-X/space-S/`) and `figures` (folders in `.../sub-X/`).
+        `assessment.COLUMNS`; lists of paths `cells`, `candidates` (records in `.../sub-X/space-S/`) and `figures`
+        (folders in `.../sub-X/`).
     benchmarks : str or Path
         Folder of Snakemake's benchmark files.
 
