@@ -52,16 +52,7 @@ def write_cell(folder, cell, train, test, noise=0.01, leak=0.0, arrival=20, seco
     return folder
 
 
-def run(
-    root,
-    strategies=("scratch", "frozen"),
-    numbers=("all",),
-    split="folds",
-    source="s",
-    quality=None,
-    owner=SITES,
-    **options,
-):
+def run(root, strategies=("scratch", "frozen"), numbers=("all",), split="folds", source="s", quality=None, **options):
     """Write the cells of an experiment; give their folders and the scores that `quality` makes."""
     folders, scores = [], []
     owner = options.get("owner", SITES)
