@@ -42,8 +42,8 @@ def score_patients(scores, patients):
 def save_labels(means, sizes):
     """Say how many labelled patients each arm saves against scratch (`curves.labels_saved`).
 
-    Takes arms measured with two numbers of patients or more. `all` counts as the median number of training patients
-    of its cells, which in stratified folds differ by one.
+    Takes arms measured with two numbers of patients or more. `all` counts as the largest number of training patients
+    of its folds, which differ by one where they are stratified.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def save_labels(means, sizes):
     """
     rows = []
     for (task, space, split), group in means.groupby(["task", "space", "split"], sort=False):
-        known = {n: int(np.median(sizes[task, space, split, n])) for n in dict.fromkeys(group["n"])}
+        known = {n: max(sizes[task, space, split, n]) for n in dict.fromkeys(group["n"])}
         group = group.assign(size=group["n"].map(known))
         wide = group.pivot_table(index="patient", columns=["strategy", "source", "size"], values="value", sort=False)
         folds = group.drop_duplicates("patient").set_index("patient")["fold"].reindex(wide.index).to_numpy(str)
