@@ -76,3 +76,37 @@ def test_canvas_holds_all_but_a_rim(sizes):
     canvas = batches.canvas_size(sizes)
     assert all(n % 32 == 0 for n in canvas)
     assert all(canvas[axis] + 8 >= size[axis] for size in sizes for axis in (0, 1))
+
+
+def numbered(strata, count=40):
+    """A patient whose slices hold their own number."""
+    images = np.ones((count, 1, 32, 32)) * np.arange(count)[:, None, None, None]
+    return {"images": images, "channels": [0], "classes": np.arange(count), "strata": strata}
+
+
+def test_fixed_slices_are_half_of_each_stratum_as_they_are():
+    case = make_case(3, (20, 40, 32))
+    images, masks = batches.draw_fixed(case, 8)
+    assert images.shape == (8, 2, 32, 32) and masks.shape == (8, 1, 32, 32)
+    assert masks.any((1, 2, 3)).sum() == 4
+    assert all(torch.equal(a, b) for a, b in zip(batches.draw_fixed(case, 8), (images, masks)))
+    wide, _ = batches.draw_fixed(case, 8, size=(64, 32))
+    known = torch.from_numpy(case["images"][:, 1:]).float()
+    assert all((known == one[:, 12:52]).all((1, 2, 3)).any() for one in wide)
+
+
+@budget(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=4), st.integers(1, 30))
+def test_fixed_slices_are_shared_out_evenly_and_never_twice(sizes, count):
+    starts = np.cumsum([0, *sizes])
+    strata = {str(k): np.arange(start, start + size) for k, (start, size) in enumerate(zip(starts, sizes))}
+    if not sum(sizes):
+        with pytest.raises(ValueError, match="no slice"):
+            batches.draw_fixed(numbered(strata), count)
+        return
+    images, numbers = batches.draw_fixed(numbered(strata), count)
+    assert torch.equal(images[:, 0, 0, 0].long(), numbers)
+    assert len(set(numbers.tolist())) == len(numbers) == min(count, sum(sizes))
+    taken = [sum(int(z) in own for z in numbers) for own in strata.values()]
+    # a stratum gives less than another only where it has no more
+    assert all(taken[k] >= max(taken) - 1 or taken[k] == sizes[k] for k in range(len(sizes)))

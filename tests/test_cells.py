@@ -15,6 +15,7 @@ from neurograft import cells, sources, splits
 TABLE = Path(__file__).parents[1] / "config/sources.tsv"
 SOURCE = sources.read_sources(TABLE)["efficientnet-lite0"]
 QUICK = {"steps": 3, "batch": 4}
+RECORDS = {"manifest.json", "history.tsv", "seconds.tsv", "layers.tsv", "features.tsv", "fit.tsv"}
 
 
 def write_slices(folder, seed, labelled=True):
@@ -91,8 +92,7 @@ def test_releases_with_other_label_values_train_the_same_network(cohort, segment
 
 def test_segmentation_cell_writes_what_others_read(segmented):
     folder, manifest = segmented
-    names = {"manifest.json", "history.tsv", "seconds.tsv", "sub-p1.npz", "sub-u0.npz", "weights.pt"}
-    assert {path.name for path in folder.iterdir()} == names
+    assert {path.name for path in folder.iterdir()} == RECORDS | {"sub-p1.npz", "sub-u0.npz", "weights.pt"}
     assert json.loads((folder / "manifest.json").read_text()) == manifest
     assert manifest["trained"] and manifest["train"] == ["p0", "p2", "p3", "p4"] and manifest["subjects"] == 4
     assert manifest["test"] == ["p1"] and manifest["unlabelled"] == ["u0"]
@@ -198,6 +198,16 @@ def test_a_patient_in_two_roles_stops_before_training(cohort, tmp_path):
     assert not (tmp_path / "cell").exists()
 
 
+def test_both_trainings_of_a_transductive_cell_are_timed(tmp_path):
+    """What two halves of the target cost, not what the first did; a training that is shared counts once."""
+    first, second = (
+        {"network": None, "history": [{"step": 1}, {"step": 2}], "seconds": [s, 2 * s]} for s in (1.0, 5.0)
+    )
+    for made, times in (([first, second], ["6.0", "12.0"]), ([first, dict(first)], ["1.0", "2.0"])):
+        cells._write_training(tmp_path, made, keep_weights=False)
+        assert [row["seconds"] for row in read_tsv(tmp_path / "seconds.tsv")] == times
+
+
 def test_wrong_weights_stop_the_cell_and_leave_nothing(cohort, tmp_path):
     slices, split = cohort
     wrong = tmp_path / "weights.pth"
@@ -228,7 +238,9 @@ def test_each_half_is_predicted_by_the_network_that_saw_the_other(cohort, tmp_pa
     assert manifest["train"] == ["p2", "p3", "p4"] and manifest["unlabelled"] == []
     found = {path.name for path in (tmp_path / "cell").iterdir()}
     both = {"sub-p0.npz", "sub-p1.npz"} if task == "segmentation" else {"predictions.tsv"}
-    assert found == {"manifest.json", "history.tsv", "seconds.tsv", "weights.pt", *both}
+    assert found == RECORDS | {"weights.pt", *both}
+    fit = read_tsv(tmp_path / "cell" / "fit.tsv")
+    assert [(row["subject"], row["role"]) for row in fit[2:]] == [("p4", "train"), ("p0", "test"), ("p1", "test")]
     assert len(read_tsv(tmp_path / "cell" / "history.tsv")) == QUICK["steps"]
 
 

@@ -154,35 +154,43 @@ def test_time_that_cannot_be_told():
     assert np.isnan(curves.time_saved(run("scratch", [0.6] * 3), never)["dice"])
 
 
-def scored(values):
-    """Rows of `scores.tsv` of the cell."""
-    return [
-        CELL | {"subject": f"p{k}", "region": "WT", "metric": "dice", "value": str(value)}
-        for k, value in enumerate(values)
-    ]
+def fitted(train, test, **changes):
+    """A cell with its fit to training and test patients."""
+    sides = [("train", value) for value in train] + [("test", value) for value in test]
+    fit = [{"subject": f"p{k}", "role": role, "dice": str(value)} for k, (role, value) in enumerate(sides)]
+    return CELL | {"fit": fit} | changes
 
 
 @pytest.mark.parametrize(
     "train, test, warning",
     [
-        (0.95, [0.70, 0.72, 0.68, 0.71], True),
-        (0.95, [0.90, 0.91, 0.92, 0.89], False),  # narrow
-        (0.95, [0.10, 0.99, 0.98, 0.97], False),  # wide, but one patient's doing
-        (0.95, [0.50], False),  # one patient shows nothing
+        ([0.95, 0.94, 0.96], [0.70, 0.72, 0.68, 0.71], True),
+        ([0.95, 0.94, 0.96], [0.90, 0.91, 0.92, 0.89], False),  # narrow
+        ([0.95, 0.94, 0.96], [0.10, 0.99, 0.98, 0.97], False),  # wide, but one patient's doing
+        ([0.99, 0.98, 0.20, 0.99], [0.60, 0.61, 0.62, 0.59], False),  # as wide, but training's spread is larger
+        ([0.95, 0.94, 0.96], [0.50], False),  # one patient shows nothing
+        ([0.95], [0.50, 0.51], False),
+        ([0.50, 0.51], [0.95, 0.94], False),  # the other way round
     ],
 )
 def test_overfitting_is_warned_of(train, test, warning):
-    cell = CELL | {"history": [{"step": k, "train_dice": str(train)} for k in range(20)]}
-    (row,) = curves.train_test_gaps([cell], scored(test))
-    assert row["gap"] == pytest.approx(train - np.mean(test)) and row["patients"] == len(test)
+    (row,) = curves.train_test_gaps([fitted(train, test)])
+    assert row["gap"] == pytest.approx(np.mean(train) - np.mean(test)) and row["patients"] == len(test)
     assert row["warning"] is warning and bool(row["reason"]) is warning
 
 
-def test_cells_without_both_sides_have_no_gap():
-    cell = CELL | {"history": [{"step": 1, "train_dice": "0.9"}]}
-    other = cell | {"fold": 1}
-    assert len(curves.train_test_gaps([cell, other], scored([0.8]))) == 1
-    assert curves.train_test_gaps([CELL | {"history": [{"step": 1, "loss": 1}]}], scored([0.8])) == []
+def test_a_warning_names_its_cell():
+    wide = fitted([0.95, 0.95], [0.5, 0.52], fold=3, seed=7, strategy="lora")
+    _, row = curves.train_test_gaps([fitted([0.9, 0.9], [0.9, 0.9]), wide])
+    for word in ("lora from s", "n = 4", "folds 3", "seed 7", "0.95", "0.51"):
+        assert word in row["reason"]
+
+
+def test_gaps_of_classifiers_are_of_accuracy_and_cells_without_both_sides_have_none():
+    fit = [{"subject": "a", "role": "train", "accuracy": "1.0"}, {"subject": "b", "role": "test", "accuracy": "0.75"}]
+    (row,) = curves.train_test_gaps([CELL | {"task": "classification", "fit": fit}])
+    assert (row["train"], row["test"], row["gap"]) == (1, 0.75, 0.25)
+    assert curves.train_test_gaps([fitted([0.9], []), fitted([], [0.9])]) == []
 
 
 def test_generalisation_drop():

@@ -17,11 +17,21 @@ from browser import CHROMIUM, dump
 from test_downloads import serve
 from test_report import CHAPTERS
 
-from neurograft import images, phantom, tables
+from neurograft import assessment, images, phantom, tables
 
 ROOT = Path(__file__).parents[1]
 # times are the only thing that two runs may not share
-TIMES = ("benchmarks", "logs", "report", "seconds.tsv", "times.tsv", "figures", "plan.json", "plan.txt")
+TIMES = (
+    "benchmarks",
+    "logs",
+    "report",
+    "seconds.tsv",
+    "times.tsv",
+    "time_saved.tsv",
+    "figures",
+    "plan.json",
+    "plan.txt",
+)
 
 
 def snakemake(folder, *arguments, targets=(), check=True, repository=ROOT):
@@ -81,6 +91,11 @@ def test_every_promised_output_is_there(finished):
     plan = json.loads((results / "plan.json").read_text())
     assert [row["cells"] for row in plan["cells"]] == [4, 4] and plan["smallest_difference"] is None
     for name in ("scores", "comparison", "times"):
+        assert rows(results / "evaluation" / f"{name}.tsv"), name
+    for name, columns in assessment.COLUMNS.items():
+        header = (results / "evaluation" / f"{name}.tsv").read_text().splitlines()[0]
+        assert header.split("\t") == list(columns), name
+    for name in ("time_saved", "overfitting", "layers", "features", "privacy", "fairness"):
         assert rows(results / "evaluation" / f"{name}.tsv"), name
     assert (results / "report/index.html").stat().st_size < 15e6
 

@@ -46,18 +46,60 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True):
         for name in random.choice(names, size=batch, p=odds / odds.sum()):
             case = holders[name][random.integers(len(holders[name]))]
             chosen.append((case, random.choice(case["strata"][name])))
-        images = torch.from_numpy(
-            np.stack([fit(case["images"][z][case["channels"]], size) for case, z in chosen])
-        ).float()
-        masks = targets = None
-        if "labels" in chosen[0][0]:
-            masks = [case["regions"][fit(case["labels"][z], size)] for case, z in chosen]
-            masks = torch.from_numpy(np.stack(masks)).permute(0, 3, 1, 2).float()
-        if "classes" in chosen[0][0]:
-            targets = torch.tensor([int(case["classes"][z]) for case, z in chosen])
+        images, targets = _read(chosen, size)
         if augmented:
+            masks = targets if targets is not None and targets.ndim == images.ndim else None
             images, masks = augment(images, masks, generator)
-        yield images, masks if targets is None else targets
+            targets = targets if masks is None else masks
+        yield images, targets
+
+
+def draw_fixed(case, count, size=None):
+    """Give the same slices of a case again and again, unaugmented: what networks are compared on.
+
+    As many of each stratum as of any other, evenly over its slices in their order; where one has fewer, the
+    others make up for it.
+
+    Parameters
+    ----------
+    case : dict
+    count : int
+        Slices; a case that has fewer gives all of its own.
+    size : tuple of int, optional
+        Of the canvas; by default `canvas_size` of this case.
+
+    Returns
+    -------
+    images : Tensor, shape (slices, C, X, Y)
+    targets : Tensor or None
+        As in `draw_batches`.
+
+    Raises
+    ------
+    ValueError
+        If no stratum has a slice.
+    """
+    strata = sorted((np.sort(np.asarray(slices, int)) for slices in case["strata"].values()), key=len)
+    chosen = []
+    for left, slices in zip(range(len(strata), 0, -1), strata):
+        # the smaller strata come first, so that what they lack is shared among the rest
+        take = min(len(slices), -(-(count - len(chosen)) // left))
+        chosen += slices[((np.arange(take) + 0.5) * len(slices) / max(take, 1)).astype(int)].tolist()
+    if not chosen:
+        raise ValueError("this patient has no slice to draw")
+    return _read([(case, z) for z in chosen], size or case_canvas([case]))
+
+
+def _read(chosen, size):
+    """Read (case, slice) pairs: images and, where the cases have them, region masks or classes."""
+    images = np.stack([fit(case["images"][z][case["channels"]], size) for case, z in chosen])
+    targets = None
+    if "classes" in chosen[0][0]:
+        targets = torch.tensor([int(case["classes"][z]) for case, z in chosen])
+    elif "labels" in chosen[0][0]:
+        masks = np.stack([case["regions"][fit(case["labels"][z], size)] for case, z in chosen])
+        targets = torch.from_numpy(masks).permute(0, 3, 1, 2).float()
+    return torch.from_numpy(images).float(), targets
 
 
 def augment(images, masks, generator):

@@ -5,7 +5,8 @@ report read:
 
 manifest.json     what was trained, on whom, from what; `trained` false and `reason` where it could not be
 history.tsv       step, phase, loss, train_dice or train_accuracy, rate; of the first network where there are two
-seconds.tsv       step, seconds, of the same: the only file with times
+seconds.tsv       step, seconds, of all trainings of the cell together: the only file with times
+layers.tsv, features.tsv, fit.tsv   what training changed, and the fit to training and test patients (`records`)
 sub-X.npz         segmentation: an array for each region, uint8 (0 to 255 for 0 to 1), on the brain's `box` of
                   the grid of its space, and `box`
 predictions.tsv   classification: subject, slice (on the grid of its space; empty where the patient is the unit),
@@ -20,7 +21,7 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
-from . import images, memory, networks, predictions, settings, sources, strategies, tables, training
+from . import images, memory, networks, predictions, records, settings, sources, strategies, tables, training
 from .roles import Untrainable, assign_roles, share_target
 
 OPTIONS = {"steps": 400, "batch": 16, "threads": 1}
@@ -81,7 +82,9 @@ def train_cell(
             made = _train_rounds(manifest, task, roles, rounds, (source, weights), options, variants)
             predicting = {subject: each["network"] for each in made for subject in each["predicts"]}
             predictions.write_predictions(part, cell["task"], task, predicting, roles, options["threads"])
-            _write_training(part, made[0], keep_weights)
+            _write_training(part, made, keep_weights)
+            count = records.count_inputs(options, split["tasks"][cell["task"]]["subjects"])
+            records.write_records(part, cell["task"], task.read, made, roles, count, options["threads"])
             manifest |= _describe(made, roles) | {"outputs": task.outputs, **options}
         except Untrainable as reason:
             manifest["reason"] = str(reason)
@@ -140,10 +143,11 @@ def _train(cell, task, cases, targets, source, options, variants):
             row, weights = source
             loaded = networks.load_source(network, sources.load_weights(weights, row["sha256"]))
             inherited = set(strategies.split_parameters(network)[0]) - {f"encoder.{name}" for name in loaded["missing"]}
-        if plan.prepare:
-            plan.prepare(network)
         if plan.estimate_norms:
             training.estimate_norms(network, cases, **drawing)
+        before = copy.deepcopy(network)
+        if plan.prepare:
+            plan.prepare(network)
         network.to(training.device())
         extra = plan.extra(network, inherited) if plan.extra else None
         history, seconds = training.train(
@@ -163,15 +167,18 @@ def _train(cell, task, cases, targets, source, options, variants):
         if plan.finish:
             plan.finish(network)
     facts = {"network": network, "plan": plan, "loaded": loaded, "sizes": sizes, "drawing": drawing}
-    return facts | {"history": history, "seconds": seconds}
+    return facts | {"before": before, "history": history, "seconds": seconds}
 
 
-def _write_training(part, trained, keep_weights):
-    """Write the history, the times and, where asked for, the weights of one training."""
-    history, seconds = trained["history"], trained["seconds"]
-    tables.write_table(part / "history.tsv", history)
-    times = [{"step": row["step"], "seconds": value} for row, value in zip(history, seconds, strict=True)]
-    tables.write_table(part / "seconds.tsv", times)
+def _write_training(part, made, keep_weights):
+    """Write the history and, where asked for, the weights of the first training, and the times of all together."""
+    trained = made[0]
+    tables.write_table(part / "history.tsv", trained["history"])
+    # a training that several rounds share is one object, and counts once
+    runs = {id(each["seconds"]): each["seconds"] for each in made}.values()
+    times = [sum(each) for each in zip(*runs, strict=True)]
+    rows = [{"step": row["step"], "seconds": value} for row, value in zip(trained["history"], times, strict=True)]
+    tables.write_table(part / "seconds.tsv", rows)
     if keep_weights:
         state = trained["network"].state_dict()
         torch.save({name: value.cpu() for name, value in state.items()}, part / "weights.pt")

@@ -7,7 +7,7 @@ comparisons does (`comparison.compare_strategies`); these have intervals, warnin
 import numpy as np
 from scipy.special import stdtrit
 
-from . import statistics, summaries
+from . import statistics
 from .evaluation import CELL, reach_times
 
 FEWEST_PATIENTS = 6
@@ -178,45 +178,45 @@ def time_saved(scratch, transferred, window=WINDOW):
     return row
 
 
-def train_test_gaps(cells, scores, region="WT"):
-    """Tabulate each cell's gap between training and test Dice, and warn where it is wide.
+def train_test_gaps(cells):
+    """Tabulate each cell's gap between its training and its test patients, and warn where it is wide.
 
-    A warning: the gap is above `WIDE_GAP` and above two standard errors of the mean over the test patients. The
-    two sides are not the same measure (batches of slices rich in tumour against whole patients), so read the gap
-    against that of scratch in the same fold, which has the same handicap.
+    Both sides are one measure, of the finished network on the same kind of fixed inputs (`records`). A warning: the
+    gap is above `WIDE_GAP` and above two standard errors of the difference of the two means.
 
     Parameters
     ----------
     cells : list of dict
-        Manifests with `history`.
-    scores : list of dict
-        Rows of `scores.tsv`.
-    region : str
+        `CELL`, and `fit`: the rows of `fit.tsv`.
 
     Returns
     -------
     list of dict
-        A row for each cell with both sides: `CELL`, `train`, `test` (mean over test patients), `patients`, `gap`,
-        `warning` (bool), `reason`.
+        A row for each cell with both sides: `CELL`, `train` and `test` (means over patients, of Dice or accuracy),
+        `patients` (tested), `gap`, `warning` (bool), `reason`: the warning in words, or nothing.
     """
-    tests = {}
-    for row in scores:
-        if (row["region"], row["metric"]) == (region, "dice") and row["subject"]:
-            tests.setdefault(tuple(str(row[name]) for name in CELL), []).append(float(row["value"]))
     rows = []
     for cell in cells:
-        values = np.array(tests.get(tuple(str(cell[name]) for name in CELL), []))
-        train = list(summaries.final_train_dice([cell]).values())
-        if not len(values) or not train:
+        measure = "dice" if cell["task"] == "segmentation" else "accuracy"
+        train, test = (
+            np.array([float(row[measure]) for row in cell["fit"] if row["role"] == role]) for role in ("train", "test")
+        )
+        if not len(train) or not len(test):
             continue
-        gap = train[0] - values.mean()
-        error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.inf
+        gap = float(train.mean() - test.mean())
+        # one patient shows no spread, so no gap can stand out
+        fewest = min(len(train), len(test))
+        error = np.sqrt(sum(side.var(ddof=1) / len(side) for side in (train, test))) if fewest > 1 else np.inf
         warning = bool(gap > WIDE_GAP and gap > 2 * error)
-        reason = f"training Dice {gap:.2f} above test Dice: overfitted" if warning else ""
+        reason = (
+            f"overfitted: {cell['strategy']} from {cell['source']}, n = {cell['n']}, {cell['task']} in "
+            f"{cell['space']}, {cell['split']} {cell['fold']}, seed {cell['seed']}: {measure} {train.mean():.2f} on "
+            f"its {len(train)} training patients, {test.mean():.2f} on {len(test)} test patients"
+        )
         rows.append(
             {name: cell[name] for name in CELL}
-            | {"train": train[0], "test": float(values.mean()), "patients": len(values), "gap": float(gap)}
-            | {"warning": warning, "reason": reason}
+            | {"train": float(train.mean()), "test": float(test.mean()), "patients": len(test), "gap": gap}
+            | {"warning": warning, "reason": reason if warning else ""}
         )
     return rows
 

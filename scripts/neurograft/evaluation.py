@@ -11,6 +11,8 @@ from .metrics import METRICS
 from .regions import labels_from_regions, region_masks
 
 CELL = ("task", "source", "strategy", "space", "split", "n", "fold", "seed")
+# an arm of the experiment: the cells that differ by fold and seed alone
+ARM = tuple(name for name in CELL if name not in ("fold", "seed"))
 
 
 def score_segmentation(cell, subject, probabilities, transform, labels, scheme):

@@ -31,8 +31,9 @@ def read_results(files, benchmarks):
     Parameters
     ----------
     files : object with attributes
-        Paths `cohort`, `quality`, `splits`, `scores`, `comparison`, `times`, `plan` (or nothing); lists of paths
-        `cells`, `candidates` (records in `.../sub-X/space-S/`) and `figures` (folders in `.../sub-X/`).
+        Paths `cohort`, `quality`, `splits`, `scores`, `comparison`, `times`, `plan` (or nothing), and the tables of
+        `assessment.COLUMNS`; lists of paths `cells`, `candidates` (records in `.../sub-X/space-S/`) and `figures`
+        (folders in `.../sub-X/`).
     benchmarks : str or Path
         Folder of Snakemake's benchmark files.
 
@@ -44,6 +45,14 @@ def read_results(files, benchmarks):
     shown = {name: tables.read_table(getattr(files, name)) for name in ("cohort", "quality", "scores", "times")}
     return shown | {
         "comparison": tables.read_table(files.comparison),
+        "labels_saved": tables.read_table(files.labels_saved),
+        "time_saved": tables.read_table(files.time_saved),
+        "overfitting": tables.read_table(files.overfitting),
+        "generalisation": tables.read_table(files.generalisation),
+        "layers": tables.read_table(files.layers),
+        "features": tables.read_table(files.features),
+        "privacy": tables.read_table(files.privacy),
+        "fairness": tables.read_table(files.fairness),
         "splits": images.read_json(files.splits),
         "plan": images.read_json(files.plan) if files.plan else {},
         "cells": [outcomes.read_cell(folder) for folder in files.cells],

@@ -78,6 +78,14 @@ RESULTS = {
     "scores": (),  # the tables of results/evaluation
     "comparison": (),
     "times": (),
+    "labels_saved": (),
+    "time_saved": (),
+    "overfitting": (),
+    "generalisation": (),
+    "layers": (),
+    "features": (),
+    "privacy": (),
+    "fairness": (),
     "cells": (),  # manifest of each cell, with `history`: the rows of its history.tsv
     "candidates": {},  # subject to the record of propose_candidates
     "sources": (),  # rows of config/sources.tsv

@@ -49,6 +49,35 @@ rule compare_strategies:
         "../../scripts/compare_strategies.py"
 
 
+rule assess_transfer:
+    input:
+        splits="results/splits.json",
+        cohort="results/cohort.tsv",
+        cells=trained_cells,
+        scores=rules.compare_strategies.output.scores,
+    output:
+        labels_saved="results/evaluation/labels_saved.tsv",
+        time_saved="results/evaluation/time_saved.tsv",
+        overfitting="results/evaluation/overfitting.tsv",
+        generalisation="results/evaluation/generalisation.tsv",
+        layers="results/evaluation/layers.tsv",
+        features="results/evaluation/features.tsv",
+        privacy="results/evaluation/privacy.tsv",
+        fairness="results/evaluation/fairness.tsv",
+    log:
+        "results/logs/assess_transfer.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        code=digest("assess_transfer"),
+    script:
+        "../../scripts/assess_transfer.py"
+
+
 rule deliver_segmentation:
     input:
         cells=delivered_cells,

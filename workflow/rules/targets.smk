@@ -45,6 +45,7 @@ rule train:
 rule evaluate:
     input:
         rules.compare_strategies.output,
+        rules.assess_transfer.output,
 
 
 rule report:

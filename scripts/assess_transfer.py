@@ -1,0 +1,13 @@
+"""Say what transfer bought and changed, over all cells."""
+
+from neurograft import assessment, images, logs, tables
+
+logs.send_to_log(snakemake.log[0])
+found = assessment.assess_transfer(
+    snakemake.input.cells,
+    tables.read_table(snakemake.input.scores),
+    images.read_json(snakemake.input.splits),
+    tables.read_table(snakemake.input.cohort),
+)
+for name, columns in assessment.COLUMNS.items():
+    tables.write_table(snakemake.output[name], found[name], columns)

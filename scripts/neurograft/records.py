@@ -1,0 +1,185 @@
+"""What one training changed, and how well it fits its own patients: three tables in a cell's folder.
+
+layers.tsv      layer, stage (1 = finest, "" for the top), part (encoder or top), values, trained, change,
+                statistics_change: relative, from the state in which the training started (`similarity`)
+features.tsv    stage, samples, cka: the encoder's features before and after, on the same fixed inputs
+fit.tsv         subject, role (train or test), loss, dice or accuracy: the finished network on fixed inputs
+
+"Before" is the network with the source's weights, or its random start, as it was before anything trained. Inputs
+are not augmented, and every network of an experiment gets the same ones of a patient: training and test
+patients, members and outsiders, one strategy and another are held against each other by one measure.
+"""
+
+import torch
+
+from . import similarity, tables
+from .batches import draw_fixed
+from .stages import PREFIX, split_stages
+from .training import TASKS, device, lower_precision, reproducible
+
+MOST_INPUTS, FEWEST_INPUTS = 16, 4
+CHUNK = 16
+
+
+def write_records(part, task, read, made, roles, count, threads=1, draw=draw_fixed):
+    """Write the three tables of a cell that was trained.
+
+    Parameters
+    ----------
+    part : Path
+        The cell's folder.
+    task : str
+        A row of `training.TASKS`.
+    read : callable
+        Gives the case of a subject, with its labels.
+    made : list of dict
+        The rounds of a cell: `network`, `before` (a copy from before the training), `plan`, `predicts`. Features
+        and layers are those of the first.
+    roles : dict of str to list of str
+        `train` and `test`.
+    count : int
+        Fixed inputs a patient (`count_inputs`); features take half as many.
+    threads : int
+    draw : callable
+        Function of a case and a number that gives images and targets (`batches.draw_fixed`).
+    """
+    first = made[0]
+    before, after = first["before"], first["network"]
+    cases = {subject: read(subject) for subject in roles["train"] + roles["test"]}
+    predicting = {subject: each["network"] for each in made for subject in each["predicts"]}
+    with reproducible(0, threads), torch.no_grad():
+        inputs = [draw(case, max(1, count // 2))[0] for case in cases.values()]
+        sides = [pool_features(network.encoder, inputs) for network in (before, after)]
+        # outsiders are measured by the network that predicts them, members by the first
+        fit = [
+            {"subject": subject, "role": role} | measure_fit(network, task, *draw(cases[subject], count))
+            for role in ("train", "test")
+            for subject in roles[role]
+            for network in [after if role == "train" else predicting[subject]]
+        ]
+    tables.write_table(part / "layers.tsv", compare_layers(before, after, first["plan"].phases), LAYERS)
+    tables.write_table(part / "features.tsv", compare_stages(*sides), FEATURES)
+    tables.write_table(part / "fit.tsv", fit, ("subject", "role", "loss", _measure(task)))
+
+
+def count_inputs(options, subjects):
+    """Say how many fixed inputs of a patient are looked at: 4 to 16, so that it takes a twentieth of the training.
+
+    A step of training costs three times what looking costs, and each input is looked at about twice. The number
+    goes by all patients of the experiment and not by the cell's, so that every cell has the same inputs.
+
+    Parameters
+    ----------
+    options : dict
+        `steps` and `batch` of the training.
+    subjects : collection of str
+        Everyone with labels.
+
+    Returns
+    -------
+    int
+    """
+    share = options["steps"] * options["batch"] // (10 * max(1, len(subjects)))
+    return max(FEWEST_INPUTS, min(MOST_INPUTS, share))
+
+
+def compare_layers(before, after, phases):
+    """Tabulate how far each layer moved, where it stands, and whether it trained.
+
+    Parameters
+    ----------
+    before, after : nn.Module
+        One network with an `encoder`, at two times.
+    phases : sequence of strategies.Phase
+
+    Returns
+    -------
+    list of dict
+        `LAYERS`. Trained is a layer one of whose parameters, or a low-rank change of it, was trained in any phase;
+        a frozen one has a change of exactly 0.
+    """
+    stages = {}
+    for number, names in enumerate(split_stages(before), start=1):
+        stages |= dict.fromkeys([name.rpartition(".")[0] for name in names], number)
+    # LoRA's factors hang below the layer that they change
+    trained = {name.split(".parametrizations.")[0] for phase in phases for name in phase.rates}
+    trained |= {name.rpartition(".")[0] for phase in phases for name in phase.rates}
+    states = [{name: value.cpu() for name, value in network.state_dict().items()} for network in (before, after)]
+    return [
+        row
+        | {"stage": stages.get(row["layer"], ""), "trained": row["layer"] in trained}
+        | {"part": "encoder" if row["layer"].startswith(PREFIX) else "top"}
+        for row in similarity.compare_weights(*states)
+    ]
+
+
+def pool_features(encoder, inputs):
+    """Give each stage's features, one mean over space an input.
+
+    Neighbouring positions are nearly copies of each other: as samples they would make any two networks look alike,
+    and one patient would have as many as a cohort. The mean over a slice (or patch) is one sample, whatever the
+    dimension.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        Gives a list of feature maps, (batch, C, ...), finest first; put into evaluation mode.
+    inputs : list of Tensor, shape (batch, C, ...)
+        Of each patient; sizes may differ between them.
+
+    Returns
+    -------
+    list of ndarray, shape (samples, C)
+        One a stage; maps without a channel are left out, as `stages.split_stages` does.
+    """
+    encoder.to(device()).eval()
+    found = []
+    with lower_precision():
+        for images in inputs:
+            for part in images.split(CHUNK):
+                maps = [features for features in encoder(part.to(device())) if features.shape[1]]
+                found.append([features.float().flatten(2).mean(2).cpu() for features in maps])
+    return [torch.cat(stage).numpy() for stage in zip(*found, strict=True)]
+
+
+def compare_stages(before, after):
+    """Tabulate the debiased CKA of each stage's features before and after; arguments are of `pool_features`."""
+    sides = [dict(enumerate(side, start=1)) for side in (before, after)]
+    return [
+        {"stage": row["layer"], "samples": row["samples"], "cka": row["cka"]}
+        for row in similarity.compare_features(*sides)
+    ]
+
+
+def measure_fit(network, task, images, targets):
+    """Measure a network on one patient's inputs, all together, by the loss it was trained with.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Put into evaluation mode.
+    task : str
+        A row of `training.TASKS`.
+    images, targets : Tensor
+        As a function such as `batches.draw_fixed` gives them.
+
+    Returns
+    -------
+    dict
+        `loss`, and `dice` or `accuracy`.
+    """
+    network.to(device()).eval()
+    with lower_precision():
+        logits = torch.cat([network(part.to(device())).float().cpu() for part in images.split(CHUNK)])
+    row = TASKS[task]
+    return {"loss": float(row["loss"](logits, targets)), _measure(task): float(row["fit"](logits, targets))}
+
+
+def _measure(task):
+    """Name the task's measure of fit, here not of training batches alone."""
+    return TASKS[task]["measure"].removeprefix("train_")
+
+
+# the columns of the tables
+LAYERS = ("layer", "stage", "part", "values", "trained", "change", "statistics_change")
+FEATURES = ("stage", "samples", "cka")
