@@ -20,8 +20,8 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
-from . import images, networks, predictions, settings, sources, strategies, tables, training
-from .roles import Untrainable, assign_roles, share_target
+from . import images, making, networks, predictions, settings, sources, strategies, tables, training
+from .roles import Untrainable, assign_roles, check_pretraining, share_target
 
 OPTIONS = {"steps": 400, "batch": 16, "threads": 1}
 LIBRARIES = ("torch", "monai", "numpy")
@@ -53,6 +53,7 @@ def train_cell(
     source : dict
         Row of `sources.tsv`: its backbone is always used, its weights only where the strategy loads them.
     weights : str or Path
+        Of a source that the workflow makes, `manifest.json` lies beside them.
     slices : dict of str to path
         Subject to its folder of `images.npy`, `labels.npy` and `index.json`, in the cell's space.
     truths : dict of str to str, optional
@@ -67,7 +68,8 @@ def train_cell(
     Returns
     -------
     dict
-        The manifest, as written: `trained` false, and `reason`, where the split allows no training.
+        The manifest, as written: `trained` false, and `reason`, where the split allows no training or the source
+        could not be made.
     """
     cell = {**cell, "fold": int(cell["fold"]), "seed": int(cell["seed"])}
     options = OPTIONS | options
@@ -75,13 +77,16 @@ def train_cell(
         part.mkdir()
         manifest = {**cell, "trained": False, "splits": split["hash"], "backbone": source["backbone"]}
         try:
+            pretraining = making.read_making(weights) if making.is_made(source) else {}
             roles, rounds = _assign(split, cell, predict_unlabelled, variants)
+            check_pretraining(split, roles, pretraining)
             task = predictions.open_task(split, cell, slices, truths)
             made = _train_rounds(manifest, task, roles, rounds, (source, weights), options, variants)
             predicting = {subject: each["network"] for each in made for subject in each["predicts"]}
             predictions.write_predictions(part, cell["task"], task, predicting, roles, options["threads"])
             _write_training(part, made[0], keep_weights)
             manifest |= _describe(made, roles) | {"outputs": task.outputs, **options}
+            manifest["pretrained_on"] = pretraining.get("subjects", []) if made[0]["plan"].loads else []
         except Untrainable as reason:
             manifest["reason"] = str(reason)
         images.write_json(part / "manifest.json", manifest)

@@ -1,4 +1,4 @@
-"""Sources that the workflow makes itself: what their rows of `config/sources.tsv` say, and what is told of their making.
+"""Sources that the workflow makes itself: what their rows of `sources.tsv` say, and what is told of their making.
 
 The rules use this module while the Snakefile is parsed: standard library only. `pretraining` makes the weights.
 """

@@ -40,7 +40,7 @@ def pretrain_simulated(
     folder,
     source,
     sequences,
-    template,
+    aligned,
     spacing,
     method="robust-zscore",
     seed=0,
@@ -61,8 +61,8 @@ def pretrain_simulated(
         Row of `sources.tsv`.
     sequences : list of str
         The network's channels.
-    template : nibabel.Nifti1Image or None
-        MNI152 on the grid of the run; None leaves each subject in its own space.
+    aligned : bool
+        Whether the run has a template: then the subjects come to lie in MNI152, else each in its own space.
     spacing : float
         Voxel size of the run, mm.
     method : str
@@ -80,6 +80,7 @@ def pretrain_simulated(
         The manifest.
     """
     stream, atlas = _stream(seed), heads.load_template()
+    template = registration.load_template("MNI152", spacing) if aligned else None
     Path(folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as place:
         names = [str(index) for index in range(subjects)]
@@ -123,7 +124,9 @@ def pretrain_masked(folder, source, base, weights, split, slices, seed=0, steps=
     chosen, channels = choose_unlabelled(split), split["tasks"]["segmentation"]["sequences"]
     facts = {"base": base["name"], "base_sha256": base["sha256"], "subjects": chosen, "sequences": channels}
     if not chosen:
-        reason = f"{source['name']} learns from subjects without labels, no scan of whose patient has any: there is none"
+        reason = (
+            f"{source['name']} learns from subjects without labels, no scan of whose patient has any: there is none"
+        )
         return _write_source(folder, source, None, [], facts | {"reason": reason})
     read = [cases.target_case(slices[subject], channels) for subject in chosen]
     stream = _stream(seed)
@@ -166,7 +169,9 @@ def simulate_slices(folder, index, seed, template, spacing, method, atlas=None):
     folder : str or Path
     index, seed : int
         As in `phantom.simulate_subject`.
-    template, spacing, method
+    template : nibabel.Nifti1Image or None
+        On the grid that is asked for.
+    spacing, method
         As in `pretrain_simulated`.
     atlas : dict, optional
         From `heads.load_template`.
