@@ -108,5 +108,5 @@ def check_pretraining(split, roles, pretraining):
     both = sorted(subject for subject in roles["test"] if owner[subject] in seen)
     if both:
         raise ValueError(
-            f"{pretraining['source']} was trained on scans of {both}, or of the same patients: none is unseen"
+            f"{pretraining['source']} was trained on scans of the patients of {both}, whom this cell tests"
         )
