@@ -1,6 +1,7 @@
 """The table of sources, and how a weights file is found, verified and loaded."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -59,6 +60,28 @@ def test_a_value_of_the_wrong_form_is_refused(tmp_path, change, says):
     with pytest.raises(sources.SourceError, match="line 2") as caught:
         sources.read_sources(write_table(tmp_path / "table.tsv", ROW | change))
     assert says in str(caught.value)
+
+
+def test_a_source_that_a_rule_makes_has_no_hash_and_no_place_on_this_machine(tmp_path):
+    made = ROW | {"location": "rule:simulated", "sha256": "made-here"}
+    sources.read_sources(write_table(tmp_path / "table.tsv", made))
+    assert sources.locate(made) is None and not sources.is_remote(made)
+    for odd in (made | {"location": "x"}, made | {"sha256": "0" * 64}, made | {"location": "rule:magic"}):
+        with pytest.raises(sources.SourceError, match="the source x "):
+            sources.read_sources(write_table(tmp_path / "odd.tsv", odd))
+
+
+def test_made_weights_are_verified_by_what_their_rule_wrote_beside_them(tmp_path):
+    file, manifest = tmp_path / "weights", tmp_path / "manifest.json"
+    torch.save({"w": torch.ones(2)}, file)
+    manifest.write_text(json.dumps({"made": True, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}))
+    assert torch.equal(sources.load_weights(file, "made-here")["w"], torch.ones(2))
+    torch.save({"w": torch.zeros(2)}, file)
+    with pytest.raises(sources.SourceError, match="not the file that was made in this run"):
+        sources.load_weights(file, "made-here")
+    manifest.write_text(json.dumps({"made": False, "reason": "nobody without labels"}))
+    with pytest.raises(sources.SourceError, match="is empty: nobody without labels"):
+        sources.load_weights(file, "made-here")
 
 
 def test_an_address_is_not_looked_for_on_this_machine():

@@ -21,8 +21,8 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
-from . import images, memory, networks, predictions, records, settings, sources, strategies, tables, training
-from .roles import Untrainable, assign_roles, share_target
+from . import images, making, memory, networks, predictions, records, settings, sources, strategies, tables, training
+from .roles import Untrainable, assign_roles, check_pretraining, share_target
 
 OPTIONS = {"steps": 400, "batch": 16, "threads": 1}
 LIBRARIES = ("torch", "monai", "numpy")
@@ -54,6 +54,7 @@ def train_cell(
     source : dict
         Row of `sources.tsv`: its backbone is always used, its weights only where the strategy loads them.
     weights : str or Path
+        Of a source that the workflow makes, `manifest.json` lies beside them.
     slices : dict of str to path
         Subject to its folder of `images.npy`, `labels.npy` and `index.json`, in the cell's space.
     truths : dict of str to str, optional
@@ -68,7 +69,8 @@ def train_cell(
     Returns
     -------
     dict
-        The manifest, as written: `trained` false, and `reason`, where the split allows no training.
+        The manifest, as written: `trained` false, and `reason`, where the split allows no training or the source
+        could not be made.
     """
     memory.keep_freed_memory()
     cell = {**cell, "fold": int(cell["fold"]), "seed": int(cell["seed"])}
@@ -77,7 +79,9 @@ def train_cell(
         part.mkdir()
         manifest = {**cell, "trained": False, "splits": split["hash"], "backbone": source["backbone"]}
         try:
+            pretraining = making.read_making(weights) if making.is_made(source) else {}
             roles, rounds = _assign(split, cell, predict_unlabelled, variants)
+            check_pretraining(split, roles, pretraining)
             task = predictions.open_task(split, cell, slices, truths)
             made = _train_rounds(manifest, task, roles, rounds, (source, weights), options, variants)
             predicting = {subject: each["network"] for each in made for subject in each["predicts"]}
@@ -86,6 +90,7 @@ def train_cell(
             count = records.count_inputs(options, split["tasks"][cell["task"]]["subjects"])
             records.write_records(part, cell["task"], task.read, made, roles, count, options["threads"])
             manifest |= _describe(made, roles) | {"outputs": task.outputs, **options}
+            manifest["pretrained_on"] = pretraining.get("subjects", []) if made[0]["plan"].loads else []
         except Untrainable as reason:
             manifest["reason"] = str(reason)
         images.write_json(part / "manifest.json", manifest)

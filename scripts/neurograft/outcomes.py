@@ -122,14 +122,16 @@ def deliver_subject(stem, subject, folders, split, status, record):
     Returns
     -------
     dict
-        `delivered`, `reason`, `networks` (how many predicted it), `volume_ml` of each region.
+        `delivered`, `reason`, `networks` (how many predicted it), `volume_ml` of each region, and
+        `seen_in_pretraining`: whether the source was trained on this subject's scans, without labels.
     """
     task = split["tasks"]["segmentation"]
     having = [folder for folder in folders if (Path(folder) / f"sub-{subject}.npz").exists()]
     if not having:
         derivatives.write_delivered(stem, None, {}, [])
-        reason = task["left_out"].get(subject) or task["reason"] or "no network was trained"
-        return {"delivered": False, "reason": reason, "networks": 0, "volume_ml": {}}
+        why = {read_cell(folder).get("reason") for folder in folders} - {"", None}
+        reason = task["left_out"].get(subject) or task["reason"] or "; ".join(sorted(why)) or "no network was trained"
+        return {"delivered": False, "reason": reason, "networks": 0, "volume_ml": {}, "seen_in_pretraining": False}
     scheme = split["schemes"][subject]
     grid = status["sequences"][status["reference"]]
     predictions = [read_prediction(folder, subject, record) for folder in having]
@@ -138,4 +140,6 @@ def deliver_subject(stem, subject, folders, split, status, record):
     voxel = abs(np.linalg.det(np.asarray(grid["affine"])[:3, :3])) / 1000
     masks = regions.region_masks(np.asanyarray(labels.dataobj), scheme)
     volumes = {region: round(float(mask.sum() * voxel), 3) for region, mask in masks.items()}
-    return {"delivered": True, "reason": "", "networks": len(having), "volume_ml": volumes}
+    seen = any(subject in read_cell(folder).get("pretrained_on", ()) for folder in having)
+    record = {"delivered": True, "reason": "", "networks": len(having), "volume_ml": volumes}
+    return record | {"seen_in_pretraining": seen}

@@ -71,7 +71,7 @@ def register_scans(
         to_template, quality = align_pair(align, pair, "affine", threads)
         _note(record, flags, "template", quality)
     transforms = {reference: to_template} | {name: there @ to_template for name, there in to_reference.items()}
-    registered = _resample_all(scans, masks[reference], transforms, reference, labels_on or reference, shape, affine)
+    registered = resample_all(scans, masks[reference], transforms, reference, labels_on or reference, shape, affine)
     record |= {
         "to_template": to_template.tolist(),
         "to_reference": {name: there.tolist() for name, there in to_reference.items()},
@@ -116,6 +116,51 @@ def load_template(name, spacing=None):
     return image(np.asanyarray(finer.dataobj) * (np.asanyarray(brain.dataobj) > 0.5), finer.affine)
 
 
+def resample_all(scans, brain, transforms, reference, labels_on, shape, affine):
+    """Interpolate everything once onto the target grid, within the box of the brain.
+
+    Parameters
+    ----------
+    scans : dict of str to nibabel.Nifti1Image
+        Sequences and possibly `labels`, canonical.
+    brain : nibabel.Nifti1Image
+        Mask on the grid of the reference.
+    transforms : dict of str to ndarray, shape (4, 4)
+        Target world to the world of each sequence.
+    reference, labels_on : str
+        The sequences on whose grids the mask and the labels are.
+    shape, affine
+        The target grid.
+
+    Returns
+    -------
+    dict of str to nibabel.Nifti1Image
+        As `register_scans` gives it.
+    """
+    whole = resample_labels(brain, shape, affine, transforms[reference])
+    inside = np.asanyarray(whole.dataobj) > 0
+    box = grid_box(inside, margin=5) if inside.any() else tuple(slice(0, n) for n in shape)
+    corner = np.asarray(affine, float).copy()
+    corner[:3, 3] = affine[:3, :3] @ [s.start for s in box] + affine[:3, 3]
+    small = tuple(s.stop - s.start for s in box)
+    spacing = np.linalg.norm(corner[:3, :3], axis=0).mean()
+
+    def paste(piece):
+        full = np.zeros(tuple(shape), piece.get_data_dtype())
+        full[box] = np.asanyarray(piece.dataobj)
+        return image(full, affine)
+
+    registered = {}
+    for name, there in transforms.items():
+        piece = np.asanyarray(resample(smoothed(scans[name], spacing), small, corner, there, order=3).dataobj)
+        registered[name] = paste(image(np.where(inside[box], piece, 0).astype(np.float32), corner))
+    if "labels" in scans:
+        # drawn labels may reach out of the brain mask, so they are not cut by it
+        registered["labels"] = resample_labels(scans["labels"], shape, affine, transforms[labels_on])
+    registered = {name: registered[name] for name in (*SEQUENCES, "labels") if name in registered}
+    return registered | {"brain": image(inside.astype(np.uint8), affine)}
+
+
 def template_to_reference(moving, record, shape, affine, order=1):
     """Bring an image from the template's grid back to the reference sequence's grid.
 
@@ -151,29 +196,3 @@ def _usable_masks(scans, masks, flags):
             whole = data != 0 if np.any(data) else np.ones(data.shape, bool)
             usable[name] = image(whole.astype(np.uint8), scans[name].affine)
     return usable
-
-
-def _resample_all(scans, brain, transforms, reference, labels_on, shape, affine):
-    """Interpolate everything once onto the target grid, within the box of the brain."""
-    whole = resample_labels(brain, shape, affine, transforms[reference])
-    inside = np.asanyarray(whole.dataobj) > 0
-    box = grid_box(inside, margin=5) if inside.any() else tuple(slice(0, n) for n in shape)
-    corner = np.asarray(affine, float).copy()
-    corner[:3, 3] = affine[:3, :3] @ [s.start for s in box] + affine[:3, 3]
-    small = tuple(s.stop - s.start for s in box)
-    spacing = np.linalg.norm(corner[:3, :3], axis=0).mean()
-
-    def paste(piece):
-        full = np.zeros(tuple(shape), piece.get_data_dtype())
-        full[box] = np.asanyarray(piece.dataobj)
-        return image(full, affine)
-
-    registered = {}
-    for name, there in transforms.items():
-        piece = np.asanyarray(resample(smoothed(scans[name], spacing), small, corner, there, order=3).dataobj)
-        registered[name] = paste(image(np.where(inside[box], piece, 0).astype(np.float32), corner))
-    if "labels" in scans:
-        # drawn labels may reach out of the brain mask, so they are not cut by it
-        registered["labels"] = resample_labels(scans["labels"], shape, affine, transforms[labels_on])
-    registered = {name: registered[name] for name in (*SEQUENCES, "labels") if name in registered}
-    return registered | {"brain": image(inside.astype(np.uint8), affine)}

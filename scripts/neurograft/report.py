@@ -209,6 +209,10 @@ def _subject_contexts(run):
     scores, pages, pictures, tasks = run["scores"], run["pages"], run["pictures"], run["splits"].get("tasks", {})
     common = {name: run[name] for name in ("title", "simulated", "version")}
     own_quality = {str(row["subject"]): row for row in run["quality"]}
+    seen = {
+        subject for cell in run["cells"] if (cell["source"], cell["strategy"]) == (run["source"], run["strategy"])
+        for subject in cell.get("pretrained_on", ())
+    }  # fmt: skip
     own_scores = {}
     for task, region, metric in summaries.measures(scores):
         for key, found in summaries.patient_means(scores, task, region, metric).items():
@@ -232,7 +236,7 @@ def _subject_contexts(run):
                  summaries.is_outlier(measured, key))
                 for key in summaries.quality_measures([measured])
             ],
-            "flags": str(measured.get("flags") or ""),
+            "flags": str(measured.get("flags") or ""), "seen": subject in seen,
             "left_out": [(task, known["left_out"][subject]) for task, known in tasks.items()
                          if subject in known.get("left_out", {})],
             "heads": [(head, "number") for head in heads],

@@ -80,3 +80,33 @@ def share_target(split, cell, roles):
         if own:
             rounds.append({"predicts": own, "adapted_on": others})
     return rounds
+
+
+def check_pretraining(split, roles, pretraining):
+    """Refuse a source that could not be made, and one that has seen a patient whom the cell tests.
+
+    Parameters
+    ----------
+    split : dict
+        `splits.json`.
+    roles : dict
+        What `assign_roles` gave.
+    pretraining : dict
+        From `making.read_making`; empty for a source that comes from elsewhere.
+
+    Raises
+    ------
+    Untrainable
+        If the source has no weights, with its reason.
+    ValueError
+        If a patient of a test subject was trained on: such a subject would be no unseen one.
+    """
+    if pretraining and not pretraining["made"]:
+        raise Untrainable(pretraining["reason"])
+    owner = {subject: patient for task in split["tasks"].values() for subject, patient in task["patients"].items()}
+    seen = {owner.get(subject, subject) for subject in pretraining.get("subjects", ())}
+    both = sorted(subject for subject in roles["test"] if owner[subject] in seen)
+    if both:
+        raise ValueError(
+            f"{pretraining['source']} was trained on scans of the patients of {both}, whom this cell tests"
+        )

@@ -10,11 +10,16 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from .making import MADE_HERE, is_made, odd_row, read_making
+
 # what a value has to look like, and how that is said
 FORMS = {
     "name": (r"[0-9A-Za-z.-]+", "letters, digits, dots and hyphens"),
     "dimensions": (r"[23]", "2 or 3"),
-    "sha256": (r"[0-9a-fA-F]{8,64}", "the SHA-256 or at least its first 8 hexadecimal digits"),
+    "sha256": (
+        rf"[0-9a-fA-F]{{8,64}}|{MADE_HERE}",
+        "the SHA-256 or at least its first 8 hexadecimal digits, or made-here for a source that a rule makes",
+    ),
 }
 COLUMNS = ("name", "backbone", "dimensions", "domain", "location", "sha256", "licence", "citation")
 
@@ -54,6 +59,10 @@ def read_sources(path):
         if row["name"] in sources:
             raise SourceError(f"{path}, line {number}: the source {row['name']} is there twice, remove one")
         sources[row["name"]] = row
+    for row in sources.values():
+        wrong = odd_row(row, sources)
+        if wrong:
+            raise SourceError(f"{path}: the source {row['name']} {wrong}")
     return sources
 
 
@@ -68,19 +77,20 @@ def locate(row):
     Parameters
     ----------
     row : dict
-        Its `location` is `KIND:REST` with a kind of `LOCATIONS`, a path, or an http(s) address.
+        Its `location` is `KIND:REST` with a kind of `LOCATIONS`, a path, an http(s) address, or `rule:KIND`.
 
     Returns
     -------
     str or None
-        Absolute, and the file exists; None for an address: what is fetched belongs to a run, not to the machine.
+        Absolute, and the file exists; None for an address or a rule: what is fetched or made belongs to a run,
+        not to the machine.
 
     Raises
     ------
     SourceError
         If there is no such file.
     """
-    if is_remote(row):
+    if is_remote(row) or is_made(row):
         return None
     kind, _, rest = row["location"].partition(":")
     path = LOCATIONS[kind](row, rest) if kind in LOCATIONS else Path(row["location"])
@@ -97,16 +107,23 @@ def verify(path, sha256):
     path : str or Path
     sha256 : str
         The hash, or its first 8 digits or more: some publishers give no more than these, in the file's name.
+        `MADE_HERE`: the hash that the rule which made the weights wrote down beside them.
 
     Raises
     ------
     SourceError
     """
+    names = "sources.tsv names"
+    if sha256 == MADE_HERE:
+        making = read_making(path)
+        if not making["made"]:
+            raise SourceError(f"{path} is empty: {making['reason']}")
+        sha256, names = making["sha256"], "was made in this run"
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if len(sha256) < 8 or not found.startswith(sha256.lower()):
         raise SourceError(
-            f"{path} is not the file that sources.tsv names (sha256 {found[:12]}..., expected {sha256[:12]}...): "
+            f"{path} is not the file that {names} (sha256 {found[:12]}..., expected {sha256[:12]}...): "
             "get it again, or correct the table if you trust it"
         )
 

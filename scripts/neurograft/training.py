@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from . import masking
 from .batches import case_canvas, draw_batches
 
 BatchNorm = torch.nn.modules.batchnorm._BatchNorm
@@ -63,6 +64,7 @@ def train(
     weight_decay=1e-4,
     extra=None,
     targets=(),
+    draw=None,
 ):
     """Train a network in place, for a fixed number of steps.
 
@@ -90,6 +92,8 @@ def train(
     targets : list of dict, optional
         Patients of the target (`cases.target_case`), a batch of whose slices goes through the network with
         each batch, for `extra` alone.
+    draw : iterator of (images, truth), optional
+        Gives the batches instead of the cases.
 
     Returns
     -------
@@ -103,7 +107,7 @@ def train(
     start = time.perf_counter()
     with reproducible(seed, threads), _deepest_features(network, extra) as add:
         network.to(device(), memory_format=torch.channels_last)
-        draw = _draw_with_targets(cases, targets, shares, batch, seed)
+        draw = draw or _draw_with_targets(cases, targets, shares, batch, seed)
         for number, (phase, length) in enumerate(zip(phases, phase_lengths(phases, steps), strict=True)):
             optimizer, schedule = _start_phase(network, phase, length, weight_decay)
             for _ in range(length):
@@ -290,5 +294,6 @@ def _one_stratum(case):
 # task: its loss, and a measure of fit for the training curves
 TASKS = {
     "segmentation": {"loss": dice_and_cross_entropy, "measure": "train_dice", "fit": batch_dice},
+    "reconstruction": {"loss": masking.masked_error, "measure": "train_explained", "fit": masking.share_explained},
     "classification": {"loss": functional.cross_entropy, "measure": "train_accuracy", "fit": batch_accuracy},
 }

@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
-from neurograft import code_digest, cohort, settings, sources, templates
+from neurograft import code_digest, cohort, making, settings, sources, templates
 
 try:
     with open(f"{workflow.basedir}/workflow/schemas/config.schema.yaml") as schema:
@@ -21,10 +21,11 @@ try:
     )
     settings.check_sources(config["experiment"], SOURCES, config["publish"])
     NAMED = {name: SOURCES[name] for task in config["experiment"].values() for name in task["sources"]}
+    NAMED = making.with_bases(NAMED, SOURCES)
     WEIGHTS = {name: sources.locate(row) or f"results/sources/{name}/weights" for name, row in NAMED.items()}
     for name, row in NAMED.items():
         # once a run is enough: each training verifies what it loads
-        if workflow.is_main_process and not sources.is_remote(row):
+        if workflow.is_main_process and sources.locate(row):
             sources.verify(WEIGHTS[name], row["sha256"])
     TEMPLATE = templates.template_path(config["register_scans"]["template"]) or []
     FOUND = cohort.find_subjects(**config["dataset"])

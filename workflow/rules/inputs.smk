@@ -1,7 +1,22 @@
 # The lists that rules expand over: subjects that are in, and cells of the experiment.
+import re
 
 # Known from the start, so that a missing network stops a run at its beginning and not after hours of preprocessing.
 FETCHED = [WEIGHTS[name] for name, row in NAMED.items() if sources.is_remote(row)]
+
+# what both rules that make a source go by
+PRETRAINED = config["pretrain"] | {name: config["train_network"][name] for name in ("batch", "threads")}
+PRETRAINED |= {"seed": config["seed"]}
+
+
+def made_source(name):
+    """What a source is made by: another licence or citation makes nothing again."""
+    return {key: SOURCES[name][key] for key in ("name", "backbone", "location", "sha256")}
+
+
+def any_of(wanted):
+    """A wildcard's pattern: any of the sources whose row is wanted, so that one rule makes each."""
+    return "|".join(re.escape(name) for name, row in SOURCES.items() if wanted(row)) or "(?!)"
 
 
 @lru_cache

@@ -38,6 +38,8 @@ rule fetch_source:
         "results/logs/fetch_source/{source}.log",
     benchmark:
         "results/benchmarks/fetch_source/{source}.tsv"
+    wildcard_constraints:
+        source=any_of(sources.is_remote),
     priority: 1
     conda:
         "../../envs/environment.yaml"
@@ -50,6 +52,68 @@ rule fetch_source:
         sha256=lambda wildcards: SOURCES[wildcards.source]["sha256"],
     script:
         "../../scripts/fetch_source.py"
+
+
+rule pretrain_simulated:
+    input:
+        splits="results/splits.json",
+    output:
+        weights="results/sources/{source}/weights",
+        manifest="results/sources/{source}/manifest.json",
+        history="results/sources/{source}/history.tsv",
+    log:
+        "results/logs/pretrain_simulated/{source}.log",
+    benchmark:
+        "results/benchmarks/pretrain_simulated/{source}.tsv"
+    wildcard_constraints:
+        source=any_of(lambda row: making.kind_of(row) == "simulated"),
+    priority: 1
+    conda:
+        "../../envs/environment.yaml"
+    threads: config["train_network"]["threads"]
+    resources:
+        mem_mb=3500,
+        runtime=90,
+    params:
+        source=lambda wildcards: made_source(wildcards.source),
+        aligned=bool(TEMPLATE),
+        spacing=config["register_scans"]["spacing"],
+        method=config["normalize_intensity"]["method"],
+        options=PRETRAINED,
+        code=digest("pretrain_simulated"),
+    script:
+        "../../scripts/pretrain_simulated.py"
+
+
+rule pretrain_masked:
+    input:
+        splits="results/splits.json",
+        slices=per_subject("results/work/sub-{subject}/space-{space}/slices"),
+        weights=lambda wildcards: WEIGHTS[making.base_of(SOURCES[wildcards.source])],
+    output:
+        weights="results/sources/{source}/weights",
+        manifest="results/sources/{source}/manifest.json",
+        history="results/sources/{source}/history.tsv",
+    log:
+        "results/logs/pretrain_masked/{source}.log",
+    benchmark:
+        "results/benchmarks/pretrain_masked/{source}.tsv"
+    wildcard_constraints:
+        source=any_of(lambda row: making.kind_of(row) == "masked"),
+    priority: 1
+    conda:
+        "../../envs/environment.yaml"
+    threads: config["train_network"]["threads"]
+    resources:
+        mem_mb=3500,
+        runtime=90,
+    params:
+        source=lambda wildcards: made_source(wildcards.source),
+        base=lambda wildcards: made_source(making.base_of(SOURCES[wildcards.source])),
+        options={name: value for name, value in PRETRAINED.items() if name != "subjects"},
+        code=digest("pretrain_masked"),
+    script:
+        "../../scripts/pretrain_masked.py"
 
 
 rule plan_experiment:
@@ -88,6 +152,11 @@ rule train_network:
         cohort="results/cohort.tsv",
         slices=per_subject("results/work/sub-{subject}/space-{space}/slices"),
         weights=lambda wildcards: WEIGHTS[wildcards.source],
+        making=lambda wildcards: (
+            f"results/sources/{wildcards.source}/{making.MANIFEST}"
+            if making.is_made(SOURCES[wildcards.source])
+            else []
+        ),
     output:
         directory(
             "results/predictions/{task}/{source}/{strategy}/space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}"

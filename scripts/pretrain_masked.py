@@ -1,0 +1,16 @@
+"""Make a source from the cohort's unlabelled scans."""
+
+from pathlib import Path
+
+from neurograft import images, logs, pretraining
+
+logs.send_to_log(snakemake.log[0])
+pretraining.pretrain_masked(
+    Path(snakemake.output.weights).parent,
+    snakemake.params.source,
+    snakemake.params.base,
+    snakemake.input.weights,
+    images.read_json(snakemake.input.splits),
+    {Path(folder).parents[1].name.removeprefix("sub-"): folder for folder in snakemake.input.slices},
+    **snakemake.params.options,
+)
