@@ -39,6 +39,7 @@ rule write_report:
         times=rules.compare_strategies.output.times,
         cells=trained_cells,
         plan=planned,
+        audit=audited,
         candidates=candidate_records,
         figures=per_subject("results/figures/sub-{subject}/space-{space}"),
         templates=[
