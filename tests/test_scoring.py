@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from neurograft import scoring, transferability
+from neurograft import scoring, transfer_scores, transferability
 
 PRIMARY = {"space": "MNI152", "split": "folds"}
 
@@ -30,7 +30,7 @@ def write_source(folder, apart, seed=0, head=True, patients=3, reason=""):
 def values(folder, **options):
     rows = scoring.score_features(folder, "MNI152", folder.name, **options)
     assert [row["score"] for row in rows] == list(transferability.SCORES)
-    assert all(tuple(row) == scoring.SCORED or set(row) == set(scoring.SCORED) for row in rows)
+    assert all(set(row) == set(scoring.SCORED) for row in rows)
     return {row["score"]: row for row in rows}
 
 
@@ -40,9 +40,7 @@ def test_a_score_is_the_mean_over_maps_and_patients(tmp_path):
     wanted = []
     for path in sorted((tmp_path / "one").glob("*.npz")):
         with np.load(path) as packed:
-            wanted += [
-                transferability.SCORES["h-score"]["function"](packed[m], packed["labels"]) for m in ("map1", "map2")
-            ]
+            wanted += [transfer_scores.h_score(packed[name], packed["labels"]) for name in ("map1", "map2")]
     assert found["h-score"]["value"] == pytest.approx(np.mean(wanted))
 
 
@@ -74,10 +72,8 @@ def test_a_patient_with_one_class_is_left_out_and_counted(tmp_path):
 
 
 def test_what_cannot_be_scored_says_why(tmp_path):
-    made = values(
-        write_source(tmp_path / "made", 1.0, patients=0, reason="the source has no weights: nobody to learn from")
-    )
-    assert all(np.isnan(row["value"]) and "nobody to learn from" in row["reason"] for row in made.values())
+    made = values(write_source(tmp_path / "made", 1.0, patients=0, reason="nobody to learn from"))
+    assert all(np.isnan(row["value"]) and row["reason"] == "nobody to learn from" for row in made.values())
     alone = values(write_source(tmp_path / "alone", 1.0, patients=0))
     assert all("no labelled patient" in row["reason"] for row in alone.values())
     volumes = scoring.gather_scores([{"source": "flat"}], ["heads"], ["MNI152", "native"])
@@ -99,9 +95,8 @@ def run(gains, **changes):
     compared = [row | {"source": name, "mean_difference": str(gain)} | changes for name, gain in zip(names, gains)]
     others = {"strategy": "lp-ft", "n": "2", "region": "ET", "metric": "hd95", "against": "frozen-random"}
     others |= {"space": "native", "split": "sites", "task": "classification"}
-    compared += [
-        row | {key: value, "source": name, "mean_difference": "7"} for key, value in others.items() for name in names
-    ]
+    for key, value in others.items():
+        compared += [row | {key: value, "source": name, "mean_difference": "7"} for name in names]
     return scored, compared
 
 
