@@ -169,3 +169,10 @@ def test_methods_cite_what_the_sources_rows_say():
     assert {named["Tan M. Scaling. ICML 2019."]["number"], named["Chen S. Organs. arXiv 2019."]["number"]} < set(
         sentence[1]
     )
+
+
+def test_scores_are_cited_where_segmentation_was_trained_and_not_believed():
+    run = configured(trained=["segmentation"])
+    assert {"10.48550/arXiv.2102.11005", "10.48550/arXiv.2308.07444"} <= dois(*run)
+    assert "No such score is known to be reliable on medical tasks" in told(*run)
+    assert "10.48550/arXiv.2308.07444" not in dois(*configured(trained=["classification"]))

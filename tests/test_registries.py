@@ -13,11 +13,13 @@ from neurograft import (
     networks3d,
     regions,
     registration,
+    score_citations,
     settings,
     sources,
     strategies,
     summaries,
     supervoxels,
+    transferability,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +47,10 @@ def test_every_strategy_has_its_rates_order_and_words():
     names = list(strategies.STRATEGIES)
     assert names == list(strategies.RATES) == list(summaries.ORDER) == list(citing.STRATEGIES)
     assert set(settings.TRANSDUCTIVE) < set(names)
+
+
+def test_every_score_is_cited():
+    assert set(score_citations.SCORE_CITATIONS) == set(transferability.SCORES)
 
 
 def test_every_source_has_a_backbone_of_its_dimensions():
