@@ -18,6 +18,7 @@ include: "workflow/rules/preprocessing.smk"
 include: "workflow/rules/candidates.smk"
 include: "workflow/rules/learning.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/recommendation.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/targets.smk"
 

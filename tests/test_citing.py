@@ -10,7 +10,7 @@ from fake_run import make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft import citing, intensity, registration, strategies
+from neurograft import citing, intensity, registration, score_citations, strategies
 from neurograft import settings as configuration
 
 SCHEMA = yaml.safe_load((Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml").read_text())
@@ -71,7 +71,9 @@ def test_no_reference_is_in_the_list_in_vain():
         spans = {task: {"strategies": list(strategies.STRATEGIES)} for task in TASKS}
         run = configured(layout, register_scans={"engine": engine}, experiment=spans)
         used |= {row["text"] for row in citing.write_methods(*run)[1]}
-    assert used == {text for text, _ in citing.REFERENCES.values()}
+    scores = [*score_citations.SCORE_CITATIONS.values(), score_citations.UNRELIABLE]
+    listed = {text.partition(" doi:")[0] for text in scores} | {text for text, _ in citing.REFERENCES.values()}
+    assert used == listed
 
 
 def test_references_are_told_apart_by_doi():
@@ -176,3 +178,10 @@ def test_methods_cite_what_the_sources_rows_say():
     assert {named["Tan M. Scaling. ICML 2019."]["number"], named["Chen S. Organs. arXiv 2019."]["number"]} < set(
         sentence[1]
     )
+
+
+def test_scores_are_cited_where_segmentation_was_trained_and_not_believed():
+    run = configured(trained=["segmentation"])
+    assert {"10.48550/arXiv.2102.11005", "10.48550/arXiv.2308.07444"} <= dois(*run)
+    assert "No such score is known to be reliable on medical tasks" in told(*run)
+    assert "10.48550/arXiv.2308.07444" not in dois(*configured(trained=["classification"]))

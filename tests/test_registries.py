@@ -14,11 +14,13 @@ from neurograft import (
     networks3d,
     regions,
     registration,
+    score_citations,
     settings,
     sources,
     strategies,
     summaries,
     supervoxels,
+    transferability,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +57,10 @@ def test_every_parameter_that_a_variant_may_set_is_one_of_its_strategy():
     for name, known in settings.PARAMETERS.items():
         code = strategies.STRATEGIES[name].__code__
         assert set(known) == set(code.co_varnames[1 : code.co_argcount]), name
+
+
+def test_every_score_is_cited():
+    assert set(score_citations.SCORE_CITATIONS) == set(transferability.SCORES)
 
 
 def test_every_source_has_a_backbone_of_its_dimensions():

@@ -202,3 +202,9 @@ def test_config_readme_names_every_key_with_its_default_and_meaning():
     for key, inner in _leaves(SCHEMA):
         assert inner["description"] in lines.pop(key)
     assert not lines, "keys that the schema does not have"
+
+
+def test_sources_to_be_ranked_are_in_the_table():
+    settings.check_recommended(["photos", "heads"], table())
+    with pytest.raises(settings.SettingsError, match="names 'fotos'; sources.tsv has: photos, heads, mine"):
+        settings.check_recommended(["fotos"], table())

@@ -141,3 +141,19 @@ def test_what_is_no_table_of_tensors_is_refused(tmp_path, content):
     with pytest.raises(sources.SourceError) as caught:
         sources.load_weights(file)
     assert "\n" not in str(caught.value)
+
+
+def test_ready_are_2d_sources_whose_weights_are_here(tmp_path):
+    (tmp_path / "file.pth").write_bytes(b"x")
+    places = {
+        "here": str(tmp_path / "file.pth"),
+        "lost": str(tmp_path / "none.pth"),
+        "deep": str(tmp_path / "file.pth"),
+    }
+    places |= {name: f"https://nowhere/{name}" for name in ("fetched", "away", "named")}
+    table = {name: {"name": name, "location": place, "dimensions": "2"} for name, place in places.items()}
+    table["deep"]["dimensions"] = "3"
+    (tmp_path / "results/fetched").mkdir(parents=True)
+    (tmp_path / "results/fetched/weights").write_bytes(b"x")
+    found = sources.add_ready({"named": table["named"]}, table, tmp_path / "results")
+    assert list(found) == ["named", "here", "fetched"]

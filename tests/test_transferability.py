@@ -110,3 +110,20 @@ def test_the_interval_covers_the_true_correlation(count, truth):
         low, high = transferability.tau_interval(tau, count)
         covered += low <= truth <= high
     assert covered / 500 >= 0.93
+
+
+def test_a_source_is_scored_map_by_map_and_by_its_own_head():
+    features, labels, patients = cohort()
+    maps = [features, 3 * features[:, :2] + 1, np.ones((5000, 4))]
+    probabilities = np.stack([1 - 0.9 * labels, 0.9 * labels], 1) * 0.9 + 0.05
+    head = (probabilities, labels, patients)
+    rows = {row["score"]: row for row in transferability.score_source(iter(maps), labels, patients, 1, head)}
+    assert list(rows) == list(transferability.SCORES) and all(row["left_out"] == 1 for row in rows.values())
+    single = [transferability.score_patients(one, labels, patients, 1) for one in maps[:2]]
+    for name in ("logme", "gbc", "cc-fv"):
+        # the third map is constant: it has no score, and does not drag the others' mean down
+        wanted = np.mean([row["value"] for made in single for row in made if row["score"] == name])
+        assert rows[name]["value"] == pytest.approx(wanted), name
+    assert rows["leep"]["value"] > np.log(0.5) and rows["leep"]["reason"] == ""
+    headless = {row["score"]: row for row in transferability.score_source(maps[:1], labels, patients, 1)}
+    assert np.isnan(headless["leep"]["value"]) and "classification head" in headless["leep"]["reason"]

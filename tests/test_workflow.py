@@ -90,7 +90,7 @@ def test_every_promised_output_is_there(finished):
     assert json.loads((results / "derivatives/dataset_description.json").read_text())["GeneratedBy"]
     plan = json.loads((results / "plan.json").read_text())
     assert [row["cells"] for row in plan["cells"]] == [4, 4] and plan["smallest_difference"] is None
-    for name in ("scores", "comparison", "times"):
+    for name in ("scores", "comparison", "times", "transfer_scores", "audit"):
         assert rows(results / "evaluation" / f"{name}.tsv"), name
     for name, columns in assessment.COLUMNS.items():
         header = (results / "evaluation" / f"{name}.tsv").read_text().splitlines()[0]
@@ -176,6 +176,28 @@ def test_one_core_gives_the_same_bytes(finished, tmp_path):
     places = (finished, tmp_path)
     before, after = fingerprints(finished / "results", places), fingerprints(tmp_path / "results", places)
     assert {name for name in before if before[name] != after.get(name)} == set()
+
+
+def test_sources_are_ranked_without_training(finished, tmp_path):
+    """One more source than the experiment has: only that one is scored, nothing is trained, and the words are shown."""
+    shutil.copytree(finished / "results", tmp_path / "results")
+    shutil.copytree(finished / ".snakemake", tmp_path / ".snakemake")
+    (tmp_path / "more.yaml").write_text("recommend: {sources: [efficientnet-lite1]}\n")
+    config = ("--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
+    said = snakemake(tmp_path, "--cores", 1, *config, targets=["recommend"])
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
+    assert jobs == {
+        "extract_features": "1",
+        "score_features": "1",
+        "recommend_sources": "1",
+        "recommend": "1",
+        "total": "4",
+    }
+    ranking = rows(tmp_path / "results/recommendation.tsv")
+    assert {row["source"] for row in ranking} == {"efficientnet-lite0", "efficientnet-lite1"}
+    assert all(float(row["mean_rank"]) > 0 and row["scores"] == row["patients"] == "6" for row in ranking)
+    assert "too few sources" in said and "No transferability score is reliable on medical tasks" in said
+    assert not list(tmp_path.glob("results/work/features/*/*"))
 
 
 @pytest.fixture(scope="session")

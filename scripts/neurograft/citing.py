@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from neurograft.score_citations import SCORE_CITATIONS, UNRELIABLE
 from neurograft.settings import CONTROLS
 
 REFERENCES = {
@@ -167,7 +168,10 @@ def write_methods(config, splits, version="", sources=()):
         `number`, `text` and `doi` (or None), in the order of citation.
     """
     order = {}
-    known = {row["name"]: _split_citation(row["citation"]) for row in sources} | REFERENCES
+    # a source may have the name of a score, whose key therefore has a mark
+    scores = {f"score {name}": _split_citation(text) for name, text in SCORE_CITATIONS.items()}
+    known = {row["name"]: _split_citation(row["citation"]) for row in sources} | scores | REFERENCES
+    known["score reliability"] = _split_citation(UNRELIABLE)
 
     def cite(sentence, *keys):
         return sentence, [order.setdefault(known[key], len(order) + 1) for key in keys if key in known]
@@ -178,6 +182,8 @@ def write_methods(config, splits, version="", sources=()):
                if known.get("trainable") and experiment.get(task, {}).get("strategies")}  # fmt: skip
     if trained:
         paragraphs += [_training(cite, config, trained), _evaluation(cite, splits.get("scheme"), trained)]
+    if "segmentation" in trained:
+        paragraphs.append(_scores(cite))
     return paragraphs, [{"number": number, "text": text, "doi": doi} for (text, doi), number in order.items()]
 
 
@@ -274,4 +280,16 @@ def _evaluation(cite, scheme, trained):
         cite("The primary analysis was whole-tumour Dice at the largest number of training patients, each strategy "
              f"against scratch, {paired}, the largest p of a sign-flip test and of t tests over patients and over "
              "folds, Holm's correction; every other comparison has an interval and no verdict.", "holm"),
+    ]  # fmt: skip
+
+
+def _scores(cite):
+    named = "LogME, H-score (with shrinkage), TransRate, GBC and CC-FV"
+    return [
+        cite("Transferability scores of each 2-D source were taken from its frozen features of labelled patients, at "
+             f"as many pixels of tumour as of other brain: {named}, means over feature maps and patients, and, where "
+             "the source has a classification head, LEEP on slices with and without tumour.",
+             *(f"score {name}" for name in SCORE_CITATIONS)),
+        cite("No such score is known to be reliable on medical tasks; each was held against the gain measured with the "
+             "frozen encoder where at least five sources had one.", "score reliability"),
     ]  # fmt: skip

@@ -199,6 +199,26 @@ def check_sources(experiment, sources, publish):
                 )
 
 
+def check_recommended(wanted, sources):
+    """Check that the sources that are to be ranked are in the table.
+
+    Parameters
+    ----------
+    wanted : list of str
+        `recommend.sources`.
+    sources : dict
+        Rows of `config/sources.tsv` by name.
+
+    Raises
+    ------
+    SettingsError
+        One line for the first that is not.
+    """
+    for name in wanted:
+        if name not in sources:
+            raise SettingsError(f"config: recommend.sources names '{name}'; sources.tsv has: {', '.join(sources)}")
+
+
 def check_target(target, found):
     """Check that a column that is to be classified exists, as far as the dataset's own files tell.
 

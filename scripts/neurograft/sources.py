@@ -99,6 +99,33 @@ def locate(row):
     return str(path.absolute())
 
 
+def add_ready(named, sources, fetched="results/sources"):
+    """Add to some sources the 2-D ones whose weights are on this machine, so that they cost no download.
+
+    Parameters
+    ----------
+    named : dict of str to dict
+        Rows by name.
+    sources : dict of str to dict
+        The whole table.
+    fetched : str or Path
+        Where fetched weights lie, each in a folder of its name.
+
+    Returns
+    -------
+    dict of str to dict
+    """
+    found = dict(named)
+    for name, row in sources.items():
+        try:
+            here = locate(row) or (Path(fetched) / name / "weights").is_file()
+        except SourceError:
+            here = False
+        if here and row["dimensions"] == "2":
+            found[name] = row
+    return found
+
+
 def verify(path, sha256):
     """Refuse weights whose SHA-256 is not the one in the table, or does not begin as it says there.
 

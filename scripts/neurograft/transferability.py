@@ -1,8 +1,9 @@
 """Which source will transfer? Scores before training, and how far they can be believed.
 
 `score_patients` balances classes inside each patient (99 % of voxels are background), scores each patient, and
-averages over patients. No score is reliable on medical tasks (Chaves et al. 2023, arXiv 2302.12085), so each is
-printed next to `audit`: its rank correlation with the gain really measured in the same run.
+averages over patients; `score_source` does so for each feature map of an encoder. No score is reliable on medical tasks
+(Chaves et al. 2023, arXiv 2308.07444), so each is printed next to `audit`: its rank correlation with the gain really
+measured in the same run.
 """
 
 import zlib
@@ -21,7 +22,7 @@ TAIL = 0.025
 TAUS = np.linspace(-1, 1, 81)
 
 
-def score_patients(features, labels, patients, seed=0, probabilities=None):
+def score_patients(features, labels, patients, seed=0, probabilities=None, names=None):
     """Score one source's features on the target's labelled training patients.
 
     In each patient as many samples of every class are drawn as its rarest class has (500 at most); a class with
@@ -39,6 +40,8 @@ def score_patients(features, labels, patients, seed=0, probabilities=None):
     seed : int
     probabilities : array_like, shape (N, source classes), optional
         Output of the source's classification head, where it has one.
+    names : collection of str, optional
+        The scores that are wanted; by default all.
 
     Returns
     -------
@@ -53,7 +56,8 @@ def score_patients(features, labels, patients, seed=0, probabilities=None):
     drawn = {name: _balance(labels, patients == name, seed, name) for name in np.unique(patients)}
     kept = [index for index in drawn.values() if len(index)]
     rows = []
-    for name, row in SCORES.items():
+    for name in names or SCORES:
+        row = SCORES[name]
         values = _values(row, kept, features, labels, patients, probabilities, seed)
         reason = "" if values else _no_value(row, probabilities, kept)
         counted = len(kept) if values and row["needs"] == "patients" else len(values)
@@ -61,6 +65,38 @@ def score_patients(features, labels, patients, seed=0, probabilities=None):
         rows.append({"score": name, "value": value, "better": row["better"], "patients": counted})
         rows[-1] |= {"left_out": len(drawn) - len(kept), "reason": reason}
     return rows
+
+
+def score_source(maps, labels, patients, seed=0, head=None):
+    """Score one source's feature maps: the mean over the maps of each score, as CC-FV's authors take theirs.
+
+    Parameters
+    ----------
+    maps : iterable of array_like, shape (N, D of the map)
+        Features of the same pixels in each map of the encoder.
+    labels, patients : array_like, shape (N,)
+        As in `score_patients`.
+    seed : int
+    head : tuple, optional
+        Probabilities of the source's own classes, labels and patients of slices, where the source has a head.
+
+    Returns
+    -------
+    list of dict
+        Rows as of `score_patients`; the mean is over the maps that have a value.
+    """
+    of_features = [name for name, row in SCORES.items() if row["needs"] != "probabilities"]
+    made = [score_patients(features, labels, patients, seed, names=of_features) for features in maps]
+    rows = {}
+    for same in zip(*made):
+        values = [row["value"] for row in same if np.isfinite(row["value"])]
+        reason = "" if values else same[0]["reason"]
+        rows[same[0]["score"]] = same[0] | {"value": float(np.mean(values)) if values else np.nan, "reason": reason}
+    of_heads = [name for name in SCORES if name not in of_features]
+    probabilities, *known = head or (None, labels, patients)
+    given = np.zeros((len(known[0]), 1)) if probabilities is None else probabilities
+    rows |= {row["score"]: row for row in score_patients(given, *known, seed, probabilities, of_heads)}
+    return [rows[name] for name in SCORES if name in rows]
 
 
 def _values(row, kept, features, labels, patients, probabilities, seed):

@@ -20,10 +20,15 @@ try:
         config["experiment"], config["deliver"]["strategy"], SOURCES, config["split_cohort"]["between"]
     )
     settings.check_sources(config["experiment"], SOURCES, config["publish"])
-    NAMED = {name: SOURCES[name] for task in config["experiment"].values() for name in task["sources"]}
+    settings.check_recommended(config["recommend"]["sources"], SOURCES)
+    NAMED = {name: SOURCES[name] for wanted in config["experiment"].values() for name in settings.list_sources(wanted)}
     NAMED = making.with_bases(NAMED, SOURCES)
-    WEIGHTS = {name: sources.locate(row) or f"results/sources/{name}/weights" for name, row in NAMED.items()}
-    for name, row in NAMED.items():
+    # scored in every run, and ranked by `recommend`: there also what this machine has without being asked
+    SCORED = NAMED | {name: SOURCES[name] for name in config["recommend"]["sources"]}
+    RANKED = SCORED if config["recommend"]["sources"] else sources.add_ready(NAMED, SOURCES)
+    USED = {name: row for name, row in RANKED.items() if name in NAMED or row["dimensions"] == "2"}
+    WEIGHTS = {name: sources.locate(row) or f"results/sources/{name}/weights" for name, row in USED.items()}
+    for name, row in USED.items():
         # once a run is enough: each training verifies what it loads
         if workflow.is_main_process and sources.locate(row):
             sources.verify(WEIGHTS[name], row["sha256"])

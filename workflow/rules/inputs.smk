@@ -2,7 +2,7 @@
 import re
 
 # Known from the start, so that a missing network stops a run at its beginning and not after hours of preprocessing.
-FETCHED = [WEIGHTS[name] for name, row in NAMED.items() if sources.is_remote(row)]
+FETCHED = [WEIGHTS[name] for name, row in USED.items() if sources.is_remote(row)]
 
 # what both rules that make a source go by
 PRETRAINED = config["pretrain"] | {name: config["train_network"][name] for name in ("batch", "threads")}
@@ -32,11 +32,11 @@ def included(labelled=False):
     return [row for row in rows if row["labels"] == "true" or not labelled]
 
 
-def per_subject(pattern):
+def per_subject(pattern, labelled=False):
     """An input function that expands a path over the subjects that are in, in the job's space or the template's."""
 
     def paths(wildcards):
-        subjects = [row["participant_id"] for row in included()]
+        subjects = [row["participant_id"] for row in included(labelled)]
         return expand(pattern, subject=subjects, space=getattr(wildcards, "space", SPACE))
 
     return paths
@@ -117,6 +117,17 @@ def planned(wildcards):
 def scored_cells(wildcards):
     """The scores of every cell."""
     return [scores for task in config["experiment"] for scores in cells(task, rules.score_predictions.output[0])]
+
+
+def source_scores(rows, spaces):
+    """The scores of every 2-D source of some, in some spaces."""
+    flat = [name for name, row in rows.items() if row["dimensions"] == "2"]
+    return expand(rules.score_features.output[0], source=flat, space=dict.fromkeys(SPACES[space] for space in spaces))
+
+
+def audited(wildcards):
+    """The audit of the transferability scores, where there is anything to train."""
+    return rules.audit_scores.output[0] if trained_cells(wildcards) else []
 
 
 def delivered_records(wildcards):

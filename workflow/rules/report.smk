@@ -47,6 +47,7 @@ rule write_report:
         fairness=rules.assess_transfer.output.fairness,
         cells=trained_cells,
         plan=planned,
+        audit=audited,
         candidates=candidate_records,
         figures=per_subject("results/figures/sub-{subject}/space-{space}"),
         templates=[

@@ -9,6 +9,7 @@ localrules:
     train,
     evaluate,
     report,
+    recommend,
 
 
 rule fetch_sources:
@@ -46,8 +47,20 @@ rule evaluate:
     input:
         rules.compare_strategies.output,
         rules.assess_transfer.output,
+        audited,
 
 
 rule report:
     input:
         "results/report",
+
+
+rule recommend:
+    input:
+        rules.recommend_sources.output.words,
+    log:
+        "results/logs/recommend.log",
+    conda:
+        "../../envs/environment.yaml"
+    shell:
+        "tee {log} < {input}"

@@ -1,0 +1,9 @@
+"""Hold the transferability scores against the gains that were measured."""
+
+from neurograft import logs, scoring, tables
+
+logs.send_to_log(snakemake.log[0])
+rows = scoring.audit_scores(
+    tables.read_table(snakemake.input.scored), tables.read_table(snakemake.input.comparison), snakemake.params.primary
+)
+tables.write_table(snakemake.output[0], rows, scoring.AUDIT)

@@ -1,0 +1,15 @@
+"""Rank the sources for this cohort by their scores alone."""
+
+from pathlib import Path
+
+from neurograft import logs, recommendation, scoring, tables
+
+logs.send_to_log(snakemake.log[0])
+rows = scoring.gather_scores(
+    [row for path in snakemake.input for row in tables.read_table(path)],
+    snakemake.params.volumes,
+    snakemake.params.spaces,
+)
+ranked, words = recommendation.recommend_sources(rows, snakemake.params.audit)
+tables.write_table(snakemake.output.ranking, ranked, recommendation.RANKED)
+Path(snakemake.output.words).write_text("\n".join(words) + "\n", encoding="utf-8")

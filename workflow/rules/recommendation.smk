@@ -1,0 +1,114 @@
+# Frozen features of every source, the transferability scores made of them, a ranking, and what the scores were worth.
+
+
+rule extract_features:
+    input:
+        splits="results/splits.json",
+        slices=per_subject("results/work/sub-{subject}/space-{space}/slices", labelled=True),
+        weights=lambda wildcards: WEIGHTS[wildcards.source],
+    output:
+        temp(directory("results/work/features/{source}/space-{space}")),
+    log:
+        "results/logs/extract_features/{source}_space-{space}.log",
+    benchmark:
+        "results/benchmarks/extract_features/{source}_space-{space}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        source=lambda wildcards: {name: SOURCES[wildcards.source][name] for name in ("backbone", "sha256")},
+        seed=config["seed"],
+        code=digest("extract_features"),
+    script:
+        "../../scripts/extract_features.py"
+
+
+rule score_features:
+    input:
+        rules.extract_features.output[0],
+    output:
+        "results/work/transfer_scores/{source}_space-{space}.tsv",
+    log:
+        "results/logs/score_features/{source}_space-{space}.log",
+    benchmark:
+        "results/benchmarks/score_features/{source}_space-{space}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        seed=config["seed"],
+        code=digest("score_features"),
+    script:
+        "../../scripts/score_features.py"
+
+
+rule score_sources:
+    input:
+        lambda wildcards: source_scores(SCORED, config["experiment"]["segmentation"]["spaces"]),
+    output:
+        "results/evaluation/transfer_scores.tsv",
+    log:
+        "results/logs/score_sources.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        volumes=[name for name, row in SCORED.items() if row["dimensions"] == "3"],
+        spaces=[SPACES[space] for space in config["experiment"]["segmentation"]["spaces"]],
+        code=digest("score_sources"),
+    script:
+        "../../scripts/score_sources.py"
+
+
+rule recommend_sources:
+    input:
+        lambda wildcards: source_scores(RANKED, config["experiment"]["segmentation"]["spaces"][:1]),
+    output:
+        ranking="results/recommendation.tsv",
+        words="results/recommendation.txt",
+    log:
+        "results/logs/recommend_sources.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        volumes=[name for name, row in RANKED.items() if row["dimensions"] == "3"],
+        spaces=[primary_arms()["space"]],
+        # no input: an audit that is out of date must not have everything trained again
+        audit=lambda wildcards: "results/evaluation/audit.tsv",
+        code=digest("recommend_sources"),
+    script:
+        "../../scripts/recommend_sources.py"
+
+
+rule audit_scores:
+    input:
+        scored=rules.score_sources.output[0],
+        comparison=rules.compare_strategies.output.comparison,
+    output:
+        "results/evaluation/audit.tsv",
+    log:
+        "results/logs/audit_scores.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        primary=primary_arms(),
+        code=digest("audit_scores"),
+    script:
+        "../../scripts/audit_scores.py"
