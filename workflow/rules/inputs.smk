@@ -12,19 +12,37 @@ def read_included(path, changed):
 
 def included(labelled=False):
     """The rows of the subjects that are in, once the checkpoint has read every status."""
-    path = checkpoints.gather_cohort.get().output.cohort
+    path = getattr(checkpoints, COHORT).get().output.cohort
     rows = read_included(path, Path(path).stat().st_mtime_ns)
     return [row for row in rows if row["labels"] == "true" or not labelled]
 
 
 def per_subject(pattern):
-    """An input function that expands a path over the subjects that are in, in the job's space or the template's."""
+    """An input function that expands a path over the subjects that are in, in the job's space or the template's.
+
+    Nothing for pictures, which have no jobs of their own.
+    """
 
     def paths(wildcards):
-        subjects = [row["participant_id"] for row in included()]
+        subjects = [] if IMAGES else [row["participant_id"] for row in included()]
         return expand(pattern, subject=subjects, space=getattr(wildcards, "space", SPACE))
 
     return paths
+
+
+def slices(wildcards):
+    """The folders of every included subject's slices: each its own, or one that all pictures share."""
+    if IMAGES:
+        return [rules.import_images.output.slices]
+    return per_subject("results/work/sub-{subject}/space-{space}/slices")(wildcards)
+
+
+def answered(task):
+    """The rows of the subjects that a task may learn from: with tumour labels, or with a class in the cohort's table."""
+    target = config["experiment"]["classification"]["target"]
+    if task == "classification" and target != "tumour-slice":
+        return [row for row in included() if row.get(target, "") not in ("", "n/a")]
+    return included(labelled=True)
 
 
 def count_folds(split, rows):
@@ -35,7 +53,7 @@ def count_folds(split, rows):
 
 def cells(task, pattern, **fixed):
     """A path for every cell of a task's experiment; none where too few subjects have labels."""
-    rows = included(labelled=True)
+    rows = answered(task)
     if len(rows) < config["split_cohort"]["folds"]:
         return []
     wanted = config["experiment"][task]
@@ -50,7 +68,8 @@ def cells(task, pattern, **fixed):
 
 def primary_arms():
     """The space and split of the experiment that the verdict is about: those named first."""
-    wanted = config["experiment"]["segmentation"]
+    experiment = config["experiment"]
+    wanted = experiment["segmentation" if experiment["segmentation"]["strategies"] else "classification"]
     return {"space": SPACES[wanted["spaces"][0]], "split": wanted["splits"][0]}
 
 
@@ -97,6 +116,16 @@ def count_cells(wildcards):
 def planned(wildcards):
     """The plan of the experiment, where there is anything to train."""
     return rules.plan_experiment.output.plan if trained_cells(wildcards) else []
+
+
+def of_images(name):
+    """What only a set of pictures has: the record of its import, or the scores of its histograms."""
+
+    def path(wildcards):
+        found = {"record": "results/work/images/import_images.json", "contrast": "results/evaluation/contrast.tsv"}
+        return found[name] if IMAGES else []
+
+    return path
 
 
 def scored_cells(wildcards):
