@@ -4,13 +4,12 @@ One job does it for the whole set, since a picture takes milliseconds. A fault o
 """
 
 import os
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from . import cohort, duplicates, images, intensity, quality
+from . import cohort, copies, duplicates, images, intensity, quality
 from .images import ScanError
 
 FORMATS = ("JPEG", "MPO", "PNG", "BMP", "TIFF", "GIF", "WEBP")
@@ -45,7 +44,7 @@ def import_images(folder, found, size=224, method="robust-zscore"):
     measured : list of dict
         Of `quality.tsv`.
     record : dict
-        What is to be said of the set as a whole (`describe_set`), and `pairs`: the copies, most telling first.
+        What is to be said of the set as a whole (`copies.describe_copies`), and `size`.
     """
     statuses, thumbnails, measured = [], [], []
     with images.whole(folder) as part:
@@ -68,10 +67,10 @@ def import_images(folder, found, size=224, method="robust-zscore"):
         images.write_json(part / "index.json", index)
     kept = [status for status in statuses if status["included"]]
     pairs = duplicates.find_copies(thumbnails)
-    _name_groups(kept, pairs)
+    copies.name_groups(kept, pairs)
     for row, outlier in zip(measured, quality.mark_outliers(measured, MEASURES), strict=True):
         row |= {"tumour_free": False, "flags": "", "outlier": ", ".join(outlier)}
-    return cohort.gather_cohort(statuses), measured, describe_set(statuses, pairs) | {"size": size}
+    return cohort.gather_cohort(statuses), measured, copies.describe_copies(statuses, pairs) | {"size": size}
 
 
 def read_picture(path):
@@ -188,7 +187,10 @@ def prepare(picture, size, method):
     out = np.zeros((size, size), np.float16)
     top, left = (size - rows) // 2, (size - columns) // 2
     out[top : top + rows, left : left + columns] = flat
-    facts = {"foreground": round(float(inside.mean()), 4), "contrast": round(float((three - quarter) / max(high - low, 1e-6)), 4)}
+    facts = {
+        "foreground": round(float(inside.mean()), 4),
+        "contrast": round(float((three - quarter) / max(high - low, 1e-6)), 4),
+    }
     return out[::-1, ::-1].T, facts
 
 
@@ -218,68 +220,5 @@ def read_histograms(folder):
     return {"histogram of the picture": came, "histogram of the input": seen}
 
 
-def _name_groups(kept, pairs):
-    """Give every included picture its group as `patient`: copies, and pictures of one stated patient."""
-    links, first = [(pair["first"], pair["second"]) for pair in pairs], {}
-    for number, status in enumerate(kept):
-        stated = status["columns"]["stated_patient"]
-        if stated:
-            links.append((first.setdefault(stated, number), number))
-    copied = duplicates.group_pictures(len(kept), links[: len(pairs)])
-    for number, group in enumerate(duplicates.group_pictures(len(kept), links).tolist()):
-        kept[number]["columns"]["patient"] = kept[group]["subject"]
-        if copied[number] != number:
-            kept[number]["notes"].append(f"a copy of {kept[copied[number]]['subject']}")
-
-
-def describe_set(statuses, pairs):
-    """Say what a reader has to know of a set before believing any score on it.
-
-    Parameters
-    ----------
-    statuses : list of dict
-        Of every file.
-    pairs : structured ndarray
-        Of `duplicates.find_copies`, on the included ones.
-
-    Returns
-    -------
-    dict
-        `found`, `included`, `stated` (pictures whose patient is stated), `sides` (original longer side to pictures is
-        in `quality.tsv`), `classes` (class to `images`, `copied`, `test`, `leaked`), `groups`, `copied` (pictures in
-        them), `largest`, `turned` (groups' pairs that are mirrored or turned), `conflicts` (pairs of two classes),
-        `test` and `leaked`: pictures of the set's own test part, and those with a copy in its training part; `pairs`.
-    """
-    kept = [status["columns"] | {"subject": status["subject"]} for status in statuses if status["included"]]
-    group = duplicates.group_pictures(len(kept), pairs[["first", "second"]].tolist())
-    sizes = np.bincount(group, minlength=len(kept)) if kept else np.zeros(0, int)
-    leaked, listed = set(), []
-    for pair in pairs:
-        first, second = kept[pair["first"]], kept[pair["second"]]
-        across = {first["part"], second["part"]} == {"train", "test"}
-        if across:
-            leaked.add(int(pair["second"] if second["part"] == "test" else pair["first"]))
-        listed.append({"first": first["subject"], "second": second["subject"], "likeness": round(float(pair["likeness"]), 4),
-                       "turn": str(pair["turn"]), "across": across})  # fmt: skip
-    rows = [
-        {"class": one["class"], "images": 1, "copied": int(sizes[group[number]] > 1), "test": one["part"] == "test",
-         "leaked": number in leaked}
-        for number, one in enumerate(kept)
-    ]  # fmt: skip
-    classes = {name: Counter() for name in sorted({row["class"] for row in rows})}
-    for row in rows:
-        classes[row["class"]].update({key: int(row[key]) for key in COUNTED})
-    return {
-        "found": len(statuses), "included": len(kept), "stated": sum(bool(one["stated_patient"]) for one in kept),
-        "classes": {name: {key: counts[key] for key in COUNTED} for name, counts in classes.items()},
-        **{key: sum(int(row[key]) for row in rows) for key in ("copied", "test", "leaked")},
-        "units": len({one["patient"] for one in kept}), "groups": int((sizes > 1).sum()),
-        "largest": int(sizes.max(initial=0)), "turned": int((pairs["turn"] != "as it is").sum()),
-        "conflicts": sum(kept[pair["first"]]["class"] != kept[pair["second"]]["class"] for pair in pairs),
-        "pairs": listed,
-    }  # fmt: skip
-
-
-COUNTED = ("images", "copied", "test", "leaked")
 MEASURES = ("side", "foreground", "contrast")
 QUALITY = ("subject", "site", *MEASURES, "tumour_free", "flags", "outlier")

@@ -10,7 +10,8 @@ checkpoint import_images:
         cohort="results/cohort.tsv",
         quality="results/quality.tsv",
         slices=directory("results/work/images/slices"),
-        record="results/work/images/import_images.json",
+        record=IMAGE_FILES["record"],
+        copies=IMAGE_FILES["copies"],
     log:
         "results/logs/import_images.log",
     benchmark:
@@ -35,7 +36,7 @@ rule score_contrast:
         cohort="results/cohort.tsv",
         slices=rules.import_images.output.slices,
     output:
-        "results/evaluation/contrast.tsv",
+        IMAGE_FILES["contrast"],
     log:
         "results/logs/score_contrast.log",
     benchmark:

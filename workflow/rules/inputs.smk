@@ -119,13 +119,15 @@ def planned(wildcards):
 
 
 def of_images(name):
-    """What only a set of pictures has: the record of its import, or the scores of its histograms."""
+    """What only a set of pictures has: the record and the examples of its import, and the scores of its histograms."""
+    return lambda wildcards: IMAGE_FILES[name] if IMAGES else []
 
-    def path(wildcards):
-        found = {"record": "results/work/images/import_images.json", "contrast": "results/evaluation/contrast.tsv"}
-        return found[name] if IMAGES else []
 
-    return path
+IMAGE_FILES = {
+    "record": "results/work/images/import_images.json",
+    "copies": "results/figures/images/copies.png",
+    "contrast": "results/evaluation/contrast.tsv",
+}
 
 
 def scored_cells(wildcards):

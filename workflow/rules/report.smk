@@ -41,10 +41,12 @@ rule write_report:
         plan=planned,
         candidates=candidate_records,
         imported=of_images("record"),
+        copies=of_images("copies"),
         contrast=of_images("contrast"),
         figures=per_subject("results/figures/sub-{subject}/space-{space}"),
         templates=[
-            f"{workflow.basedir}/workflow/report/{name}.html.j2" for name in ("base", "macros", "index", "subject", "images")
+            f"{workflow.basedir}/workflow/report/{name}.html.j2"
+            for name in ("base", "macros", "index", "subject", "images")
         ],
     output:
         directory("results/report"),
