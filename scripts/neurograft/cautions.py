@@ -4,6 +4,11 @@ from neurograft import summaries, wording
 from neurograft.summaries import number
 
 PARTICIPANTS = "participants.tsv"
+NO_VERDICT = "Only segmentation of patients has a verdict; here are differences with their intervals."
+TOO_NARROW = (
+    "These take every picture, or group of copies, for a patient of its own: they are narrower than the truth, as many "
+    "pictures may be of few patients."
+)
 
 
 def tell_images(record, scores, contrast, comparison, classes):
@@ -20,7 +25,7 @@ def tell_images(record, scores, contrast, comparison, classes):
     Returns
     -------
     dict
-        Empty for scans. `record`, `warnings` (title, sentences), `reminder` (one sentence for each chapter with a score),
+        Empty for scans. `record`, `warnings` (title, sentences), `reminder` (a sentence for each chapter with scores),
         `headline` (as `wording.headline`, or None where nothing was compared), `table` (a row a class).
     """
     if not record:
@@ -55,8 +60,8 @@ def _of_patients(record):
     return [
         (some or "Nothing in the set says which patient a picture is of")
         + ". Slices of one patient can therefore be in training and in test, and every score below is too good, by an "
-        "unknown amount: on four cohorts, splitting slices instead of patients raised accuracy by 29 to 55 points (Yagis "
-        "et al. 2021).",
+        "unknown amount: on four cohorts, splitting slices instead of patients raised accuracy by 29 to 55 points "
+        "(Yagis et al. 2021).",
         f"A table {PARTICIPANTS} with the columns filename and patient would mend it.",
     ]
 
@@ -68,19 +73,19 @@ def _of_copies(record):
     else:
         words = [
             f"{record['copied']} of {record['included']} pictures are copies of others: {record['groups']} groups, the "
-            f"largest of {record['largest']}. {record['turned']} of {len(record['pairs'])} pairs are mirrored, upside down "
-            "or turned. A group is on one side of every fold."
+            f"largest of {record['largest']}. {record['turned']} of {len(record['pairs'])} pairs are mirrored, upside "
+            "down or turned. A group is on one side of every fold."
         ]
     if record["conflicts"]:
         words.append(f"{record['conflicts']} pairs of copies carry two different classes.")
     if record["test"]:
         words.append(
-            f"The set's own division is not used: {record['leaked']} of its {record['test']} test pictures have a copy in "
-            "its training part."
+            f"The set's own division is not used: {record['leaked']} of its {record['test']} test pictures have a copy "
+            "in its training part."
         )
     words.append(
-        "Copies are found by their thumbnails. Other crops, small turns and neighbouring slices are missed, so there are "
-        "at least so many; two neighbouring slices of one head may also count as copies."
+        "Copies are found by their thumbnails. Other crops, small turns and neighbouring slices are missed, so there "
+        "are at least so many; two neighbouring slices of one head may also count as copies."
     )
     return words
 
@@ -100,7 +105,7 @@ def _of_contrast(alone, scores, classes):
         words += f" The best network ({name}, n = {best[3]}) has {_share(networks[best])}."
     return [
         words,
-        "What a histogram can do proves nothing about tumours: the classes differ in sequence and scanner too.",
+        "What a histogram can do proves nothing about tumours: sequence and scanner differ too.",
     ]
 
 

@@ -1,4 +1,4 @@
-"""What copies mean for a set of pictures: who stays together, what the set's own division leaks, examples to look at."""
+"""What copies mean for a set of pictures: who stays together, what its own division leaks, examples to look at."""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -46,8 +46,8 @@ def describe_copies(statuses, pairs):
         `found`, `included`, `stated` (pictures whose patient is stated), `units` (groups, of one picture or more);
         `groups` (of copies), `copied` (pictures in them), `largest`, `turned` (pairs that are mirrored or turned),
         `conflicts` (pairs of two classes); `test` and `leaked`: pictures of the set's own test part, and those with a
-        copy in its training part; `classes` (class to `images`, `copied`, `test`, `leaked`); `pairs` (`first`, `second`,
-        `likeness`, `turn`, `across`: whether they lie across the set's own parts).
+        copy in its training part; `classes` (class to `images`, `copied`, `test`, `leaked`); `pairs` (`first`,
+        `second`, `likeness`, `turn`, `across`: whether they lie across the set's own parts).
     """
     kept = [status["columns"] | {"subject": status["subject"]} for status in statuses if status["included"]]
     sizes = np.bincount(duplicates.group_pictures(len(kept), pairs[["first", "second"]].tolist()))
