@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from . import cohort, copies, duplicates, images, intensity, quality
+from . import cohort, copies, duplicates, images, intensity
 from .images import ScanError
 
 FORMATS = ("JPEG", "MPO", "PNG", "BMP", "TIFF", "GIF", "WEBP")
@@ -68,8 +68,6 @@ def import_images(folder, found, size=224, method="robust-zscore"):
     kept = [status for status in statuses if status["included"]]
     pairs = duplicates.find_copies(thumbnails)
     copies.name_groups(kept, pairs)
-    for row, outlier in zip(measured, quality.mark_outliers(measured, MEASURES), strict=True):
-        row |= {"tumour_free": False, "flags": "", "outlier": ", ".join(outlier)}
     return cohort.gather_cohort(statuses), measured, copies.describe_copies(statuses, pairs) | {"size": size}
 
 
@@ -220,5 +218,5 @@ def read_histograms(folder):
     return {"histogram of the picture": came, "histogram of the input": seen}
 
 
-MEASURES = ("side", "foreground", "contrast")
-QUALITY = ("subject", "site", *MEASURES, "tumour_free", "flags", "outlier")
+# nobody is marked as an outlier: pictures of several sequences are not one population
+QUALITY = ("subject", "site", "side", "foreground", "contrast", "tumour_free", "flags", "outlier")

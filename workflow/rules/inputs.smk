@@ -106,10 +106,11 @@ def delivered_cells(wildcards):
 
 
 def count_cells(wildcards):
-    """How many cells each source has in each task."""
+    """How many cells each source has in each task that strategies are asked of."""
     return {
         task: {source: len(cells(task, rules.train_network.output[0], source=source)) for source in wanted["sources"]}
         for task, wanted in config["experiment"].items()
+        if wanted["strategies"]
     }
 
 
