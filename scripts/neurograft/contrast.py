@@ -5,7 +5,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from . import evaluation
 
-TREES = 300
+TREES = 100
 
 
 def score_contrast(split, seen, truths, space):

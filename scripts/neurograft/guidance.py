@@ -61,7 +61,7 @@ QUALITY = {
     "contrast": (
         "Spread of the middle half of the grey values, as a share of their range", "",
         "one cloud",
-        "several clouds: several sequences or scanners; if they go with the class, contrast alone tells the classes apart",
+        "several clouds: several sequences or scanners; where they go with the class, contrast alone gives it away",
         "compare the networks with the scores of the histograms alone",
     ),
 }  # fmt: skip

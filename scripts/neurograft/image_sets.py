@@ -12,7 +12,7 @@ from PIL import Image
 from . import cohort, copies, duplicates, images, intensity
 from .images import ScanError
 
-FORMATS = ("JPEG", "MPO", "PNG", "BMP", "TIFF", "GIF", "WEBP")
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP")
 GREY = ("1", "L", "I", "F", "I;16", "I;16L", "I;16B")
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 LEAST_SIDE = 32  # pixels
