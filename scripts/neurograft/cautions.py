@@ -137,12 +137,12 @@ def describe_pictures(cite, config):
     size = config.get("import_images", {}).get("size")
     method = config.get("normalize_intensity", {}).get("method")
     return [
-        cite("The data were two-dimensional pictures in folders of classes, of unknown patients unless stated; their grey "
-             "values were read" + (f" at {size} x {size} pixels, the longer side scaled to it." if size else ".")),
+        cite("The data were two-dimensional pictures in folders of classes, of unknown patients unless stated; their "
+             "grey values were read" + (f" at {size} x {size} pixels, the longer side scaled to it." if size else ".")),
         cite(f"The foreground of each picture was normalised by itself ({method})." if method else
              "The foreground of each picture was normalised by itself."),
-        cite("Copies were found by the correlation (0.98 or more) of thumbnails of 32 x 32 pixels, also mirrored, upside "
-             "down and turned by 180 degrees."),
+        cite("Copies were found by the correlation (0.98 or more) of thumbnails of 32 x 32 pixels, also mirrored, "
+             "upside down and turned by 180 degrees."),
     ]  # fmt: skip
 
 

@@ -173,21 +173,19 @@ def write_methods(config, splits, version="", sources=()):
     def cite(sentence, *keys):
         return sentence, [order.setdefault(known[key], len(order) + 1) for key in keys if key in known]
 
-    scans = config.get("dataset", {}).get("layout") != "images"
-    prepared = (
-        [_preprocessing(cite, config), _candidates(cite, config)]
-        if scans
-        else [cautions.describe_pictures(cite, config)]
-    )
-    paragraphs = [_background(cite, version), *prepared]
+    # in the order of the text, for references are numbered as they come
+    paragraphs, pictures = [_background(cite, version)], config.get("dataset", {}).get("layout") == "images"
+    if pictures:
+        paragraphs += [cautions.describe_pictures(cite, config)]
+    else:
+        paragraphs += [_preprocessing(cite, config), _candidates(cite, config)]
     experiment, tasks = config.get("experiment", {}), splits.get("tasks", {})
     trained = {task: known for task, known in tasks.items()
                if known.get("trainable") and experiment.get(task, {}).get("strategies")}  # fmt: skip
     if trained:
-        evaluated = (
-            _evaluation(cite, splits.get("scheme"), trained) if scans else cautions.describe_evaluation(cite, trained)
-        )
-        paragraphs += [_training(cite, config, trained), evaluated]
+        paragraphs += [_training(cite, config, trained)]
+        told = cautions.describe_evaluation(cite, trained) if pictures else []
+        paragraphs += [told or _evaluation(cite, splits.get("scheme"), trained)]
     return paragraphs, [{"number": number, "text": text, "doi": doi} for (text, doi), number in order.items()]
 
 
