@@ -13,9 +13,7 @@ if "dataset" not in config:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
-include: "workflow/rules/cohort.smk"
-include: "workflow/rules/preprocessing.smk"
-include: "workflow/rules/candidates.smk"
+include: "workflow/rules/images.smk" if IMAGES else "workflow/rules/scans.smk"
 include: "workflow/rules/learning.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/recommendation.smk"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from neurograft import images, logs, planning, tables
+from neurograft import cases, images, logs, planning, tables
 
 logs.send_to_log(snakemake.log[0])
 split = images.read_json(snakemake.input.splits)
@@ -10,7 +10,7 @@ target = split["tasks"]["classification"]["target"]
 plan = planning.plan_experiment(
     snakemake.params.counts,
     split,
-    {Path(folder).parents[1].name.removeprefix("sub-"): folder for folder in snakemake.input.slices},
+    cases.find_slices(snakemake.input.slices),
     snakemake.params.backbones,
     snakemake.params.strategies,
     truths={row["participant_id"]: row.get(target) for row in tables.read_table(snakemake.input.cohort)},

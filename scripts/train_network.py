@@ -1,8 +1,6 @@
 """Train one cell of the experiment and predict its test patients."""
 
-from pathlib import Path
-
-from neurograft import cells, images, logs, tables
+from neurograft import cases, cells, images, logs, tables
 
 logs.send_to_log(snakemake.log[0])
 split = images.read_json(snakemake.input.splits)
@@ -13,7 +11,7 @@ cells.train_cell(
     dict(snakemake.wildcards.items()),
     snakemake.params.source,
     snakemake.input.weights,
-    {Path(folder).parents[1].name.removeprefix("sub-"): folder for folder in snakemake.input.slices},
+    cases.find_slices(snakemake.input.slices),
     truths={row["participant_id"]: row.get(target) for row in tables.read_table(snakemake.input.cohort)},
     predict_unlabelled=snakemake.params.delivered,
     keep_weights=snakemake.params.delivered,

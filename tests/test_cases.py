@@ -71,6 +71,20 @@ def test_a_target_is_images_alone_of_the_slices_with_brain(folder):
     assert {name: slices.tolist() for name, slices in case["strata"].items()} == {"any": [0, 1, 2, 3, 4]}
 
 
+def test_pictures_share_one_array_and_are_read_as_cases_of_one_slice(tmp_path):
+    own, shared = tmp_path / "sub-A1/space-MNI152/slices", tmp_path / "images/slices"
+    shared.mkdir(parents=True)
+    np.save(shared / "images.npy", np.arange(1, 4, dtype=np.float16)[:, None, None, None] * np.ones((3, 1, 8, 8)))
+    index = {"subjects": ["a", "b", "c"], "sequences": ["image"], "box": [[0, 8], [0, 8], [0, 1]], "spacing": [1, 1, 1]}
+    (shared / "index.json").write_text(json.dumps(index))
+    found = cases.find_slices([own, shared])
+    assert list(found) == ["A1", "a", "b", "c"] and found["A1"] == own
+    case = cases.classification_case(found["b"], ["image"], ["x", "y"], truth="y")
+    assert isinstance(case["images"], np.memmap) and case["images"].shape == (1, 1, 8, 8)
+    assert float(case["images"].max()) == 2 and case["channels"] == [0]
+    assert {name: z.tolist() for name, z in case["strata"].items()} == {"x": [], "y": [0]}
+
+
 def test_an_absent_sequence_is_said(folder):
     with pytest.raises(ValueError, match="t1"):
         cases.segmentation_case(folder, ["t1"], "brats2018")

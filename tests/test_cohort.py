@@ -44,7 +44,7 @@ def test_a_name_without_letters_or_digits_stops_the_run(tmp_path):
         find_subjects("brats", str(tmp_path))
 
 
-@pytest.mark.parametrize("layout", ["bids", "brats", "table"])
+@pytest.mark.parametrize("layout", ["bids", "brats", "table", "images"])
 def test_a_root_that_is_missing_or_empty(tmp_path, layout):
     empty = tmp_path / "empty"
     empty.write_text("participant_id\tt1\n") if layout == "table" else empty.mkdir()

@@ -46,6 +46,15 @@ def test_cells_hours_and_the_smallest_difference(cohort):
     assert f"{plan['smallest_difference']:.3f} of whole-tumour Dice" in plan["words"][2]
 
 
+def test_classification_alone_has_no_verdict_to_plan_for(cohort):
+    slices, split = cohort
+    tasks = split["tasks"] | {"segmentation": split["tasks"]["segmentation"] | {"subjects": [], "folds": []}}
+    split = split | {"tasks": tasks}
+    plan = planning.plan_experiment({"classification": {"efficientnet-lite0": 0}}, split, slices, {}, [], **OPTIONS)
+    assert plan["family"] == 0 and plan["smallest_difference"] is None
+    assert len(plan["words"]) == 2 and "it is about segmentation" in plan["words"][1]
+
+
 def test_ten_times_the_steps_take_longer(cohort):
     short, long = (foretell(cohort, steps=steps)["cells"][0]["seconds"] for steps in (20, 2000))
     assert long > 10 * short

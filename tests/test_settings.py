@@ -55,6 +55,38 @@ def test_unfit_experiments_are_refused():
         settings.check_experiment(experiment, "lp-ft", known)
 
 
+def fit(**blocks):
+    """The config of a set of pictures, as the workflow makes it."""
+    given = {"dataset": {"layout": "images"}} | blocks
+    return settings.fit_layout(settings.resolve_config(given, SCHEMA), given)
+
+
+def test_pictures_are_classified_by_folder_and_nothing_else():
+    config = fit()
+    assert config["experiment"]["segmentation"]["strategies"] == []
+    assert config["experiment"]["classification"]["target"] == "class"
+    assert config["register_scans"]["template"] == "none"
+    settings.check_experiment(config["experiment"], config["deliver"]["strategy"], {"efficientnet-lite0": {}})
+    assert fit(experiment={"classification": {"target": "grade"}})["experiment"]["classification"]["target"] == "grade"
+    scans = settings.resolve_config({"dataset": {"layout": "bids"}}, SCHEMA)
+    assert settings.fit_layout(scans, {"dataset": {"layout": "bids"}}) == scans
+
+
+@pytest.mark.parametrize(
+    ("experiment", "says"),
+    [
+        ({"segmentation": {"strategies": ["scratch"]}}, "no outlines of tumours"),
+        ({"classification": {"target": "tumour-slice"}}, "made from outlines"),
+        ({"classification": {"splits": ["folds", "sites"]}}, "folds only"),
+    ],
+)
+def test_what_pictures_cannot_have_is_refused_where_it_is_asked_for(experiment, says):
+    with pytest.raises(settings.SettingsError, match=says) as caught:
+        fit(experiment=experiment)
+    assert "\n" not in str(caught.value)
+    assert fit(experiment={"segmentation": {"strategies": []}})
+
+
 def table(**changes):
     """Two sources of slices and one of volumes."""
     rows = {"photos": {"dimensions": "2", "licence": "MIT"}, "heads": {"dimensions": "3", "licence": "MIT"}}

@@ -11,12 +11,39 @@ LEAST_TUMOUR = 20.0  # mm2 of tumour that make a slice one with tumour
 LEAST_BRAIN = 0.25  # of the largest brain area of the patient's slices
 
 
+def find_slices(folders):
+    """Say where each subject's slices are.
+
+    Parameters
+    ----------
+    folders : iterable of str or Path
+        A subject's own, `.../sub-X/space-S/slices`, or one that pictures share (`image_sets.import_images`).
+
+    Returns
+    -------
+    dict of str to path or dict
+        Subject to its folder, or to its `images` in the shared array, not read yet, and `index`.
+    """
+    found = {}
+    for folder in folders:
+        owner = Path(folder).parents[1].name
+        if owner.startswith("sub-"):
+            found[owner.removeprefix("sub-")] = folder
+        else:
+            # opened once, for every opened map holds a file descriptor
+            index, shared = images.read_json(Path(folder) / "index.json"), _open_images(folder)
+            own = {"index": index}
+            found |= {name: own | {"images": shared[k : k + 1]} for k, name in enumerate(index["subjects"])}
+    return found
+
+
 def segmentation_case(folder, sequences, scheme, labelled=True):
     """Read one subject as a case of `training`: its slices with and without tumour are the strata.
 
     Parameters
     ----------
     folder : str or Path
+        Or what `find_slices` gives of a picture.
     sequences : list of str
         The network's channels, in its order.
     scheme : str
@@ -100,9 +127,15 @@ def region_table(values):
 
 def _read_slices(folder, sequences):
     """Open a subject's slices without reading them."""
-    index = images.read_json(Path(folder) / "index.json")
-    opened = np.load(Path(folder) / "images.npy", mmap_mode="r")
+    shared = isinstance(folder, dict)
+    index = folder["index"] if shared else images.read_json(Path(folder) / "index.json")
+    opened = folder["images"] if shared else _open_images(folder)
     return {"images": opened, "channels": [index["sequences"].index(name) for name in sequences], "index": index}
+
+
+def _open_images(folder):
+    """Map a folder's images into memory."""
+    return np.load(Path(folder) / "images.npy", mmap_mode="r")
 
 
 def _with_brain(case):

@@ -11,6 +11,8 @@ from neurograft.settings import CONTROLS, TRANSDUCTIVE, base_strategy
 from neurograft.summaries import number, yes
 
 DELIVERED_SHOWN = 3
+MAIN_METRICS = ("dice", "balanced-accuracy", "auc")
+MOST_DRAWN = 200  # patients in one chart
 
 
 def short(value, digits=3):
@@ -178,7 +180,7 @@ def _score(values, metric):
 def _patients_chart(means, columns, task):
     """Draw the first measure of a task for every patient at the largest n."""
     arms = means[columns[0]]
-    if not arms:
+    if not arms or max(map(len, arms.values())) > MOST_DRAWN:
         return None
     most = max(summaries.size(key[3]) for key in arms)
     values = {
@@ -201,8 +203,10 @@ def tell_comparison(comparison):
     """Give the forest plots, a sentence for each verdict, and the complete table."""
     regions = {"WT": 0, "TC": 1, "ET": 2}
     groups = defaultdict(list)
+    # where a patient is one unit, accuracy is all that it has
+    single = {row["task"] for row in comparison} - {r["task"] for r in comparison if r["metric"] in MAIN_METRICS}
     for row in comparison:
-        if row["metric"] in ("dice", "balanced-accuracy", "auc"):
+        if row["metric"] in MAIN_METRICS or (row["task"] in single and row["metric"] == "accuracy"):
             groups[(row["task"], row["region"] or "", row["metric"], row["against"], str(row["n"]))].append(row)
     controls = CONTROLS.index
     order = sorted(

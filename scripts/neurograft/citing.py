@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from neurograft import cautions
 from neurograft.score_citations import SCORE_CITATIONS, UNRELIABLE
 from neurograft.settings import CONTROLS
 
@@ -176,12 +177,19 @@ def write_methods(config, splits, version="", sources=()):
     def cite(sentence, *keys):
         return sentence, [order.setdefault(known[key], len(order) + 1) for key in keys if key in known]
 
-    paragraphs = [_background(cite, version), _preprocessing(cite, config), _candidates(cite, config)]
+    # in the order of the text, for references are numbered as they come
+    paragraphs, pictures = [_background(cite, version)], config.get("dataset", {}).get("layout") == "images"
+    if pictures:
+        paragraphs += [cautions.describe_pictures(cite, config)]
+    else:
+        paragraphs += [_preprocessing(cite, config), _candidates(cite, config)]
     experiment, tasks = config.get("experiment", {}), splits.get("tasks", {})
     trained = {task: known for task, known in tasks.items()
                if known.get("trainable") and experiment.get(task, {}).get("strategies")}  # fmt: skip
     if trained:
-        paragraphs += [_training(cite, config, trained), _evaluation(cite, splits.get("scheme"), trained)]
+        paragraphs += [_training(cite, config, trained)]
+        told = cautions.describe_evaluation(cite, trained) if pictures else []
+        paragraphs += [told or _evaluation(cite, splits.get("scheme"), trained)]
     if "segmentation" in trained:
         paragraphs.append(_scores(cite))
     return paragraphs, [{"number": number, "text": text, "doi": doi} for (text, doi), number in order.items()]
@@ -241,7 +249,7 @@ def _training(cite, config, trained):
         span = config["experiment"][task]
         network, keys = NETWORKS[task]
         encoder = "like" if set(span["strategies"]) <= set(CONTROLS) else "pretrained as"
-        sentences.append(cite(f"{network} on axial slices of {', '.join(known.get('sequences', []))}, its encoder "
+        sentences.append(cite(f"{network} on {_inputs(known)}, its encoder "
                               f"{encoder} {', '.join(span.get('sources', []))}, was trained for {task}.",
                               *keys, *span.get("sources", [])))  # fmt: skip
         ways = [_way(name, config.get("variants", {})) for name in span["strategies"]]
@@ -262,6 +270,11 @@ def _way(name, variants):
     words, keys = STRATEGIES.get(row["method"], (row["method"], ()))
     differs = ", ".join(f"{key} {value:g}" for key, value in row.items() if key != "method")
     return f"{words} ({name}: {differs})" if differs else words, keys
+
+
+def _inputs(known):
+    sequences = known.get("sequences", [])
+    return "the pictures" if sequences == ["image"] else f"axial slices of {', '.join(sequences)}"
 
 
 def _evaluation(cite, scheme, trained):

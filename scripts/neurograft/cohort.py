@@ -8,6 +8,7 @@ budget of 0.5 s for the names of 1,000 subjects: docs/decisions.md.)
 import os
 import re
 
+from neurograft.image_folders import find_images
 from neurograft.names import list_bids_images, list_folder, may_hold_tumours, rank_bids, subject_label, take_one
 from neurograft.regions import LABEL_SCHEMES, cohort_scheme, regions_of
 from neurograft.tables import TableError, read_table, write_table
@@ -44,7 +45,7 @@ def find_subjects(layout, root=None, subjects=0):
     layout : str
         A row of `DATASETS`.
     root : str, or list of str
-        Folder (bids, brats), TSV (table), or where the simulated scans will be (phantom; by default
+        Folder (bids, brats, images), TSV (table), or where the simulated scans will be (phantom; by default
         `results/simulated`). Several are joined.
     subjects : int
         How many subjects a phantom has; other layouts find theirs.
@@ -53,7 +54,7 @@ def find_subjects(layout, root=None, subjects=0):
     -------
     dict of str to dict
         Subject label X (letters and digits of the original name) to `name`, `source` (folder or row),
-        `files` (sequence, or "labels", to path), `site`, `columns` (the dataset's own, str to str),
+        `files` (sequence, "labels" or "image", to path), `site`, `columns` (the dataset's own, str to str),
         `scheme` (the label scheme its file names speak for, or ""), `problems`, `notes`.
 
     Raises
@@ -88,7 +89,7 @@ def _subject(name, source, files, columns, scheme="", problems=(), notes=()):
     return {
         "name": name,
         "source": source,
-        "files": {kind: files[kind] for kind in (*SEQUENCES, "labels") if kind in files},
+        "files": {kind: files[kind] for kind in (*SEQUENCES, "labels", "image") if kind in files},
         "site": next(filter(None, sites), ""),
         "columns": columns,
         "scheme": scheme,
@@ -201,6 +202,11 @@ def _find_phantom(root, subjects):
     return found
 
 
+def _find_images(root, _):
+    """Find pictures in folders of classes; a picture is a subject, for nothing says whose it is."""
+    return [_subject(one["name"], one["path"], {"image": one["path"]}, one["columns"]) for one in find_images(root)]
+
+
 def gather_cohort(statuses):
     """Make the rows of `cohort.tsv`, one a subject, whether it is in or not.
 
@@ -256,6 +262,13 @@ EXPECTED = {
     "bids": "a BIDS dataset: a folder with sub-<label>/[ses-<label>/]anat/*_T1w.nii.gz and the like",
     "brats": "a folder of BraTS cases: <case>/<case>_t1.nii.gz (2018-2021) or <case>/<case>-t1n.nii.gz (2023)",
     "table": "a tab-separated file with the column participant_id and paths in t1, t1c, t2, flair, labels",
+    "images": "a folder of classes, <class>/*.jpg or *.png, or two such folders, train and test",
     "phantom": "demo subjects to simulate: set their number to 1 or more",
 }
-DATASETS = {"bids": _find_bids, "brats": _find_brats, "table": _find_table, "phantom": _find_phantom}
+DATASETS = {
+    "bids": _find_bids,
+    "brats": _find_brats,
+    "table": _find_table,
+    "images": _find_images,
+    "phantom": _find_phantom,
+}

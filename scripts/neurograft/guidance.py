@@ -46,6 +46,24 @@ QUALITY = {
         "a point far below: noise, motion or a very blurred image; two clouds: two scanners or protocols",
         "look at the scan itself; keep it unless the tumour cannot be seen, and remember it when its scores are low",
     ),
+    "side": (
+        "Longer side of the pictures as they came", "px",
+        "pictures of one size, or sizes that do not go with the class",
+        "two clouds: pictures of two origins, which a network may learn to tell apart by their sharpness",
+        "compare the classes in quality.tsv",
+    ),
+    "foreground": (
+        "Share of a picture that is not background", "",
+        "one cloud",
+        "points near 0 or 1: pictures cut to a detail, or with a bright background",
+        "look at the picture; remove it from the folder if it shows no head",
+    ),
+    "contrast": (
+        "Spread of the middle half of the grey values, as a share of their range", "",
+        "one cloud",
+        "several clouds: several sequences or scanners; where they go with the class, contrast alone gives it away",
+        "compare the networks with the scores of the histograms alone",
+    ),
 }  # fmt: skip
 UNKNOWN = ("", "points in one cloud", "a point far from the others", "look at the subject's page")
 SEQUENCES = {"t1": "T1", "t1c": "T1c", "t2": "T2", "flair": "FLAIR"}

@@ -51,7 +51,7 @@ def plan_experiment(counts, split, slices, backbones, strategies, truths=None, *
             rows.append(row | {"seconds": round(seconds, 1), "hours": round(cells * seconds / 3600, 3)})
     known = split["tasks"]["segmentation"]
     patients = len({known["patients"][subject] for subject in known["subjects"]})
-    family = len(counts["segmentation"]) * len(set(strategies) - set(CONTROLS))
+    family = len(counts.get("segmentation", ())) * len(set(strategies) - set(CONTROLS))
     folds = len(known["folds"])
     smallest = statistics.smallest_difference(patients, folds, family) if folds and family else np.inf
     plan = {
@@ -111,6 +111,8 @@ def describe_plan(plan):
             f"{row['task']} from {row['source']}: {row['cells']} networks of about {row['seconds']:.0f} s, "
             f"{together} one after another; with k at a time, divide by k"
         )
+    if not plan["patients"]:
+        return [*lines, "no verdict can be given: it is about segmentation, which no patient has labels for"]
     design = f"{plan['patients']} patients in {plan['folds']} folds, {plan['family']} to be compared with scratch"
     if plan["smallest_difference"] is None:
         lines.append(

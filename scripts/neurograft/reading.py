@@ -32,8 +32,8 @@ def read_results(files, benchmarks):
     ----------
     files : object with attributes
         Paths `cohort`, `quality`, `splits`, `scores`, `comparison`, `times`, `plan` (or nothing), and the tables of
-        `assessment.COLUMNS`; lists of paths `cells`, `candidates` (records in `.../sub-X/space-S/`) and `figures`
-        (folders in `.../sub-X/`).
+        `assessment.COLUMNS`; of a set of pictures also `imported`, `copies` and `contrast`, else nothing; lists of
+        paths `cells`, `candidates` (records in `.../sub-X/space-S/`) and `figures` (folders in `.../sub-X/`).
     benchmarks : str or Path
         Folder of Snakemake's benchmark files.
 
@@ -55,6 +55,8 @@ def read_results(files, benchmarks):
         "fairness": tables.read_table(files.fairness),
         "splits": images.read_json(files.splits),
         "plan": images.read_json(files.plan) if files.plan else {},
+        "imported": images.read_json(files.imported) | {"copies": files.copies} if files.imported else {},
+        "contrast": tables.read_table(files.contrast) if files.contrast else [],
         "cells": [outcomes.read_cell(folder) for folder in files.cells],
         "candidates": {_subject(path): images.read_json(path) for path in files.candidates},
         "pictures": {_subject(folder): _pictures(folder) for folder in files.figures},

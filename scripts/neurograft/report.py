@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from neurograft import chapters, citing, guidance, images, summaries, wording
+from neurograft import cautions, chapters, citing, guidance, images, summaries, wording
 from neurograft.summaries import number, yes
 
 TITLE = "Does transfer learning help these patients?"
@@ -47,7 +47,9 @@ def write_report(folder, cohort, config=None, simulated=False, title=TITLE, temp
         raise TypeError(f"the report has no place for {unknown}; it knows {', '.join(RESULTS)}")
     run = {name: results.get(name) or empty for name, empty in RESULTS.items()}
     run |= {"cohort": cohort, "config": config or {}, "simulated": simulated, "title": title}
-    run |= {"pages": _name_pages(row["participant_id"] for row in cohort), "sources": list(run["sources"])}
+    # thousands of pictures have no pages of their own
+    paged = [] if run["imported"] else [row["participant_id"] for row in cohort]
+    run |= {"pages": _name_pages(paged), "sources": list(run["sources"])}
     run |= {"version": run["versions"].get("neurograft", "")}
     for name in ("scores", "comparison", "times", "cells"):
         # other spaces and splits answer other questions: their rows must not mix with these
@@ -62,10 +64,13 @@ def write_report(folder, cohort, config=None, simulated=False, title=TITLE, temp
     with images.whole(folder) as part:
         (part / "figures").mkdir(parents=True)
         run["pictures"] = _copy_pictures(part, run["pictures"], run["pages"])
+        copies = run["imported"].get("copies")
+        if copies:
+            shutil.copyfile(copies, part / "figures/copies.png")
         page = environment.get_template("index.html.j2").render(_index_context(run))
         (part / "index.html").write_text(page, encoding="utf-8")
         template = environment.get_template("subject.html.j2")
-        for one in _subject_contexts(run):
+        for one in _subject_contexts(run) if run["pages"] else ():
             (part / one["page"]).write_text(template.render(one), encoding="utf-8")
 
 
@@ -87,6 +92,8 @@ RESULTS = {
     "privacy": (),
     "fairness": (),
     "cells": (),  # manifest of each cell, with `history`: the rows of its history.tsv
+    "imported": {},  # of a set of pictures: the record of import_images, `copies` the path of its examples
+    "contrast": (),  # of a set of pictures: scores of histograms alone
     "candidates": {},  # subject to the record of propose_candidates
     "sources": (),  # rows of config/sources.tsv
     "versions": {},  # software to version
@@ -124,27 +131,39 @@ def _index_context(run):
     paragraphs, references = citing.write_methods(config, splits, run["version"], run["sources"])
     flow = chapters.tell_flow(run["cohort"], splits)
     pooled = summaries.pool_patients(scores, splits)
+    classes = splits.get("tasks", {}).get("classification", {}).get("classes", [])
+    told = cautions.tell_images(run["imported"], scores, run["contrast"], comparison, classes)
+    told |= {"picture": "figures/copies.png" if run["imported"].get("copies") else ""} if told else {}
     found = {
-        "headline": wording.headline(comparison, splits, scores, run["cells"], run["simulated"]),
+        "images": told,
+        "headline": told.get("headline")
+        or wording.headline(comparison, splits, scores, run["cells"], run["simulated"]),
         "flow": flow,
         "quality": chapters.tell_quality(run["quality"]),
         "candidates": chapters.tell_candidates(run["candidates"]),
         "training": chapters.tell_training(run["cells"], run["times"]),
-        "results": chapters.tell_results(pooled),
+        "results": chapters.tell_results([*pooled, *summaries.pool_patients(run["contrast"], splits)]),
         "comparison": chapters.tell_comparison(comparison),
         "claims": wording.list_claims(comparison, pooled, run["times"], run["cells"], run["runtimes"]),
         "overlays": chapters.choose_overlays(scores, run["strategy"], run["pictures"], run["source"]),
-        "subjects": _subject_rows(run),
+        "subjects": {} if told else _subject_rows(run),
         "paragraphs": paragraphs,
         "references": references,
         "runtimes": chapters.tell_runtimes(run["runtimes"]),
         "splits_hash": splits.get("hash", ""),
     }
-    return run | found | {"tiles": _tiles(flow, pooled, run["strategy"], run["source"]), "attention": _attention(found)}
+    return (
+        run
+        | found
+        | {"tiles": _tiles(flow, pooled, run["strategy"], run["source"], told), "attention": _attention(found)}
+    )
 
 
-def _tiles(flow, scores, strategy, source):
+def _tiles(flow, scores, strategy, source, told):
     """Choose the few numbers that stand at the top."""
+    if told:
+        keys = {"found": "files found", "included": "pictures", "units": "pictures and groups of copies"}
+        return [(str(told["record"][key]), words) for key, words in keys.items()]
     tiles = [
         (str(flow["found"]), "subjects found"),
         (str(flow["included"]), "included"),

@@ -63,6 +63,49 @@ def resolve_config(config, schema):
     return config
 
 
+def fit_layout(config, given):
+    """Take out of a config what a set of 2-D pictures (layout images) cannot have; other layouts keep theirs.
+
+    Parameters
+    ----------
+    config : dict
+        What `resolve_config` gave.
+    given : dict
+        What the user gave: only what was asked for on purpose is refused.
+
+    Returns
+    -------
+    dict
+        The config; of pictures with no segmentation, no template, and the folders' names as target.
+
+    Raises
+    ------
+    SettingsError
+        One line for the first part that pictures cannot have.
+    """
+    if config["dataset"]["layout"] != "images":
+        return config
+    asked, config = given.get("experiment", {}), copy.deepcopy(config)
+    if asked.get("segmentation", {}).get("strategies"):
+        raise SettingsError(
+            "config: experiment.segmentation.strategies: layout images has no outlines of tumours to learn from; "
+            "leave it out, and put the strategies under experiment.classification"
+        )
+    wanted = config["experiment"]["classification"]
+    if asked.get("classification", {}).get("target") == "tumour-slice":
+        raise SettingsError(
+            "config: experiment.classification.target is 'tumour-slice', which is made from outlines of tumours, and "
+            "layout images has none; leave it out (the class is the folder), or name a column of participants.tsv"
+        )
+    if wanted["splits"] != ["folds"]:
+        raise SettingsError("config: experiment.classification.splits: layout images has folds only")
+    config["experiment"]["segmentation"]["strategies"] = []
+    config["register_scans"]["template"] = "none"
+    if wanted["target"] == "tumour-slice":
+        wanted["target"] = "class"
+    return config
+
+
 def check_experiment(experiment, delivered, sources, between=None):
     """Check what no schema can say: that the parts of an experiment fit together.
 

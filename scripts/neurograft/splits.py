@@ -47,7 +47,7 @@ def split_cohort(
         Of the folds and of the order of the training patients.
     sequences : "auto" or list of str
         Input channels. "auto": those of T1c, T2 and FLAIR that at least half of the labelled subjects
-        have, and T1 by the same rule where one of the three is missing.
+        have, and T1 by the same rule where one of the three is missing; of pictures (layout images) their one channel.
     target : str
         What is classified: "tumour-slice" (from the labels) or a column of the cohort.
     tumour_free : collection of str
@@ -154,7 +154,7 @@ def _channels(wanted, present, subjects):
             raise ValueError(f"sequences: {sorted(unknown) or 'none given'}; known are {', '.join(SEQUENCES)}")
         return list(wanted)
     having = Counter(name for subject in subjects for name in present.get(subject, ()))
-    common = [name for name in (*PREFERRED, "t1") if having[name] and 2 * having[name] >= len(subjects)]
+    common = [name for name in (*PREFERRED, "t1", "image") if having[name] and 2 * having[name] >= len(subjects)]
     return [name for name in common if name != "t1"] if set(PREFERRED) <= set(common) else common
 
 

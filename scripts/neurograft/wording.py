@@ -25,7 +25,7 @@ def interval(row, digits=3, unit=""):
 
 def arm(row):
     """Name a strategy and its source, and say of one that adapts to target images that it does."""
-    if row["strategy"] in CONTROLS:
+    if row["strategy"] in CONTROLS or not row["source"]:
         return row["strategy"]
     return f"{row['strategy']} from {row['source']}" + " (transductive)" * (
         base_strategy(row["strategy"]) in TRANSDUCTIVE

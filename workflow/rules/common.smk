@@ -13,7 +13,7 @@ from neurograft import code_digest, cohort, making, settings, sources, templates
 
 try:
     with open(f"{workflow.basedir}/workflow/schemas/config.schema.yaml") as schema:
-        config.update(settings.resolve_config(config, yaml.safe_load(schema)))
+        config.update(settings.fit_layout(settings.resolve_config(config, yaml.safe_load(schema)), config))
     SOURCES = sources.read_sources(f"{workflow.basedir}/config/sources.tsv")
     settings.check_variants(config["variants"])
     settings.check_experiment(
@@ -38,6 +38,8 @@ try:
 except (settings.SettingsError, sources.SourceError, cohort.CohortError, FileNotFoundError) as mistake:
     raise WorkflowError(str(mistake)) from None
 
+# a set of 2-D pictures: nothing to register, to segment or to deliver
+IMAGES = config["dataset"]["layout"] == "images"
 SPACE = templates.space_label(config["register_scans"]["template"])
 # what an experiment means by its spaces: normalised to the template, or each patient's own
 SPACES = {"template": SPACE, "native": templates.space_label("none")}

@@ -27,19 +27,37 @@ def read_included(path, changed):
 
 def included(labelled=False):
     """The rows of the subjects that are in, once the checkpoint has read every status."""
-    path = checkpoints.gather_cohort.get().output.cohort
+    path = getattr(checkpoints, COHORT).get().output.cohort
     rows = read_included(path, Path(path).stat().st_mtime_ns)
     return [row for row in rows if row["labels"] == "true" or not labelled]
 
 
 def per_subject(pattern, labelled=False):
-    """An input function that expands a path over the subjects that are in, in the job's space or the template's."""
+    """An input function that expands a path over the subjects that are in, in the job's space or the template's.
+
+    Nothing for pictures, which have no jobs of their own.
+    """
 
     def paths(wildcards):
-        subjects = [row["participant_id"] for row in included(labelled)]
+        subjects = [] if IMAGES else [row["participant_id"] for row in included(labelled)]
         return expand(pattern, subject=subjects, space=getattr(wildcards, "space", SPACE))
 
     return paths
+
+
+def slices(wildcards):
+    """The folders of every included subject's slices: each its own, or one that all pictures share."""
+    if IMAGES:
+        return [rules.import_images.output.slices]
+    return per_subject("results/work/sub-{subject}/space-{space}/slices")(wildcards)
+
+
+def answered(task):
+    """The rows of the subjects that a task may learn from: with tumour labels, or with a class in the cohort's table."""
+    target = config["experiment"]["classification"]["target"]
+    if task == "classification" and target != "tumour-slice":
+        return [row for row in included() if row.get(target, "") not in ("", "n/a")]
+    return included(labelled=True)
 
 
 def count_folds(split, rows):
@@ -50,7 +68,7 @@ def count_folds(split, rows):
 
 def cells(task, pattern, **fixed):
     """A path for every cell of a task's experiment; none where too few subjects have labels."""
-    rows = included(labelled=True)
+    rows = answered(task)
     if len(rows) < config["split_cohort"]["folds"]:
         return []
     wanted = config["experiment"][task]
@@ -65,7 +83,8 @@ def cells(task, pattern, **fixed):
 
 def primary_arms():
     """The space and split of the experiment that the verdict is about: those named first."""
-    wanted = config["experiment"]["segmentation"]
+    experiment = config["experiment"]
+    wanted = experiment["segmentation" if experiment["segmentation"]["strategies"] else "classification"]
     return {"space": SPACES[wanted["spaces"][0]], "split": wanted["splits"][0]}
 
 
@@ -102,16 +121,29 @@ def delivered_cells(wildcards):
 
 
 def count_cells(wildcards):
-    """How many cells each source has in each task."""
+    """How many cells each source has in each task that strategies are asked of."""
     return {
         task: {source: len(cells(task, rules.train_network.output[0], source=source)) for source in wanted["sources"]}
         for task, wanted in config["experiment"].items()
+        if wanted["strategies"]
     }
 
 
 def planned(wildcards):
     """The plan of the experiment, where there is anything to train."""
     return rules.plan_experiment.output.plan if trained_cells(wildcards) else []
+
+
+def of_images(name):
+    """What only a set of pictures has: the record and the examples of its import, and the scores of its histograms."""
+    return lambda wildcards: IMAGE_FILES[name] if IMAGES else []
+
+
+IMAGE_FILES = {
+    "record": "results/work/images/import_images.json",
+    "copies": "results/figures/images/copies.png",
+    "contrast": "results/evaluation/contrast.tsv",
+}
 
 
 def scored_cells(wildcards):

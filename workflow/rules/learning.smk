@@ -120,7 +120,7 @@ rule plan_experiment:
     input:
         splits="results/splits.json",
         cohort="results/cohort.tsv",
-        slices=per_subject("results/work/sub-{subject}/space-{space}/slices"),
+        slices=slices,
     output:
         plan="results/plan.json",
         words="results/plan.txt",
@@ -150,7 +150,7 @@ rule train_network:
     input:
         splits="results/splits.json",
         cohort="results/cohort.tsv",
-        slices=per_subject("results/work/sub-{subject}/space-{space}/slices"),
+        slices=slices,
         weights=lambda wildcards: WEIGHTS[wildcards.source],
         making=lambda wildcards: (
             f"results/sources/{wildcards.source}/{making.MANIFEST}"

@@ -5,9 +5,9 @@ rule draw_subject:
     input:
         status="results/work/sub-{subject}/status.json",
         scans="results/work/sub-{subject}/imported",
-        mask=rules.strip_skull.output.mask,
-        registered=rules.register_scans.output.scans,
-        candidates=rules.propose_candidates.output.candidates,
+        mask="results/derivatives/sub-{subject}/anat/sub-{subject}_desc-brain_mask.nii.gz",
+        registered="results/work/sub-{subject}/space-{space}/registered",
+        candidates="results/derivatives/sub-{subject}/anat/sub-{subject}_space-{space}_desc-candidates_dseg.nii.gz",
         delivered=rules.deliver_segmentation.output[0],
         template=TEMPLATE,
     output:
@@ -49,9 +49,13 @@ rule write_report:
         plan=planned,
         audit=audited,
         candidates=candidate_records,
+        imported=of_images("record"),
+        copies=of_images("copies"),
+        contrast=of_images("contrast"),
         figures=per_subject("results/figures/sub-{subject}/space-{space}"),
         templates=[
-            f"{workflow.basedir}/workflow/report/{name}.html.j2" for name in ("base", "macros", "index", "subject")
+            f"{workflow.basedir}/workflow/report/{name}.html.j2"
+            for name in ("base", "macros", "index", "subject", "images")
         ],
     output:
         directory("results/report"),

@@ -1,0 +1,54 @@
+# Sets of 2-D pictures: one job reads them all, since a picture takes milliseconds; who is in stands in the same tables.
+
+COHORT = "import_images"
+
+
+checkpoint import_images:
+    input:
+        [subject["files"]["image"] for subject in FOUND.values()],
+    output:
+        cohort="results/cohort.tsv",
+        quality="results/quality.tsv",
+        slices=directory("results/work/images/slices"),
+        record=IMAGE_FILES["record"],
+        copies=IMAGE_FILES["copies"],
+    log:
+        "results/logs/import_images.log",
+    benchmark:
+        "results/benchmarks/import_images/all.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        dataset=config["dataset"],
+        options={"size": config["import_images"]["size"], "method": config["normalize_intensity"]["method"]},
+        code=digest("import_images"),
+    script:
+        "../../scripts/import_images.py"
+
+
+rule score_contrast:
+    input:
+        splits="results/splits.json",
+        cohort="results/cohort.tsv",
+        slices=rules.import_images.output.slices,
+    output:
+        IMAGE_FILES["contrast"],
+    log:
+        "results/logs/score_contrast.log",
+    benchmark:
+        "results/benchmarks/score_contrast/all.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        space=SPACE,
+        code=digest("score_contrast"),
+    script:
+        "../../scripts/score_contrast.py"
