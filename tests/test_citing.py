@@ -97,6 +97,17 @@ def test_the_text_follows_the_config():
     assert "SIMULATED" not in words and "SIMULATED" in told(*configured("phantom"))
 
 
+def test_patches_are_told_of_where_a_source_is_3d():
+    span = {"segmentation": {"sources": ["photos", "heads"], "strategies": ["scratch", "lp-ft"]}}
+    options = {"steps": 150, "batch": 12, "patches": {"steps": 90, "batch": 2}}
+    run = configured(trained=["segmentation"], experiment=span, train_network=options)
+    rows = [{"name": name, "dimensions": d, "citation": name} for name, d in (("photos", "2"), ("heads", "3"))]
+    words = told(*run, sources=rows)
+    assert "pretrained as photos, was" in words and "patches of the volume of" in words
+    assert "pretrained as heads, was" in words and "(90 steps of 2 patches in 3-D)" in words
+    assert "patches" not in told(*run, sources=[row | {"dimensions": "2"} for row in rows])
+
+
 def test_each_engine_has_its_own_reference():
     greedy, ants = (configured(register_scans={"engine": engine}) for engine in ("greedy", "ants"))
     assert "With ANTs" in told(*ants) and "greedy" not in told(*ants)

@@ -141,6 +141,7 @@ STRATEGIES = {
 }  # fmt: skip
 NETWORKS = {
     "segmentation": ("MONAI FlexibleUNet", ("monai", "torch")),
+    "patches": ("A 3-D network with a decoder of MONAI's U-Net blocks", ("monai", "torch")),
     "classification": ("A classifier of pooled encoder features", ("torch",)),
 }
 
@@ -177,7 +178,8 @@ def write_methods(config, splits, version="", sources=()):
     trained = {task: known for task, known in tasks.items()
                if known.get("trainable") and experiment.get(task, {}).get("strategies")}  # fmt: skip
     if trained:
-        paragraphs += [_training(cite, config, trained), _evaluation(cite, splits.get("scheme"), trained)]
+        volumes = {row["name"] for row in sources if row.get("dimensions") == "3"}
+        paragraphs += [_training(cite, config, trained, volumes), _evaluation(cite, splits.get("scheme"), trained)]
     return paragraphs, [{"number": number, "text": text, "doi": doi} for (text, doi), number in order.items()]
 
 
@@ -229,15 +231,19 @@ def _candidates(cite, config):
     ]  # fmt: skip
 
 
-def _training(cite, config, trained):
+def _training(cite, config, trained, volumes):
     block, sentences = config.get("train_network", {}), []
     for task, known in trained.items():
         span = config["experiment"][task]
-        network, keys = NETWORKS[task]
         encoder = "like" if set(span["strategies"]) <= set(CONTROLS) else "pretrained as"
-        sentences.append(cite(f"{network} on axial slices of {', '.join(known.get('sequences', []))}, its encoder "
-                              f"{encoder} {', '.join(span.get('sources', []))}, was trained for {task}.",
-                              *keys, *span.get("sources", [])))  # fmt: skip
+        flat, deep = (
+            [name for name in span.get("sources", []) if (name in volumes) == is_3d] for is_3d in (False, True)
+        )
+        kinds = [(NETWORKS[task], "axial slices", flat)] if flat or not deep else []
+        kinds += [(NETWORKS["patches"], "patches of the volume", deep)] if deep else []
+        for (network, keys), seen, names in kinds:
+            sentences.append(cite(f"{network} on {seen} of {', '.join(known.get('sequences', []))}, its encoder "
+                                  f"{encoder} {', '.join(names)}, was trained for {task}.", *keys, *names))  # fmt: skip
         ways = [STRATEGIES.get(name, (name, ())) for name in span["strategies"]]
         more = [key for _, found in ways for key in found]
         sentences.append(cite("It was trained " + "; ".join(words for words, _ in ways) + ".", *more))
@@ -246,6 +252,8 @@ def _training(cite, config, trained):
         if {"steps", "batch"} <= set(block)
         else "a fixed number of steps"
     )
+    if "patches" in block and any(set(config["experiment"][task].get("sources", [])) & volumes for task in trained):
+        steps += f" ({block['patches']['steps']} steps of {block['patches']['batch']} patches in 3-D)"
     sentences.append(cite(f"All strategies shared input, augmentation and {steps}, without early stopping."))
     return sentences
 

@@ -124,7 +124,7 @@ class PatchSegmenter(nn.Module):
                 )
             )
             width = out
-        self.decoder, self.head = nn.ModuleList(blocks), nn.Conv3d(width, regions, 1)
+        self.decoder, self.head = nn.ModuleList(blocks), nn.Conv3d(width, regions, 3, padding=1)
 
     def forward(self, volumes):
         """Give region logits, shape (batch, regions, X, Y, Z)."""

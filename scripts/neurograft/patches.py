@@ -14,6 +14,8 @@ SIZE = (64, 64, 64)  # voxels
 REACH = 1.5  # times the patch is what its turned and enlarged form may touch: 1.15 (cos 15 + sin 15 degrees) = 1.41
 SHIFT = 0.25  # of the patch: how far the voxel that was drawn may lie from its middle
 
+GOLDEN = 0.618034
+
 
 def draw_batches(cases, shares, batch, seed, size=None, augmented=True):
     """Draw batches without end, augmented unless told not to.
@@ -72,9 +74,10 @@ def draw_fixed(case, count, size=None):
     middles = []
     for number, slices in enumerate(strata):
         own = count // len(strata) + (number < count % len(strata))
-        for z in slices[((np.arange(own) + 0.5) / max(own, 1) * len(slices)).astype(int)]:
+        for place, z in enumerate(slices[((np.arange(own) + 0.5) / max(own, 1) * len(slices)).astype(int)]):
             voxels = _candidates(case, z)
-            middles.append(_hold(voxels[len(voxels) // 2], case, size))
+            # steps of the golden ratio spread over a slice, whatever their number
+            middles.append(_hold(voxels[int((0.5 + GOLDEN * place) % 1 * len(voxels))], case, size))
     return _stack([case] * count, middles, size)
 
 
