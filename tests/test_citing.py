@@ -26,9 +26,10 @@ def configured(layout="brats", trained=TASKS, **blocks):
     return config, splits
 
 
-def told(config, splits, version=""):
+def told(config, splits, version="", sources=()):
     """Give all sentences as one text."""
-    return " ".join(words for paragraph in citing.write_methods(config, splits, version)[0] for words, _ in paragraph)
+    paragraphs, _ = citing.write_methods(config, splits, version, sources)
+    return " ".join(words for paragraph in paragraphs for words, _ in paragraph)
 
 
 def dois(config, splits):

@@ -236,9 +236,8 @@ def _training(cite, config, trained, volumes):
     for task, known in trained.items():
         span = config["experiment"][task]
         encoder = "like" if set(span["strategies"]) <= set(CONTROLS) else "pretrained as"
-        flat, deep = (
-            [name for name in span.get("sources", []) if (name in volumes) == is_3d] for is_3d in (False, True)
-        )
+        names = span.get("sources", [])
+        flat, deep = ([name for name in names if (name in volumes) == wanted] for wanted in (False, True))
         kinds = [(NETWORKS[task], "axial slices", flat)] if flat or not deep else []
         kinds += [(NETWORKS["patches"], "patches of the volume", deep)] if deep else []
         for (network, keys), seen, names in kinds:
