@@ -26,9 +26,10 @@ def configured(layout="brats", trained=TASKS, **blocks):
     return config, splits
 
 
-def told(config, splits, version=""):
+def told(config, splits, version="", sources=()):
     """Give all sentences as one text."""
-    return " ".join(words for paragraph in citing.write_methods(config, splits, version)[0] for words, _ in paragraph)
+    paragraphs, _ = citing.write_methods(config, splits, version, sources)
+    return " ".join(words for paragraph in paragraphs for words, _ in paragraph)
 
 
 def dois(config, splits):
@@ -97,6 +98,17 @@ def test_the_text_follows_the_config():
     ):  # fmt: skip
         assert said in words, said
     assert "SIMULATED" not in words and "SIMULATED" in told(*configured("phantom"))
+
+
+def test_patches_are_told_of_where_a_source_is_3d():
+    span = {"segmentation": {"sources": ["photos", "heads"], "strategies": ["scratch", "lp-ft"]}}
+    options = {"steps": 150, "batch": 12, "patches": {"steps": 90, "batch": 2}}
+    run = configured(trained=["segmentation"], experiment=span, train_network=options)
+    rows = [{"name": name, "dimensions": d, "citation": name} for name, d in (("photos", "2"), ("heads", "3"))]
+    words = told(*run, sources=rows)
+    assert "pretrained as photos, was" in words and "patches of the volume of" in words
+    assert "pretrained as heads, was" in words and "(90 steps of 2 patches in 3-D)" in words
+    assert "patches" not in told(*run, sources=[row | {"dimensions": "2"} for row in rows])
 
 
 def test_each_engine_has_its_own_reference():

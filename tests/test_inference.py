@@ -51,6 +51,36 @@ def test_averaged_over_flips_a_mirrored_patient_gets_the_mirrored_answer():
     np.testing.assert_allclose(there[:, ::-1], back, atol=1e-5)
 
 
+class ThresholdOfVolumes(torch.nn.Module):
+    """The same for volumes: a kernel of one voxel, which tells that they are wanted."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernel = torch.nn.Conv3d(2, 1, 1, bias=False)
+        self.kernel.weight.data = torch.tensor([20.0, 0.0]).reshape(1, 2, 1, 1, 1)
+
+    def forward(self, volumes):
+        return self.kernel(volumes) - 20
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("shape", [(5, 2, 33, 70), (90, 2, 64, 65)])
+def test_windows_put_a_known_answer_back_voxel_for_voxel(shape, flip):
+    images = np.random.default_rng(0).normal(1, 1, shape).astype(np.float16)
+    found = inference.predict_volume(ThresholdOfVolumes(), images, flip=flip)
+    assert found.shape == (1, shape[2], shape[3], shape[0]) and found.dtype == np.float32
+    assert np.array_equal(found[0] > 0.5, (images[:, 0] > 1).transpose(1, 2, 0))
+
+
+def test_a_mirrored_patient_gets_the_mirrored_answer_from_windows():
+    torch.manual_seed(0)
+    network = networks.build_segmenter("deepbet", 1, 1)
+    images = np.random.default_rng(0).normal(size=(64, 1, 70, 64)).astype(np.float32)
+    there = inference.predict_volume(network, images)
+    back = inference.predict_volume(network, images[:, :, ::-1].copy())
+    np.testing.assert_allclose(there[:, ::-1], back, atol=1e-5)
+
+
 def test_classes_of_slices_are_averaged_over_flips():
     images = np.zeros((2, 1, 32, 32), np.float32)
     images[1, 0, :16] = 4

@@ -10,7 +10,7 @@ from deepbet.utils import normalize
 from monai.networks.nets import SegResNet
 from test_downloads import serve
 
-from neurograft import downloads, networks, networks3d, sources
+from neurograft import downloads, lora, networks, networks3d, sources, stages
 
 TABLE = sources.read_sources(Path(__file__).parents[1] / "config/sources.tsv")
 
@@ -123,6 +123,43 @@ def test_the_brats_bundles_encoder_gives_the_bundles_numbers(tmp_path):
 def test_another_networks_checkpoint_is_refused(deepbet):
     with pytest.raises(ValueError, match="only 0.0% of the encoder's weights fit"):
         load("segresnet-brats", deepbet[1], 4)
+
+
+@pytest.mark.parametrize("name", ["deepbet", "medicalnet-resnet10", "segresnet-brats"])
+def test_segmenters_give_a_logit_a_region_and_voxel_and_fall_into_stages(name):
+    network = networks.build_segmenter(name, 2, 3).eval()
+    with torch.no_grad():
+        assert network(volume(2, (64, 96, 64))).shape == (1, 3, 64, 96, 64)
+    found = stages.split_stages(network)
+    assert len(found) == len(networks3d.BACKBONES_3D[name]["channels"])
+    names = [each for stage in found for each in stage]
+    assert sorted(names) == sorted(each for each, _ in network.named_parameters() if each.startswith("encoder."))
+    assert "encoder." + network.encoder.stem in found[0]
+    assert stages.spatial_axes(network) == 3
+
+
+def test_the_scale_of_the_input_means_nothing_to_deepbets_encoder(deepbet):
+    # so its own scaling of intensities is not needed (docs/decisions.md)
+    encoder, _ = load("deepbet", deepbet[1], 1)
+    with torch.no_grad():
+        for wanted, found in zip(encoder(volume()), encoder(7 * volume()), strict=True):
+            torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_the_first_step_of_lora_equals_the_source(deepbet):
+    network = networks.build_segmenter("deepbet", 2, 1).eval()
+    networks.load_source(network, networks3d.rename_weights("deepbet", deepbet[1]))
+    with torch.no_grad():
+        wanted = network(volume(2, (64, 64, 64)))
+        names = lora.factor_names(network, 4)
+        lora.inject(network, 4)
+        assert len(names) > 20 and set(names) <= {name for name, _ in network.named_parameters()}
+        assert torch.equal(network(volume(2, (64, 64, 64))), wanted)
+
+
+def test_names_of_a_slice_networks_checkpoint_are_left_alone():
+    state = {"_conv_stem.weight": torch.ones(1), "down0.block1.double_conv.0.weight": torch.ones(1)}
+    assert networks3d.rename_weights("efficientnet-lite0", state) == state
 
 
 def test_an_unknown_backbone_is_named():

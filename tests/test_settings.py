@@ -95,11 +95,12 @@ def table(**changes):
 
 
 @pytest.mark.parametrize("publish", [False, True])
-def test_a_source_of_volumes_is_refused(publish):
-    for task in ("segmentation", "classification"):
-        with pytest.raises(settings.SettingsError, match="is a 3-D source; .*choose from photos, mine$") as caught:
-            settings.check_sources({task: {"sources": ["photos", "heads"], "also": []}}, table(), publish)
-        assert f"experiment.{task}.sources names 'heads'" in str(caught.value)
+def test_a_source_of_volumes_segments_and_does_not_classify(publish):
+    both = {"sources": ["photos", "heads"], "also": []}
+    settings.check_sources({"segmentation": both}, table(), publish)
+    with pytest.raises(settings.SettingsError, match="is a 3-D source; .*choose from photos, mine$") as caught:
+        settings.check_sources({"classification": both}, table(), publish)
+    assert "experiment.classification.sources names 'heads'" in str(caught.value)
 
 
 @pytest.mark.parametrize(

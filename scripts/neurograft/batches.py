@@ -34,18 +34,9 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True):
     images : Tensor, shape (batch, C, X, Y)
     targets : Tensor, shape (batch, R, X, Y) in 0 and 1, or (batch,) classes, or None without either
     """
-    holders = {name: [case for case in cases if len(case["strata"].get(name, ()))] for name in shares}
-    names = [name for name in shares if holders[name]]
-    if not names:
-        raise ValueError("no training patient has a slice to draw")
-    odds = np.array([shares[name] for name in names], float)
     random, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     size = size or case_canvas(cases)
-    while True:
-        chosen = []
-        for name in random.choice(names, size=batch, p=odds / odds.sum()):
-            case = holders[name][random.integers(len(holders[name]))]
-            chosen.append((case, random.choice(case["strata"][name])))
+    for chosen in draw_slices(cases, shares, batch, random):
         images, targets = _read(chosen, size)
         if augmented:
             masks = targets if targets is not None and targets.ndim == images.ndim else None
@@ -100,6 +91,21 @@ def _read(chosen, size):
         masks = np.stack([case["regions"][fit(case["labels"][z], size)] for case, z in chosen])
         targets = torch.from_numpy(masks).permute(0, 3, 1, 2).float()
     return torch.from_numpy(images).float(), targets
+
+
+def draw_slices(cases, shares, batch, random):
+    """Draw lists of `batch` pairs (case, slice number) without end; parameters as in `draw_batches`."""
+    holders = {name: [case for case in cases if len(case["strata"].get(name, ()))] for name in shares}
+    names = [name for name in shares if holders[name]]
+    if not names:
+        raise ValueError("no training patient has a slice to draw")
+    odds = np.array([shares[name] for name in names], float)
+    while True:
+        chosen = []
+        for name in random.choice(names, size=batch, p=odds / odds.sum()):
+            case = holders[name][random.integers(len(holders[name]))]
+            chosen.append((case, random.choice(case["strata"][name])))
+        yield chosen
 
 
 def augment(images, masks, generator):

@@ -21,10 +21,12 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
-from . import images, making, memory, networks, predictions, records, settings, sources, strategies, tables, training
+from . import (
+    images, making, memory, networks, networks3d, predictions, records, settings, sources, strategies, tables, training,
+)  # fmt: skip
 from .roles import Untrainable, assign_roles, check_pretraining, share_target
 
-OPTIONS = {"steps": 400, "batch": 16, "threads": 1}
+OPTIONS = {"steps": 400, "batch": 16, "threads": 1, "patches": {"steps": 300, "batch": 2}}
 LIBRARIES = ("torch", "monai", "numpy")
 BUILDERS = {"segmentation": networks.build_segmenter, "classification": networks.build_classifier}
 
@@ -64,7 +66,7 @@ def train_cell(
     variants : dict of str to dict, optional
         Named strategies of the config (`strategies.plan`).
     **options
-        `steps`, `batch` and `threads` of `training.train`.
+        `steps`, `batch` and `threads` of `training.train`; `patches`, the first two for a 3-D backbone.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def train_cell(
     """
     memory.keep_freed_memory()
     cell = {**cell, "fold": int(cell["fold"]), "seed": int(cell["seed"])}
-    options = OPTIONS | options
+    options = choose_options(source["backbone"], **OPTIONS | options)
     with images.whole(out_folder) as part:
         part.mkdir()
         manifest = {**cell, "trained": False, "splits": split["hash"], "backbone": source["backbone"]}
@@ -95,6 +97,12 @@ def train_cell(
             manifest["reason"] = str(reason)
         images.write_json(part / "manifest.json", manifest)
     return manifest
+
+
+def choose_options(backbone, steps, batch, threads, patches):
+    """Give `steps`, `batch` and `threads` for a backbone: those of slices, or those of `patches` where it is 3-D."""
+    chosen = {"steps": steps, "batch": batch} | (patches if backbone in networks3d.BACKBONES_3D else {})
+    return chosen | {"threads": threads}
 
 
 def hash_weights(network):
@@ -146,7 +154,8 @@ def _train(cell, task, cases, targets, source, options, variants):
         loaded, inherited = {"loaded_share": None, "why": {}}, set()
         if plan.loads:
             row, weights = source
-            loaded = networks.load_source(network, sources.load_weights(weights, row["sha256"]))
+            state = sources.load_weights(weights, row["sha256"])
+            loaded = networks.load_source(network, networks3d.rename_weights(cell["backbone"], state))
             inherited = set(strategies.split_parameters(network)[0]) - {f"encoder.{name}" for name in loaded["missing"]}
         if plan.estimate_norms:
             training.estimate_norms(network, cases, **drawing)

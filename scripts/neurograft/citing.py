@@ -143,6 +143,7 @@ STRATEGIES = {
 }  # fmt: skip
 NETWORKS = {
     "segmentation": ("MONAI FlexibleUNet", ("monai", "torch")),
+    "patches": ("A 3-D network with a decoder of MONAI's U-Net blocks", ("monai", "torch")),
     "classification": ("A classifier of pooled encoder features", ("torch",)),
 }
 
@@ -187,7 +188,8 @@ def write_methods(config, splits, version="", sources=()):
     trained = {task: known for task, known in tasks.items()
                if known.get("trainable") and experiment.get(task, {}).get("strategies")}  # fmt: skip
     if trained:
-        paragraphs += [_training(cite, config, trained)]
+        volumes = {row["name"] for row in sources if row.get("dimensions") == "3"}
+        paragraphs += [_training(cite, config, trained, volumes)]
         told = cautions.describe_evaluation(cite, trained) if pictures else []
         paragraphs += [told or _evaluation(cite, splits.get("scheme"), trained)]
     if "segmentation" in trained:
@@ -243,15 +245,18 @@ def _candidates(cite, config):
     ]  # fmt: skip
 
 
-def _training(cite, config, trained):
+def _training(cite, config, trained, volumes):
     block, sentences = config.get("train_network", {}), []
     for task, known in trained.items():
         span = config["experiment"][task]
-        network, keys = NETWORKS[task]
         encoder = "like" if set(span["strategies"]) <= set(CONTROLS) else "pretrained as"
-        sentences.append(cite(f"{network} on {_inputs(known)}, its encoder "
-                              f"{encoder} {', '.join(span.get('sources', []))}, was trained for {task}.",
-                              *keys, *span.get("sources", [])))  # fmt: skip
+        names = span.get("sources", [])
+        flat, deep = ([name for name in names if (name in volumes) == wanted] for wanted in (False, True))
+        kinds = [(NETWORKS[task], _inputs(known), flat)] if flat or not deep else []
+        kinds += [(NETWORKS["patches"], _inputs(known, "patches of the volume"), deep)] if deep else []
+        for (network, keys), seen, names in kinds:
+            sentences.append(cite(f"{network} on {seen}, its encoder {encoder} {', '.join(names)}, was trained for {task}.",
+                                  *keys, *names))  # fmt: skip
         ways = [_way(name, config.get("variants", {})) for name in span["strategies"]]
         more = [key for _, found in ways for key in found]
         sentences.append(cite("It was trained " + "; ".join(words for words, _ in ways) + ".", *more))
@@ -260,6 +265,8 @@ def _training(cite, config, trained):
         if {"steps", "batch"} <= set(block)
         else "a fixed number of steps"
     )
+    if "patches" in block and any(set(config["experiment"][task].get("sources", [])) & volumes for task in trained):
+        steps += f" ({block['patches']['steps']} steps of {block['patches']['batch']} patches in 3-D)"
     sentences.append(cite(f"All strategies shared input, augmentation and {steps}, without early stopping."))
     return sentences
 
@@ -272,9 +279,9 @@ def _way(name, variants):
     return f"{words} ({name}: {differs})" if differs else words, keys
 
 
-def _inputs(known):
+def _inputs(known, kind="axial slices"):
     sequences = known.get("sequences", [])
-    return "the pictures" if sequences == ["image"] else f"axial slices of {', '.join(sequences)}"
+    return "the pictures" if sequences == ["image"] else f"{kind} of {', '.join(sequences)}"
 
 
 def _evaluation(cite, scheme, trained):

@@ -1,14 +1,20 @@
-"""Prediction of a patient's slices by a trained network."""
+"""Prediction of a patient's slices, or of the whole brain patch by patch, by a trained network."""
 
 import numpy as np
 import torch
+from monai.inferers import sliding_window_inference
 
+from . import patches
 from .batches import MULTIPLE, fit
-from .training import device, lower_precision, reproducible
+from .stages import spatial_axes
+from .training import device, lower_precision, place_images, place_network, reproducible
+
+OVERLAP = 0.5
+WINDOWS = 2  # windows that go through a 3-D network together
 
 
 def predict_volume(network, images, flip=True, batch=16, threads=1):
-    """Predict the regions of one patient, slice by slice.
+    """Predict the regions of one patient, slice by slice or, by a 3-D network, in overlapping windows.
 
     Parameters
     ----------
@@ -17,14 +23,17 @@ def predict_volume(network, images, flip=True, batch=16, threads=1):
     images : array_like, shape (Z, C, X, Y)
         Channels in the order that the network was trained with.
     flip : bool
-        Average with the prediction of the slices mirrored left-right (twice the time).
+        Average with the prediction of the patient mirrored left-right (twice the time).
     batch, threads : int
+        Slices that go through the network together.
 
     Returns
     -------
     ndarray of float32, shape (R, X, Y, Z)
         Probabilities on the grid of `images`.
     """
+    if spatial_axes(network) == 3:
+        return _predict_windows(network, images, flip, threads)
     slices = _predict(network, images, torch.sigmoid, flip, batch, threads)
     return np.ascontiguousarray(fit(slices, images.shape[2:]).transpose(1, 2, 3, 0))
 
@@ -64,13 +73,32 @@ def _predict(network, images, activation, flip, batch, threads):
     size = tuple(-(-n // MULTIPLE) * MULTIPLE for n in images.shape[2:])
     parts = []
     with reproducible(0, threads), torch.inference_mode(), lower_precision():
-        network.to(device(), memory_format=torch.channels_last).eval()
+        place_network(network).eval()
         for start in range(0, len(images), batch):
-            part = torch.from_numpy(fit(np.asarray(images[start : start + batch]), size)).float()
-            part = part.to(device(), memory_format=torch.channels_last)
+            part = place_images(torch.from_numpy(fit(np.asarray(images[start : start + batch]), size)).float())
             chance = activation(network(part).float())
             if flip:
                 mirrored = activation(network(part.flip(2)).float())
                 chance = (chance + (mirrored.flip(2) if chance.ndim == 4 else mirrored)) / 2
             parts.append(chance.cpu().numpy())
     return np.concatenate(parts)
+
+
+def _predict_windows(network, images, flip, threads):
+    """Average the probabilities of overlapping windows, near the middle of a window with more weight.
+
+    Windows are as large as the patches of training, since InstanceNorm's statistics depend on that.
+    """
+
+    def chances(windows):
+        return network(place_images(windows)).float().sigmoid()
+
+    with reproducible(0, threads), torch.inference_mode(), lower_precision(3):
+        place_network(network).eval()
+        volume = torch.from_numpy(np.ascontiguousarray(np.asarray(images).transpose(1, 2, 3, 0)))[None].float()
+        slide = {"roi_size": patches.SIZE, "sw_batch_size": WINDOWS, "overlap": OVERLAP, "mode": "gaussian"}
+        slide |= {"sw_device": device(), "device": "cpu"}
+        chance = sliding_window_inference(volume, predictor=chances, **slide)
+        if flip:
+            chance = (chance + sliding_window_inference(volume.flip(2), predictor=chances, **slide).flip(2)) / 2
+    return chance[0].numpy()

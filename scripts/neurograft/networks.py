@@ -1,13 +1,14 @@
 """Networks: a segmenter and a classifier on an encoder, and the loading of a source's weights into it.
 
 Every network here has an `encoder`, the part that a source's weights go into; all the rest,
-its "top", is new for each task. Slices are (batch, channel, X, Y).
+its "top", is new for each task. Slices are (batch, channel, X, Y), patches (batch, channel, X, Y, Z).
 """
 
 import torch
 from monai.networks.nets import FlexibleUNet
 from torch import nn
 
+from . import networks3d
 from .encoders import BACKBONES, adapt_stem
 
 DECODER_CHANNELS = (128, 64, 32, 16, 16)
@@ -32,26 +33,28 @@ class SliceClassifier(nn.Module):
 
 
 def build_segmenter(backbone, in_channels, regions):
-    """Make a MONAI FlexibleUNet with one logit channel for each region (regions overlap).
+    """Make a network with one logit channel for each region (regions overlap).
 
     Parameters
     ----------
     backbone : str
-        A key of `BACKBONES`.
+        A key of `BACKBONES` or of `networks3d.BACKBONES_3D`.
     in_channels, regions : int
         Numbers of sequences and of regions.
 
     Returns
     -------
-    monai.networks.nets.FlexibleUNet
-        Takes (batch, in_channels, X, Y), X and Y multiples of 32; weights are random.
+    monai.networks.nets.FlexibleUNet or networks3d.PatchSegmenter
+        The first takes (batch, in_channels, X, Y), X and Y multiples of 32; weights are random.
     """
+    if backbone in networks3d.BACKBONES_3D:
+        return networks3d.build_segmenter(backbone, in_channels, regions)
     _known(backbone)
     return FlexibleUNet(in_channels, regions, backbone, decoder_channels=DECODER_CHANNELS)
 
 
 def build_classifier(backbone, in_channels, classes):
-    """Make a classifier of slices on a backbone; parameters as in `build_segmenter`."""
+    """Make a classifier of slices on a 2-D backbone; parameters as in `build_segmenter`."""
     _known(backbone)
     row = BACKBONES[backbone]
     return SliceClassifier(row["encoder"](backbone, in_channels), row["channels"][-1], classes)

@@ -1,13 +1,16 @@
 """Three-dimensional encoders, built in MONAI so that published weights load into them.
 
 Volumes are (batch, channel, X, Y, Z). An encoder gives its feature maps, finest first, and has a
-`stem`, as the 2-D ones have, so that `networks.load_source` serves both. Nothing trains them yet.
+`stem`, as the 2-D ones have, so that `networks.load_source` and the strategies serve both.
 """
 
 import numpy as np
 from monai.networks.nets import ResNet, SegResNet
+from monai.networks.nets.basic_unet import UpCat
 from monai.networks.nets.resnet import ResNetBlock, ResNetFeatures
 from torch import nn
+
+DECODER_CHANNELS = (64, 32, 16, 16, 8)
 
 
 class DeepbetEncoder(ResNet):
@@ -83,6 +86,75 @@ class BratsEncoder(SegResNet):
         return self.encode(volumes)[1]
 
 
+class PatchSegmenter(nn.Module):
+    """A 3-D encoder and a decoder of MONAI's UpCat blocks, with logits at the size of the input.
+
+    The decoder sees the encoder's features alone, not the image, as in 2-D. Its norms are
+    InstanceNorms: a step has too few patches for BatchNorm's statistics.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+    channels : sequence of int
+        Of its feature maps, finest first.
+    finest : int
+        The size of the input over that of the first map: 1 or 2.
+    regions : int
+    """
+
+    def __init__(self, encoder, channels, finest, regions):
+        super().__init__()
+        self.encoder = encoder
+        skips = [*channels[-2::-1], *([0] if finest == 2 else [])]
+        blocks, width = [], channels[-1]
+        for skip, out in zip(skips, DECODER_CHANNELS, strict=False):
+            blocks.append(
+                UpCat(
+                    spatial_dims=3,
+                    in_chns=width,
+                    cat_chns=skip,
+                    out_chns=out,
+                    act=("relu", {"inplace": True}),
+                    norm=("instance", {"affine": True}),
+                    bias=False,
+                    upsample="nontrainable",
+                    interp_mode="nearest",
+                    align_corners=None,
+                    halves=skip > 0,
+                )
+            )
+            width = out
+        self.decoder, self.head = nn.ModuleList(blocks), nn.Conv3d(width, regions, 3, padding=1)
+
+    def forward(self, volumes):
+        """Give region logits, shape (batch, regions, X, Y, Z)."""
+        features = self.encoder(volumes)
+        x = features[-1]
+        for block, skip in zip(self.decoder, [*features[-2::-1], None], strict=False):
+            x = block(x, skip)
+        return self.head(x)
+
+
+def build_segmenter(backbone, in_channels, regions):
+    """Make a network with one logit channel for each region (regions overlap).
+
+    Parameters
+    ----------
+    backbone : str
+        A key of `BACKBONES_3D`.
+    in_channels, regions : int
+        Numbers of sequences and of regions.
+
+    Returns
+    -------
+    PatchSegmenter
+        Takes (batch, in_channels, X, Y, Z), sizes multiples of 32 and at least 64 (the deepest maps
+        need more than one voxel to be normalised); weights are random.
+    """
+    row = BACKBONES_3D[backbone]
+    return PatchSegmenter(build_encoder(backbone, in_channels), row["channels"], row["finest"], regions)
+
+
 def build_encoder(backbone, in_channels):
     """Make a 3-D encoder with random weights.
 
@@ -113,7 +185,7 @@ def rename_weights(backbone, state):
     Parameters
     ----------
     backbone : str
-        A key of `BACKBONES_3D`.
+        A key of `BACKBONES_3D`; any other backbone has the names of its checkpoint.
     state : dict of str to Tensor
 
     Returns
@@ -121,6 +193,8 @@ def rename_weights(backbone, state):
     dict of str to Tensor
         Names that mean nothing here are left as they are: `load_source` counts them.
     """
+    if backbone not in BACKBONES_3D:
+        return state
     return {BACKBONES_3D[backbone]["rename"](name): value for name, value in state.items()}
 
 
@@ -163,21 +237,26 @@ def _keep(name):
     return name
 
 
-# name: its encoder with its options, the channels of its feature maps, and how a checkpoint's names are translated
+# name: its encoder with its options, the channels of its feature maps, the input's size over that of the finest map,
+# and how a checkpoint's names are translated
 BACKBONES_3D = {
     "deepbet": {
-        "encoder": DeepbetEncoder, "options": {}, "channels": (16, 16, 32, 64, 128), "rename": _rename_deepbet,
+        "encoder": DeepbetEncoder, "options": {}, "channels": (16, 16, 32, 64, 128), "finest": 2,
+        "rename": _rename_deepbet,
     },
     "medicalnet-resnet10": {
-        "encoder": MedicalNetEncoder, "options": {"depth": 10}, "channels": (64, 64, 128, 256, 512), "rename": _keep,
+        "encoder": MedicalNetEncoder, "options": {"depth": 10}, "channels": (64, 64, 128, 256, 512), "finest": 2,
+        "rename": _keep,
     },
     "medicalnet-resnet18": {
-        "encoder": MedicalNetEncoder, "options": {"depth": 18}, "channels": (64, 64, 128, 256, 512), "rename": _keep,
+        "encoder": MedicalNetEncoder, "options": {"depth": 18}, "channels": (64, 64, 128, 256, 512), "finest": 2,
+        "rename": _keep,
     },
     "medicalnet-resnet50": {
-        "encoder": MedicalNetEncoder, "options": {"depth": 50}, "channels": (64, 256, 512, 1024, 2048), "rename": _keep,
+        "encoder": MedicalNetEncoder, "options": {"depth": 50}, "channels": (64, 256, 512, 1024, 2048), "finest": 2,
+        "rename": _keep,
     },
     "segresnet-brats": {
-        "encoder": BratsEncoder, "options": {}, "channels": (16, 32, 64, 128), "rename": _keep,
+        "encoder": BratsEncoder, "options": {}, "channels": (16, 32, 64, 128), "finest": 1, "rename": _keep,
     },
 }  # fmt: skip

@@ -4,8 +4,8 @@ import time
 
 import numpy as np
 
-from . import error_rates, inference, memory, predictions, statistics, training
-from .cells import BUILDERS
+from . import error_rates, inference, memory, predictions, stages, statistics, training
+from .cells import BUILDERS, choose_options
 from .settings import CONTROLS
 from .strategies import Phase
 
@@ -29,7 +29,7 @@ def plan_experiment(counts, split, slices, backbones, strategies, truths=None, *
     strategies : list of str
         Of segmentation; with the sources they make the family of comparisons with a verdict.
     **options
-        `steps`, `batch` and `threads` of `training.train`.
+        `steps`, `batch`, `threads` and `patches`, as in `cells.train_cell`.
 
     Returns
     -------
@@ -47,7 +47,8 @@ def plan_experiment(counts, split, slices, backbones, strategies, truths=None, *
             row = {"task": task, "source": source, "cells": cells, "reason": known["reason"]}
             seconds = 0.0
             if cells and known["trainable"]:
-                seconds = probe_cell(task, split, slices, backbones[source], truths, **options)
+                chosen = choose_options(backbones[source], **options)
+                seconds = probe_cell(task, split, slices, backbones[source], truths, **chosen)
             rows.append(row | {"seconds": round(seconds, 1), "hours": round(cells * seconds / 3600, 3)})
     known = split["tasks"]["segmentation"]
     patients = len({known["patients"][subject] for subject in known["subjects"]})
@@ -77,7 +78,9 @@ def probe_cell(task, split, slices, backbone, truths, steps, batch, threads):
         rates = {name: 1e-3 for name, _ in network.named_parameters()}
         common = {"batch": batch, "threads": threads, "steps": PROBED_STEPS}
         _, seconds = training.train(network, cases, (Phase(1.0, rates),), task, opened.shares, **common)
-    images = cases[0]["images"][:PROBED_SLICES][:, cases[0]["channels"]]
+    # a 3-D network predicts in windows, which a few slices would not fill
+    probed = PROBED_SLICES if stages.spatial_axes(network) == 2 else None
+    images = cases[0]["images"][:probed][:, cases[0]["channels"]]
     predict = inference.predict_volume if task == "segmentation" else inference.predict_slices
     start = time.perf_counter()
     predict(network, images, threads=threads)

@@ -231,9 +231,9 @@ def check_sources(experiment, sources, publish):
     for task, wanted in experiment.items():
         for name in list_sources(wanted):
             place, row = f"config: experiment.{task}.sources names '{name}'", sources[name]
-            if row["dimensions"] != "2":
+            if task == "classification" and row["dimensions"] != "2":
                 raise SettingsError(
-                    f"{place}, which is a {row['dimensions']}-D source; training is on slices: choose from {flat}"
+                    f"{place}, which is a {row['dimensions']}-D source; classification is of slices: choose from {flat}"
                 )
             reason = forbids_sharing(row["licence"])
             if publish and reason:

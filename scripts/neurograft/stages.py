@@ -45,10 +45,21 @@ def deepest_channels(network):
     return _probe(network.encoder)[1][-1].shape[1]
 
 
+def spatial_axes(network):
+    """Count the axes of the images that a network takes: 2 for slices, 3 for patches."""
+    first = _first_convolution(network)
+    return len(first.kernel_size) if first else 2
+
+
+def _first_convolution(network):
+    """Give the convolution that takes the image, if there is any."""
+    return next((module for module in network.modules() if isinstance(module, nn.modules.conv._ConvNd)), None)
+
+
 def _probe(encoder):
     """Run a copy of the encoder, in evaluation mode, on an empty image; give the copy and its features."""
     encoder = copy.deepcopy(encoder).eval().requires_grad_(True)
-    first = next(module for module in encoder.modules() if isinstance(module, nn.modules.conv._ConvNd))
+    first = _first_convolution(encoder)
     image = torch.zeros(1, first.in_channels, *[PROBE] * len(first.kernel_size), device=first.weight.device)
     with torch.enable_grad():
         return encoder, encoder(image)

@@ -1,4 +1,4 @@
-"""Training of a network on slices, for a fixed number of steps, reproducible to the bit."""
+"""Training of a network on slices or patches, for a fixed number of steps, reproducible to the bit."""
 
 import time
 from contextlib import contextmanager
@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from . import masking
-from .batches import case_canvas, draw_batches
+from . import batches, masking, patches
+from .stages import spatial_axes
 
 BatchNorm = torch.nn.modules.batchnorm._BatchNorm
 
@@ -41,13 +41,37 @@ def device():
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def lower_precision():
-    """Give the context in which a network runs: bfloat16 where the processor computes in it.
+def lower_precision(axes=2):
+    """Give the context in which a network runs: bfloat16 where the processor, or the GPU, computes in it.
 
-    Encoders stay out of it by themselves. Together that is a fifth faster on an EPYC with avx512_bf16.
+    2-D encoders stay out of it by themselves; that is a fifth faster than without on an EPYC with
+    avx512_bf16. A 3-D network would be nearly twice as fast there, but oneDNN's bfloat16 gradients
+    of 3-D kernels are not numbers now and then on maps of 2 to 4 voxels (torch 2.13.0), so that on
+    a processor it stays in float32.
+
+    Parameters
+    ----------
+    axes : int
+        Of the images, 2 or 3.
     """
-    able = not torch.cuda.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return torch.autocast("cpu", torch.bfloat16, enabled=able)
+    if torch.cuda.is_available():
+        return torch.autocast("cuda", torch.bfloat16, enabled=torch.cuda.is_bf16_supported(including_emulation=False))
+    return torch.autocast("cpu", torch.bfloat16, enabled=axes == 2 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def inputs(network):
+    """Give the module that draws what a network takes: `batches` (slices) or `patches`."""
+    return INPUTS[spatial_axes(network)]
+
+
+def place_network(network):
+    """Move a network to the GPU where there is one, its kernels in the layout that convolutions like."""
+    return network.to(device(), memory_format=LAYOUTS[spatial_axes(network)])
+
+
+def place_images(images):
+    """Move a batch of slices or patches to where the network is, in the same layout."""
+    return images.to(device(), memory_format=LAYOUTS[images.ndim - 2])
 
 
 def train(
@@ -80,9 +104,9 @@ def train(
     shares : dict of str to float
         Share of each batch that is drawn from each stratum; a stratum that no case has is left out.
     steps, batch : int
-        Steps over all phases; slices in a step.
+        Steps over all phases; slices (patches, where the network is one for volumes) in a step.
     seed, threads : int
-        As in `reproducible`; slices and augmentation are the same for every network and plan.
+        As in `reproducible`; inputs and augmentation are the same for every network and plan.
     log : callable, optional
         Gets a line of text every now and then.
     weight_decay : float
@@ -106,8 +130,8 @@ def train(
     history, seconds = [], []
     start = time.perf_counter()
     with reproducible(seed, threads), _deepest_features(network, extra) as add:
-        network.to(device(), memory_format=torch.channels_last)
-        draw = draw or _draw_with_targets(cases, targets, shares, batch, seed)
+        place_network(network)
+        draw = draw or _draw_with_targets(inputs(network), cases, targets, shares, batch, seed)
         for number, (phase, length) in enumerate(zip(phases, phase_lengths(phases, steps), strict=True)):
             optimizer, schedule = _start_phase(network, phase, length, weight_decay)
             for _ in range(length):
@@ -164,6 +188,9 @@ def estimate_norms(network, cases, **drawing):
 def average_norms(network, cases, count=12, batch=16, seed=0, threads=1, augmented=True):
     """Set the BatchNorm statistics of a network, or of a part that takes images, to averages over slices.
 
+    InstanceNorm and GroupNorm keep none: they normalise each image by itself, in a random network
+    too, so there is nothing to set, and nothing is drawn.
+
     Parameters
     ----------
     network : nn.Module
@@ -177,17 +204,19 @@ def average_norms(network, cases, count=12, batch=16, seed=0, threads=1, augment
         Whether the slices are augmented as in training.
     """
     norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
+    if not norms:
+        return
     momenta = [norm.momentum for norm in norms]
     with reproducible(seed, threads), torch.no_grad():
-        network.to(device(), memory_format=torch.channels_last).eval()
+        place_network(network).eval()
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # a plain average over the batches
             norm.train()
-        draw = draw_batches(cases, {"any": 1.0}, batch, seed, augmented=augmented)
+        draw = inputs(network).draw_batches(cases, {"any": 1.0}, batch, seed, augmented=augmented)
         for _ in range(count):
-            images = _to_device(next(draw)[0])
-            with lower_precision():  # not around the drawing, whose augmentation would follow it
+            images = place_images(next(draw)[0])
+            with lower_precision(images.ndim - 2):  # not around the drawing, whose augmentation would follow it
                 network(images)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
@@ -197,10 +226,14 @@ def dice_and_cross_entropy(logits, targets):
     """Soft Dice loss of each region over the whole batch, plus binary cross-entropy; means.
 
     Over the batch, since a slice without tumour has no Dice of its own.
+
+    Parameters
+    ----------
+    logits, targets : Tensor, shape (batch, R, X, Y) or (batch, R, X, Y, Z)
     """
-    chance = logits.sigmoid()
-    both = (chance * targets).sum((0, 2, 3))
-    dice = (2 * both + 1) / (chance.sum((0, 2, 3)) + targets.sum((0, 2, 3)) + 1)
+    chance, over = logits.sigmoid(), (0, *range(2, logits.ndim))
+    both = (chance * targets).sum(over)
+    dice = (2 * both + 1) / (chance.sum(over) + targets.sum(over) + 1)
     return 1 - dice.mean() + functional.binary_cross_entropy_with_logits(logits, targets)
 
 
@@ -234,13 +267,13 @@ def _deepest_features(network, extra):
         handle.remove()
 
 
-def _draw_with_targets(cases, targets, shares, batch, seed):
+def _draw_with_targets(inputs, cases, targets, shares, batch, seed):
     """Draw training batches; where there are targets, as many of their slices follow, without truth."""
     if not targets:
-        return draw_batches(cases, shares, batch, seed)
-    size = case_canvas([*cases, *targets])
-    own = draw_batches(cases, shares, batch, seed, size)
-    others = draw_batches(targets, {"any": 1.0}, batch, seed + 1, size)
+        return inputs.draw_batches(cases, shares, batch, seed)
+    size = inputs.case_canvas([*cases, *targets])
+    own = inputs.draw_batches(cases, shares, batch, seed, size)
+    others = inputs.draw_batches(targets, {"any": 1.0}, batch, seed + 1, size)
     return ((torch.cat([images, more]), truth) for (images, truth), (more, _) in zip(own, others))
 
 
@@ -266,10 +299,10 @@ def _start_phase(network, phase, length, weight_decay):
 
 def _step(network, drawn, task, optimizer, add, progress):
     """Do one step of descent; give its loss, what was added to it, and the measure of fit by name."""
-    images, truth = _to_device(drawn[0]), drawn[1].to(device())
+    images, truth = place_images(drawn[0]), drawn[1].to(device())
     row = TASKS[task]
     optimizer.zero_grad(set_to_none=True)
-    with lower_precision():
+    with lower_precision(images.ndim - 2):
         logits = network(images)
     logits = logits[: len(truth)].float()
     loss = row["loss"](logits, truth)
@@ -281,16 +314,14 @@ def _step(network, drawn, task, optimizer, add, progress):
         return measured | {row["measure"]: float(row["fit"](logits, truth))}
 
 
-def _to_device(images):
-    """Move a batch of slices to where the network is, in the layout that convolutions like."""
-    return images.to(device(), memory_format=torch.channels_last)
-
-
 def _one_stratum(case):
     """Put every slice of a case that any stratum holds into one."""
     return {"strata": {"any": np.unique(np.concatenate([np.asarray(z, int) for z in case["strata"].values()]))}}
 
 
+# axes of the images that a network takes: what draws them, and their layout
+INPUTS = {2: batches, 3: patches}
+LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}
 # task: its loss, and a measure of fit for the training curves
 TASKS = {
     "segmentation": {"loss": dice_and_cross_entropy, "measure": "train_dice", "fit": batch_dice},
