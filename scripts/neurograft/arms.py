@@ -47,13 +47,26 @@ def group(rows):
     return {arm: groups[arm] for arm in sorted(groups, key=summaries.arm_order)}
 
 
-def largest(rows):
-    """Keep the rows of one task, segmentation where there is any, at its largest training size."""
+def one_task(rows):
+    """Keep the rows of one task: segmentation where there is any."""
     tasks = {row["task"] for row in rows}
     task = "segmentation" if "segmentation" in tasks else min(tasks, default="")
-    mine = [row for row in rows if row["task"] == task]
+    return [row for row in rows if row["task"] == task]
+
+
+def largest(rows):
+    """Keep the rows of one task at its largest training size."""
+    mine = one_task(rows)
     most = max((summaries.size(row["n"]) for row in mine), default=0)
     return [row for row in mine if summaries.size(row["n"]) == most]
+
+
+def count_training(n, task, splits):
+    """Give the number of training patients that a size stands for; of `all`, those of the largest fold, or None."""
+    if number(n) is not None:
+        return number(n)
+    folds = splits.get("tasks", {}).get(task, {}).get("folds", ())
+    return max((len(fold.get("train", ())) for fold in folds), default=None)
 
 
 def transferred(rows):
@@ -67,28 +80,31 @@ def finite(row):
     return ends if row["folds"] >= statistics.FEWEST_FOLDS else ends | {"low": None, "high": None}
 
 
-def pair_patients(scores, measure, first, second):
-    """Compare two arms over the patients that both scored, seeds averaged inside a patient.
+def owners(scores):
+    """Give arm to patient to the fold that it was tested in."""
+    found = defaultdict(dict)
+    for row in scores:
+        found[key(row)][str(row["subject"])] = str(row["fold"])
+    return found
+
+
+def pair_patients(own, other, folds):
+    """Compare two arms over the patients that both scored.
 
     Parameters
     ----------
-    scores : list of dict
-        Rows of `scores.tsv` of one space and split, the patient as subject.
-    measure : tuple of str
-        Task, region, metric.
-    first, second : tuple of str
-        Arms; the difference is first minus second.
+    own, other : dict of str to float
+        Patient to score (`summaries.patient_means`); the difference is own minus other.
+    folds : dict of str to str
+        Patient to the fold in which `own` was tested.
 
     Returns
     -------
     dict
         `mean`, `low`, `high` (None under two patients; no interval under 3 folds), `patients`, `folds`.
     """
-    means = summaries.patient_means(scores, *measure)
-    own, other = means.get(first, {}), means.get(second, {})
-    owner = {str(row["subject"]): str(row["fold"]) for row in scores if key(row) == first}
     both = sorted(set(own) & set(other))
-    made = statistics.paired_comparison([own[one] - other[one] for one in both], [owner[one] for one in both])
+    made = statistics.paired_comparison([own[one] - other[one] for one in both], [folds[one] for one in both])
     return finite(made) | {"patients": made["patients"], "folds": made["folds"]}
 
 
@@ -133,8 +149,10 @@ def read_interval(low, high, good, bad, middle=0.0, better="higher"):
 
 def difference(row, digits=3, unit=""):
     """Write a mean difference with its interval, or say that there is no interval."""
-    words = wording.interval({"mean_difference": row["mean"], "low": row["low"], "high": row["high"]}, digits, unit)
-    return words if row["low"] is not None or row["mean"] is None else f"{words} (no interval)"
+    if row["mean"] is None:
+        return "no estimate"
+    ends = "no interval" if row["low"] is None else f"95 %: {wording.ends(row, digits=digits)}"
+    return f"{wording.signed(row['mean'], digits)}{unit} ({ends})"
 
 
 def finding(name_, figure, verdict):

@@ -50,9 +50,10 @@ def sum_up(findings):
     """Put the verdicts of a claim's lines in a few words: one where all agree, else each with whose it is."""
     verdicts = {}
     for one in findings:
-        verdicts.setdefault(one["verdict"], []).append(one["name"])
+        if one["verdict"]:  # the controls have none
+            verdicts.setdefault(one["verdict"], []).append(one["name"])
     if len(verdicts) < 2:
-        return next(iter(verdicts), NOT_MEASURED)
+        return next(iter(verdicts), arms.NOT_SHOWN if findings else NOT_MEASURED)
     # what is shown stands first
     order = sorted(verdicts, key=lambda verdict: verdict in (arms.NOT_SHOWN, "no evidence", "not seen", "refused"))
     return "; ".join(f"{verdict}: {arms.some(verdicts[verdict], 2)}" for verdict in order)

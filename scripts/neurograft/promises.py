@@ -101,15 +101,17 @@ def better_performance(results):
 
 def fewer_labels(results):
     """Give the labelled patients that scratch needs for what a strategy reaches with n."""
-    rows = arms.transferred(arms.keep_primary(results["labels_saved"], results["primary"]))
+    rows = arms.one_task(arms.transferred(arms.keep_primary(results["labels_saved"], results["primary"])))
     rows = [row for row in rows if str(row.get("answer") or "")]
     findings = []
     for arm, group in arms.group(rows).items():
         for row in group:
-            n, words = float(row["n"]), f"scratch needs {row['answer']}"
-            words += f" (95 % interval {row['interval']})" if row["interval"] else f" (no interval: {row['reason']})"
+            words = f"patients that scratch needs: {row['answer']} "
+            words += f"(95 %: {row['interval']})" if row["interval"] else f"(no interval: {row['reason']})"
             low, high = (_end(row[name]) for name in ("low", "high"))
-            verdict = arms.read_interval(low, high, "saved", "lost", middle=n) if row["interval"] else arms.NOT_SHOWN
+            n = arms.count_training(row["n"], row["task"], results["splits"])
+            shown = bool(row["interval"]) and n is not None
+            verdict = arms.read_interval(low, high, "saved", "lost", middle=n) if shown else arms.NOT_SHOWN
             findings.append(arms.finding(arms.name(arm, n=True), words, verdict))
     return findings, [] if findings else ["it takes scores at two training sizes or more, and scratch at each of them"]
 
@@ -145,13 +147,14 @@ def better_use_of_data(results):
     means = summaries.patient_means(scores, *measure)
     rows = arms.transferred([dict(zip(("task", "source", "strategy", "n"), arm, strict=True)) for arm in means])
     pretrained = [arms.key(row) for row in arms.largest(rows) if row["source"] in CONTINUES]
-    findings, missing = [], []
+    findings, missing, folds = [], [], arms.owners(scores)
     for task, source, strategy, n in pretrained:
         before = (task, CONTINUES[source], strategy, n)
         if before not in means:
             missing.append(f"{before[1]}, which {source} continues from, was not trained with {strategy}")
             continue
-        made = arms.pair_patients(scores, measure, (task, source, strategy, n), before)
+        arm = (task, source, strategy, n)
+        made = arms.pair_patients(means[arm], means[before], folds[arm])
         words = f"{arms.difference(made)} against {before[1]}, {made['patients']} patients"
         verdict = arms.read_interval(made["low"], made["high"], "gained", "lost")
         findings.append(arms.finding(f"{strategy} from {source}", words, verdict))

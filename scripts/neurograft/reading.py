@@ -31,7 +31,8 @@ def read_results(files, benchmarks):
     Parameters
     ----------
     files : object with attributes
-        Paths `cohort`, `quality`, `splits`, `scores`, `comparison`, `times`, `plan` (or nothing); lists of paths
+        Paths `cohort`, `quality`, `splits`, `scores`, `comparison`, `times`, `plan` (or nothing) and, where there are
+        such tables, `transfer_scores`, `audit`, `error_rates`; lists of paths
         `cells`, `candidates` (records in `.../sub-X/space-S/`) and `figures` (folders in `.../sub-X/`).
     benchmarks : str or Path
         Folder of Snakemake's benchmark files.
@@ -41,7 +42,10 @@ def read_results(files, benchmarks):
     dict
         Keyword arguments of `report.write_report`.
     """
+    # a run without transferability scores, or without simulated error rates, has no such file
+    optional = {name: getattr(files, name, None) for name in ("transfer_scores", "audit", "error_rates")}
     shown = {name: tables.read_table(getattr(files, name)) for name in ("cohort", "quality", "scores", "times")}
+    shown |= {name: tables.read_table(path) for name, path in optional.items() if path}
     return shown | {
         "comparison": tables.read_table(files.comparison),
         "splits": images.read_json(files.splits),

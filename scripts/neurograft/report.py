@@ -6,7 +6,8 @@ from pathlib import Path
 
 import jinja2
 
-from neurograft import chapters, citing, guidance, images, summaries, wording
+from neurograft import change_chapters, chapters, citing, claims, guidance, images, summaries, tables, wording
+from neurograft import transfer_chapters as transfer
 from neurograft.summaries import number, yes
 
 TITLE = "Does transfer learning help these patients?"
@@ -15,7 +16,7 @@ FIXED = ("participant_id", "included", "reason", "sequences", "labels", "site", 
 
 
 def write_report(folder, cohort, config=None, simulated=False, title=TITLE, templates=TEMPLATES, **results):
-    """Write the report, whole or not at all: index.html, a page a subject, and their pictures.
+    """Write the report, whole or not at all: index.html, a page a subject, their pictures, claims.tsv.
 
     Tables are lists of dicts; numbers may be text, as read from a TSV, and may be missing.
 
@@ -48,7 +49,8 @@ def write_report(folder, cohort, config=None, simulated=False, title=TITLE, temp
     run = {name: results.get(name) or empty for name, empty in RESULTS.items()}
     run |= {"cohort": cohort, "config": config or {}, "simulated": simulated, "title": title}
     run |= {"pages": _name_pages(row["participant_id"] for row in cohort), "sources": list(run["sources"])}
-    run |= {"version": run["versions"].get("neurograft", "")}
+    run |= {"version": run["versions"].get("neurograft", ""), "claims": claims.list_claims(run)}
+    run |= {"everywhere": {name: run[name] for name in ("scores", "comparison")}}
     for name in ("scores", "comparison", "times", "cells"):
         # other spaces and splits answer other questions: their rows must not mix with these
         run[name] = [row for row in run[name] if all(row[key] == value for key, value in run["primary"].items())]
@@ -64,6 +66,7 @@ def write_report(folder, cohort, config=None, simulated=False, title=TITLE, temp
         run["pictures"] = _copy_pictures(part, run["pictures"], run["pages"])
         page = environment.get_template("index.html.j2").render(_index_context(run))
         (part / "index.html").write_text(page, encoding="utf-8")
+        tables.write_table(part / "claims.tsv", run["claims"], claims.COLUMNS)
         template = environment.get_template("subject.html.j2")
         for one in _subject_contexts(run):
             (part / one["page"]).write_text(template.render(one), encoding="utf-8")
@@ -79,6 +82,17 @@ RESULTS = {
     "comparison": (),
     "times": (),
     "cells": (),  # manifest of each cell, with `history`: the rows of its history.tsv
+    "labels_saved": (),
+    "time_saved": (),
+    "overfitting": (),
+    "generalisation": (),
+    "layers": (),
+    "features": (),
+    "privacy": (),
+    "fairness": (),
+    "transfer_scores": (),
+    "audit": (),
+    "error_rates": (),
     "candidates": {},  # subject to the record of propose_candidates
     "sources": (),  # rows of config/sources.tsv
     "versions": {},  # software to version
@@ -124,7 +138,10 @@ def _index_context(run):
         "training": chapters.tell_training(run["cells"], run["times"]),
         "results": chapters.tell_results(pooled),
         "comparison": chapters.tell_comparison(comparison),
-        "claims": wording.list_claims(comparison, pooled, run["times"], run["cells"], run["runtimes"]),
+        "claims_rule": claims.RULE,
+        "transfer": _transfer(run, pooled),
+        "errors": transfer.tell_errors(run["error_rates"], comparison, splits),
+        "reading": guidance.TRANSFER,
         "overlays": chapters.choose_overlays(scores, run["strategy"], run["pictures"], run["source"]),
         "subjects": _subject_rows(run),
         "paragraphs": paragraphs,
@@ -133,6 +150,23 @@ def _index_context(run):
         "splits_hash": splits.get("hash", ""),
     }
     return run | found | {"tiles": _tiles(flow, pooled, run["strategy"], run["source"]), "attention": _attention(found)}
+
+
+def _transfer(run, pooled):
+    """Fill the chapter on what transfer bought and changed."""
+    primary, everywhere = run["primary"], run["everywhere"]
+    every = summaries.pool_patients(everywhere["scores"], run["splits"])
+    return {
+        "curves": transfer.tell_curves(pooled, run["splits"]),
+        "labels": transfer.tell_labels(run["labels_saved"], primary),
+        "overfitting": transfer.tell_overfitting(run["overfitting"], primary),
+        "generalisation": transfer.tell_generalisation(run["generalisation"]),
+        "elsewhere": transfer.tell_elsewhere(every, everywhere["comparison"], primary),
+        "layers": change_chapters.tell_layers(run["layers"], run["features"], primary),
+        "audit": change_chapters.tell_audit(run["transfer_scores"], run["audit"]),
+        "privacy": change_chapters.tell_privacy(run["privacy"], primary),
+        "fairness": change_chapters.tell_fairness(run["fairness"], primary),
+    }
 
 
 def _tiles(flow, scores, strategy, source):

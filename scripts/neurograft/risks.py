@@ -7,6 +7,7 @@ from scipy.special import stdtrit
 from scipy.stats import binomtest
 
 from neurograft import arms, statistics, summaries, wording
+from neurograft.settings import CONTROLS
 from neurograft.summaries import number, yes
 
 
@@ -19,7 +20,7 @@ def limited_transferability(results):
         against = summaries.control_row(comparison, row)
         verdict = arms.NOT_SHOWN
         if against and number(against["mean_difference"]) is not None:
-            words += f"; against a frozen random encoder {wording.interval(against)}"
+            words += f"; against a frozen random encoder {_against(against)}"
             # no stronger than the verdict on the same scores
             if row["verdict"] not in ("refused", "not converged"):
                 ends = number(against["low"]), number(against["high"])
@@ -40,6 +41,11 @@ def limited_transferability(results):
     return findings, list(dict.fromkeys(missing))
 
 
+def _against(row):
+    """Write the difference of a row of the comparison."""
+    return arms.difference({"mean": number(row["mean_difference"])} | {k: number(row[k]) for k in ("low", "high")})
+
+
 def _worse_patients(scores, row):
     """Say which share of the patients scores lower than with scratch."""
     means = summaries.patient_means(scores, row["task"], row["region"] or "", row["metric"])
@@ -51,7 +57,7 @@ def _worse_patients(scores, row):
     worse = sum(own[patient] < base[patient] for patient in both)
     ends = binomtest(worse, len(both)).proportion_ci(method="wilson")
     words = f"{worse} of {len(both)} patients score lower than with scratch"
-    return f"{words} (95 % interval {100 * ends.low:.0f} to {100 * ends.high:.0f} %)"
+    return f"{words} (95 %: {100 * ends.low:.0f} to {100 * ends.high:.0f} %)"
 
 
 def inflexibility(results):
@@ -81,31 +87,27 @@ def inflexibility(results):
 
 def expertise_needed(results):
     """Give the spread between the strategies of one source: at most what a wrong choice costs."""
-    scores, measure = results["scores"], arms.main_measure(results["scores"])
-    rows = [
-        dict(zip(("task", "source", "strategy", "n"), arm, strict=True))
-        for arm in summaries.patient_means(scores, *measure)
-    ]
+    means = summaries.patient_means(results["scores"], *arms.main_measure(results["scores"]))
+    rows = [dict(zip(("task", "source", "strategy", "n"), arm, strict=True)) for arm in means]
     sources = defaultdict(list)
     for row in arms.largest(arms.transferred(rows)):
         sources[row["source"]].append(arms.key(row))
-    findings = [_spread(scores, measure, own) for own in sources.values() if len(own) > 1]
+    folds = arms.owners(results["scores"])
+    findings = [_spread(means, own, folds) for own in sources.values() if len(own) > 1]
     return findings, [] if findings else ["it takes two transfer strategies of one source"]
 
 
-def _spread(scores, measure, own):
+def _spread(means, own, folds):
     """Compare the best with the worst strategy, by an interval that holds for every pair of them at once."""
-    means = summaries.patient_means(scores, *measure)
     ranked = sorted(own, key=lambda arm: float(np.mean(list(means[arm].values()))))
     worst, best = ranked[0], ranked[-1]
-    made = arms.pair_patients(scores, measure, best, worst)
-    # they were picked for their scores, so the interval is Bonferroni's over all pairs
-    owner = {str(row["subject"]): str(row["fold"]) for row in scores if arms.key(row) == best}
-    both = sorted(set(means[best]) & set(means[worst]))
+    made = arms.pair_patients(means[best], means[worst], folds[best])
     if made["low"] is not None:
+        # they were picked for their scores, so the interval is Bonferroni's over all pairs
+        both = sorted(set(means[best]) & set(means[worst]))
         values = np.array([means[best][one] - means[worst][one] for one in both])
-        folds = np.unique([owner[one] for one in both], return_inverse=True)[1]
-        error, freedom = statistics.standard_error(values, folds)
+        groups = np.unique([folds[best][one] for one in both], return_inverse=True)[1]
+        error, freedom = statistics.standard_error(values, groups)
         pairs = len(own) * (len(own) - 1) / 2
         half = float(stdtrit(freedom, 1 - statistics.ALPHA / 2 / pairs)) * error
         made |= {"low": made["mean"] - half, "high": made["mean"] + half}
@@ -116,16 +118,15 @@ def _spread(scores, measure, own):
 
 def overfitting(results):
     """Hold the gap between training and test patients against scratch's, and name the cells with a wide one."""
-    rows = arms.keep_primary(results["overfitting"], results["primary"])
+    rows = arms.one_task(arms.keep_primary(results["overfitting"], results["primary"]))
     findings = []
     for arm, made in gaps_against_scratch(rows).items():
-        words = f"gap {made['gap']:+.3f}".replace("-", "\N{MINUS SIGN}")
-        verdict = arms.NOT_SHOWN
-        if made["mean"] is not None:
-            words += f", against scratch {arms.difference(made)}, {made['folds']} folds"
+        words, verdict = f"gap {wording.signed(made['gap'])}", ""
+        if arm[2] not in CONTROLS:
+            words += f", less that of scratch {arms.difference(made)}, {made['folds']} folds"
             verdict = arms.read_interval(made["low"], made["high"], "smaller gap", "wider gap", better="lower")
-        warned = [name_cell(row) for row in made["rows"] if yes(row.get("warning"))]
-        words += f"; warning: {arms.some(warned)}" if warned else ""
+        warned = [f"fold {row['fold']} seed {row['seed']}" for row in made["rows"] if yes(row.get("warning"))]
+        words += f"; warning: {arms.some(warned, 6)}" if warned else ""
         findings.append(arms.finding(arms.name(arm, n=True), words, verdict))
     missing = [] if findings else ["the finished networks were not scored on their training patients"]
     if findings and not any(row["strategy"] == "scratch" for row in rows):
@@ -163,11 +164,11 @@ def ethics(results):
     members = arms.largest(arms.keep_primary(results["privacy"], results["primary"]))
     for row in members:
         if number(row["auc"]) is not None:
-            words = f"AUC {float(row['auc']):.2f} (95 % interval {_range(row, 'low', 'high')}; "
+            words = f"AUC {float(row['auc']):.2f} (95 %: {_range(row, 'low', 'high')}; "
             words += f"members against members {_range(row, 'control_low', 'control_high')})"
         else:
             words = row["reason"]
-        findings.append(arms.finding(f"privacy, {wording.arm(row)}", words, row["verdict"]))
+        findings.append(arms.finding(f"privacy of {wording.arm(row)}", words, row["verdict"]))
     groups = arms.largest(arms.keep_primary(results["fairness"], results["primary"]))
     for row in groups:
         words, verdict = row["reason"], "refused"
@@ -175,7 +176,7 @@ def ethics(results):
             words = f"gap {float(row['gap']):.3f}, {float(row['expected']):.3f} expected by chance, "
             words += f"adjusted p {float(row['p_adjusted']):.3g}, lowest {row['worst']}"
             verdict = "gap shown" if float(row["p_adjusted"]) < statistics.ALPHA else arms.NOT_SHOWN
-        findings.append(arms.finding(f"{row['attribute']}, {wording.arm(row)}", words, verdict))
+        findings.append(arms.finding(f"{row['attribute']} with {wording.arm(row)}", words, verdict))
     missing += [] if members else ["membership inference was not run"]
     missing += [] if groups else ["no column of the cohort names groups of patients to compare"]
     return findings, missing

@@ -1,0 +1,128 @@
+"""The report's tables of what changed inside the networks, and of what else is asked of them, as plain values."""
+
+from neurograft import arms, summaries, transfer_charts, wording
+from neurograft.chapters import short
+from neurograft.summaries import number
+
+PANELS_SHOWN = 6
+
+
+def tell_layers(layers, features, primary):
+    """Give a panel an arm: what changed in every layer and stage, and what was frozen, by name and count.
+
+    Parameters
+    ----------
+    layers, features : list of dict
+        Rows of `layers.tsv` and `features.tsv` of results/evaluation.
+    primary : dict
+
+    Returns
+    -------
+    dict
+        `panels` and `more`: the panels that are shown at once, and those behind a fold. Of each: `title`, `n`, `svg`,
+        `layers`, `trained` (counts), `values`, `values_trained` (numbers of weights), `frozen` (names), `moved` (the
+        layers of the encoder that changed most, in words), `cells`.
+    """
+    tables = [arms.group(arms.keep_primary(table, primary)) for table in (layers, features)]
+    wanted = [arm for arm in dict.fromkeys((*tables[0], *tables[1])) if tables[0].get(arm)]
+    largest = {}
+    for arm in wanted:
+        largest[arm[0]] = max(largest.get(arm[0], 0), summaries.size(arm[3]))
+    panels = [
+        {"title": arms.name(arm), "n": arm[3], "task": arm[0]} | _layer_panel(tables[0][arm], tables[1].get(arm, []))
+        for arm in sorted(wanted, key=summaries.arm_order)
+        if summaries.size(arm[3]) == largest[arm[0]]
+    ]
+    return {"panels": panels[:PANELS_SHOWN], "more": panels[PANELS_SHOWN:]}
+
+
+def _layer_panel(layers, features):
+    """Draw one arm and say what was frozen."""
+    read = [
+        {"layer": row["layer"], "stage": str(row["stage"] or ""), "part": row["part"],
+         "values": number(row["values"]) or 0, "trained": bool(number(row["trained"])), "change": number(row["change"]),
+         "statistics": number(row["statistics_change"])}
+        for row in layers
+    ]  # fmt: skip
+    # the finest stage is the first that an image meets; whatever has none is behind the encoder
+    read.sort(key=lambda row: (row["part"] != "encoder", number(row["stage"]) or 0))
+    stages = [
+        {"stage": str(row["stage"])} | {name: number(row[name]) for name in ("cka", "low", "high")}
+        for row in features
+        if number(row["cka"]) is not None
+    ]
+    for row in stages:
+        row |= {name: row["cka"] for name in ("low", "high") if row[name] is None}
+    stages.sort(key=lambda row: number(row["stage"]) or 0)
+    most = sorted((row for row in read if row["part"] == "encoder" and row["change"]), key=lambda row: -row["change"])
+    return {
+        "svg": transfer_charts.draw_layers(read, stages),
+        "layers": len(read), "trained": sum(row["trained"] for row in read),
+        "values": f"{sum(row['values'] for row in read):,.0f}",
+        "values_trained": f"{sum(row['values'] for row in read if row['trained']):,.0f}",
+        "frozen": [row["layer"] for row in read if not row["trained"]],
+        "moved": ", ".join(f"{row['layer']} ({row['change']:.2g})" for row in most[:3]),
+        "cells": next((row.get("cells") for row in layers), ""),
+    }  # fmt: skip
+
+
+def tell_audit(scores, audit):
+    """Give the transferability scores, sources down and scores across, and what they were worth.
+
+    Parameters
+    ----------
+    scores, audit : list of dict
+        Rows of `transfer_scores.tsv` and `audit.tsv`.
+
+    Returns
+    -------
+    dict
+        `spaces` (name, heads, rows), `audit` (rows), `reasons`: why some values are missing.
+    """
+    spaces = []
+    for space in dict.fromkeys(row["space"] for row in scores):
+        mine = [row for row in scores if row["space"] == space]
+        names = list(dict.fromkeys(row["score"] for row in mine))
+        found = {}
+        for row in mine:
+            found.setdefault(row["source"], {})[row["score"]] = short(row["value"]).replace("-", "\N{MINUS SIGN}")
+        better = {row["score"]: " ↓" if row.get("better") == "lower" else " ↑" for row in mine}
+        rows = [[source, *(values.get(name, "–") for name in names)] for source, values in found.items()]
+        spaces.append({"name": space, "heads": [name + better[name] for name in names], "rows": rows})
+    judged = [
+        [row["score"], row["sources"], wording.signed(row["tau"], 2), wording.ends(row, digits=2), row["verdict"],
+         row["reason"]]
+        for row in audit
+    ]  # fmt: skip
+    lacking = [row for row in scores if row.get("reason")]
+    reasons = dict.fromkeys(f"{row['score']} of {row['source']}: {row['reason']}" for row in lacking)
+    return {"spaces": spaces, "audit": judged, "reasons": list(reasons)}
+
+
+def tell_privacy(rows, primary):
+    """Give the table of membership inference."""
+    table = []
+    for arm, own in arms.group(arms.keep_primary(rows, primary)).items():
+        for row in own:
+            rate = "–" if number(row["tpr"]) is None else f"{short(row['tpr'], 2)} at {short(row['fpr'], 2)}"
+            table.append([
+                arm[0], arms.name(arm), arm[3], row["networks"], row["members"], row["outsiders"], short(row["auc"], 2),
+                _range(row, "low", "high"), _range(row, "control_low", "control_high"), rate, short(row["chance"], 2),
+                row["verdict"], row["reason"],
+            ])  # fmt: skip
+    return table
+
+
+def tell_fairness(rows, primary):
+    """Give the table of gaps between groups of patients."""
+    return [
+        [arm[0], arms.name(arm), arm[3], row["attribute"], row["groups"], row["patients"], short(row["gap"]),
+         short(row["expected"]), short(row["p_adjusted"]), row["worst"], row["reason"]]
+        for arm, own in arms.group(arms.keep_primary(rows, primary)).items()
+        for row in own
+    ]  # fmt: skip
+
+
+def _range(row, low, high):
+    """Write two ends without signs."""
+    return "–" if number(row.get(low)) is None else f"{short(row[low], 2)} to {short(row[high], 2)}"
