@@ -36,7 +36,7 @@ def key(row):
 def name(arm, n=False):
     """Name an arm given as (task, source, strategy, n)."""
     words = wording.arm({"source": arm[1], "strategy": arm[2]})
-    return f"{words} (n = {arm[3]})" if n else words
+    return f"{words} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{arm[3]})" if n else words
 
 
 def group(rows):

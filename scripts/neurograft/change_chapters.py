@@ -20,7 +20,7 @@ def tell_layers(layers, features, primary):
     -------
     dict
         `panels` and `more`: the panels that are shown at once, and those behind a fold. Of each: `title`, `n`, `svg`,
-        `layers`, `trained` (counts), `values`, `values_trained` (numbers of weights), `frozen` (names), `moved` (the
+        `layers`, `trained` (counts), `weights`, `weights_trained` (numbers), `frozen` (names), `moved` (the
         layers of the encoder that changed most, in words), `cells`.
     """
     tables = [arms.group(arms.keep_primary(table, primary)) for table in (layers, features)]
@@ -28,41 +28,49 @@ def tell_layers(layers, features, primary):
     largest = {}
     for arm in wanted:
         largest[arm[0]] = max(largest.get(arm[0], 0), summaries.size(arm[3]))
+    shown = [arm for arm in sorted(wanted, key=summaries.arm_order) if summaries.size(arm[3]) == largest[arm[0]]]
+    read = {arm: _read_layers(tables[0][arm]) for arm in shown}
+    ends = transfer_charts.find_ends([row for own in read.values() for row in own])
     panels = [
-        {"title": arms.name(arm), "n": arm[3], "task": arm[0]} | _layer_panel(tables[0][arm], tables[1].get(arm, []))
-        for arm in sorted(wanted, key=summaries.arm_order)
-        if summaries.size(arm[3]) == largest[arm[0]]
+        {"title": arms.name(arm), "n": arm[3], "task": arm[0], "cells": tables[0][arm][0].get("cells", "")}
+        | _layer_panel(read[arm], _read_stages(tables[1].get(arm, [])), ends)
+        for arm in shown
     ]
     return {"panels": panels[:PANELS_SHOWN], "more": panels[PANELS_SHOWN:]}
 
 
-def _layer_panel(layers, features):
-    """Draw one arm and say what was frozen."""
+def _read_layers(rows):
+    """Read the layers of an arm, from input to output: the finest stage first, then what is behind the encoder."""
     read = [
         {"layer": row["layer"], "stage": str(row["stage"] or ""), "part": row["part"],
          "values": number(row["values"]) or 0, "trained": bool(number(row["trained"])), "change": number(row["change"]),
          "statistics": number(row["statistics_change"])}
-        for row in layers
+        for row in rows
     ]  # fmt: skip
-    # the finest stage is the first that an image meets; whatever has none is behind the encoder
-    read.sort(key=lambda row: (row["part"] != "encoder", number(row["stage"]) or 0))
-    stages = [
-        {"stage": str(row["stage"])} | {name: number(row[name]) for name in ("cka", "low", "high")}
-        for row in features
-        if number(row["cka"]) is not None
-    ]
-    for row in stages:
-        row |= {name: row["cka"] for name in ("low", "high") if row[name] is None}
-    stages.sort(key=lambda row: number(row["stage"]) or 0)
-    most = sorted((row for row in read if row["part"] == "encoder" and row["change"]), key=lambda row: -row["change"])
+    return sorted(read, key=lambda row: (row["part"] != "encoder", number(row["stage"]) or 0))
+
+
+def _read_stages(rows):
+    """Read the similarities of an arm, the finest stage first."""
+    stages = []
+    for row in sorted(rows, key=lambda row: number(row["stage"]) or 0):
+        cka = number(row["cka"])
+        if cka is not None:
+            ends = {name: cka if number(row[name]) is None else number(row[name]) for name in ("low", "high")}
+            stages.append({"stage": str(row["stage"]), "cka": cka} | ends)
+    return stages
+
+
+def _layer_panel(layers, stages, ends):
+    """Draw one arm and say what was frozen."""
+    most = sorted((row for row in layers if row["part"] == "encoder" and row["change"]), key=lambda row: -row["change"])
     return {
-        "svg": transfer_charts.draw_layers(read, stages),
-        "layers": len(read), "trained": sum(row["trained"] for row in read),
-        "values": f"{sum(row['values'] for row in read):,.0f}",
-        "values_trained": f"{sum(row['values'] for row in read if row['trained']):,.0f}",
-        "frozen": [row["layer"] for row in read if not row["trained"]],
+        "svg": transfer_charts.draw_layers(layers, stages, ends),
+        "layers": len(layers), "trained": sum(row["trained"] for row in layers),
+        "weights": f"{sum(row['values'] for row in layers):,.0f}",
+        "weights_trained": f"{sum(row['values'] for row in layers if row['trained']):,.0f}",
+        "frozen": [row["layer"] for row in layers if not row["trained"]],
         "moved": ", ".join(f"{row['layer']} ({row['change']:.2g})" for row in most[:3]),
-        "cells": next((row.get("cells") for row in layers), ""),
     }  # fmt: skip
 
 

@@ -46,6 +46,24 @@ def list_claims(results):
     return listed
 
 
+def show_claims(rows, scores):
+    """Split the claims' lines for the report, and leave out the source where every arm has the same.
+
+    Returns
+    -------
+    dict
+        `rows` (as `list_claims`, with lists `lines` and `verdicts`) and `source`: the one of every arm, or nothing.
+    """
+    sources = {row["source"] for row in arms.transferred(scores)}
+    source = sources.pop() if len(sources) == 1 else ""
+
+    def split(words):
+        return words.replace(f" from {source}", "").split(";\n") if source else words.split(";\n")
+
+    shown = [row | {"lines": split(row["figure"]), "verdicts": split(row["verdict"])} for row in rows]
+    return {"rows": shown, "source": source}
+
+
 def sum_up(findings):
     """Put the verdicts of a claim's lines in a few words: one where all agree, else each with whose it is."""
     verdicts = {}
@@ -56,7 +74,7 @@ def sum_up(findings):
         return next(iter(verdicts), arms.NOT_SHOWN if findings else NOT_MEASURED)
     # what is shown stands first
     order = sorted(verdicts, key=lambda verdict: verdict in (arms.NOT_SHOWN, "no evidence", "not seen", "refused"))
-    return "; ".join(f"{verdict}: {arms.some(verdicts[verdict], 2)}" for verdict in order)
+    return ";\n".join(f"{verdict}: {arms.some(verdicts[verdict], 2)}" for verdict in order)
 
 
 # claim, side, how it is measured, the function that does it

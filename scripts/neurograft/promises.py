@@ -13,6 +13,11 @@ from neurograft.summaries import number
 
 # sources that the workflow pretrains on unlabelled scans of the cohort, and the source that each continues from
 CONTINUES = {"self-masked": "efficientnet-lite0"}
+# answers of `curves.labels_saved` that are no numbers
+ANSWERS = {
+    "not reached": "scratch does not reach it with all its patients",
+    "beyond the range": "scratch reaches it with the fewest patients already",
+}
 # from raw scans to what a network is trained on
 PREPARING = ("import_scans", "strip_skull", "register_scans", "normalize_intensity")
 
@@ -106,8 +111,10 @@ def fewer_labels(results):
     findings = []
     for arm, group in arms.group(rows).items():
         for row in group:
-            words = f"patients that scratch needs: {row['answer']} "
-            words += f"(95 %: {row['interval']})" if row["interval"] else f"(no interval: {row['reason']})"
+            # the ends of the interval are in words too, the same twice where nothing was reached
+            ends = " to ".join(dict.fromkeys(str(row["interval"]).split(" to ")))
+            words = ANSWERS.get(row["answer"], f"scratch needs {row['answer']} patients")
+            words += f" (95 %: {ends})" if ends else f" (no interval: {row['reason']})"
             low, high = (_end(row[name]) for name in ("low", "high"))
             n = arms.count_training(row["n"], row["task"], results["splits"])
             shown = bool(row["interval"]) and n is not None

@@ -138,6 +138,7 @@ def _index_context(run):
         "training": chapters.tell_training(run["cells"], run["times"]),
         "results": chapters.tell_results(pooled),
         "comparison": chapters.tell_comparison(comparison),
+        "claims": claims.show_claims(run["claims"], pooled),
         "claims_rule": claims.RULE,
         "transfer": _transfer(run, pooled),
         "errors": transfer.tell_errors(run["error_rates"], comparison, splits),

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from markupsafe import Markup
 
 from neurograft import arms, charts, risks, summaries, transfer_charts, wording
 from neurograft.chapters import name_measure, short
@@ -82,6 +83,13 @@ def _name_size(n, task, splits):
     return f"all ({counted:.0f})" if n == "all" and counted else n
 
 
+def stack(row):
+    """Write a difference above its interval, for a narrow column; a dash where there is no row."""
+    if not row or number(row["low"]) is None:
+        return wording.signed(row["mean"]) if row else "–"
+    return Markup("{}<br><small>{}</small>").format(wording.signed(row["mean"]), wording.ends(row))
+
+
 def tell_labels(rows, primary):
     """Give the table of labels saved."""
     table = []
@@ -96,38 +104,39 @@ def tell_labels(rows, primary):
 def tell_overfitting(rows, primary):
     """Give the gaps between training and test patients as a forest, a table, and warnings that name the cells."""
     found = risks.gaps_against_scratch(arms.keep_primary(rows, primary))
-    tasks, table, warnings = {}, [], []
+    panels, table, warnings = {}, [], []
     for arm, made in found.items():
         warned = [row for row in made["rows"] if yes(row.get("warning"))]
         warnings += [f"{arm[0]}, {risks.name_cell(row)}: {row['reason']}" for row in warned]
-        sides = [short(made["train"]), short(made["test"]), wording.signed(made["gap"])]
-        sides += [wording.signed(made["mean"]), wording.ends(made), len(warned)]
+        sides = [short(made["train"]), short(made["test"]), wording.signed(made["gap"]), stack(made), len(warned)]
         table.append([arm[0], arms.name(arm), arm[3], len(made["rows"]), *sides])
         if made["mean"] is not None:
             line = {name: made[name] for name in ("mean", "low", "high")}
-            line |= {"label": arms.name(arm, n=True), "verdict": "", "note": arms.difference(made)}
-            tasks.setdefault(arm[0], []).append(line)
-    forests = [{"task": task, "svg": charts.draw_forest(lines, "lower")} for task, lines in tasks.items()]
+            line |= {"label": arms.name(arm), "verdict": "", "note": arms.difference(made)}
+            panels.setdefault((arm[0], arm[3]), []).append(line)
+    forests = [{"task": task, "n": n, "svg": charts.draw_forest(lines, "lower")} for (task, n), lines in panels.items()]
     return {"forests": forests, "table": table, "warnings": warnings}
 
 
 def tell_generalisation(rows):
     """Give what is lost at sites left out of training, and how much less than scratch loses."""
-    table, lines, reasons = [], [], []
+    table, panels, reasons = [], {}, []
     for row in sorted(rows or (), key=lambda row: summaries.arm_order(arms.key(row))):
         own = {name: number(row[name]) for name in ("mean", "low", "high")}
         less = {name: number(row[column]) for name, column in
                 (("mean", "less"), ("low", "less_low"), ("high", "less_high"))}  # fmt: skip
-        table.append([row["task"], wording.arm(row), row["space"], row["n"], short(row["patients"], 0),
-                      short(row["sites"], 0), short(row["in_site"]), short(row["cross_site"]),
-                      wording.signed(own["mean"]), wording.ends(own), wording.signed(less["mean"]),
-                      wording.ends(less)])  # fmt: skip
+        table.append([row["task"], wording.arm(row), row["space"], row["n"],
+                      f"{short(row['patients'], 0)}, {short(row['sites'], 0)}", short(row["in_site"]), short(row["cross_site"]),
+                      stack(own), stack(less)])  # fmt: skip
         reasons += [row["reason"]] if row.get("reason") else []
         if less["mean"] is not None:
-            label = f"{wording.arm(row)}, {row['task']}, {row['space']}, n = {row['n']}"
-            lines.append(less | {"label": label, "verdict": "", "note": arms.difference(less)})
-    forest = charts.draw_forest(lines) if lines else ""
-    return {"table": table, "svg": forest, "reasons": list(dict.fromkeys(reasons))}
+            line = less | {"label": wording.arm(row), "verdict": "", "note": arms.difference(less)}
+            panels.setdefault((row["task"], row["space"], str(row["n"])), []).append(line)
+    forests = [
+        {"task": task, "space": space, "n": n, "svg": charts.draw_forest(lines)}
+        for (task, space, n), lines in panels.items()
+    ]
+    return {"table": table, "forests": forests, "reasons": list(dict.fromkeys(reasons))}
 
 
 def tell_elsewhere(scores, comparison, primary):
@@ -145,8 +154,8 @@ def tell_elsewhere(scores, comparison, primary):
     Returns
     -------
     list of list
-        Task, space, split, arm, n, patients, mean with interval, difference to scratch with interval, and to the same
-        arm in the primary space and split, paired over patients, with interval.
+        Task, space, split, arm, n, patients, and with their intervals the mean, the difference to scratch, and that to
+        the same arm in the primary space and split, paired over patients.
     """
     if not primary:
         return []
@@ -164,8 +173,8 @@ def tell_elsewhere(scores, comparison, primary):
             for arm, values in summaries.patient_means(own, *measure).items():
                 found = summaries.mean_interval(values.values())
                 moved = arms.pair_patients(values, there.get(arm, {}), folds[arm])
-                table.append([arm[0], space, split, arms.name(arm), arm[3], found["patients"], short(found["mean"]),
-                              _plain(found), *_differing(against.get(arm)), *_differing(moved)])  # fmt: skip
+                table.append([arm[0], f"{space}, {split}", arms.name(arm), arm[3], found["patients"], _plain(found),
+                              stack(against.get(arm)), stack(moved)])  # fmt: skip
     return table
 
 
@@ -176,14 +185,12 @@ def _against_scratch(comparison, measure):
     return {arms.key(row): row | {"mean": row["mean_difference"]} for row in rows}
 
 
-def _differing(row):
-    """Write a difference and its interval in two cells."""
-    return [wording.signed(row["mean"]), wording.ends(row)] if row else ["–", "–"]
-
-
 def _plain(found):
-    """Write the ends of an interval of a mean."""
-    return "–" if found["low"] is None else f"{found['low']:.3f} to {found['high']:.3f}"
+    """Write a mean above its interval."""
+    if found["low"] is None:
+        return short(found["mean"])
+    ends = f"{found['low']:.3f} to {found['high']:.3f}"
+    return Markup("{}<br><small>{}</small>").format(short(found["mean"]), ends)
 
 
 def tell_errors(rows, comparison, splits):

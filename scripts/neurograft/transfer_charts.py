@@ -83,8 +83,9 @@ def _name_lines(names, top, bottom):
     for at in reversed(range(len(heights))):
         heights[at] = min(heights[at], bottom - gap * (len(heights) - 1 - at))
     for height, (_, label, (colour, shape, dashed)) in zip(heights, sorted(names), strict=True):
-        parts.append(svg.mark(EDGE + 24, height, shape, colour, not dashed, label, 4))
-        parts.append(svg.text(EDGE + 33, height + 4, label, colour=colour, size=11.5, weight="600"))
+        words = label if len(label) < 17 else f"{label[:15]}…"
+        parts.append(svg.mark(EDGE + 28, height, shape, colour, not dashed, label, 4))
+        parts.append(svg.text(EDGE + 37, height + 4, words, colour=colour, size=11.5, weight="600"))
     return parts
 
 
@@ -94,7 +95,7 @@ def _tell(line, sizes):
     return f"{line['label']}: {', '.join(points)}"
 
 
-def draw_layers(layers, features):
+def draw_layers(layers, features, ends=None):
     """Draw what training changed: above the similarity of features by stage, below the change of every layer.
 
     Parameters
@@ -104,6 +105,8 @@ def draw_layers(layers, features):
         `statistics` (relative change of weights and of BatchNorm statistics; None where there is none).
     features : list of dict
         `stage`, `cka`, `low`, `high`.
+    ends : (int, int), optional
+        Powers of ten at the ends of the lower axis, so that panels can share it (`find_ends`).
 
     Returns
     -------
@@ -123,7 +126,7 @@ def draw_layers(layers, features):
         parts.append(svg.text(left + (at + count / 2) * slot, 277, name, "middle", SOFT, 11))
         at += count
     parts += _similarity(features, middles, left, right)
-    parts += _changes(layers, left, right, slot)
+    parts += _changes(layers, left, right, slot, ends or find_ends(layers))
     parts.append(svg.text(left, 295, "stage, from input to output →", colour=SOFT, size=11))
     trained = sum(row["trained"] for row in layers)
     words = f"{trained} of {len(layers)} layers trained; similarity of features (CKA): "
@@ -150,11 +153,16 @@ def _similarity(features, middles, left, right):
     return parts
 
 
-def _changes(layers, left, right, slot):
-    """Give the lower half: the relative change of each layer on a logarithmic axis, frozen ones below it."""
+def find_ends(layers):
+    """Give the powers of ten between which the changes of layers lie."""
     values = [row[name] for row in layers for name in ("change", "statistics") if (row[name] or 0) > LEAST]
-    ends = [math.floor(math.log10(min(values, default=0.01))), math.ceil(math.log10(max(values, default=1)))]
-    low, high = ends if ends[1] > ends[0] else (ends[0], ends[0] + 1)
+    low, high = math.floor(math.log10(min(values, default=0.01))), math.ceil(math.log10(max(values, default=1)))
+    return low, max(high, low + 1)
+
+
+def _changes(layers, left, right, slot, ends):
+    """Give the lower half: the relative change of each layer on a logarithmic axis, frozen ones below it."""
+    low, high = ends
     up = svg.scale(low, high, 250, 142)
     parts = [svg.text(left, 130, "relative change of the weights", size=11.5, weight="600")]
     for power in range(low, high + 1):
