@@ -2,6 +2,7 @@
 
 from neurograft import arms, summaries, transfer_charts, wording
 from neurograft.chapters import short
+from neurograft.settings import CONTROLS
 from neurograft.summaries import number
 
 PANELS_SHOWN = 6
@@ -29,6 +30,8 @@ def tell_layers(layers, features, primary):
     for arm in wanted:
         largest[arm[0]] = max(largest.get(arm[0], 0), summaries.size(arm[3]))
     shown = [arm for arm in sorted(wanted, key=summaries.arm_order) if summaries.size(arm[3]) == largest[arm[0]]]
+    # what was adapted first, then what it is held against
+    shown.sort(key=lambda arm: arm[2] in CONTROLS)
     read = {arm: _read_layers(tables[0][arm]) for arm in shown}
     ends = transfer_charts.find_ends([row for own in read.values() for row in own])
     panels = [

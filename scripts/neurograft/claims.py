@@ -14,6 +14,8 @@ TABLES = (
     *("generalisation", "privacy", "fairness", "audit"),
 )
 NOT_MEASURED = "not measured"
+# verdicts that say nothing of an arm, and stand behind those that do
+UNDECIDED = (arms.NOT_SHOWN, "no evidence", "not seen", "refused", "mixed", "do not use", "too few sources")
 
 
 def list_claims(results):
@@ -73,7 +75,7 @@ def sum_up(findings):
     if len(verdicts) < 2:
         return next(iter(verdicts), arms.NOT_SHOWN if findings else NOT_MEASURED)
     # what is shown stands first
-    order = sorted(verdicts, key=lambda verdict: verdict in (arms.NOT_SHOWN, "no evidence", "not seen", "refused"))
+    order = sorted(verdicts, key=lambda verdict: verdict in UNDECIDED)
     return ";\n".join(f"{verdict}: {arms.some(verdicts[verdict], 2)}" for verdict in order)
 
 

@@ -125,9 +125,9 @@ def tell_generalisation(rows):
         own = {name: number(row[name]) for name in ("mean", "low", "high")}
         less = {name: number(row[column]) for name, column in
                 (("mean", "less"), ("low", "less_low"), ("high", "less_high"))}  # fmt: skip
-        table.append([row["task"], wording.arm(row), row["space"], row["n"],
-                      f"{short(row['patients'], 0)}, {short(row['sites'], 0)}", short(row["in_site"]), short(row["cross_site"]),
-                      stack(own), stack(less)])  # fmt: skip
+        counts = f"{short(row['patients'], 0)}, {short(row['sites'], 0)}"
+        table.append([row["task"], wording.arm(row), row["space"], row["n"], counts, short(row["in_site"]),
+                      short(row["cross_site"]), stack(own), stack(less)])  # fmt: skip
         reasons += [row["reason"]] if row.get("reason") else []
         if less["mean"] is not None:
             line = less | {"label": wording.arm(row), "verdict": "", "note": arms.difference(less)}
