@@ -287,7 +287,7 @@ def test_a_report_that_fails_leaves_the_old_one(tmp_path):
 
 
 def test_300_subjects_stay_small(tmp_path):
-    run = make_run(patients=290, unlabelled=10, excluded=5, compared=False)
+    run = add_transfer(make_run(patients=290, unlabelled=10, excluded=5, compared=False))
     run["pictures"] = draw(tmp_path, [row["participant_id"] for row in run["cohort"]])
     report.write_report(tmp_path / "report", **run)
     assert (tmp_path / "report/index.html").stat().st_size < 2_000_000
