@@ -97,8 +97,14 @@ def _overfitting(rng, cells):
         small = 0.06 * (cell["strategy"] in FROZEN)
         gap = 0.05 + 0.2 * (cell["n"] == "2") - small + rng.normal(0, 0.01)
         row = {k: cell[k] for k in (*ARM, "fold", "seed")} | {"train": 0.8 + gap, "test": 0.8, "patients": 2}
-        rows.append(row | {"gap": gap, "warning": gap > 0.15, "reason": "far above test" if gap > 0.15 else ""})
+        rows.append(row | {"gap": gap, "warning": gap > 0.15, "reason": _warn(cell) if gap > 0.15 else ""})
     return rows
+
+
+def _warn(cell):
+    return (
+        f"overfitted: {cell['strategy']} from {cell['source']}, n = {cell['n']}, fold {cell['fold']}, seed 0: 0.2 above"
+    )
 
 
 def _generalisation(rng, cells):

@@ -74,3 +74,20 @@ def test_differences_in_words():
     assert arms.difference({"mean": -0.1, "low": -0.2, "high": 0.0}, 1) == "−0.1 (95 %: −0.2 to +0.0)"
     assert arms.difference({"mean": 5, "low": None, "high": None}, 0, " s") == "+5 s (no interval)"
     assert arms.difference(arms.NOTHING) == "no estimate"
+
+
+def test_the_first_measure_of_each_task_that_patients_have():
+    rows = [
+        {"task": "classification", "region": "", "metric": metric, "subject": subject}
+        for metric, subject in (("balanced-accuracy", ""), ("accuracy", "A"))
+    ]
+    assert arms.task_measures(rows) == [("classification", "", "accuracy")]
+    assert arms.main_measure(rows) == ("classification", "", "accuracy")
+    assert arms.main_measure([]) == ("segmentation", "WT", "dice")
+
+
+def test_a_control_is_of_the_same_source_or_the_mean_of_the_others():
+    assert arms.find_control({"a": 1.0, "b": 3.0}, "a") == 1 and arms.find_control({"a": 1.0, "b": 3.0}, "c") == 2
+    assert arms.find_control({}, "a") is None
+    people = {"a": {"P": 0.2, "Q": 0.4}, "b": {"P": 0.4}}
+    assert arms.find_control(people, "c") == {"P": pytest.approx(0.3)} and arms.find_control(people, "b") == {"P": 0.4}

@@ -56,7 +56,7 @@ def write(folder, **changes):
 @pytest.fixture(scope="module")
 def full():
     """Give a run with every optional table, two training sizes, another space and another split."""
-    places = (("MNI152", "folds"), ("native", "folds"), ("MNI152", "leave-site-out"))
+    places = (("MNI152", "folds"), ("native", "folds"), ("MNI152", "sites"))
     return add_transfer(make_run(patients=8, folds=4, sizes=("2", "all"), places=places))
 
 
@@ -188,7 +188,7 @@ def test_a_full_run_shows_what_transfer_bought_and_changed(full, tmp_path):
     chapter = plain.split("What transfer bought, and what it changed")[1].split("All subjects")[0]
     for words in (*guidance.TRANSFER["curves"], *guidance.TRANSFER["layers"], *guidance.TRANSFER["audit"]):
         assert words in chapter
-    for name in ("all (6)", "encoder.blocks.5.29.conv", "leave-site-out", "fold 0, seed 0", "do not use", "sex"):
+    for name in ("all (6)", "encoder.blocks.5.29.conv", "MNI152, sites", "fold 0, seed 0", "do not use", "sex"):
         assert name in chapter
     assert "Chaves et al. 2023" in chapter and "Not measured" not in chapter and "Not drawn" not in chapter
     assert "study has 10 patients in 5 folds" in plain

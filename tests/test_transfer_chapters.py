@@ -34,7 +34,7 @@ def titles(markup):
 
 @pytest.fixture(scope="module")
 def run():
-    places = (("MNI152", "folds"), ("native", "folds"), ("MNI152", "leave-site-out"))
+    places = (("MNI152", "folds"), ("native", "folds"), ("MNI152", "sites"))
     return add_transfer(make_run(patients=8, folds=4, sizes=("2", "all"), places=places))
 
 
@@ -92,13 +92,15 @@ def test_a_gap_is_held_against_scratch_of_the_same_fold_and_warnings_name_the_ce
         common = {"fold": fold, "seed": 0, "train": 0.9, "test": 0.8, "patients": 2, "warning": "false", "reason": ""}
         rows.append(ARM | common | {"strategy": "scratch", "source": "none", "gap": base})
         rows.append(ARM | common | {"gap": base + 0.05 + 0.001 * fold})
-    rows[-1] |= {"warning": "true", "reason": "0.35 above test"}
+    rows[-1] |= {"warning": "true", "reason": "overfitted: lp-ft from s, fold 2"}
+    rows[-2] |= {"warning": "true", "reason": ""}
     told = transfer_chapters.tell_overfitting(rows, PRIMARY)
-    assert told["warnings"] == ["segmentation, lp-ft from s, n 8, fold 2, seed 0: 0.35 above test"]
+    scratch = "overfitted: segmentation, scratch, n 8, fold 2, seed 0"
+    assert told["warnings"] == [scratch, "overfitted: lp-ft from s, fold 2"]
     (forest,) = told["forests"]
     assert "← better" in texts(forest["svg"]) and (forest["task"], forest["n"]) == ("segmentation", "8")
     scratch, own = told["table"]
-    assert scratch[:4] == ["segmentation", "scratch", "8", 3] and scratch[-2:] == ["–", 0]
+    assert scratch[:4] == ["segmentation", "scratch", "8", 3] and scratch[-2:] == ["–", 1]
     # the folds differ by 0.2, the differences to scratch by 0.002
     assert own[-2] == "+0.051<br><small>+0.049 to +0.053</small>" and own[-1] == 1
     alone = transfer_chapters.tell_overfitting(rows[1:2], PRIMARY)
@@ -130,11 +132,11 @@ def test_generalisation_shows_the_drop_and_why_there_is_no_interval():
 
 def test_other_spaces_and_splits_are_no_part_of_the_main_one_and_have_no_verdict(run):
     rows = transfer_chapters.tell_elsewhere(run["scores"], run["comparison"], run["primary"])
-    assert {row[1] for row in rows} == {"native, folds", "MNI152, leave-site-out"}
+    assert {row[1] for row in rows} == {"native, folds", "MNI152, sites"}
     # 2 tasks, 4 arms, 2 sizes, 2 other places
     assert len(rows) == 2 * 4 * 2 * 2 and {row[4] for row in rows} == {8}
     assert transfer_chapters.tell_elsewhere(run["scores"], run["comparison"], {}) == []
-    left_out = [row[-1] for row in rows if "leave-site-out" in row[1] and row[0] == "segmentation"]
+    left_out = [row[-1] for row in rows if "sites" in row[1] and row[0] == "segmentation"]
     assert all(cell.startswith("−0.0") for cell in left_out)
 
 

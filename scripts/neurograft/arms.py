@@ -10,16 +10,28 @@ from neurograft import statistics, summaries, wording
 from neurograft.settings import CONTROLS
 from neurograft.summaries import number
 
-# what an arm is judged by, task by task: the first that was scored
-MEASURES = (("segmentation", "WT", "dice"), ("classification", "", "balanced-accuracy"))
+# what an arm is judged by: of each task the first that was scored
+MEASURES = (
+    *(("segmentation", "WT", "dice"), ("classification", "", "balanced-accuracy")),
+    ("classification", "", "accuracy"),
+)
 NOT_SHOWN = "not shown"
 NOTHING = {"mean": None, "low": None, "high": None}
 
 
+def task_measures(scores):
+    """Give the (task, region, metric) by which each task is judged."""
+    found = {(row["task"], row["region"] or "", row["metric"]) for row in scores if str(row["subject"] or "")}
+    first = {}
+    for measure in MEASURES:
+        if measure in found:
+            first.setdefault(measure[0], measure)
+    return list(first.values())
+
+
 def main_measure(scores):
     """Give the (task, region, metric) that a run is judged by."""
-    found = {(row["task"], row["region"] or "", row["metric"]) for row in scores}
-    return next((measure for measure in MEASURES if measure in found), MEASURES[0])
+    return next(iter(task_measures(scores)), MEASURES[0])
 
 
 def keep_primary(rows, primary):
@@ -67,6 +79,28 @@ def count_training(n, task, splits):
         return number(n)
     folds = splits.get("tasks", {}).get(task, {}).get("folds", ())
     return max((len(fold.get("train", ())) for fold in folds), default=None)
+
+
+def find_control(controls, source):
+    """Give what scratch of the same source has or, as in `comparison`, the mean of the others where that has none.
+
+    Parameters
+    ----------
+    controls : dict of str to (float or dict of str to float)
+        Source to a number, or to patient to score.
+    source : str
+
+    Returns
+    -------
+    float or dict or None
+    """
+    if source in controls or not controls:
+        return controls.get(source)
+    others = list(controls.values())
+    if not isinstance(others[0], dict):
+        return sum(others) / len(others)
+    both = set.intersection(*(set(one) for one in others))
+    return {patient: sum(one[patient] for one in others) / len(others) for patient in sorted(both)}
 
 
 def transferred(rows):

@@ -11,7 +11,7 @@ RULE = (
 COLUMNS = ("claim", "side", "how", "figure", "verdict", "state")
 TABLES = (
     *("scores", "comparison", "times", "cells", "runtimes", "labels_saved", "time_saved", "overfitting"),
-    *("generalisation", "privacy", "fairness", "audit"),
+    *("generalisation", "privacy", "fairness", "audit", "sources"),
 )
 NOT_MEASURED = "not measured"
 # verdicts that say nothing of an arm, and stand behind those that do

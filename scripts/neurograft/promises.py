@@ -11,8 +11,10 @@ from statistics import median
 from neurograft import arms, summaries, wording
 from neurograft.summaries import number
 
-# sources that the workflow pretrains on unlabelled scans of the cohort, and the source that each continues from
+# a source that the workflow pretrains on unlabelled scans of the cohort, and the one that it continues from; a row of
+# the sources' table that says so by its location counts too
 CONTINUES = {"self-masked": "efficientnet-lite0"}
+MADE = "rule:masked/"
 # answers of `curves.labels_saved` that are no numbers
 ANSWERS = {
     "not reached": "scratch does not reach it with all its patients",
@@ -116,11 +118,19 @@ def fewer_labels(results):
             words = ANSWERS.get(row["answer"], f"scratch needs {row['answer']} patients")
             words += f" (95 %: {ends})" if ends else f" (no interval: {row['reason']})"
             low, high = (_end(row[name]) for name in ("low", "high"))
-            n = arms.count_training(row["n"], row["task"], results["splits"])
+            n = _counted(row, results["splits"])
             shown = bool(row["interval"]) and n is not None
             verdict = arms.read_interval(low, high, "saved", "lost", middle=n) if shown else arms.NOT_SHOWN
             findings.append(arms.finding(arms.name(arm, n=True), words, verdict))
     return findings, [] if findings else ["it takes scores at two training sizes or more, and scratch at each of them"]
+
+
+def _counted(row, splits):
+    """Give the number of training patients of a row, whose n may be `all`: what is needed less what is saved."""
+    needed, saved = number(row["needed"]), number(row["saved"])
+    if number(row["n"]) is None and None not in (needed, saved):
+        return needed - saved
+    return arms.count_training(row["n"], row["task"], splits)
 
 
 def _end(value):
@@ -151,12 +161,14 @@ def better_generalisation(results):
 def better_use_of_data(results):
     """Give what pretraining on the cohort's own unlabelled scans added to the source that it continued from."""
     scores, measure = results["scores"], arms.main_measure(results["scores"])
+    made_here = [row for row in results["sources"] if str(row.get("location")).startswith(MADE)]
+    continues = CONTINUES | {row["name"]: row["location"].removeprefix(MADE) for row in made_here}
     means = summaries.patient_means(scores, *measure)
     rows = arms.transferred([dict(zip(("task", "source", "strategy", "n"), arm, strict=True)) for arm in means])
-    pretrained = [arms.key(row) for row in arms.largest(rows) if row["source"] in CONTINUES]
+    pretrained = [arms.key(row) for row in arms.largest(rows) if row["source"] in continues]
     findings, missing, folds = [], [], arms.owners(scores)
     for task, source, strategy, n in pretrained:
-        before = (task, CONTINUES[source], strategy, n)
+        before = (task, continues[source], strategy, n)
         if before not in means:
             missing.append(f"{before[1]}, which {source} continues from, was not trained with {strategy}")
             continue

@@ -81,7 +81,6 @@ RESULTS = {
     "scores": (),  # the tables of results/evaluation
     "comparison": (),
     "times": (),
-    "cells": (),  # manifest of each cell, with `history`: the rows of its history.tsv
     "labels_saved": (),
     "time_saved": (),
     "overfitting": (),
@@ -93,6 +92,7 @@ RESULTS = {
     "transfer_scores": (),
     "audit": (),
     "error_rates": (),
+    "cells": (),  # manifest of each cell, with `history`: the rows of its history.tsv
     "candidates": {},  # subject to the record of propose_candidates
     "sources": (),  # rows of config/sources.tsv
     "versions": {},  # software to version

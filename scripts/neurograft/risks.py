@@ -50,7 +50,8 @@ def _worse_patients(scores, row):
     """Say which share of the patients scores lower than with scratch."""
     means = summaries.patient_means(scores, row["task"], row["region"] or "", row["metric"])
     own = means.get(arms.key(row), {})
-    base = next((found for arm, found in means.items() if arm[2:] == ("scratch", str(row["n"]))), {})
+    controls = {arm[1]: found for arm, found in means.items() if arm[2:] == ("scratch", str(row["n"]))}
+    base = arms.find_control(controls, str(row["source"])) or {}
     both = [patient for patient in own if patient in base]
     if not both:
         return ""
@@ -137,20 +138,25 @@ def overfitting(results):
 def gaps_against_scratch(rows):
     """Give arm to its mean gap (`gap`, `train`, `test`), and the gap less scratch's over folds (`pair_folds`)."""
     measured = [row for row in rows if number(row.get("gap")) is not None]
-    place = ("task", "space", "split", "n", "fold", "seed")
-    base = {
-        tuple(str(row.get(k)) for k in place): number(row["gap"]) for row in measured if row["strategy"] == "scratch"
-    }
+    base = defaultdict(dict)
+    for row in measured:
+        if row["strategy"] == "scratch":
+            base[_place(row)][str(row["source"])] = number(row["gap"])
     found = {}
     for arm, group in arms.group(measured).items():
         folds = defaultdict(list)
-        for row in group:
-            other = base.get(tuple(str(row.get(k)) for k in place))
-            if other is not None and arm[2] != "scratch":
+        for row in group if arm[2] != "scratch" else ():
+            other = arms.find_control(base[_place(row)], arm[1])
+            if other is not None:
                 folds[str(row["fold"])].append(number(row["gap"]) - other)
         means = {side: float(np.mean([number(row[side]) for row in group])) for side in ("gap", "train", "test")}
         found[arm] = arms.pair_folds(folds) | means | {"rows": group}
     return found
+
+
+def _place(row):
+    """What a cell shares with the scratch that it is held against."""
+    return tuple(str(row.get(name)) for name in ("task", "space", "split", "n", "fold", "seed"))
 
 
 def name_cell(row):

@@ -107,7 +107,8 @@ def tell_overfitting(rows, primary):
     panels, table, warnings = {}, [], []
     for arm, made in found.items():
         warned = [row for row in made["rows"] if yes(row.get("warning"))]
-        warnings += [f"{arm[0]}, {risks.name_cell(row)}: {row['reason']}" for row in warned]
+        # the reason names the cell
+        warnings += [row["reason"] or f"overfitted: {arm[0]}, {risks.name_cell(row)}" for row in warned]
         sides = [short(made["train"]), short(made["test"]), wording.signed(made["gap"]), stack(made), len(warned)]
         table.append([arm[0], arms.name(arm), arm[3], len(made["rows"]), *sides])
         if made["mean"] is not None:
@@ -159,7 +160,8 @@ def tell_elsewhere(scores, comparison, primary):
     """
     if not primary:
         return []
-    home = [summaries.patient_means(arms.keep_primary(scores, primary), *measure) for measure in arms.MEASURES]
+    measures = arms.task_measures(scores)
+    home = [summaries.patient_means(arms.keep_primary(scores, primary), *measure) for measure in measures]
     places = dict.fromkeys((str(row["space"]), str(row["split"])) for row in scores)
     table = []
     for space, split in places:
@@ -168,7 +170,7 @@ def tell_elsewhere(scores, comparison, primary):
             continue
         own = arms.keep_primary(scores, here)
         folds = arms.owners(own)
-        for measure, there in zip(arms.MEASURES, home, strict=True):
+        for measure, there in zip(measures, home, strict=True):
             against = _against_scratch(arms.keep_primary(comparison, here), measure)
             for arm, values in summaries.patient_means(own, *measure).items():
                 found = summaries.mean_interval(values.values())
