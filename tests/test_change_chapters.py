@@ -85,13 +85,16 @@ def test_tau_has_its_interval_and_its_verdict():
 def test_privacy_stands_beside_its_control():
     row = ARM | {"networks": 5, "members": 8, "outsiders": 2, "auc": "0.8", "low": 0.5, "high": 0.95, "control": 0.5}
     row |= {"control_low": 0.2, "control_high": 0.8, "tpr": 0.3, "fpr": 0.5, "chance": 0.66, "verdict": "no evidence"}
-    empty = dict.fromkeys(("auc", "low", "high", "control_low", "control_high", "tpr", "fpr", "chance"), "n/a")
+    empty = dict.fromkeys(
+        ("auc", "low", "high", "control", "control_low", "control_high", "tpr", "fpr", "chance"), "n/a"
+    )
     refused = row | empty | {"n": "2", "verdict": "refused", "reason": "2 members"}
     first, second = change_chapters.tell_privacy([row | {"reason": "r"}, refused], PRIMARY)
     assert first[3:] == [
-        5, 8, 2, "0.80", "0.50 to 0.95", "0.20 to 0.80", "0.30 at 0.50", "0.66", "no evidence", "r",
+        "8, 2, 5", "0.80<br><small>0.50 to 0.95</small>", "0.50<br><small>0.20 to 0.80</small>",
+        "0.30<br><small>at 0.50; by chance 0.66</small>", "no evidence", "r",
     ]  # fmt: skip
-    assert second[6:] == ["–", "–", "–", "–", "–", "refused", "2 members"]
+    assert second[4:] == ["–", "–", "–", "refused", "2 members"]
     assert change_chapters.tell_privacy([row | {"reason": "", "space": "native"}], PRIMARY) == []
 
 
@@ -100,5 +103,6 @@ def test_gaps_between_groups_say_why_they_have_no_p():
     row |= {"p": 0.01, "p_adjusted": "0.02", "worst": "F", "reason": ""}
     few = row | {"attribute": "site", "gap": "n/a", "expected": "n/a", "p_adjusted": "n/a", "reason": "too few"}
     first, second = change_chapters.tell_fairness([row, few], PRIMARY)
-    assert first[3:] == ["sex", "F: 9, 0.8; M: 9, 0.9", 18, "0.100", "0.050", "0.020", "F", ""]
-    assert second[3] == "site" and second[6:9] == ["–", "–", "–"] and second[-1] == "too few"
+    gap = "0.100<br><small>0.050 by chance</small>"
+    assert first[3:] == ["sex", 18, gap, "0.020", "F", "F: 9, 0.8; M: 9, 0.9", ""]
+    assert second[3:7] == ["site", 18, "–", "–"] and second[-1] == "too few"

@@ -1,5 +1,7 @@
 """The report's tables of what changed inside the networks, and of what else is asked of them, as plain values."""
 
+from markupsafe import Markup
+
 from neurograft import arms, summaries, transfer_charts, wording
 from neurograft.chapters import short
 from neurograft.settings import CONTROLS
@@ -115,11 +117,12 @@ def tell_privacy(rows, primary):
     table = []
     for arm, own in arms.group(arms.keep_primary(rows, primary)).items():
         for row in own:
-            rate = "–" if number(row["tpr"]) is None else f"{short(row['tpr'], 2)} at {short(row['fpr'], 2)}"
+            rate = f"at {short(row['fpr'], 2)}; by chance {short(row['chance'], 2)}"
             table.append([
-                arm[0], arms.name(arm), arm[3], row["networks"], row["members"], row["outsiders"], short(row["auc"], 2),
-                _range(row, "low", "high"), _range(row, "control_low", "control_high"), rate, short(row["chance"], 2),
-                row["verdict"], row["reason"],
+                arm[0], arms.name(arm), arm[3], f"{row['members']}, {row['outsiders']}, {row['networks']}",
+                _stack(row["auc"], f"{short(row['low'], 2)} to {short(row['high'], 2)}"),
+                _stack(row["control"], f"{short(row['control_low'], 2)} to {short(row['control_high'], 2)}"),
+                _stack(row["tpr"], rate), row["verdict"], row["reason"],
             ])  # fmt: skip
     return table
 
@@ -127,13 +130,16 @@ def tell_privacy(rows, primary):
 def tell_fairness(rows, primary):
     """Give the table of gaps between groups of patients."""
     return [
-        [arm[0], arms.name(arm), arm[3], row["attribute"], row["groups"], row["patients"], short(row["gap"]),
-         short(row["expected"]), short(row["p_adjusted"]), row["worst"], row["reason"]]
+        [arm[0], arms.name(arm), arm[3], row["attribute"], row["patients"],
+         _stack(row["gap"], f"{short(row['expected'])} by chance", 3), short(row["p_adjusted"]), row["worst"],
+         row["groups"], row["reason"]]
         for arm, own in arms.group(arms.keep_primary(rows, primary)).items()
         for row in own
     ]  # fmt: skip
 
 
-def _range(row, low, high):
-    """Write two ends without signs."""
-    return "–" if number(row.get(low)) is None else f"{short(row[low], 2)} to {short(row[high], 2)}"
+def _stack(value, below, digits=2):
+    """Write a number above what it is read against; a dash where there is no number."""
+    if number(value) is None:
+        return "–"
+    return Markup("{}<br><small>{}</small>").format(short(value, digits), below)
