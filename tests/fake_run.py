@@ -4,6 +4,7 @@ import numpy as np
 
 from neurograft.comparison import compare_strategies
 from neurograft.evaluation import reach_times
+from neurograft.settings import CONTROLS
 
 # text that tries to become markup, wherever it is put
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7*7 }}"
@@ -15,9 +16,22 @@ GAINS = {"scratch": 0.0, "frozen-random": -0.02, "frozen": 0.012, "lp-ft": 0.028
 
 
 def make_run(
-    patients=10, unlabelled=2, excluded=2, folds=5, gains=None, seed=0, falling=(), simulated=False, compared=True
+    patients=10,
+    unlabelled=2,
+    excluded=2,
+    folds=5,
+    gains=None,
+    seed=0,
+    falling=(),
+    simulated=False,
+    compared=True,
+    sizes=("all",),
+    places=(("MNI152", "folds"),),
 ):
-    """Give the keyword arguments of `report.write_report`, apart from the folder."""
+    """Give the keyword arguments of `report.write_report`, apart from the folder.
+
+    `places` are pairs of space and split, the primary one first.
+    """
     rng = np.random.default_rng(seed)
     gains = GAINS if gains is None else gains
     labelled = [f"CBICA{i:03d}" if i % 2 else f"TCIA{i:03d}" for i in range(patients)]
@@ -54,7 +68,12 @@ def make_run(
         "segmentation": common | {"regions": ["WT", "TC", "ET"]},
         "classification": common | {"target": "tumour-slice", "classes": ["tumour-free", "tumour"]},
     }}  # fmt: skip
-    cells, scores, times = _experiment(rng, parts, gains, falling)
+    cells, scores, times = [], [], []
+    skill = {subject: rng.normal(0.86, 0.05) for part in parts for subject in part["test"]}
+    for space, split in places:
+        for n in sizes:
+            made = _experiment(rng, parts, gains, falling, skill, {"space": space, "split": split, "n": n})
+            cells, scores, times = (a + b for a, b in zip((cells, scores, times), made, strict=True))
     verdicts = compare_strategies(scores, cells) if compared else []
     return {
         "cohort": cohort, "quality": quality, "splits": splits, "scores": scores, "cells": cells, "times": times,
@@ -80,16 +99,14 @@ def make_run(
     }  # fmt: skip
 
 
-def _experiment(rng, parts, gains, falling):
+def _experiment(rng, parts, gains, falling, skill, place):
     """Train nothing, but write what training would have written."""
-    skill = {subject: rng.normal(0.86, 0.05) for part in parts for subject in part["test"]}
     cells, scores, times = [], [], []
     for task in ("segmentation", "classification"):
         for strategy, gain in gains.items():
             for fold, part in enumerate(parts):
                 cell = {"task": task, "source": "none" if strategy == "scratch" else "efficientnet-lite0",
-                        "strategy": strategy, "space": "MNI152", "split": "folds", "n": "all",
-                        "fold": fold, "seed": 0}  # fmt: skip
+                        "strategy": strategy} | place | {"fold": fold, "seed": 0}  # fmt: skip
                 steps = np.arange(1, 151)
                 loss = 0.2 + 0.9 * np.exp(-steps / (50 - 300 * gain)) + rng.normal(0, 0.03, 150)
                 dice = 0.93 - 0.9 * np.exp(-steps / (45 - 300 * gain)) + rng.normal(0, 0.01, 150)
@@ -98,9 +115,12 @@ def _experiment(rng, parts, gains, falling):
                             "learning_rate": "0.001", "phase": "head" if s < 50 else "all"}
                            for s, v, d in zip(steps, loss, shown, strict=True)]  # fmt: skip
                 converged = (strategy, fold) not in falling
-                cells.append(cell | {"converged": converged, "history": history, "loaded_share": 1.0, "trained": True})
+                cells.append(cell | {"converged": converged, "history": history, "trained": True,
+                                     "loaded_share": 1.0 if cell["strategy"] not in CONTROLS else None})  # fmt: skip
                 times.append(reach_times(cell, history, list(steps * rng.uniform(0.9, 1.1))))
-                scores += _scores(rng, cell, part["test"], skill, gain)
+                # fewer labels cost scratch most, another split costs all
+                few = 0 if cell["n"] == "all" else (0.3 if gain <= 0 else 0.12) / float(cell["n"])
+                scores += _scores(rng, cell, part["test"], skill, gain - few - 0.05 * (cell["split"] != "folds"))
     return cells, scores, times
 
 

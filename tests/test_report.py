@@ -8,16 +8,23 @@ import numpy as np
 import pytest
 from browser import CHROMIUM, look
 from fake_run import EVIL, make_run
+from fake_transfer import add_transfer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from neurograft import guidance, report
+from neurograft import claims, guidance, report, tables
 
 CHAPTERS = (
     *("Summary", "Patients", "Quality control", "Tumour candidates", "Training", "Results", "Does transfer help?"),
-    *("Eleven claims about transfer learning", "Predictions", "All subjects", "Methods", "Software and run times"),
+    *("Eleven claims about transfer learning", "What transfer bought, and what it changed", "Predictions"),
+    *("All subjects", "Methods", "How often would this verdict be wrong?", "Software and run times"),
 )
+
+
+# the tables that a run may lack
+OPTIONAL = {"labels_saved", "time_saved", "overfitting", "generalisation", "layers", "features", "privacy", "fairness"}
+OPTIONAL |= {"transfer_scores", "audit", "error_rates"}
 
 
 class Page(HTMLParser):
@@ -44,6 +51,13 @@ def write(folder, **changes):
     """Write a report of a made-up run and give its index."""
     report.write_report(folder, **(make_run() | changes))
     return Page(folder / "index.html")
+
+
+@pytest.fixture(scope="module")
+def full():
+    """Give a run with every optional table, two training sizes, another space and another split."""
+    places = (("MNI152", "folds"), ("native", "folds"), ("MNI152", "sites"))
+    return add_transfer(make_run(patients=8, folds=4, sizes=("2", "all"), places=places))
 
 
 def draw(tmp_path, subjects):
@@ -169,13 +183,69 @@ def test_almost_empty_runs(tmp_path):
     assert (tmp_path / "one" / "sub-UNL000.html").exists()
 
 
-def test_tables_read_back_from_text_give_the_same_report(tmp_path):
-    run = make_run()
-    write(tmp_path / "a")
-    for name in ("scores", "comparison", "times", "quality"):
-        run[name] = [{key: str(value) for key, value in row.items()} for row in run[name]]
-    write(tmp_path / "b", **run)
+def test_a_full_run_shows_what_transfer_bought_and_changed(full, tmp_path):
+    plain = write(tmp_path / "report", **full).plain()
+    chapter = plain.split("What transfer bought, and what it changed")[1].split("All subjects")[0]
+    for words in (*guidance.TRANSFER["curves"], *guidance.TRANSFER["layers"], *guidance.TRANSFER["audit"]):
+        assert words in chapter
+    for name in ("all (6)", "encoder.blocks.5.29.conv", "MNI152, sites", "fold 0, seed 0", "do not use", "sex"):
+        assert name in chapter
+    assert "Chaves et al. 2023" in chapter and "Not measured" not in chapter and "Not drawn" not in chapter
+    assert "study has 10 patients in 5 folds" in plain
+    for claim, _, how, _ in claims.CLAIMS:
+        assert claim in plain and how in plain
+    assert claims.RULE in plain
+
+
+def test_what_was_not_measured_says_so(tmp_path):
+    write(tmp_path / "report")
+    html = (tmp_path / "report/index.html").read_text()
+    chapter = html.split('<section id="transfer">')[1].split('<section id="overlays">')[0]
+    assert chapter.count("Not measured: ") == 6 and "Not drawn: one training size only" in chapter
+    assert "Not audited: " in chapter and "This run has one space and one split." in chapter
+    assert "Not simulated in this run." in html
+
+
+def test_the_claims_are_a_table_too(full, tmp_path):
+    write(tmp_path / "report", **full)
+    rows = tables.read_table(tmp_path / "report/claims.tsv")
+    assert [list(row) for row in rows] == [list(claims.COLUMNS)] * 11
+    told = [row["verdict"].replace("\n", " ") for row in claims.list_claims(full)]
+    assert told == [row["verdict"] for row in rows]
+
+
+def test_other_spaces_never_touch_the_main_answer(full, tmp_path):
+    home = {
+        name: [row for row in full[name] if (row["space"], row["split"]) == ("MNI152", "folds")]
+        for name in ("scores", "comparison", "times", "cells")
+    }
+    chapters = []
+    for name, changes in (("full", {}), ("home", home)):
+        write(tmp_path / name, **(full | changes))
+        html = (tmp_path / name / "index.html").read_text()
+        chapters.append(html.split('<section id="results">')[1].split('<section id="transfer">')[0])
+    assert chapters[0] == chapters[1]
+
+
+def test_tables_read_back_from_text_give_the_same_report(full, tmp_path):
+    write(tmp_path / "a", **full)
+    read = {}
+    for name in ("scores", "comparison", "times", "quality", *sorted(OPTIONAL)):
+        tables.write_table(tmp_path / "table.tsv", full[name])
+        read[name] = tables.read_table(tmp_path / "table.tsv")
+        assert read[name]
+    write(tmp_path / "b", **(full | read))
     assert (tmp_path / "a/index.html").read_bytes() == (tmp_path / "b/index.html").read_bytes()
+
+
+def test_names_in_the_tables_of_transfer_never_become_markup(full, tmp_path):
+    run = dict(full)
+    for name in OPTIONAL - {"error_rates"}:
+        texts = {"source", "reason", "layer", "attribute", "worst", "groups", "verdict", "score", "interval", "answer"}
+        run[name] = [row | {key: EVIL for key in row if key in texts} for row in full[name]]
+    page = write(tmp_path / "report", **run)
+    assert not [tag for tag, attrs in page.tags if tag == "script" or any(key.startswith("on") for key in attrs)]
+    assert page.text.count(EVIL) > 50
 
 
 def test_time_points_of_one_patient_count_once(tmp_path):
@@ -217,7 +287,7 @@ def test_a_report_that_fails_leaves_the_old_one(tmp_path):
 
 
 def test_300_subjects_stay_small(tmp_path):
-    run = make_run(patients=290, unlabelled=10, excluded=5, compared=False)
+    run = add_transfer(make_run(patients=290, unlabelled=10, excluded=5, compared=False))
     run["pictures"] = draw(tmp_path, [row["participant_id"] for row in run["cohort"]])
     report.write_report(tmp_path / "report", **run)
     assert (tmp_path / "report/index.html").stat().st_size < 2_000_000
@@ -229,7 +299,7 @@ def test_a_browser_opens_it_on_a_phone(tmp_path):
     for row in run["cohort"]:
         row["note"] = "averylongwordwithoutanybreak" * 6
     run["pictures"] = draw(tmp_path, [row["participant_id"] for row in run["cohort"]])
-    report.write_report(tmp_path / "report", **run)
+    report.write_report(tmp_path / "report", **add_transfer(run))
     pages = ("index.html", "sub-CBICA003.html", "sub-BAD1.html")
     found = look(tmp_path / "report", pages)
     assert found[0]["headings"] == list(CHAPTERS) and len(found) == 3

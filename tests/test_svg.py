@@ -24,6 +24,7 @@ def every_shape(words):
     return [
         svg.text(1, 2, words, words, words, 12, words, True),
         svg.path([(0, 0), (1, 1)], words, 1, 1, words),
+        svg.bar(1, 2, 3, 4, words, words),
         *marks,
     ]
 
@@ -31,7 +32,7 @@ def every_shape(words):
 def test_hostile_text_is_only_text():
     picture = parse(*every_shape(EVIL), label=EVIL)
     assert picture.get("aria-label") == EVIL
-    assert {node.tag for node in picture.iter()} == {"svg", "text", "polyline", "title", "circle", "polygon"}
+    assert {node.tag for node in picture.iter()} == {"svg", "text", "polyline", "title", "circle", "polygon", "rect"}
     assert not [name for node in picture.iter() for name in node.attrib if name.startswith("on")]
     assert [node.text for node in picture.iter("text")] == [EVIL]
     assert {node.text for node in picture.iter("title")} == {EVIL}
@@ -101,6 +102,11 @@ def test_large_numbers_stay_short():
 def test_a_box_is_never_less_than_empty():
     for end, width in ((30, 20.0), (10, 0.0), (4, 0.0)):
         assert float(parse(svg.box(10, 0, end, 5, "red")).find("rect").get("width")) == width
+
+
+def test_a_bar_is_named_and_never_too_thin_to_be_seen():
+    rect = parse(svg.bar(10, 20, 10.1, 26, "red", "conv1: frozen")).find("rect")
+    assert rect.find("title").text == "conv1: frozen" and (rect.get("width"), rect.get("height")) == ("0.6", "6.0")
 
 
 def test_marks_are_filled_or_hollow_and_lie_round_their_place():

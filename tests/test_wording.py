@@ -1,7 +1,5 @@
 """The report's words: they follow the verdicts, and never claim more."""
 
-from pathlib import Path
-
 import pytest
 from fake_run import make_run
 from hypothesis import given, settings
@@ -9,7 +7,6 @@ from hypothesis import strategies as st
 
 from neurograft import charts, summaries, wording
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
 CELLS = [{"trained": True}]
 NAMES = ("fine-tune", "frozen", "lp-ft", "l2-sp", "lora")
 
@@ -131,61 +128,10 @@ def test_intervals_in_words():
     assert wording.interval({"mean_difference": "nan"}) == "no estimate"
 
 
-def claims(**changes):
-    """Give each claim's words and state for a run, everything else empty."""
-    tables = {name: [] for name in ("comparison", "scores", "times", "cells", "runtimes")} | changes
-    return {row["claim"]: row for row in wording.list_claims(**tables)}
-
-
-def test_eleven_claims_of_which_an_empty_run_measured_none():
-    run = make_run()
-    full = claims(**{name: run[name] for name in ("comparison", "scores", "times", "cells", "runtimes")})
-    assert len(full) == 11 and [row["side"] for row in full.values()].count("promise") == 6
-    assert all(row["how"] and row["found"] for row in full.values())
-    assert {row["state"] for row in full.values()} == {"measured", "in part", "not measured"}
-    assert {row["state"] for row in claims().values()} == {"not measured"}
-    assert {row["found"] for row in claims().values()} == {
-        "This run has no numbers for it.", "This version does not measure it.",
-    }  # fmt: skip
-
-
-def scored(strategy, values, source="s"):
-    common = {"task": "segmentation", "source": source, "strategy": strategy, "n": "all", "region": "WT"}
-    return [common | {"metric": "dice", "subject": name, "value": value} for name, value in values.items()]
-
-
-def test_patients_that_lose_are_counted():
-    scores = scored("scratch", {"A": 0.8, "B": 0.7, "C": 0.6}, "none")
-    scores += scored("lp-ft", {"A": 0.9, "B": 0.6, "C": 0.6, "D": 0.1})
-    words = claims(comparison=[compared("no evidence")], scores=scores)["Limited transferability"]["found"]
-    assert words == "lp-ft from s: 1 of 3 patients score lower than with scratch"
-
-
-def test_a_gap_between_training_and_test_is_their_difference():
-    cell = {"task": "segmentation", "source": "s", "strategy": "lp-ft", "n": "all", "loaded_share": 0.5}
-    cells = [cell | {"history": [{"train_dice": 0.95}]}]
-    found = claims(cells=cells, scores=scored("lp-ft", {"A": 0.9, "B": 0.7}))
-    assert found["Overfitting"]["found"] == "lp-ft from s (n = all) +0.150"
-    assert "50% of the source's encoder weights fitted" in found["Inflexibility"]["found"]
-    assert found["Inflexibility"]["state"] == "not measured"
-
-
-def test_times_name_each_arm_and_those_that_never_arrived():
-    arm = {"task": "segmentation", "strategy": "lp-ft", "n": "all", "steps": 100, "seconds": 50, "dice": 0.8}
-    times = [arm | {"source": "a", "steps_to_dice": 40, "seconds_to_dice": 20}]
-    times += [arm | {"source": "b", "steps_to_dice": "", "seconds_to_dice": ""}]
-    assert claims(times=times)["Less training time"]["found"] == (
-        "Training Dice 0.8. lp-ft from a (n = all): 40 steps, 20 s (1 of 1 cells); "
-        "lp-ft from b (n = all): not reached in 100 steps"
-    )
-
-
-def test_deployment_adds_up_the_steps_of_one_subject():
-    runtimes = [{"rule": rule, "seconds_median": "2.0"} for rule in wording.PREPROCESSING]
-    runtimes += [{"rule": "train_network", "seconds_median": 1000}, {"rule": "import_scans", "seconds_median": ""}]
-    words = claims(runtimes=runtimes)["Faster deployment"]["found"]
-    assert words == f"Preparing one subject {2 * len(wording.PREPROCESSING)} s (medians)."
-    assert all((SCRIPTS / f"{rule}.py").exists() for rule in wording.PREPROCESSING)
+def test_differences_have_a_real_minus_and_gaps_are_dashes():
+    assert (wording.signed("-0.0312"), wording.signed(2, 0), wording.signed("")) == ("−0.031", "+2", "–")
+    assert wording.ends({"low": "-0.1", "high": 0.25}, digits=2) == "−0.10 to +0.25"
+    assert wording.ends({"low": "n/a", "high": 0.25}) == wording.ends({}) == "–"
 
 
 def test_arms_that_saw_target_images_say_so():

@@ -65,6 +65,63 @@ QUALITY = {
         "compare the networks with the scores of the histograms alone",
     ),
 }  # fmt: skip
+# figure of the transfer chapter: good, bad, what to do
+TRANSFER = {
+    "curves": (
+        "a coloured line that lies above the black one (scratch) and above the dashed one (frozen-random) at every "
+        "size, most at the left",
+        "lines inside each other's intervals: nothing is shown; a coloured line below the black one at the right: with "
+        "enough labels the source gets in the way",
+        "if the black line still climbs at its right end, more labels help more than another source",
+    ),
+    "labels": (
+        "scratch needs many more patients than n, and the whole interval lies above n",
+        "an interval around n, or below it; 'not reached' means that scratch does not get there with all its patients",
+        "add a training size between the two that the interval spans",
+    ),
+    "overfitting": (
+        "points left of the line: a smaller gap than scratch's in the same fold",
+        "points right of it, and cells under a warning: the network knows its training patients by heart",
+        "use a strategy that trains less (frozen, lora, l2-sp), fewer steps, or more patients",
+    ),
+    "generalisation": (
+        "a drop near 0, and points right of the line: less is lost at unseen sites than with scratch",
+        "a large drop: what was measured inside the sites will not hold at another hospital",
+        "before use at another site, score the network on some of its patients; adabn or coral may help",
+    ),
+    "layers": (
+        "small changes and similarities near 1 in the first stages, larger changes towards the output: the source's "
+        "features were kept and adapted",
+        "similarities near 0 in all stages: the source was overwritten, and its pretraining is spent; bars where "
+        "layers should be frozen",
+        "if all was overwritten, lower the learning rate or freeze more (lp-ft, discriminative, l2-sp)",
+    ),
+    "audit": (
+        "an interval of tau above 0 ('follows the gain')",
+        "'do not use', or 'too few sources': the scores then rank sources no better than a guess",
+        "train the candidates and compare them on your own patients",
+    ),
+    "privacy": (
+        "an AUC whose interval contains 0.5, like that of members against members",
+        "'members can be told': someone with the network can tell who was in its training",
+        "share the network only as the patients' data may be shared",
+    ),
+    "fairness": (
+        "a gap about as large as expected by chance",
+        "an adjusted p below 0.05: a group of patients is served worse than chance explains",
+        "look at that group's scans and tumours before blaming the group; report its scores apart",
+    ),
+    "elsewhere": (
+        "differences like those of the main comparison: the answer does not hang on the template or on seen sites",
+        "another sign, or a mean far below that of the main comparison",
+        "trust the space and split that your own use will have",
+    ),
+    "errors": (
+        "false verdicts at most 8 %, coverage 92 to 98 %",
+        "more false verdicts than that near this run's numbers, or a small power: a true help is then missed",
+        "more patients and at least 5 folds raise the power; fewer comparisons do too",
+    ),
+}
 UNKNOWN = ("", "points in one cloud", "a point far from the others", "look at the subject's page")
 SEQUENCES = {"t1": "T1", "t1c": "T1c", "t2": "T2", "flair": "FLAIR"}
 

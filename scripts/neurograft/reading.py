@@ -32,8 +32,9 @@ def read_results(files, benchmarks):
     ----------
     files : object with attributes
         Paths `cohort`, `quality`, `splits`, `scores`, `comparison`, `times`, `plan` (or nothing), and the tables of
-        `assessment.COLUMNS`; of a set of pictures also `imported`, `copies` and `contrast`, else nothing; lists of
-        paths `cells`, `candidates` (records in `.../sub-X/space-S/`) and `figures` (folders in `.../sub-X/`).
+        `assessment.COLUMNS`; where there are such tables also `transfer_scores` and `audit`; of a set of pictures
+        `imported`, `copies` and `contrast`, else nothing; lists of paths `cells`, `candidates` (records in
+        `.../sub-X/space-S/`) and `figures` (folders in `.../sub-X/`).
     benchmarks : str or Path
         Folder of Snakemake's benchmark files.
 
@@ -42,7 +43,11 @@ def read_results(files, benchmarks):
     dict
         Keyword arguments of `report.write_report`.
     """
+    # pictures have no transferability scores
+    optional = {name: getattr(files, name, None) for name in ("transfer_scores", "audit")}
     shown = {name: tables.read_table(getattr(files, name)) for name in ("cohort", "quality", "scores", "times")}
+    shown |= {name: tables.read_table(path) for name, path in optional.items() if path}
+    plan = images.read_json(files.plan) if files.plan else {}
     return shown | {
         "comparison": tables.read_table(files.comparison),
         "labels_saved": tables.read_table(files.labels_saved),
@@ -54,7 +59,8 @@ def read_results(files, benchmarks):
         "privacy": tables.read_table(files.privacy),
         "fairness": tables.read_table(files.fairness),
         "splits": images.read_json(files.splits),
-        "plan": images.read_json(files.plan) if files.plan else {},
+        "plan": plan,
+        "error_rates": plan.get("error_rates", ()),
         "imported": images.read_json(files.imported) | {"copies": files.copies} if files.imported else {},
         "contrast": tables.read_table(files.contrast) if files.contrast else [],
         "cells": [outcomes.read_cell(folder) for folder in files.cells],

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import jinja2
 
-from neurograft import cautions, chapters, citing, guidance, images, summaries, wording
+from neurograft import cautions, change_chapters, chapters, citing, claims, guidance, images, summaries, tables, wording
+from neurograft import transfer_chapters as transfer
 from neurograft.summaries import number, yes
 
 TITLE = "Does transfer learning help these patients?"
@@ -15,7 +16,7 @@ FIXED = ("participant_id", "included", "reason", "sequences", "labels", "site", 
 
 
 def write_report(folder, cohort, config=None, simulated=False, title=TITLE, templates=TEMPLATES, **results):
-    """Write the report, whole or not at all: index.html, a page a subject, and their pictures.
+    """Write the report, whole or not at all: index.html, a page a subject, their pictures, claims.tsv.
 
     Tables are lists of dicts; numbers may be text, as read from a TSV, and may be missing.
 
@@ -50,7 +51,8 @@ def write_report(folder, cohort, config=None, simulated=False, title=TITLE, temp
     # thousands of pictures have no pages of their own
     paged = [] if run["imported"] else [row["participant_id"] for row in cohort]
     run |= {"pages": _name_pages(paged), "sources": list(run["sources"])}
-    run |= {"version": run["versions"].get("neurograft", "")}
+    run |= {"version": run["versions"].get("neurograft", ""), "claims": claims.list_claims(run)}
+    run |= {"everywhere": {name: run[name] for name in ("scores", "comparison")}}
     for name in ("scores", "comparison", "times", "cells"):
         # other spaces and splits answer other questions: their rows must not mix with these
         run[name] = [row for row in run[name] if all(row[key] == value for key, value in run["primary"].items())]
@@ -69,6 +71,7 @@ def write_report(folder, cohort, config=None, simulated=False, title=TITLE, temp
             shutil.copyfile(copies, part / "figures/copies.png")
         page = environment.get_template("index.html.j2").render(_index_context(run))
         (part / "index.html").write_text(page, encoding="utf-8")
+        tables.write_table(part / "claims.tsv", run["claims"], claims.COLUMNS)
         template = environment.get_template("subject.html.j2")
         for one in _subject_contexts(run) if run["pages"] else ():
             (part / one["page"]).write_text(template.render(one), encoding="utf-8")
@@ -91,6 +94,9 @@ RESULTS = {
     "features": (),
     "privacy": (),
     "fairness": (),
+    "transfer_scores": (),
+    "audit": (),
+    "error_rates": (),
     "cells": (),  # manifest of each cell, with `history`: the rows of its history.tsv
     "imported": {},  # of a set of pictures: the record of import_images, `copies` the path of its examples
     "contrast": (),  # of a set of pictures: scores of histograms alone
@@ -144,7 +150,11 @@ def _index_context(run):
         "training": chapters.tell_training(run["cells"], run["times"]),
         "results": chapters.tell_results([*pooled, *summaries.pool_patients(run["contrast"], splits)]),
         "comparison": chapters.tell_comparison(comparison),
-        "claims": wording.list_claims(comparison, pooled, run["times"], run["cells"], run["runtimes"]),
+        "claims": claims.show_claims(run["claims"], pooled),
+        "claims_rule": claims.RULE,
+        "transfer": _transfer(run, pooled),
+        "errors": transfer.tell_errors(run["error_rates"], comparison, splits),
+        "reading": guidance.TRANSFER,
         "overlays": chapters.choose_overlays(scores, run["strategy"], run["pictures"], run["source"]),
         "subjects": {} if told else _subject_rows(run),
         "paragraphs": paragraphs,
@@ -157,6 +167,23 @@ def _index_context(run):
         | found
         | {"tiles": _tiles(flow, pooled, run["strategy"], run["source"], told), "attention": _attention(found)}
     )
+
+
+def _transfer(run, pooled):
+    """Fill the chapter on what transfer bought and changed."""
+    primary, everywhere = run["primary"], run["everywhere"]
+    every = summaries.pool_patients(everywhere["scores"], run["splits"])
+    return {
+        "curves": transfer.tell_curves(pooled, run["splits"]),
+        "labels": transfer.tell_labels(run["labels_saved"], primary),
+        "overfitting": transfer.tell_overfitting(run["overfitting"], primary),
+        "generalisation": transfer.tell_generalisation(run["generalisation"]),
+        "elsewhere": transfer.tell_elsewhere(every, everywhere["comparison"], primary),
+        "layers": change_chapters.tell_layers(run["layers"], run["features"], primary),
+        "audit": change_chapters.tell_audit(run["transfer_scores"], run["audit"]),
+        "privacy": change_chapters.tell_privacy(run["privacy"], primary),
+        "fairness": change_chapters.tell_fairness(run["fairness"], primary),
+    }
 
 
 def _tiles(flow, scores, strategy, source, told):

@@ -70,6 +70,14 @@ def box(x1, y1, x2, y2, colour):
     )
 
 
+def bar(x1, y1, x2, y2, colour, title):
+    """Give a filled rectangle that is named `title` under the mouse."""
+    shape = Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="{}">').format(
+        x1, y1, max(0.6, x2 - x1), max(0, y2 - y1), colour
+    )
+    return shape + Markup("<title>{}</title></rect>").format(title)
+
+
 def path(spots, colour, width, opacity=1, title="", dashed=False):
     """Give a line through spots, named `title` under the mouse."""
     return Markup(

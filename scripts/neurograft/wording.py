@@ -1,4 +1,4 @@
-"""What the report says in plain words: the verdict, the comparisons, the claims, how to read quality."""
+"""What the report says in plain words: the verdict, the comparisons, numbers with their intervals."""
 
 from neurograft import summaries
 from neurograft.settings import CONTROLS, TRANSDUCTIVE, base_strategy
@@ -21,6 +21,19 @@ def interval(row, digits=3, unit=""):
     words = f"{mean:+.{digits}f}{unit}"
     words += "" if low is None else f" (95 % interval {low:+.{digits}f} to {high:+.{digits}f})"
     return words.replace("-", "\N{MINUS SIGN}")
+
+
+def signed(value, digits=3):
+    """Write a difference with its sign, or a dash where there is none."""
+    read = number(value)
+    return "–" if read is None else f"{read:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def ends(row, low="low", high="high", digits=3):
+    """Write the two ends of a row's interval of a difference, or a dash where it has none."""
+    if number(row.get(low)) is None or number(row.get(high)) is None:
+        return "–"
+    return f"{signed(row[low], digits)} to {signed(row[high], digits)}"
 
 
 def arm(row):
@@ -116,161 +129,3 @@ def headline(comparison, splits, scores, cells, simulated):
 
 def _headline(kind, title, sentences):
     return {"kind": kind, "mark": MARKS[kind], "title": title, "sentences": sentences}
-
-
-def list_claims(comparison, scores, times, cells, runtimes):
-    """Give the eleven claims about transfer learning: how each is measured, what was found here.
-
-    Returns
-    -------
-    list of dict
-        `claim`, `side` (promise or risk), `how`, `found` and `state`: "measured", "in part" or
-        "not measured".
-    """
-    rows = [row for row in summaries.primary_rows(comparison) if number(row["mean_difference"]) is not None]
-    sizes = {str(row["n"]) for row in scores}
-    found = {
-        "Less training time": _times_found(times),
-        "Better performance": "; ".join(f"{arm(row)} {interval(row)}: {row['verdict']}" for row in rows),
-        "Faster deployment": _deployment_found(runtimes, times),
-        "Limited transferability": _patients_hurt(rows, scores),
-        "Overfitting": _gaps_found(scores, cells),
-    }
-    notes = {"Inflexibility": _loaded_found(cells)}
-    if len(sizes) > 1:
-        notes["Fewer labels"] = f"The results hold {len(sizes)} training sizes, but the labels saved are not computed."
-    listed = []
-    for claim, side, state, how in CLAIMS:
-        words = found.get(claim) or ("This version does not measure it. " + notes.get(claim, "")).strip()
-        if state != "not measured" and not found[claim]:
-            state, words = "not measured", "This run has no numbers for it."
-        listed.append({"claim": claim, "side": side, "how": how, "found": words, "state": state})
-    return listed
-
-
-# claim, side, how far this version measures it, how it is (or would be) measured
-CLAIMS = (
-    (
-        "Less training time", "promise", "in part",
-        "Steps and seconds until the training Dice reaches a set value, median over cells, against scratch.",
-    ),
-    (
-        "Better performance", "promise", "measured",
-        "Whole-tumour Dice of unseen patients against training from scratch, paired over patients, with interval and "
-        "adjusted verdict.",
-    ),
-    (
-        "Fewer labels", "promise", "not measured",
-        "The number of labelled patients at which a strategy reaches the score of scratch with all of them.",
-    ),
-    (
-        "Better generalisation", "promise", "not measured",
-        "The loss of score from seen sites to sites left out of training.",
-    ),
-    (
-        "Better use of data", "promise", "not measured",
-        "The gain from pretraining on the cohort's own unlabelled scans.",
-    ),
-    (
-        "Faster deployment", "promise", "in part",
-        "Computing time from raw scans to a trained network; a user's own hours are not counted.",
-    ),
-    (
-        "Limited transferability", "risk", "measured",
-        "How many patients score lower than with scratch. The forest plot adds whether the pretrained encoder beats a "
-        "random one.",
-    ),
-    (
-        "Inflexibility", "risk", "not measured",
-        "Which inputs and networks a source cannot serve, and what forcing it costs.",
-    ),
-    (
-        "Expertise needed", "risk", "not measured",
-        "The spread of scores over choices that a user has to make (learning rates, layers), fixed in advance here.",
-    ),
-    (
-        "Overfitting", "risk", "in part",
-        "Training Dice on slices less Dice of unseen patients. The two are different kinds of Dice: only differences "
-        "between strategies mean something.",
-    ),
-    (
-        "Ethics: bias and privacy", "risk", "not measured",
-        "Gaps between groups of patients against a permutation null, and membership inference.",
-    ),
-)  # fmt: skip
-
-
-def _name(key):
-    """Name an arm given as (task, source, strategy, n)."""
-    return f"{arm({'source': key[1], 'strategy': key[2]})} (n = {key[3]})"
-
-
-def _largest(table):
-    """Keep the segmentation arms with the largest n."""
-    mine = {key: value for key, value in table.items() if key[0] == "segmentation"}
-    most = max((summaries.size(key[3]) for key in mine), default=0)
-    return {key: value for key, value in mine.items() if summaries.size(key[3]) == most}
-
-
-def _times_found(times):
-    """Say how soon each strategy reached the set Dice."""
-    table = _largest(summaries.time_summary(times))
-    parts = []
-    for key, row in table.items():
-        words = f"{_name(key)}: not reached in {row['steps'] or 0:.0f} steps"
-        if row["steps_to_dice"] is not None:
-            seconds = f", {row['seconds_to_dice']:.0f} s" if row["seconds_to_dice"] is not None else ""
-            words = (
-                f"{_name(key)}: {row['steps_to_dice']:.0f} steps{seconds} ({row['reached']} of {row['cells']} cells)"
-            )
-        parts.append(words)
-    dice = next((row["dice"] for row in table.values() if row["dice"] is not None), None)
-    return (f"Training Dice {dice:g}. " if dice is not None else "") + "; ".join(parts) if parts else ""
-
-
-def _deployment_found(runtimes, times):
-    """Say what the run cost in computing time."""
-    medians = [number(row.get("seconds_median")) for row in runtimes if row.get("rule") in PREPROCESSING]
-    medians = [value for value in medians if value is not None]
-    cells = [row["seconds"] for row in _largest(summaries.time_summary(times)).values() if row["seconds"] is not None]
-    parts = [f"preparing one subject {sum(medians):.0f} s"] if medians else []
-    parts += [f"training one network {min(cells):.0f} to {max(cells):.0f} s"] if cells else []
-    return (", ".join(parts) + " (medians).").capitalize() if parts else ""
-
-
-PREPROCESSING = (
-    *("import_scans", "strip_skull", "register_scans", "normalize_intensity"),
-    *("propose_candidates", "deliver_segmentation", "draw_subject"),
-)
-
-
-def _patients_hurt(rows, scores):
-    """Count the patients that each strategy leaves worse than scratch."""
-    parts = []
-    for row in rows:
-        means = summaries.patient_means(scores, row["task"], row["region"], row["metric"])
-        own = means.get((row["task"], str(row["source"]), row["strategy"], str(row["n"])), {})
-        base = next((value for key, value in means.items() if key[2:] == ("scratch", str(row["n"]))), {})
-        both = [subject for subject in own if subject in base]
-        worse = sum(own[subject] < base[subject] for subject in both)
-        if both:
-            parts.append(f"{arm(row)}: {worse} of {len(both)} patients score lower than with scratch")
-    return "; ".join(parts)
-
-
-def _gaps_found(scores, cells):
-    """Give the gap between training and test Dice by strategy."""
-    trained = _largest(summaries.final_train_dice(cells))
-    tested = summaries.patient_means(scores, "segmentation", "WT", "dice")
-    parts = [
-        f"{_name(key)} {value - summaries.mean_interval(tested[key].values())['mean']:+.3f}"
-        for key, value in trained.items()
-        if tested.get(key)
-    ]
-    return "; ".join(parts)
-
-
-def _loaded_found(cells):
-    """Say which share of the source's weights was taken over."""
-    shares = {number(cell.get("loaded_share")) for cell in cells} - {None}
-    return f"Known so far: {min(shares):.0%} of the source's encoder weights fitted." if shares else ""

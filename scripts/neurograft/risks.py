@@ -1,0 +1,194 @@
+"""The five risks of transfer learning, each measured from a run's tables; functions as in `promises`."""
+
+from collections import Counter, defaultdict
+
+import numpy as np
+from scipy.special import stdtrit
+from scipy.stats import binomtest
+
+from neurograft import arms, statistics, summaries, wording
+from neurograft.settings import CONTROLS
+from neurograft.summaries import number, yes
+
+
+def limited_transferability(results):
+    """Count the patients that transfer leaves worse, and hold pretrained features against random ones."""
+    scores, comparison = results["scores"], results["comparison"]
+    findings, missing = [], []
+    for row in summaries.primary_rows(comparison):
+        words = _worse_patients(scores, row)
+        against = summaries.control_row(comparison, row)
+        verdict = arms.NOT_SHOWN
+        if against and number(against["mean_difference"]) is not None:
+            words += f"; against a frozen random encoder {_against(against)}"
+            # no stronger than the verdict on the same scores
+            if row["verdict"] not in ("refused", "not converged"):
+                ends = number(against["low"]), number(against["high"])
+                verdict = arms.read_interval(*ends, "pretraining counts", "worse than random features")
+        else:
+            missing.append("frozen-random was not scored, so pretraining cannot be told from any fixed features")
+        if words:
+            findings.append(arms.finding(wording.arm(row), words.removeprefix("; "), verdict))
+    audit = Counter(row["verdict"] for row in results["audit"])
+    if findings and audit:
+        words = ", ".join(f"{count} {verdict}" for verdict, count in audit.most_common())
+        findings.append(
+            arms.finding("transferability scores", words, next(iter(audit)) if len(audit) == 1 else "mixed")
+        )
+    if not findings:
+        return [], ["no transfer strategy was scored against training from scratch on the same patients"]
+    missing += [] if audit else ["transferability scores were not audited"]
+    return findings, list(dict.fromkeys(missing))
+
+
+def _against(row):
+    """Write the difference of a row of the comparison."""
+    return arms.difference({"mean": number(row["mean_difference"])} | {k: number(row[k]) for k in ("low", "high")})
+
+
+def _worse_patients(scores, row):
+    """Say which share of the patients scores lower than with scratch."""
+    means = summaries.patient_means(scores, row["task"], row["region"] or "", row["metric"])
+    own = means.get(arms.key(row), {})
+    controls = {arm[1]: found for arm, found in means.items() if arm[2:] == ("scratch", str(row["n"]))}
+    base = arms.find_control(controls, str(row["source"])) or {}
+    both = [patient for patient in own if patient in base]
+    if not both:
+        return ""
+    worse = sum(own[patient] < base[patient] for patient in both)
+    ends = binomtest(worse, len(both)).proportion_ci(method="wilson")
+    words = f"{worse} of {len(both)} patients score lower than with scratch"
+    return f"{words} (95 %: {100 * ends.low:.0f} to {100 * ends.high:.0f} %)"
+
+
+def inflexibility(results):
+    """Count what did not fit: weights without a place, networks that could not be trained, subjects left out."""
+    cells, findings = results["cells"], []
+    loading = defaultdict(list)
+    for cell in cells:
+        if number(cell.get("loaded_share")) is not None:
+            loading[str(cell["source"])].append(cell)
+    for source, own in sorted(loading.items()):
+        share = min(number(cell["loaded_share"]) for cell in own)
+        why = {name: words for cell in own for name, words in (cell.get("not_loaded") or {}).items()}
+        words = f"{100 * share:.1f} % of the encoder's weights loaded"
+        words += f"; not {arms.some(f'{name} ({reason})' for name, reason in why.items())}" if why else ""
+        findings.append(arms.finding(source, words, "seen" if why or share < 1 else "not seen"))
+    untrained = Counter(str(cell.get("reason") or "no reason") for cell in cells if not yes(cell.get("trained", True)))
+    for reason, count in untrained.most_common(3):
+        findings.append(arms.finding("networks", f"{count} of {len(cells)} not trained: {reason}", "seen"))
+    for task, known in results["splits"].get("tasks", {}).items():
+        reasons = Counter(known.get("left_out", {}).values())
+        for reason, count in reasons.most_common(2):
+            findings.append(arms.finding(task, f"{count} subjects left out: {reason}", "seen"))
+    if not findings:
+        return [], ["no network loaded the weights of a source"]
+    return findings, ["what the adaptation of the first layer to these sequences costs is not measured"]
+
+
+def expertise_needed(results):
+    """Give the spread between the strategies of one source: at most what a wrong choice costs."""
+    means = summaries.patient_means(results["scores"], *arms.main_measure(results["scores"]))
+    rows = [dict(zip(("task", "source", "strategy", "n"), arm, strict=True)) for arm in means]
+    sources = defaultdict(list)
+    for row in arms.largest(arms.transferred(rows)):
+        sources[row["source"]].append(arms.key(row))
+    folds = arms.owners(results["scores"])
+    findings = [_spread(means, own, folds) for own in sources.values() if len(own) > 1]
+    return findings, [] if findings else ["it takes two transfer strategies of one source"]
+
+
+def _spread(means, own, folds):
+    """Compare the best with the worst strategy, by an interval that holds for every pair of them at once."""
+    ranked = sorted(own, key=lambda arm: float(np.mean(list(means[arm].values()))))
+    worst, best = ranked[0], ranked[-1]
+    made = arms.pair_patients(means[best], means[worst], folds[best])
+    if made["low"] is not None:
+        # they were picked for their scores, so the interval is Bonferroni's over all pairs
+        both = sorted(set(means[best]) & set(means[worst]))
+        values = np.array([means[best][one] - means[worst][one] for one in both])
+        groups = np.unique([folds[best][one] for one in both], return_inverse=True)[1]
+        error, freedom = statistics.standard_error(values, groups)
+        pairs = len(own) * (len(own) - 1) / 2
+        half = float(stdtrit(freedom, 1 - statistics.ALPHA / 2 / pairs)) * error
+        made |= {"low": made["mean"] - half, "high": made["mean"] + half}
+    words = f"{best[2]} above {worst[2]} by {arms.difference(made)}, of {len(own)} strategies"
+    verdict = arms.read_interval(made["low"], made["high"], "the choice matters", "the choice matters")
+    return arms.finding(best[1], words, verdict)
+
+
+def overfitting(results):
+    """Hold the gap between training and test patients against scratch's, and name the cells with a wide one."""
+    rows = arms.one_task(arms.keep_primary(results["overfitting"], results["primary"]))
+    findings = []
+    for arm, made in gaps_against_scratch(rows).items():
+        words, verdict = f"gap {wording.signed(made['gap'])}", ""
+        if arm[2] not in CONTROLS:
+            words += f", less that of scratch {arms.difference(made)}, {made['folds']} folds"
+            verdict = arms.read_interval(made["low"], made["high"], "smaller gap", "wider gap", better="lower")
+        warned = [f"fold {row['fold']} seed {row['seed']}" for row in made["rows"] if yes(row.get("warning"))]
+        words += f"; warning: {arms.some(warned, 6)}" if warned else ""
+        findings.append(arms.finding(arms.name(arm, n=True), words, verdict))
+    missing = [] if findings else ["the finished networks were not scored on their training patients"]
+    if findings and not any(row["strategy"] == "scratch" for row in rows):
+        missing.append("scratch has no gap to compare with")
+    return findings, missing
+
+
+def gaps_against_scratch(rows):
+    """Give arm to its mean gap (`gap`, `train`, `test`), and the gap less scratch's over folds (`pair_folds`)."""
+    measured = [row for row in rows if number(row.get("gap")) is not None]
+    base = defaultdict(dict)
+    for row in measured:
+        if row["strategy"] == "scratch":
+            base[_place(row)][str(row["source"])] = number(row["gap"])
+    found = {}
+    for arm, group in arms.group(measured).items():
+        folds = defaultdict(list)
+        for row in group if arm[2] != "scratch" else ():
+            other = arms.find_control(base[_place(row)], arm[1])
+            if other is not None:
+                folds[str(row["fold"])].append(number(row["gap"]) - other)
+        means = {side: float(np.mean([number(row[side]) for row in group])) for side in ("gap", "train", "test")}
+        found[arm] = arms.pair_folds(folds) | means | {"rows": group}
+    return found
+
+
+def _place(row):
+    """What a cell shares with the scratch that it is held against."""
+    return tuple(str(row.get(name)) for name in ("task", "space", "split", "n", "fold", "seed"))
+
+
+def name_cell(row):
+    """Name a cell of the experiment."""
+    return f"{wording.arm(row)}, n {row['n']}, fold {row['fold']}, seed {row['seed']}"
+
+
+def ethics(results):
+    """Give whether members of the training set can be told, and whether groups of patients score apart."""
+    findings, missing = [], []
+    members = arms.largest(arms.keep_primary(results["privacy"], results["primary"]))
+    for row in members:
+        if number(row["auc"]) is not None:
+            words = f"AUC {float(row['auc']):.2f} (95 %: {_range(row, 'low', 'high')}; "
+            words += f"members against members {_range(row, 'control_low', 'control_high')})"
+        else:
+            words = row["reason"]
+        findings.append(arms.finding(f"privacy of {wording.arm(row)}", words, row["verdict"]))
+    groups = arms.largest(arms.keep_primary(results["fairness"], results["primary"]))
+    for row in groups:
+        words, verdict = row["reason"], "refused"
+        if number(row["gap"]) is not None:
+            words = f"gap {float(row['gap']):.3f}, {float(row['expected']):.3f} expected by chance, "
+            words += f"adjusted p {float(row['p_adjusted']):.3g}, lowest {row['worst']}"
+            verdict = "gap shown" if float(row["p_adjusted"]) < statistics.ALPHA else arms.NOT_SHOWN
+        findings.append(arms.finding(f"{row['attribute']} with {wording.arm(row)}", words, verdict))
+    missing += [] if members else ["membership inference was not run"]
+    missing += [] if groups else ["no column of the cohort names groups of patients to compare"]
+    return findings, missing
+
+
+def _range(row, low, high):
+    """Write two ends without signs."""
+    ends = [number(row.get(name)) for name in (low, high)]
+    return "–" if None in ends else f"{ends[0]:.2f} to {ends[1]:.2f}"

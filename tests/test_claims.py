@@ -1,0 +1,309 @@
+"""The eleven claims: each measured or not, in either direction, and never more than an interval supports."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_run import make_run
+from fake_transfer import add_transfer
+
+from neurograft import arms, claims, promises, risks
+
+ARM = {"task": "segmentation", "source": "s", "strategy": "lp-ft", "space": "MNI152", "split": "folds", "n": "8"}
+SCRATCH = {"source": "none", "strategy": "scratch"}
+RULES = Path(__file__).parents[1] / "scripts"
+# good, bad and undecided words of each claim whose verdict has two directions
+WORDS = {
+    "Less training time": ("saved", "lost", "not shown"),
+    "Better performance": ("helps", "hurts", "no evidence"),
+    "Fewer labels": ("saved", "lost", "not shown"),
+    "Better generalisation": ("loses less", "loses more", "not shown"),
+    "Better use of data": ("gained", "lost", "not shown"),
+    "Faster deployment": ("saved", "lost", "not shown"),
+    "Limited transferability": ("pretraining counts", "worse than random features", "not shown"),
+    "Overfitting": ("smaller gap", "wider gap", "not shown"),
+}
+
+
+def cell(fold, **changes):
+    return ARM | {"fold": fold, "seed": 0} | changes
+
+
+def spread(effect, count, noise=1.0):
+    """Give values around an effect, always the same."""
+    return effect + noise * np.random.default_rng(0).normal(size=count)
+
+
+def scored(values, folds=5, **changes):
+    return [
+        cell(at % folds, **changes) | {"subject": f"P{at}", "region": "WT", "metric": "dice", "value": 0.7 + value}
+        for at, value in enumerate(values)
+    ]
+
+
+def compared(verdict, mean, low, high, **changes):
+    row = ARM | {"region": "WT", "metric": "dice", "against": "scratch", "patients": 10, "mean_difference": mean}
+    row |= {"low": low, "high": high, "p": "", "p_adjusted": "", "verdict": verdict, "detectable": 0.1, "reason": ""}
+    return row | {"better": "higher"} | changes
+
+
+def times(effect, sure):
+    rows = []
+    for fold, value in enumerate(spread(40 * effect, 5 if sure else 2, 5)):
+        row = cell(fold, dice=0.9, steps_scratch=100, steps=100 - value, steps_saved=value)
+        rows.append(row | {"seconds_scratch": 50.0, "seconds": 50 - value / 2, "seconds_saved": value / 2})
+    return {"time_saved": rows, "runtimes": [{"rule": "import_scans", "jobs": 4, "seconds_median": "5"}]}
+
+
+def performance(effect, sure):
+    verdict = {1: "helps", -1: "hurts", 0: "no evidence"}[effect] if sure else "refused"
+    return {"comparison": [compared(verdict, 0.05 * effect, 0.05 * effect - 0.02, 0.05 * effect + 0.02)]}
+
+
+def labels(effect, sure):
+    ends = (8 + 6 * effect - 3, 8 + 6 * effect + 3)
+    row = ARM | {"patients": 10, "needed": 8 + 6 * effect, "low": ends[0], "high": ends[1], "saved": 6 * effect}
+    row |= {"answer": f"{8 + 6 * effect}", "interval": f"{ends[0]} to {ends[1]}", "reason": ""}
+    unsure = {"low": "n/a", "high": "n/a", "interval": "", "reason": "4 patients; an interval takes at least 6"}
+    return {"labels_saved": [row if sure else row | unsure]}
+
+
+def sites(effect, sure):
+    row = {key: ARM[key] for key in ("task", "source", "strategy", "space", "n")}
+    row |= {"patients": 10, "sites": 4, "in_site": 0.8, "cross_site": 0.7, "mean": 0.1, "low": 0.05, "high": 0.15}
+    row |= {"less": 0.05 * effect, "less_low": "", "less_high": "", "reason": ""}
+    ends = {"less_low": 0.05 * effect - 0.02, "less_high": 0.05 * effect + 0.02}
+    return {"generalisation": [row | (ends if sure else {})]}
+
+
+def data(effect, sure):
+    base = spread(0, 10, 0.1)
+    own = base + spread(0.05 * effect, 10, 0.01)
+    folds = 5 if sure else 2
+    scores = scored(own, folds, source="self-masked") + scored(base, folds, source="efficientnet-lite0")
+    return {"scores": scores}
+
+
+def transferability(effect, sure):
+    control = compared("", 0.05 * effect, 0.05 * effect - 0.02, 0.05 * effect + 0.02, against="frozen-random")
+    first = compared("no evidence" if sure else "refused", 0.0, -0.02, 0.02)
+    scores = scored([0.1, 0.0, 0.2]) + scored([0.0, 0.1, 0.3], **SCRATCH)
+    return {"comparison": [first, control], "scores": scores, "audit": [{"verdict": "do not use"}]}
+
+
+def gaps(effect, sure):
+    rows = []
+    for fold, value in enumerate(spread(-0.05 * effect, 5 if sure else 2, 0.005)):
+        common = {"train": 0.9, "test": 0.8, "patients": 2, "warning": "false", "reason": ""}
+        rows.append(cell(fold, gap=0.1, **SCRATCH) | common)
+        rows.append(cell(fold, gap=0.1 + value) | common)
+    return {"overfitting": rows}
+
+
+MAKERS = {
+    "Less training time": times, "Better performance": performance, "Fewer labels": labels,
+    "Better generalisation": sites, "Better use of data": data, "Faster deployment": times,
+    "Limited transferability": transferability, "Overfitting": gaps,
+}  # fmt: skip
+
+
+def claim(name, **results):
+    return next(row for row in claims.list_claims(results) if row["claim"] == name)
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_the_verdict_follows_the_interval_in_both_directions(name):
+    good, bad, neither = WORDS[name]
+    for effect, word in ((1, good), (-1, bad), (0, neither)):
+        row = claim(name, **MAKERS[name](effect, True))
+        assert row["verdict"].split(": ")[0].split(";")[0] == word, row
+        assert row["state"] == "measured" and "lp-ft" in row["figure"]
+
+
+@pytest.mark.parametrize("name", WORDS)
+@pytest.mark.parametrize("effect", [1, -1])
+def test_without_an_interval_nothing_is_claimed(name, effect):
+    row = claim(name, **MAKERS[name](effect, False))
+    assert row["verdict"].split(": ")[0] in ("not shown", "refused") and row["figure"]
+    assert not any(word in row["verdict"] for word in WORDS[name][:2])
+
+
+def test_an_empty_run_measures_nothing_and_says_why():
+    rows = claims.list_claims({})
+    assert len(rows) == 11 and [row["side"] for row in rows].count("promise") == 6
+    for row in rows:
+        assert set(row) == set(claims.COLUMNS)
+        assert row["verdict"] == row["state"] == "not measured" and len(row["figure"]) > 20 and row["how"]
+
+
+def test_a_full_run_measures_all_but_the_unlabelled_scans():
+    run = add_transfer(make_run(patients=8, folds=4, sizes=("2", "all")))
+    rows = {row["claim"]: row for row in claims.list_claims(run)}
+    assert rows["Better use of data"]["state"] == "not measured"
+    assert rows["Better use of data"]["figure"] == "no source was pretrained on the cohort's unlabelled subjects"
+    assert {row["state"] for name, row in rows.items() if name != "Better use of data"} == {"measured", "in part"}
+
+
+def test_rows_of_another_space_answer_another_question():
+    made = labels(1, True)
+    made["labels_saved"][0]["space"] = "native"
+    primary = {"space": "MNI152", "split": "folds"}
+    assert claim("Fewer labels", **made, primary=primary)["state"] == "not measured"
+    assert claim("Fewer labels", **labels(1, True), primary=primary)["verdict"] == "saved"
+
+
+def test_trainings_that_never_arrive_are_no_small_saving():
+    rows = times(1, True)["time_saved"]
+    late = {"steps": "n/a", "steps_saved": "n/a", "seconds": "n/a", "seconds_saved": "n/a"}
+    some = claim("Less training time", time_saved=[rows[0] | late, *rows[1:]])
+    assert some["verdict"] == "not shown" and "reached in 4 of 5 trainings" in some["figure"]
+    none = claim("Faster deployment", time_saved=[row | late for row in rows])
+    assert none["verdict"] == "not reached"
+    unknown = claim("Less training time", time_saved=[row | late | {"steps_scratch": "n/a"} for row in rows])
+    assert unknown["state"] == "not measured"
+
+
+def test_unfinished_trainings_are_said_beside_the_time_that_they_took():
+    cells = [cell(fold, converged=fold > 0, trained=True) for fold in range(5)]
+    row = claim("Less training time", **times(1, True), cells=cells + [cell(0, converged=False, **SCRATCH)])
+    assert row["state"] == "in part" and "2 of 6 trainings had not converged" in row["figure"]
+
+
+def test_seeds_are_averaged_inside_a_fold():
+    rows = times(1, True)["time_saved"]
+    once = claim("Less training time", time_saved=rows)
+    again = claim("Less training time", time_saved=rows + [row | {"seed": 1} for row in rows])
+    assert once == again
+
+
+def test_deployment_adds_the_steps_of_all_subjects():
+    row = claim("Faster deployment", **times(0, True))
+    saved = np.median(spread(0, 5, 5)) / 2
+    assert f"{4 * 5 + 50 - saved:.0f} s instead of 70 s" in row["figure"]
+    assert all((RULES / f"{rule}.py").exists() for rule in promises.PREPARING)
+    unknown = claim("Faster deployment", time_saved=times(0, True)["time_saved"])
+    assert unknown["state"] == "in part" and "only training is counted" in unknown["figure"]
+
+
+def test_labels_beyond_what_was_measured_are_answers():
+    row = labels(1, True)["labels_saved"][0]
+    never = row | {"needed": "inf", "low": "inf", "high": "inf", "saved": "inf", "answer": "not reached"}
+    made = claim("Fewer labels", labels_saved=[never | {"interval": "not reached to not reached"}])
+    assert made["verdict"] == "saved"
+    assert made["figure"].endswith("scratch does not reach it with all its patients (95 %: not reached)")
+    first = never | {"needed": "-inf", "low": "-inf", "high": "-inf", "answer": "beyond the range"}
+    assert claim("Fewer labels", labels_saved=[first | {"interval": "beyond the range"}])["verdict"] == "lost"
+    # `all` means what is needed less what is saved, or the patients of the largest fold
+    splits = {"tasks": {"segmentation": {"folds": [{"train": list("abcdefgh")}]}}}
+    whole = {"n": "all", "interval": "9 to not reached"}
+    for unsure, known, verdict in ((row, {}, "saved"), (never, splits, "saved"), (never, {}, "not shown")):
+        assert claim("Fewer labels", labels_saved=[unsure | whole], splits=known)["verdict"] == verdict
+
+
+def test_patients_that_lose_are_counted_with_an_interval():
+    row = claim("Limited transferability", **transferability(0, True))
+    # Wilson's interval of 2 of 3
+    assert "2 of 3 patients score lower than with scratch (95 %: 21 to 94 %)" in row["figure"]
+    assert "do not use: transferability scores" in row["verdict"] and "1 do not use" in row["figure"]
+    alone = claim("Limited transferability", comparison=[compared("no evidence", 0, -0.1, 0.1)], scores=scored([0.1]))
+    assert alone["state"] == "not measured"
+
+
+def test_scratch_of_the_same_source_is_the_control_and_else_the_mean_of_the_others():
+    first = compared("no evidence", 0.0, -0.1, 0.1)
+    scores = scored([0.1, 0.1]) + scored([0.0, 0.0], strategy="scratch", source="s")
+    scores += scored([0.3, 0.3], strategy="scratch", source="t")
+    row = claim("Limited transferability", comparison=[first], scores=scores)
+    assert "0 of 2 patients score lower" in row["figure"]
+    # s and t have a mean of 0.15, and u has no scratch of its own
+    other = [one | {"source": "u"} for one in scores[:2]] + scores[2:]
+    row = claim("Limited transferability", comparison=[first | {"source": "u"}], scores=other)
+    assert "2 of 2 patients score lower" in row["figure"]
+
+
+def test_a_made_source_says_itself_what_it_continues_from():
+    base = spread(0, 10, 0.1)
+    scores = scored(base + spread(0.05, 10, 0.01), source="mine") + scored(base, source="vgg19")
+    assert claim("Better use of data", scores=scores)["state"] == "not measured"
+    sources = [{"name": "mine", "location": "rule:masked/vgg19"}, {"name": "vgg19", "location": "https://x"}]
+    row = claim("Better use of data", scores=scores, sources=sources)
+    assert row["verdict"] == "gained" and "against vgg19, 10 patients" in row["figure"]
+
+
+def test_what_did_not_fit_is_counted_by_reason():
+    cells = [cell(0, trained=True, loaded_share=0.97, not_loaded={"head": "not in the source"})]
+    cells += [cell(1, trained=False, reason="adabn needs BatchNorm")]
+    splits = {"tasks": {"segmentation": {"left_out": {"A": "lacks flair", "B": "lacks flair"}}}}
+    row = claim("Inflexibility", cells=cells, splits=splits)
+    for words in ("97.0 %", "head (not in the source)", "1 of 2 not trained: adabn needs BatchNorm", "2 subjects left"):
+        assert words in row["figure"]
+    assert (row["verdict"], row["state"]) == ("seen", "in part")
+    clean = claim("Inflexibility", cells=[cell(0, trained=True, loaded_share=1.0, not_loaded={})])
+    assert clean["verdict"] == "not seen"
+
+
+def test_the_cost_of_a_wrong_choice_counts_every_pair():
+    base = spread(0, 20, 0.1)
+    names = ("lp-ft", "frozen", "lora", "l2-sp", "gradual", "fine-tune")
+    apart = [one for at, name in enumerate(names) for one in scored(base - 0.1 * at, strategy=name)]
+    row = claim("Expertise needed", scores=apart)
+    assert row["verdict"] == "the choice matters" and "lp-ft above fine-tune by +0.500" in row["figure"]
+    assert claim("Expertise needed", scores=scored(base))["state"] == "not measured"
+
+
+def test_the_best_of_many_equal_strategies_is_no_evidence():
+    generator, claimed = np.random.default_rng(1), 0
+    for _ in range(100):
+        scores = []
+        for name in ("lp-ft", "frozen", "lora", "l2-sp", "gradual", "fine-tune"):
+            scores += scored(generator.normal(0, 0.1, 10), strategy=name)
+        findings, _ = risks.expertise_needed({"scores": scores})
+        claimed += findings[0]["verdict"] == "the choice matters"
+    # 18 of 100 with the plain interval of best against worst
+    assert claimed <= 5
+
+
+def test_a_warning_names_its_cells_and_controls_have_no_verdict():
+    rows = gaps(1, True)["overfitting"]
+    row = claim("Overfitting", overfitting=[rows[0] | {"warning": "true"}, *rows[1:]])
+    assert "scratch (n\xa0=\xa08): gap +0.100; warning: fold 0 seed 0" in row["figure"]
+    assert row["verdict"] == "smaller gap"
+    alone = claim("Overfitting", overfitting=rows[1::2])
+    assert alone["verdict"] == "not shown" and "scratch has no gap to compare with" in alone["figure"]
+
+
+def test_ethics_has_two_halves():
+    private = ARM | {"members": 8, "outsiders": 4, "auc": 0.9, "low": 0.6, "high": 0.99, "control": 0.5}
+    private |= {"control_low": 0.2, "control_high": 0.8, "verdict": "members can be told", "reason": "above 0.5"}
+    gap = ARM | {"attribute": "sex", "gap": 0.2, "expected": 0.05, "p_adjusted": 0.001, "worst": "F", "reason": ""}
+    first = claim("Ethics: bias and privacy", privacy=[private])
+    assert (first["state"], first["verdict"]) == ("in part", "members can be told")
+    assert "AUC 0.90 (95 %: 0.60 to 0.99; members against members 0.20 to 0.80)" in first["figure"]
+    both = claim("Ethics: bias and privacy", privacy=[private], fairness=[gap])
+    assert both["state"] == "measured" and "gap shown: sex with lp-ft from s" in both["verdict"]
+    even = claim("Ethics: bias and privacy", fairness=[gap | {"p_adjusted": "0.4"}])
+    assert even["verdict"] == "not shown" and "membership inference was not run" in even["figure"]
+    few = gap | {"gap": "n/a", "expected": "n/a", "p_adjusted": "n/a", "reason": "fewer than two groups"}
+    assert claim("Ethics: bias and privacy", fairness=[few])["verdict"] == "refused"
+
+
+def test_a_classification_alone_has_intervals_but_no_verdict_of_the_primary_family():
+    changes = {"task": "classification", "region": "", "metric": "balanced-accuracy"}
+    scores = [row | changes for row in scored([0.1, 0.2])]
+    row = claim("Better performance", scores=scores, comparison=[compared("", 0.05, 0.02, 0.08, **changes)])
+    assert row["verdict"] == "higher" and row["state"] == "in part" and "has no member" in row["figure"]
+
+
+def test_verdicts_are_grouped_and_what_is_shown_stands_first():
+    lines = [arms.finding(name, "", "not shown") for name in "abc"] + [arms.finding("d", "", "saved")]
+    assert claims.sum_up(lines) == "saved: d;\nnot shown: a, b and 1 more"
+    assert claims.sum_up(lines[:3]) == "not shown" and claims.sum_up([]) == "not measured"
+
+
+def test_the_report_leaves_out_a_source_that_all_share():
+    rows = claims.list_claims(times(1, True))
+    shown = claims.show_claims(rows, scored([0.1]) + scored([0.1], **SCRATCH))
+    assert shown["source"] == "s" and shown["rows"][0]["lines"][0].startswith("lp-ft: ")
+    two = claims.show_claims(rows, scored([0.1]) + scored([0.1], source="t"))
+    assert two["source"] == "" and two["rows"][0]["lines"][0].startswith("lp-ft from s: ")
+    assert "no adjusted p" in claims.RULE
