@@ -12,6 +12,8 @@ from neurograft import networks, networks3d, records, strategies, tables, traini
 
 NAMES = ("p0", "p1", "p2")
 READ = dict(zip(NAMES, [*CASES, CASES[0]])).get
+# 3 subjects: 6 inputs each
+OPTIONS = {"steps": 30, "batch": 6, "threads": 1}
 ROLES = {"train": ["p0"], "test": ["p1", "p2"]}
 
 
@@ -38,7 +40,7 @@ def tuned():
 def write(folder, made, **options):
     """Write the records of some rounds, and read them back."""
     folder.mkdir()
-    records.write_records(folder, "segmentation", READ, made, ROLES, count=6, **options)
+    records.write_records(folder, "segmentation", READ, made, ROLES, NAMES, OPTIONS | options)
     return {name: tables.read_table(folder / f"{name}.tsv") for name in ("layers", "features", "fit")}
 
 
@@ -126,9 +128,8 @@ def test_volumes_are_recorded_as_slices_are(tmp_path):
     plan = strategies.Plan(True, (strategies.Phase(1.0, {"head.weight": 1.0, "head.bias": 1.0}),))
     made = [{"before": before, "network": after, "plan": plan, "predicts": ["b"]}]
     cases = {"a": 1, "b": 2}
-    records.write_records(
-        tmp_path, "classification", cases.get, made, {"train": ["a"], "test": ["b"]}, count=4, draw=draw
-    )
+    roles = {"train": ["a"], "test": ["b"]}
+    records.write_records(tmp_path, "classification", cases.get, made, roles, cases, OPTIONS | {"steps": 1}, draw)
     layers, features, fit = (tables.read_table(tmp_path / f"{name}.tsv") for name in ("layers", "features", "fit"))
     assert [row["layer"] for row in layers if row["trained"] == "true"] == ["head"]
     assert [float(row["cka"]) for row in features] == pytest.approx([1.0] * 5) and features[0]["samples"] == "4"
@@ -138,3 +139,22 @@ def test_volumes_are_recorded_as_slices_are(tmp_path):
 @pytest.mark.parametrize("steps, batch, subjects, count", [(400, 16, 10, 16), (400, 2, 10, 8), (4, 4, 6, 4)])
 def test_looking_takes_a_small_part_of_the_training(steps, batch, subjects, count):
     assert records.count_inputs({"steps": steps, "batch": batch}, range(subjects)) == count
+
+
+def test_of_thousands_the_same_few_hundred_are_looked_at_in_every_cell():
+    names = [f"p{k:04d}" for k in range(3000)]
+    cells = [{"train": names[:k] + names[k + 600 :], "test": names[k : k + 600]} for k in (0, 600, 1200)]
+    chosen = [dict(records.choose_subjects(roles, names)) for roles in cells]
+    assert {len(one) for one in chosen} == {300} and set(chosen[0]) == set(chosen[1]) == set(chosen[2])
+    assert sum(role == "test" for role in chosen[0].values()) == 60
+    few = {"train": names[:2], "test": names[2:300]}
+    assert records.choose_subjects(few, names) == [(n, "train") for n in names[:2]] + [
+        (n, "test") for n in names[2:300]
+    ]
+
+
+def test_too_few_samples_have_no_similarity():
+    """Three patients of one image each."""
+    features = [np.random.default_rng(0).normal(size=(3, 5))]
+    (row,) = records.compare_stages(features, features)
+    assert row["samples"] == 3 and np.isnan(row["cka"])

@@ -89,8 +89,8 @@ def train_cell(
             predicting = {subject: each["network"] for each in made for subject in each["predicts"]}
             predictions.write_predictions(part, cell["task"], task, predicting, roles, options["threads"])
             _write_training(part, made, keep_weights)
-            count = records.count_inputs(options, split["tasks"][cell["task"]]["subjects"])
-            records.write_records(part, cell["task"], task.read, made, roles, count, options["threads"])
+            subjects = split["tasks"][cell["task"]]["subjects"]
+            records.write_records(part, cell["task"], task.read, made, roles, subjects, options)
             manifest |= _describe(made, roles) | {"outputs": task.outputs, **options}
             manifest["pretrained_on"] = pretraining.get("subjects", []) if made[0]["plan"].loads else []
         except Untrainable as reason:

@@ -10,6 +10,7 @@ are not augmented, and every network of an experiment gets the same ones of a pa
 patients, members and outsiders, one strategy and another are held against each other by one measure.
 """
 
+import numpy as np
 import torch
 
 from . import similarity, tables
@@ -18,10 +19,11 @@ from .stages import PREFIX, split_stages
 from .training import TASKS, device, lower_precision, reproducible
 
 MOST_INPUTS, FEWEST_INPUTS = 16, 4
+MOST_SUBJECTS = 300
 CHUNK = 16
 
 
-def write_records(part, task, read, made, roles, count, threads=1, draw=draw_fixed):
+def write_records(part, task, read, made, roles, subjects, options, draw=draw_fixed):
     """Write the three tables of a cell that was trained.
 
     Parameters
@@ -37,26 +39,27 @@ def write_records(part, task, read, made, roles, count, threads=1, draw=draw_fix
         and layers are those of the first.
     roles : dict of str to list of str
         `train` and `test`.
-    count : int
-        Fixed inputs a patient (`count_inputs`); features take half as many.
-    threads : int
+    subjects : list of str
+        Everyone with labels, in whatever role.
+    options : dict
+        `steps`, `batch` and `threads` of the training.
     draw : callable
         Function of a case and a number that gives images and targets (`batches.draw_fixed`).
     """
-    first = made[0]
+    first, count = made[0], count_inputs(options, subjects)
     before, after = first["before"], first["network"]
-    cases = {subject: read(subject) for subject in roles["train"] + roles["test"]}
     predicting = {subject: each["network"] for each in made for subject in each["predicts"]}
-    with reproducible(0, threads), torch.no_grad():
-        inputs = [draw(case, max(1, count // 2))[0] for case in cases.values()]
-        sides = [pool_features(network.encoder, inputs) for network in (before, after)]
-        # outsiders are measured by the network that predicts them, members by the first
-        fit = [
-            {"subject": subject, "role": role} | measure_fit(network, task, *draw(cases[subject], count))
-            for role in ("train", "test")
-            for subject in roles[role]
-            for network in [after if role == "train" else predicting[subject]]
-        ]
+    features, fit = [], []
+    with reproducible(0, options["threads"]), torch.no_grad():
+        # one patient at a time: of hundreds, neither the files nor the images can all be held open
+        for subject, role in choose_subjects(roles, subjects):
+            case = read(subject)
+            images = draw(case, count // 2)[0]
+            features.append([pool_features(network.encoder, images) for network in (before, after)])
+            # outsiders by the network that predicts them, members by the first
+            found = measure_fit(predicting.get(subject, after), task, *draw(case, count))
+            fit.append({"subject": subject, "role": role} | found)
+    sides = [[np.concatenate(stage) for stage in zip(*side, strict=True)] for side in zip(*features, strict=True)]
     tables.write_table(part / "layers.tsv", compare_layers(before, after, first["plan"].phases), LAYERS)
     tables.write_table(part / "features.tsv", compare_stages(*sides), FEATURES)
     tables.write_table(part / "fit.tsv", fit, ("subject", "role", "loss", _measure(task)))
@@ -67,20 +70,27 @@ def count_inputs(options, subjects):
 
     A step of training costs three times what looking costs, and each input is looked at about twice. The number
     goes by all patients of the experiment and not by the cell's, so that every cell has the same inputs.
-
-    Parameters
-    ----------
-    options : dict
-        `steps` and `batch` of the training.
-    subjects : collection of str
-        Everyone with labels.
-
-    Returns
-    -------
-    int
     """
     share = options["steps"] * options["batch"] // (10 * max(1, len(subjects)))
     return max(FEWEST_INPUTS, min(MOST_INPUTS, share))
+
+
+def choose_subjects(roles, subjects):
+    """Say who is looked at: everyone, or, of a role with more than 300, those among 300 of all subjects, evenly.
+
+    Returns
+    -------
+    list of (str, str)
+        Subject and role, training first.
+    """
+    ordered = sorted(subjects)
+    among = {ordered[k * len(ordered) // MOST_SUBJECTS] for k in range(MOST_SUBJECTS)} if ordered else set()
+    return [
+        (subject, role)
+        for role in ("train", "test")
+        for subject in roles[role]
+        if len(roles[role]) <= MOST_SUBJECTS or subject in among
+    ]
 
 
 def compare_layers(before, after, phases):
@@ -113,8 +123,8 @@ def compare_layers(before, after, phases):
     ]
 
 
-def pool_features(encoder, inputs):
-    """Give each stage's features, one mean over space an input.
+def pool_features(encoder, images):
+    """Give each stage's features of one patient, the mean over space of each input.
 
     Neighbouring positions are nearly copies of each other: as samples they would make any two networks look alike,
     and one patient would have as many as a cohort. The mean over a slice (or patch) is one sample, whatever the
@@ -124,30 +134,33 @@ def pool_features(encoder, inputs):
     ----------
     encoder : nn.Module
         Gives a list of feature maps, (batch, C, ...), finest first; put into evaluation mode.
-    inputs : list of Tensor, shape (batch, C, ...)
-        Of each patient; sizes may differ between them.
+    images : Tensor, shape (batch, C, ...)
 
     Returns
     -------
-    list of ndarray, shape (samples, C)
+    list of ndarray, shape (batch, C)
         One a stage; maps without a channel are left out, as `stages.split_stages` does.
     """
     encoder.to(device()).eval()
     found = []
     with lower_precision():
-        for images in inputs:
-            for part in images.split(CHUNK):
-                maps = [features for features in encoder(part.to(device())) if features.shape[1]]
-                found.append([features.float().flatten(2).mean(2).cpu() for features in maps])
+        for part in images.split(CHUNK):
+            maps = [features for features in encoder(part.to(device())) if features.shape[1]]
+            found.append([features.float().flatten(2).mean(2).cpu() for features in maps])
     return [torch.cat(stage).numpy() for stage in zip(*found, strict=True)]
 
 
 def compare_stages(before, after):
-    """Tabulate the debiased CKA of each stage's features before and after; arguments are of `pool_features`."""
-    sides = [dict(enumerate(side, start=1)) for side in (before, after)]
+    """Tabulate the debiased CKA of each stage's features before and after; NaN of fewer than 4 samples.
+
+    Parameters
+    ----------
+    before, after : list of ndarray, shape (samples, C)
+        One a stage.
+    """
     return [
-        {"stage": row["layer"], "samples": row["samples"], "cka": row["cka"]}
-        for row in similarity.compare_features(*sides)
+        {"stage": stage, "samples": len(own), "cka": similarity.linear_cka(own, other) if len(own) > 3 else np.nan}
+        for stage, (own, other) in enumerate(zip(before, after, strict=True), start=1)
     ]
 
 
