@@ -8,6 +8,7 @@ found = assessment.assess_transfer(
     tables.read_table(snakemake.input.scores),
     images.read_json(snakemake.input.splits),
     tables.read_table(snakemake.input.cohort),
+    snakemake.params.kin,
 )
 for name, columns in assessment.COLUMNS.items():
     tables.write_table(snakemake.output[name], found[name], columns)

@@ -3,12 +3,14 @@
 from neurograft import comparison, evaluation, images, logs, outcomes, tables
 
 logs.send_to_log(snakemake.log[0])
-scores, compared, times = outcomes.compare_cells(
+scores, compared, again, times = outcomes.compare_cells(
     snakemake.input.cells,
     [row for path in snakemake.input.scores for row in tables.read_table(path)],
     images.read_json(snakemake.input.splits),
     snakemake.params.primary,
+    snakemake.params.kin,
 )
 tables.write_table(snakemake.output.scores, scores, evaluation.SCORES)
 tables.write_table(snakemake.output.comparison, compared, comparison.COMPARISON)
+tables.write_table(snakemake.output.again, again, comparison.COMPARISON)
 tables.write_table(snakemake.output.times, times, evaluation.TIMES)

@@ -12,7 +12,7 @@ plan = planning.plan_experiment(
     split,
     cases.find_slices(snakemake.input.slices),
     snakemake.params.backbones,
-    snakemake.params.strategies,
+    snakemake.params.compared,
     truths={row["participant_id"]: row.get(target) for row in tables.read_table(snakemake.input.cohort)},
     **snakemake.params.options,
 )

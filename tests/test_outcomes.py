@@ -83,7 +83,7 @@ def test_without_a_prediction_nothing_is_delivered_and_the_reason_is_said(case, 
 def test_comparison_tables_of_one_cell(case):
     folder, split, status, _ = case
     scores = outcomes.score_cell(folder, split, {"X": status}, {"X": RECORD})
-    all_scores, comparison, times = outcomes.compare_cells([folder], scores, split)
+    all_scores, comparison, again, times = outcomes.compare_cells([folder], scores, split)
     assert all_scores == scores
     assert comparison == []
     assert times[0]["steps"] == 1

@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 
 from neurograft import statistics, summaries, wording
+from neurograft.controls import control_sources
 from neurograft.settings import CONTROLS
 from neurograft.summaries import number
 
@@ -81,7 +82,7 @@ def count_training(n, task, splits):
     return max((len(fold.get("train", ())) for fold in folds), default=None)
 
 
-def find_control(controls, source):
+def find_control(controls, source, kin=None):
     """Give what scratch of the same source has or, as in `comparison`, the mean of the others where that has none.
 
     Parameters
@@ -89,14 +90,16 @@ def find_control(controls, source):
     controls : dict of str to (float or dict of str to float)
         Source to a number, or to patient to score.
     source : str
+    kin : dict of str to tuple, optional
+        As in `controls.control_sources`.
 
     Returns
     -------
     float or dict or None
     """
-    if source in controls or not controls:
-        return controls.get(source)
-    others = list(controls.values())
+    others = [controls[name] for name in control_sources(source, list(controls), kin)]
+    if len(others) < 2:
+        return others[0] if others else None
     if not isinstance(others[0], dict):
         return sum(others) / len(others)
     both = set.intersection(*(set(one) for one in others))

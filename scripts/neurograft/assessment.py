@@ -14,7 +14,7 @@ from .evaluation import ARM, CELL
 RECORDS = ("layers", "features", "fit", "seconds")
 
 
-def assess_transfer(folders, scores, split, cohort):
+def assess_transfer(folders, scores, split, cohort, kin=None):
     """Make every table of this module.
 
     Parameters
@@ -27,6 +27,8 @@ def assess_transfer(folders, scores, split, cohort):
         `splits.json`.
     cohort : list of dict
         Rows of `cohort.tsv`.
+    kin : dict of str to tuple, optional
+        As in `controls.control_sources`.
 
     Returns
     -------
@@ -42,10 +44,10 @@ def assess_transfer(folders, scores, split, cohort):
     columns = {name: _owners(cohort, patients, name) for name in ("sex", "age", "site")}
     ages = {patient: fairness.age_group(age) for patient, age in columns["age"].items()}
     return {
-        "labels_saved": benefits.save_labels(means, sizes),
-        "time_saved": benefits.save_time(cells),
+        "labels_saved": benefits.save_labels(means, sizes, kin),
+        "time_saved": benefits.save_time(cells, kin),
         "overfitting": curves.train_test_gaps(cells),
-        "generalisation": benefits.lose_elsewhere(means, sizes, columns["site"]),
+        "generalisation": benefits.lose_elsewhere(means, sizes, columns["site"], kin),
         "layers": average_layers(cells),
         "features": average_features(cells),
         "privacy": find_members(cells, patients),

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from . import curves
+from .controls import control_sources
 from .evaluation import ARM, CELL, SCORES
 
 MEASURES = {"segmentation": ("WT", "dice"), "classification": ("", "accuracy")}
@@ -39,7 +40,7 @@ def score_patients(scores, patients):
     return frame.dropna(subset="value")
 
 
-def save_labels(means, sizes):
+def save_labels(means, sizes, kin=None):
     """Say how many labelled patients each arm saves against scratch (`curves.labels_saved`).
 
     Takes arms measured with two numbers of patients or more. `all` counts as the largest number of training patients
@@ -51,6 +52,8 @@ def save_labels(means, sizes):
         From `score_patients`.
     sizes : dict of tuple to list of int
         (task, space, split, n) to the training patients of its cells.
+    kin : dict of str to tuple, optional
+        As in `controls.control_sources`.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def save_labels(means, sizes):
         wide = group.pivot_table(index="patient", columns=["strategy", "source", "size"], values="value", sort=False)
         folds = group.drop_duplicates("patient").set_index("patient")["fold"].reindex(wide.index).to_numpy(str)
         for strategy, source in _columns(wide):
-            own, control = wide[strategy][source], _control(wide, source)
+            own, control = wide[strategy][source], _control(wide, source, kin)
             shared = sorted(set(own) & set(control))
             for n in [n for n in known if known[n] in shared and len(shared) > 1 and strategy != "scratch"]:
                 found = curves.labels_saved(own[shared], control[shared], shared, known[n], folds)
@@ -71,7 +74,7 @@ def save_labels(means, sizes):
     return rows
 
 
-def save_time(cells):
+def save_time(cells, kin=None):
     """Compare each segmentation cell with scratch's of the same fold, size and seed (`curves.time_saved`).
 
     Of the same source, or, where that has none, the mean over the other sources' (NaN if one has no answer).
@@ -80,6 +83,8 @@ def save_time(cells):
     ----------
     cells : list of dict
         Manifests with `history` and `seconds`.
+    kin : dict of str to tuple, optional
+        As in `controls.control_sources`.
 
     Returns
     -------
@@ -98,7 +103,7 @@ def save_time(cells):
     rows = []
     for cell in segmenting:
         known = controls.get(tuple(str(cell[name]) for name in together), {})
-        against = [known[cell["source"]]] if cell["source"] in known else list(known.values())
+        against = [known[name] for name in control_sources(cell["source"], list(known), kin)]
         if cell["strategy"] == "scratch" or not against:
             continue
         found = [curves.time_saved(run(control), run(cell)) for control in against]
@@ -107,7 +112,7 @@ def save_time(cells):
     return rows
 
 
-def lose_elsewhere(means, sizes, sites):
+def lose_elsewhere(means, sizes, sites, kin=None):
     """Tabulate what each arm loses at an unseen site, and how much less that is than what scratch loses.
 
     Stratified folds against sites left out, of the same patients, with as many training patients
@@ -119,6 +124,8 @@ def lose_elsewhere(means, sizes, sites):
         As in `save_labels`.
     sites : dict of str to str
         Patient to site.
+    kin : dict of str to tuple, optional
+        As in `controls.control_sources`.
 
     Returns
     -------
@@ -130,7 +137,7 @@ def lose_elsewhere(means, sizes, sites):
         numbers = [number for split in ("folds", "sites") for number in sizes.get((task, space, split, n), ())]
         wide = group.pivot_table(index="patient", columns=["strategy", "source", "split"], values="value", sort=False)
         for strategy, source in _columns(wide):
-            own, control = wide[strategy][source], _control(wide, source)
+            own, control = wide[strategy][source], _control(wide, source, kin)
             if set(own) != {"folds", "sites"}:
                 continue
             paired = own[[bool(sites.get(patient)) for patient in own.index]].dropna()
@@ -159,9 +166,11 @@ def _columns(wide):
     return list(dict.fromkeys((strategy, source) for strategy, source, _ in wide.columns))
 
 
-def _control(wide, source):
-    """Scratch's columns, of this source or, where it has none, the mean of the others'; none without scratch."""
-    if "scratch" not in wide.columns.get_level_values(0):
+def _control(wide, source, kin):
+    """The columns of the scratch that a source is held against, averaged where these are several; none without one."""
+    known = wide["scratch"] if "scratch" in wide.columns.get_level_values(0) else pd.DataFrame(index=wide.index)
+    having = list(dict.fromkeys(known.columns.get_level_values(0))) if len(known.columns) else []
+    names = control_sources(source, having, kin)
+    if not names:
         return pd.DataFrame(index=wide.index)
-    known = wide["scratch"]
-    return known[source] if source in known.columns.get_level_values(0) else known.T.groupby(level=1).mean().T
+    return known[names[0]] if len(names) == 1 else known[names].T.groupby(level=1).mean().T

@@ -22,7 +22,18 @@ import numpy as np
 import torch
 
 from . import (
-    images, making, memory, networks, networks3d, predictions, records, settings, sources, strategies, tables, training,
+    images,
+    making,
+    memory,
+    networks,
+    networks3d,
+    predictions,
+    records,
+    settings,
+    sources,
+    strategies,
+    tables,
+    training,
 )  # fmt: skip
 from .roles import Untrainable, assign_roles, check_pretraining, share_target
 

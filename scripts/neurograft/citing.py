@@ -249,15 +249,15 @@ def _training(cite, config, trained, volumes):
     block, sentences = config.get("train_network", {}), []
     for task, known in trained.items():
         span = config["experiment"][task]
-        encoder = "like" if set(span["strategies"]) <= set(CONTROLS) else "pretrained as"
-        names = span.get("sources", [])
+        names, strategies = _every(span, "sources"), _every(span, "strategies")
+        encoder = "like" if set(strategies) <= set(CONTROLS) else "pretrained as"
         flat, deep = ([name for name in names if (name in volumes) == wanted] for wanted in (False, True))
         kinds = [(NETWORKS[task], _inputs(known), flat)] if flat or not deep else []
         kinds += [(NETWORKS["patches"], _inputs(known, "patches of the volume"), deep)] if deep else []
         for (network, keys), seen, names in kinds:
-            sentences.append(cite(f"{network} on {seen}, its encoder {encoder} {', '.join(names)}, was trained for {task}.",
-                                  *keys, *names))  # fmt: skip
-        ways = [_way(name, config.get("variants", {})) for name in span["strategies"]]
+            trained_on = f"{network} on {seen}, its encoder {encoder} {', '.join(names)}"
+            sentences.append(cite(f"{trained_on}, was trained for {task}.", *keys, *names))
+        ways = [_way(name, config.get("variants", {})) for name in strategies]
         more = [key for _, found in ways for key in found]
         sentences.append(cite("It was trained " + "; ".join(words for words, _ in ways) + ".", *more))
     steps = (
@@ -265,10 +265,15 @@ def _training(cite, config, trained, volumes):
         if {"steps", "batch"} <= set(block)
         else "a fixed number of steps"
     )
-    if "patches" in block and any(set(config["experiment"][task].get("sources", [])) & volumes for task in trained):
+    if "patches" in block and any(set(_every(config["experiment"][task], "sources")) & volumes for task in trained):
         steps += f" ({block['patches']['steps']} steps of {block['patches']['batch']} patches in 3-D)"
     sentences.append(cite(f"All strategies shared input, augmentation and {steps}, without early stopping."))
     return sentences
+
+
+def _every(span, key):
+    """List what the spans of a task's experiment name, each once."""
+    return list(dict.fromkeys(name for one in (span, *span.get("also", ())) for name in one.get(key, [])))
 
 
 def _way(name, variants):

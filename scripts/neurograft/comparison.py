@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from . import statistics
+from .controls import control_sources
 from .evaluation import CELL, SCORES
 from .metrics import METRICS
 from .settings import CONTROLS
@@ -23,7 +24,7 @@ def compare_strategies(scores, cells=(), patients=None, primary=None, kin=None):
     Seeds (and time points of one patient) are averaged inside a patient first. The primary family, and only
     it, has p values and verdicts: Dice of the whole tumour in the primary space and split at the largest n,
     each strategy and source against scratch; the controls themselves are not in it. Which source's control is
-    taken says `control_sources`.
+    taken says `controls.control_sources`.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ def compare_strategies(scores, cells=(), patients=None, primary=None, kin=None):
     primary : dict, optional
         `space` and `split` of the primary family; by default those of the first score.
     kin : dict of str to tuple, optional
-        As in `control_sources`.
+        As in `controls.control_sources`.
 
     Returns
     -------
@@ -62,32 +63,6 @@ def compare_strategies(scores, cells=(), patients=None, primary=None, kin=None):
     if primary is None and rows:
         primary = {"space": rows[0]["space"], "split": rows[0]["split"]}
     return _judge(rows, cells, PRIMARY | (primary or {}))
-
-
-def control_sources(source, having, kin=None):
-    """Choose the sources whose control an arm is held against.
-
-    A control does not see the source's weights, only its network: the same source's is taken, else that of a source
-    with the same network, which is the same training, else the mean of those of the same dimensions.
-
-    Parameters
-    ----------
-    source : str
-    having : list of str
-        Sources with the control.
-    kin : dict of str to (int, str), optional
-        Dimensions and backbone of each source; without it all are taken for alike.
-
-    Returns
-    -------
-    list of str
-        Empty where there is no control of the same dimensions.
-    """
-    if source in having:
-        return [source]
-    kin = kin or {}
-    same = [name for name in having if source in kin and kin.get(name) == kin[source]]
-    return same[:1] or [name for name in having if source not in kin or kin[name][0] == kin[source][0]]
 
 
 def compare_again(scores, cells=(), patients=None, primary=None):

@@ -45,7 +45,7 @@ def score_cell(folder, split, statuses, records):
     return rows
 
 
-def compare_cells(folders, scores, split, primary=None):
+def compare_cells(folders, scores, split, primary=None, kin=None):
     """Put all cells' scores together, compare the strategies, and say how fast each was.
 
     Parameters
@@ -56,13 +56,13 @@ def compare_cells(folders, scores, split, primary=None):
         The rows of every cell that `score_cell` gave.
     split : dict
         `splits.json`.
-    primary : dict, optional
+    primary, kin : dict, optional
         As in `comparison.compare_strategies`.
 
     Returns
     -------
-    scores, comparison, times : list of dict
-        Rows of the three tables of `results/evaluation`.
+    scores, comparison, again, times : list of dict
+        Rows of four tables of `results/evaluation`.
     """
     cells = [(Path(folder), read_cell(folder)) for folder in folders]
     trained = [(folder, cell) for folder, cell in cells if cell["trained"]]
@@ -74,12 +74,14 @@ def compare_cells(folders, scores, split, primary=None):
     ]
     pooled = evaluation.pool_classification(predicted, task["classes"])
     patients = {**task["patients"], **split["tasks"]["segmentation"]["patients"]}
-    compared = comparison.compare_strategies(scores, [cell for _, cell in trained], patients, primary) if scores else []
+    known = [cell for _, cell in trained]
+    compared = comparison.compare_strategies(scores, known, patients, primary, kin) if scores else []
+    again = comparison.compare_again(scores, known, patients, primary)
     times = [
         evaluation.reach_times(cell, cell["history"], tables.read_table(folder / "seconds.tsv"))
         for folder, cell in trained
     ]
-    return [*scores, *pooled], compared, times
+    return [*scores, *pooled], compared, again, times
 
 
 def read_cell(folder):

@@ -6,14 +6,13 @@ import numpy as np
 
 from . import error_rates, inference, memory, predictions, stages, statistics, training
 from .cells import BUILDERS, choose_options
-from .settings import CONTROLS
 from .strategies import Phase
 
 PROBED_STEPS = 4
 PROBED_SLICES = 32
 
 
-def plan_experiment(counts, split, slices, backbones, strategies, truths=None, **options):
+def plan_experiment(counts, split, slices, backbones, compared, truths=None, **options):
     """Time a few steps of training and some prediction on this machine, and foretell the experiment.
 
     Parameters
@@ -26,8 +25,8 @@ def plan_experiment(counts, split, slices, backbones, strategies, truths=None, *
         As in `cells.train_cell`.
     backbones : dict of str to str
         Source to backbone.
-    strategies : list of str
-        Of segmentation; with the sources they make the family of comparisons with a verdict.
+    compared : list of tuple
+        The arms of segmentation (source, strategy) that make the family of comparisons with a verdict.
     **options
         `steps`, `batch`, `threads` and `patches`, as in `cells.train_cell`.
 
@@ -52,7 +51,7 @@ def plan_experiment(counts, split, slices, backbones, strategies, truths=None, *
             rows.append(row | {"seconds": round(seconds, 1), "hours": round(cells * seconds / 3600, 3)})
     known = split["tasks"]["segmentation"]
     patients = len({known["patients"][subject] for subject in known["subjects"]})
-    family = len(counts.get("segmentation", ())) * len(set(strategies) - set(CONTROLS))
+    family = len(set(map(tuple, compared)))
     folds = len(known["folds"])
     smallest = statistics.smallest_difference(patients, folds, family) if folds and family else np.inf
     plan = {

@@ -31,8 +31,8 @@ def read_results(files, benchmarks):
     Parameters
     ----------
     files : object with attributes
-        Paths `cohort`, `quality`, `splits`, `scores`, `comparison`, `times`, `plan` (or nothing), and the tables of
-        `assessment.COLUMNS`; where there are such tables also `transfer_scores` and `audit`; of a set of pictures
+        Paths `cohort`, `quality`, `splits`, `scores`, `comparison`, `again`, `times`, `plan` (or nothing), and the
+        tables of `assessment.COLUMNS`; where there are such tables also `transfer_scores` and `audit`; of a set of pictures
         `imported`, `copies` and `contrast`, else nothing; lists of paths `cells`, `candidates` (records in
         `.../sub-X/space-S/`) and `figures` (folders in `.../sub-X/`).
     benchmarks : str or Path
@@ -50,6 +50,7 @@ def read_results(files, benchmarks):
     plan = images.read_json(files.plan) if files.plan else {}
     return shown | {
         "comparison": tables.read_table(files.comparison),
+        "again": tables.read_table(files.again),
         "labels_saved": tables.read_table(files.labels_saved),
         "time_saved": tables.read_table(files.time_saved),
         "overfitting": tables.read_table(files.overfitting),

@@ -6,7 +6,19 @@ from pathlib import Path
 
 import jinja2
 
-from neurograft import cautions, change_chapters, chapters, citing, claims, guidance, images, summaries, tables, wording
+from neurograft import (
+    cautions,
+    change_chapters,
+    chapters,
+    citing,
+    claims,
+    controls,
+    guidance,
+    images,
+    summaries,
+    tables,
+    wording,
+)
 from neurograft import transfer_chapters as transfer
 from neurograft.summaries import number, yes
 
@@ -85,6 +97,7 @@ RESULTS = {
     "primary": {},  # `space` and `split` that the verdict is about
     "scores": (),  # the tables of results/evaluation
     "comparison": (),
+    "again": (),
     "times": (),
     "labels_saved": (),
     "time_saved": (),
@@ -154,6 +167,7 @@ def _index_context(run):
         "claims_rule": claims.RULE,
         "transfer": _transfer(run, pooled),
         "errors": transfer.tell_errors(run["error_rates"], comparison, splits),
+        "again": [wording.again_sentence(row) for row in run["again"]],
         "reading": guidance.TRANSFER,
         "overlays": chapters.choose_overlays(scores, run["strategy"], run["pictures"], run["source"]),
         "subjects": {} if told else _subject_rows(run),
@@ -176,7 +190,7 @@ def _transfer(run, pooled):
     return {
         "curves": transfer.tell_curves(pooled, run["splits"]),
         "labels": transfer.tell_labels(run["labels_saved"], primary),
-        "overfitting": transfer.tell_overfitting(run["overfitting"], primary),
+        "overfitting": transfer.tell_overfitting(run["overfitting"], primary, controls.find_kin(run["sources"])),
         "generalisation": transfer.tell_generalisation(run["generalisation"]),
         "elsewhere": transfer.tell_elsewhere(every, everywhere["comparison"], primary),
         "layers": change_chapters.tell_layers(run["layers"], run["features"], primary),

@@ -7,6 +7,7 @@ from scipy.special import stdtrit
 from scipy.stats import binomtest
 
 from neurograft import arms, statistics, summaries, wording
+from neurograft.controls import find_kin
 from neurograft.settings import CONTROLS
 from neurograft.summaries import number, yes
 
@@ -16,7 +17,7 @@ def limited_transferability(results):
     scores, comparison = results["scores"], results["comparison"]
     findings, missing = [], []
     for row in summaries.primary_rows(comparison):
-        words = _worse_patients(scores, row)
+        words = _worse_patients(scores, row, find_kin(results["sources"]))
         against = summaries.control_row(comparison, row)
         verdict = arms.NOT_SHOWN
         if against and number(against["mean_difference"]) is not None:
@@ -46,12 +47,12 @@ def _against(row):
     return arms.difference({"mean": number(row["mean_difference"])} | {k: number(row[k]) for k in ("low", "high")})
 
 
-def _worse_patients(scores, row):
+def _worse_patients(scores, row, kin):
     """Say which share of the patients scores lower than with scratch."""
     means = summaries.patient_means(scores, row["task"], row["region"] or "", row["metric"])
     own = means.get(arms.key(row), {})
     controls = {arm[1]: found for arm, found in means.items() if arm[2:] == ("scratch", str(row["n"]))}
-    base = arms.find_control(controls, str(row["source"])) or {}
+    base = arms.find_control(controls, str(row["source"]), kin) or {}
     both = [patient for patient in own if patient in base]
     if not both:
         return ""
@@ -121,7 +122,7 @@ def overfitting(results):
     """Hold the gap between training and test patients against scratch's, and name the cells with a wide one."""
     rows = arms.one_task(arms.keep_primary(results["overfitting"], results["primary"]))
     findings = []
-    for arm, made in gaps_against_scratch(rows).items():
+    for arm, made in gaps_against_scratch(rows, find_kin(results["sources"])).items():
         words, verdict = f"gap {wording.signed(made['gap'])}", ""
         if arm[2] not in CONTROLS:
             words += f", less that of scratch {arms.difference(made)}, {made['folds']} folds"
@@ -135,7 +136,7 @@ def overfitting(results):
     return findings, missing
 
 
-def gaps_against_scratch(rows):
+def gaps_against_scratch(rows, kin=None):
     """Give arm to its mean gap (`gap`, `train`, `test`), and the gap less scratch's over folds (`pair_folds`)."""
     measured = [row for row in rows if number(row.get("gap")) is not None]
     base = defaultdict(dict)
@@ -146,7 +147,7 @@ def gaps_against_scratch(rows):
     for arm, group in arms.group(measured).items():
         folds = defaultdict(list)
         for row in group if arm[2] != "scratch" else ():
-            other = arms.find_control(base[_place(row)], arm[1])
+            other = arms.find_control(base[_place(row)], arm[1], kin)
             if other is not None:
                 folds[str(row["fold"])].append(number(row["gap"]) - other)
         means = {side: float(np.mean([number(row[side]) for row in group])) for side in ("gap", "train", "test")}

@@ -101,9 +101,9 @@ def tell_labels(rows, primary):
     return table
 
 
-def tell_overfitting(rows, primary):
+def tell_overfitting(rows, primary, kin=None):
     """Give the gaps between training and test patients as a forest, a table, and warnings that name the cells."""
-    found = risks.gaps_against_scratch(arms.keep_primary(rows, primary))
+    found = risks.gaps_against_scratch(arms.keep_primary(rows, primary), kin)
     panels, table, warnings = {}, [], []
     for arm, made in found.items():
         warned = [row for row in made["rows"] if yes(row.get("warning"))]

@@ -66,6 +66,15 @@ def comparison_sentence(row, comparison):
     return words + _against_random(row, comparison)
 
 
+def again_sentence(row):
+    """Say what the comparison of scratch with itself, trained again with other seeds, found."""
+    words = f"Scratch of {row['source']} trained again with another seed, against itself (A/A): {row['verdict']}, "
+    words += f"{interval(row)} on {row['patients']} patients."
+    return (
+        words if row["verdict"] not in ("helps", "hurts") else words + " This is a false verdict: trust no other here."
+    )
+
+
 def _against_random(row, comparison):
     """Say whether the control with random features explains the result."""
     other = summaries.control_row(comparison, row)

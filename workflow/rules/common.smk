@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
-from neurograft import code_digest, cohort, making, settings, sources, templates
+from neurograft import code_digest, cohort, controls, making, settings, sources, templates
 
 try:
     with open(f"{workflow.basedir}/workflow/schemas/config.schema.yaml") as schema:
@@ -23,6 +23,8 @@ try:
     settings.check_recommended(config["recommend"]["sources"], SOURCES)
     NAMED = {name: SOURCES[name] for wanted in config["experiment"].values() for name in settings.list_sources(wanted)}
     NAMED = making.with_bases(NAMED, SOURCES)
+    # which sources have the same network, so that an arm is held against a control of its own kind
+    KIN = controls.find_kin(NAMED.values())
     # scored in every run, and ranked by `recommend`: there also what this machine has without being asked
     SCORED = NAMED | {name: SOURCES[name] for name in config["recommend"]["sources"]}
     RANKED = SCORED if config["recommend"]["sources"] else sources.add_ready(NAMED, SOURCES)

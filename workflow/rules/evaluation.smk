@@ -33,6 +33,7 @@ rule compare_strategies:
     output:
         scores="results/evaluation/scores.tsv",
         comparison="results/evaluation/comparison.tsv",
+        again="results/evaluation/aa.tsv",
         times="results/evaluation/times.tsv",
     log:
         "results/logs/compare_strategies.log",
@@ -44,6 +45,7 @@ rule compare_strategies:
         runtime=20,
     params:
         primary=primary_arms(),
+        kin=KIN,
         code=digest("compare_strategies"),
     script:
         "../../scripts/compare_strategies.py"
@@ -73,6 +75,7 @@ rule assess_transfer:
         mem_mb=1000,
         runtime=20,
     params:
+        kin=KIN,
         code=digest("assess_transfer"),
     script:
         "../../scripts/assess_transfer.py"

@@ -66,19 +66,23 @@ def count_folds(split, rows):
     return {"folds": config["split_cohort"]["folds"], "sites": len(sites) if len(sites) > 1 else 0, "between": 1}[split]
 
 
+def arms(task, **fixed):
+    """The distinct arms of a task's experiment, by the wildcards of a cell; those alone that have what is fixed."""
+    named = [
+        arm | {"task": task, "space": SPACES[arm["space"]]} for arm in settings.list_arms(config["experiment"][task])
+    ]
+    # without a template both of the config's spaces are one
+    distinct = dict.fromkeys(tuple(arm.items()) for arm in named if fixed.items() <= arm.items())
+    return [dict(arm) for arm in distinct]
+
+
 def cells(task, pattern, **fixed):
     """A path for every cell of a task's experiment; none where too few subjects have labels."""
     rows = answered(task)
     if len(rows) < config["split_cohort"]["folds"]:
         return []
-    wanted = config["experiment"][task]
-    spans = {"task": task, "source": wanted["sources"], "strategy": wanted["strategies"], "n": wanted["n"]}
-    spans |= {"seed": wanted["seeds"], "split": wanted["splits"]}
-    spans |= {"space": dict.fromkeys(SPACES[space] for space in wanted["spaces"])} | fixed
-    splits = spans.pop("split")
-    return [
-        path for split in splits for path in expand(pattern, split=split, fold=range(count_folds(split, rows)), **spans)
-    ]
+    counts = {split: count_folds(split, rows) for split in ("folds", "sites", "between")}
+    return [pattern.format(fold=fold, **arm) for arm in arms(task, **fixed) for fold in range(counts[arm["split"]])]
 
 
 def primary_arms():
@@ -114,7 +118,7 @@ def delivered_cells(wildcards):
         source=wanted["sources"][0],
         strategy=DELIVERED,
         space=SPACE,
-        split=["folds"],
+        split="folds",
         n="all",
         seed=wanted["seeds"][0],
     )
@@ -123,10 +127,22 @@ def delivered_cells(wildcards):
 def count_cells(wildcards):
     """How many cells each source has in each task that strategies are asked of."""
     return {
-        task: {source: len(cells(task, rules.train_network.output[0], source=source)) for source in wanted["sources"]}
+        task: {
+            source: len(cells(task, rules.train_network.output[0], source=source))
+            for source in settings.list_sources(wanted)
+        }
         for task, wanted in config["experiment"].items()
         if wanted["strategies"]
     }
+
+
+def compared_arms(wildcards):
+    """The source and strategy of every arm that the verdict is about: held against scratch, at the largest n."""
+    return [
+        (arm["source"], arm["strategy"])
+        for arm in arms("segmentation", **primary_arms())
+        if arm["n"] == "all" and arm["strategy"] not in settings.CONTROLS
+    ]
 
 
 def planned(wildcards):
@@ -154,12 +170,17 @@ def scored_cells(wildcards):
 def source_scores(rows, spaces):
     """The scores of every 2-D source of some, in some spaces."""
     flat = [name for name, row in rows.items() if row["dimensions"] == "2"]
-    return expand(rules.score_features.output[0], source=flat, space=dict.fromkeys(SPACES[space] for space in spaces))
+    return expand(rules.score_features.output[0], source=flat, space=spaces)
 
 
 def audited(wildcards):
-    """The audit of the transferability scores, where there is anything to train."""
-    return rules.audit_scores.output[0] if trained_cells(wildcards) else []
+    """The audit of the transferability scores, where there is anything to train and to segment."""
+    return rules.audit_scores.output[0] if scored_spaces() and trained_cells(wildcards) else []
+
+
+def scored_spaces():
+    """The spaces in which sources are scored: those that segmentation is trained in."""
+    return list(dict.fromkeys(arm["space"] for arm in arms("segmentation")))
 
 
 def delivered_records(wildcards):

@@ -139,7 +139,7 @@ rule plan_experiment:
     params:
         counts=count_cells,
         backbones={name: row["backbone"] for name, row in NAMED.items()},
-        strategies=config["experiment"]["segmentation"]["strategies"],
+        compared=compared_arms,
         options=config["train_network"],
         code=digest("plan_experiment"),
     script:

@@ -50,7 +50,7 @@ rule score_features:
 
 rule score_sources:
     input:
-        lambda wildcards: source_scores(SCORED, config["experiment"]["segmentation"]["spaces"]),
+        lambda wildcards: source_scores(SCORED, scored_spaces()),
     output:
         "results/evaluation/transfer_scores.tsv",
     log:
@@ -63,7 +63,7 @@ rule score_sources:
         runtime=10,
     params:
         volumes=[name for name, row in SCORED.items() if row["dimensions"] == "3"],
-        spaces=[SPACES[space] for space in config["experiment"]["segmentation"]["spaces"]],
+        spaces=scored_spaces(),
         code=digest("score_sources"),
     script:
         "../../scripts/score_sources.py"
@@ -71,7 +71,7 @@ rule score_sources:
 
 rule recommend_sources:
     input:
-        lambda wildcards: source_scores(RANKED, config["experiment"]["segmentation"]["spaces"][:1]),
+        lambda wildcards: source_scores(RANKED, [primary_arms()["space"]]),
     output:
         ranking="results/recommendation.tsv",
         words="results/recommendation.txt",
