@@ -118,15 +118,7 @@ def test_the_control_of_the_same_source_comes_first():
     assert pick(made, source="s2", strategy="lp-ft", region="WT", against="scratch")["mean_difference"] > 0
 
 
-def test_a_control_has_the_same_network_or_at_least_its_dimensions():
-    kin = {"photos": (2, "lite"), "mine": (2, "lite"), "large": (2, "vgg"), "heads": (3, "resnet"), "organs": (3, "x")}
-    choose = comparison.control_sources
-    assert choose("photos", ["photos", "mine"], kin) == ["photos"]
-    assert choose("mine", ["large", "photos", "heads"], kin) == ["photos"]
-    assert choose("large", ["photos", "mine", "heads"], kin) == ["photos", "mine"]
-    assert choose("organs", ["photos", "heads"], kin) == ["heads"]
-    assert choose("organs", ["photos"], kin) == []
-    assert choose("photos", ["mine", "large"]) == ["mine", "large"]
+def test_without_a_control_of_its_dimensions_an_arm_is_compared_with_nothing():
     rows = study(0.05, strategies=("scratch", "lp-ft"))
     rows = [row | {"source": "heads"} if row["strategy"] == "scratch" else row for row in rows]
     kin = {"heads": (3, "resnet"), "efficientnet-lite0": (2, "lite")}

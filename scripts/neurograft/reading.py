@@ -32,8 +32,8 @@ def read_results(files, benchmarks):
     ----------
     files : object with attributes
         Paths `cohort`, `quality`, `splits`, `scores`, `comparison`, `again`, `times`, `plan` (or nothing), and the
-        tables of `assessment.COLUMNS`; where there are such tables also `transfer_scores` and `audit`; of a set of pictures
-        `imported`, `copies` and `contrast`, else nothing; lists of paths `cells`, `candidates` (records in
+        tables of `assessment.COLUMNS`; where there are such tables also `transfer_scores` and `audit`; of a set of
+        pictures `imported`, `copies` and `contrast`, else nothing; lists of paths `cells`, `candidates` (records in
         `.../sub-X/space-S/`) and `figures` (folders in `.../sub-X/`).
     benchmarks : str or Path
         Folder of Snakemake's benchmark files.

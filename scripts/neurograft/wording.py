@@ -70,9 +70,7 @@ def again_sentence(row):
     """Say what the comparison of scratch with itself, trained again with other seeds, found."""
     words = f"Scratch of {row['source']} trained again with another seed, against itself (A/A): {row['verdict']}, "
     words += f"{interval(row)} on {row['patients']} patients."
-    return (
-        words if row["verdict"] not in ("helps", "hurts") else words + " This is a false verdict: trust no other here."
-    )
+    return words + (" This is a false verdict: trust no other here." if row["verdict"] in ("helps", "hurts") else "")
 
 
 def _against_random(row, comparison):
