@@ -8,11 +8,16 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY_MB)
 
-.PHONY: demo test test-long lint format lock
+.PHONY: demo transfer-demo test test-long lint format lock
 
 demo: .venv/installed
 	@$(SNAKEMAKE) --show-failed-logs
 	@echo "The report: $(CURDIR)/results/report/index.html"
+
+# Every figure of the report's transfer chapter, on simulated patients; beside the demo's results, not over them.
+transfer-demo: .venv/installed
+	@$(SNAKEMAKE) --show-failed-logs --configfile config/transfer.yaml --directory transfer-demo
+	@echo "The report: $(CURDIR)/transfer-demo/results/report/index.html"
 
 test: .venv/installed lint
 	$(BIN)/python -m pytest -m "not long"
