@@ -191,7 +191,7 @@ def test_a_full_run_shows_what_transfer_bought_and_changed(full, tmp_path):
     for name in ("all (6)", "encoder.blocks.5.29.conv", "MNI152, sites", "fold 0, seed 0", "do not use", "sex"):
         assert name in chapter
     assert "Chaves et al. 2023" in chapter and "Not measured" not in chapter and "Not drawn" not in chapter
-    assert "study has 10 patients in 5 folds" in plain
+    assert "with 10 patients in 5 folds and 3 comparisons" in plain
     for claim, _, how, _ in claims.CLAIMS:
         assert claim in plain and how in plain
     assert claims.RULE in plain

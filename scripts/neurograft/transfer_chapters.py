@@ -229,11 +229,12 @@ def tell_errors(rows, comparison, splits):
             (row for row, away in zip(rows, near, strict=True) if away <= min(near) + 1e-9),
             key=lambda row: number(row["false_verdicts"]) or 0,
         )
-        told["nearest"] = (
-            f"This run: {patients:.0f} patients in {folds} folds, {len(judged)} comparisons. The nearest simulated "
-            f"study has {row['patients']} patients in {row['folds']} folds and {row['family']} comparisons: "
-            f"{_percent(row['false_verdicts'])} of such studies have a false verdict."
-        )
+        size = f"{row['patients']} patients in {row['folds']} folds and {row['family']} comparisons"
+        told["nearest"] = f"Of simulated studies of this run's own size, {size}, at most "
+        if min(near) > 1e-9:
+            own = f"This run: {patients:.0f} patients in {folds} folds, {len(judged)} comparisons."
+            told["nearest"] = f"{own} Of the simulated studies nearest to it, with {size}, at most "
+        told["nearest"] += f"{_percent(row['false_verdicts'])} have a false verdict."
     return told
 
 
