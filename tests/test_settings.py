@@ -123,6 +123,14 @@ def test_a_licence_that_forbids_sharing_bars_publishing_only(licence, says):
     assert f"'mine', whose licence {licence}" in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_source_made_from_another_inherits_what_its_licence_forbids():
+    made = {"dimensions": "2", "licence": "mine", "location": "rule:masked/mine", "sha256": "made-here"}
+    rows = table(name="mine", licence="CC-BY-NC-4.0") | {"made": made}
+    settings.check_sources({"segmentation": {"sources": ["made"]}}, rows, publish=False)
+    with pytest.raises(settings.SettingsError, match="names 'made', made from mine, whose licence CC-BY-NC-4.0"):
+        settings.check_sources({"segmentation": {"sources": ["made"]}}, rows, publish=True)
+
+
 @pytest.mark.parametrize("licence", ["Apache-2.0", "MIT", "BSD-3-Clause", "CC-BY-4.0", "CC0-1.0", "NCSA", "Android"])
 def test_a_free_licence_may_be_published(licence):
     settings.check_sources({"segmentation": {"sources": ["mine"], "also": []}}, table(licence=licence), publish=True)

@@ -4,6 +4,7 @@ import copy
 import difflib
 import itertools
 
+from .making import with_bases
 from .sources import forbids_sharing
 
 # the arms that every other one is held against
@@ -235,11 +236,12 @@ def check_sources(experiment, sources, publish):
                 raise SettingsError(
                     f"{place}, which is a {row['dimensions']}-D source; classification is of slices: choose from {flat}"
                 )
-            reason = forbids_sharing(row["licence"])
-            if publish and reason:
-                raise SettingsError(
-                    f"{place}, whose licence {row['licence']} {reason}: set publish to false, or take another source"
-                )
+            for of in with_bases({name: row}, sources).values():
+                reason = forbids_sharing(of["licence"])
+                if publish and reason:
+                    whose = "whose" if of is row else f"made from {of['name']}, whose"
+                    said = f"{place}, {whose} licence {of['licence']} {reason}"
+                    raise SettingsError(f"{said}: set publish to false, or take another source")
 
 
 def check_recommended(wanted, sources):
