@@ -143,6 +143,15 @@ def test_the_report_says_it_in_every_chapter_with_a_score(run, tmp_path):
     assert "skull-stripped" not in plain and "96 x 96 pixels" in plain and "Patients, never slices" not in plain
 
 
+def test_pictures_kept_out_are_counted_by_reason(run, tmp_path):
+    kept_out = {f"p{number}": "only 1 with cyst" for number in range(3)}
+    run["splits"]["tasks"]["classification"]["left_out"] = kept_out
+    run["quality"] = [{"subject": f"p{number}", "side": "96", "flags": ""} for number in range(9000)]
+    report.write_report(tmp_path / "report", **run)
+    assert "3 kept out of training and scores: only 1 with cyst" in Page(tmp_path / "report/index.html").plain()
+    assert (tmp_path / "report/index.html").stat().st_size < 1e6
+
+
 def test_pictures_cannot_smuggle_markup_into_the_report(run, tmp_path):
     for row in run["cohort"]:
         row |= {"file": EVIL, "reason": EVIL}
