@@ -66,6 +66,7 @@ def test_pictures_are_classified_by_folder_and_nothing_else():
     assert config["experiment"]["segmentation"]["strategies"] == []
     assert config["experiment"]["classification"]["target"] == "class"
     assert config["register_scans"]["template"] == "none"
+    assert "patients" not in config["report"]["title"] and fit(report={"title": "Mine"})["report"]["title"] == "Mine"
     settings.check_experiment(config["experiment"], config["deliver"]["strategy"], {"efficientnet-lite0": {}})
     assert fit(experiment={"classification": {"target": "grade"}})["experiment"]["classification"]["target"] == "grade"
     scans = settings.resolve_config({"dataset": {"layout": "bids"}}, SCHEMA)

@@ -23,6 +23,7 @@ from neurograft import transfer_chapters as transfer
 from neurograft.summaries import number, yes
 
 TITLE = "Does transfer learning help these patients?"
+MOST_POINTS = 2000
 TEMPLATES = Path(__file__).resolve().parents[2] / "workflow" / "report"
 FIXED = ("participant_id", "included", "reason", "sequences", "labels", "site", "scheme")
 
@@ -65,6 +66,8 @@ def write_report(folder, cohort, config=None, simulated=False, title=TITLE, temp
     run |= {"pages": _name_pages(paged), "sources": list(run["sources"])}
     run |= {"version": run["versions"].get("neurograft", ""), "claims": claims.list_claims(run)}
     run |= {"everywhere": {name: run[name] for name in ("scores", "comparison")}}
+    if run["imported"]:  # a chart shows no more than so many points
+        run["quality"] = list(run["quality"])[:: 1 + len(run["quality"]) // MOST_POINTS]
     for name in ("scores", "comparison", "times", "cells"):
         # other spaces and splits answer other questions: their rows must not mix with these
         run[name] = [row for row in run[name] if all(row[key] == value for key, value in run["primary"].items())]

@@ -102,6 +102,7 @@ def fit_layout(config, given):
         raise SettingsError("config: experiment.classification.splits: layout images has folds only")
     config["experiment"]["segmentation"]["strategies"] = []
     config["register_scans"]["template"] = "none"
+    config["report"]["title"] = given.get("report", {}).get("title", "Does transfer learning help on these pictures?")
     if wanted["target"] == "tumour-slice":
         wanted["target"] = "class"
     return config
