@@ -78,7 +78,8 @@ def make_run(
     return {
         "cohort": cohort, "quality": quality, "splits": splits, "scores": scores, "cells": cells, "times": times,
         "comparison": verdicts, "candidates": _candidates(rng, labelled, others),
-        "sources": [{"name": "efficientnet-lite0", "backbone": "efficientnet-lite0", "domain": "ImageNet photographs",
+        "sources": [{"name": "efficientnet-lite0", "backbone": "efficientnet-lite0", "dimensions": "2",
+                     "domain": "ImageNet photographs",
                      "location": "wheel:x", "sha256": "ab12" * 16, "licence": "Apache-2.0",
                      "citation": "Tan and Le 2019"}],
         "versions": {"neurograft": "0.1.0", "python": "3.11.2", "torch": "2.13.0", "monai": "1.6.1"},
@@ -105,7 +106,7 @@ def _experiment(rng, parts, gains, falling, skill, place):
     for task in ("segmentation", "classification"):
         for strategy, gain in gains.items():
             for fold, part in enumerate(parts):
-                cell = {"task": task, "source": "none" if strategy == "scratch" else "efficientnet-lite0",
+                cell = {"task": task, "source": "efficientnet-lite0",
                         "strategy": strategy} | place | {"fold": fold, "seed": 0}  # fmt: skip
                 steps = np.arange(1, 151)
                 loss = 0.2 + 0.9 * np.exp(-steps / (50 - 300 * gain)) + rng.normal(0, 0.03, 150)

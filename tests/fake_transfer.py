@@ -84,7 +84,7 @@ def _time_saved(rng, cells):
     rows = []
     for cell in cells:
         if cell["strategy"] != "scratch" and cell["n"] == "all":
-            steps = int(rng.integers(40, 70)) if cell["source"] != "none" else 140
+            steps = int(rng.integers(40, 70)) if cell["strategy"] != "frozen-random" else 140
             rows.append({k: cell[k] for k in (*ARM, "fold", "seed")} | {
                 "dice": 0.9, "steps_scratch": 130, "steps": steps, "steps_saved": 130 - steps,
                 "seconds_scratch": 130.0, "seconds": 0.9 * steps, "seconds_saved": 130 - 0.9 * steps})  # fmt: skip

@@ -91,3 +91,8 @@ def test_a_control_is_of_the_same_source_or_the_mean_of_the_others():
     assert arms.find_control({}, "a") is None
     people = {"a": {"P": 0.2, "Q": 0.4}, "b": {"P": 0.4}}
     assert arms.find_control(people, "c") == {"P": pytest.approx(0.3)} and arms.find_control(people, "b") == {"P": 0.4}
+    kin = {"a": (2, "x"), "b": (2, "y"), "c": (3, "z"), "d": (2, "y"), "e": (2, "w")}
+    numbers = {"a": 1.0, "b": 3.0, "c": 9.0}
+    # of the same network; of the same dimensions; of none
+    assert arms.find_control(numbers, "d", kin) == 3 and arms.find_control(numbers, "e", kin) == 2
+    assert arms.find_control({"a": 1.0}, "c", kin) is None

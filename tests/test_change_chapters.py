@@ -38,7 +38,7 @@ def test_layers_are_shown_of_the_largest_size_of_each_task_controls_last():
     told = change_chapters.tell_layers(rows, [], PRIMARY)
     assert [(panel["task"], panel["title"], panel["n"]) for panel in told["panels"]] == [
         ("segmentation", "frozen from s", "8"), ("segmentation", "lp-ft from s", "8"),
-        ("classification", "lp-ft from s", "2"), ("segmentation", "scratch", "8"),
+        ("classification", "lp-ft from s", "2"), ("segmentation", "scratch (s)", "8"),
     ]  # fmt: skip
     assert told["more"] == []
 

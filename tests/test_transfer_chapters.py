@@ -52,6 +52,13 @@ def test_each_source_has_its_panel_with_both_controls():
         assert {"scratch", "frozen-random", "lp-ft", "2", "8"} <= set(texts(panel["svg"]))
 
 
+def test_a_control_of_other_dimensions_is_in_no_panel():
+    scores = curve("scratch", source="deep", value=0.9) + curve("lp-ft", source="flat")
+    assert "scratch" in texts(transfer_chapters.tell_curves(scores, {})["panels"][0]["svg"])
+    kin = {"deep": ("3", "x"), "flat": ("2", "y")}
+    assert "scratch" not in texts(transfer_chapters.tell_curves(scores, {}, kin)["panels"][0]["svg"])
+
+
 def test_many_strategies_are_spread_over_panels_of_a_few():
     names = ("frozen", "last-layers", "gradual", "fine-tune", "lp-ft", "lora")
     scores = curve("scratch", source="none") + [row for name in names for row in curve(name)]

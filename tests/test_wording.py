@@ -137,4 +137,5 @@ def test_differences_have_a_real_minus_and_gaps_are_dashes():
 def test_arms_that_saw_target_images_say_so():
     assert wording.arm({"strategy": "adabn", "source": "a"}) == "adabn from a (transductive)"
     assert wording.arm({"strategy": "lp-ft", "source": "a"}) == "lp-ft from a"
-    assert wording.arm({"strategy": "frozen-random", "source": "a"}) == "frozen-random"
+    assert wording.arm({"strategy": "frozen-random", "source": "a"}) == "frozen-random (a)"
+    assert wording.arm({"strategy": "scratch", "source": "none"}) == "scratch"

@@ -192,7 +192,7 @@ def _patients_chart(means, columns, task):
     share = columns[0][1] not in ("hd95", "volume-error")
     low = max(0.0, math.floor(10 * min(everything) - 0.3) / 10) if share else 0.0
     high = 1.0 if share else max(everything)
-    colours = {name: charts.GREY for name in CONTROLS}
+    colours = {wording.arm({"source": key[1], "strategy": key[2]}): charts.GREY for key in arms if key[2] in CONTROLS}
     title = (
         f"{name_measure(*columns[0])} of every patient, n = {next(k[3] for k in arms if summaries.size(k[3]) == most)}"
     )

@@ -60,7 +60,9 @@ def show_claims(rows, scores):
     source = sources.pop() if len(sources) == 1 else ""
 
     def split(words):
-        return words.replace(f" from {source}", "").split(";\n") if source else words.split(";\n")
+        for own in (f" from {source}", f" ({source})") if source else ():
+            words = words.replace(own, "")
+        return words.split(";\n")
 
     shown = [row | {"lines": split(row["figure"]), "verdicts": split(row["verdict"])} for row in rows]
     return {"rows": shown, "source": source}

@@ -191,12 +191,12 @@ def _index_context(run):
 
 def _transfer(run, pooled):
     """Fill the chapter on what transfer bought and changed."""
-    primary, everywhere = run["primary"], run["everywhere"]
+    primary, everywhere, kin = run["primary"], run["everywhere"], controls.find_kin(run["sources"])
     every = summaries.pool_patients(everywhere["scores"], run["splits"])
     return {
-        "curves": transfer.tell_curves(pooled, run["splits"]),
+        "curves": transfer.tell_curves(pooled, run["splits"], kin),
         "labels": transfer.tell_labels(run["labels_saved"], primary),
-        "overfitting": transfer.tell_overfitting(run["overfitting"], primary, controls.find_kin(run["sources"])),
+        "overfitting": transfer.tell_overfitting(run["overfitting"], primary, kin),
         "generalisation": transfer.tell_generalisation(run["generalisation"]),
         "elsewhere": transfer.tell_elsewhere(every, everywhere["comparison"], primary),
         "layers": change_chapters.tell_layers(run["layers"], run["features"], primary),

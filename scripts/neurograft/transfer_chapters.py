@@ -7,11 +7,12 @@ from markupsafe import Markup
 
 from neurograft import arms, charts, risks, summaries, transfer_charts, wording
 from neurograft.chapters import name_measure, short
+from neurograft.controls import control_sources
 from neurograft.settings import CONTROLS
 from neurograft.summaries import number, yes
 
 
-def tell_curves(scores, splits):
+def tell_curves(scores, splits, kin=None):
     """Draw the main measure over the training sizes: a panel a source, the controls in each.
 
     Parameters
@@ -19,6 +20,8 @@ def tell_curves(scores, splits):
     scores : list of dict
         Of the primary space and split, pooled by patient.
     splits : dict
+    kin : dict, optional
+        From `controls.find_kin`.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def tell_curves(scores, splits):
     names = [_name_size(n, measure[0], splits) for n in sizes]
     drawn = [
         {"title": f"{name_measure(*measure[1:])}, {title}", "svg": transfer_charts.draw_curves(part, names, low, high)}
-        for title, part in _share_panels(lines)
+        for title, part in _share_panels(lines, kin)
     ]
     return {"panels": drawn, "reason": ""}
 
@@ -59,22 +62,18 @@ def _curve(arm, found, sizes):
     return {"label": arm[2], "strategy": arm[2], "points": points}
 
 
-def _share_panels(lines):
-    """Put the lines of each source in panels of a few, with the controls of that source, or any, in each."""
+def _share_panels(lines, kin):
+    """Put the lines of each source in panels of a few, with the controls that it is held against in each."""
     panels = []
     for source in dict.fromkeys(source for source, strategy in lines if strategy not in CONTROLS):
         own = [line for (mine, strategy), line in lines.items() if mine == source and strategy not in CONTROLS]
-        base = [_control(lines, source, control) for control in CONTROLS]
+        base = []
+        for control in CONTROLS:
+            having = [mine for mine, strategy in lines if strategy == control]
+            base += [lines[name, control] for name in control_sources(source, having, kin)[:1]]
         for start in range(0, len(own), transfer_charts.MOST_LINES):
-            part = own[start : start + transfer_charts.MOST_LINES]
-            panels.append((source, [line for line in base if line] + part))
+            panels.append((source, base + own[start : start + transfer_charts.MOST_LINES]))
     return panels or [("controls", list(lines.values()))]
-
-
-def _control(lines, source, control):
-    """Give the control of the same source, or that of any."""
-    others = [line for (_, strategy), line in lines.items() if strategy == control]
-    return lines.get((source, control)) or (others[0] if others else None)
 
 
 def _name_size(n, task, splits):

@@ -38,7 +38,10 @@ def ends(row, low="low", high="high", digits=3):
 
 def arm(row):
     """Name a strategy and its source, and say of one that adapts to target images that it does."""
-    if row["strategy"] in CONTROLS or not row["source"]:
+    if row["strategy"] in CONTROLS:
+        # a control has the network of a source, and none of its weights
+        return row["strategy"] + f" ({row['source']})" * (str(row["source"]) not in ("", "none"))
+    if not row["source"]:
         return row["strategy"]
     return f"{row['strategy']} from {row['source']}" + " (transductive)" * (
         base_strategy(row["strategy"]) in TRANSDUCTIVE
