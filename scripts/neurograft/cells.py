@@ -112,7 +112,7 @@ def train_cell(
     return manifest
 
 
-def choose_options(backbone, steps, batch, threads, patches):
+def choose_options(backbone, steps, batch, threads, patches=OPTIONS["patches"]):
     """Give `steps`, `batch` and `threads` for a backbone: those of slices, or those of `patches` where it is 3-D."""
     chosen = {"steps": steps, "batch": batch} | (patches if backbone in networks3d.BACKBONES_3D else {})
     return chosen | {"threads": threads}

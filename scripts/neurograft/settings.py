@@ -170,14 +170,14 @@ def list_arms(wanted):
     list of dict
         `source`, `strategy`, `space` and `split` as the config names them, `n`, `seed`.
     """
-    spans = [[span[key] for key in SPANS.values()] for span in (wanted, *wanted["also"])]
+    spans = [[span[key] for key in SPANS.values()] for span in (wanted, *wanted.get("also", ()))]
     arms = dict.fromkeys(arm for span in spans for arm in itertools.product(*span))
     return [dict(zip(SPANS, arm, strict=True)) for arm in arms]
 
 
 def list_sources(wanted):
     """Name every source of a task's experiment once, those of its own spans first."""
-    return list(dict.fromkeys(source for span in (wanted, *wanted["also"]) for source in span["sources"]))
+    return list(dict.fromkeys(source for span in (wanted, *wanted.get("also", ())) for source in span["sources"]))
 
 
 def check_variants(variants):
