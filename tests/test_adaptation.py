@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from neurograft import adaptation, networks, strategies, training
+from neurograft import adaptation, computing, networks, strategies, training
 
 
 def samples(seed, spread=1.0, shift=0.0, count=400, channels=5):
@@ -83,7 +83,7 @@ def test_aligned_features_differ_less_between_scanners(strategy):
     cases, targets = [make_case(0), make_case(1)], [make_target(2), make_target(3)]
 
     def gap(weight):
-        with training.reproducible(0):
+        with computing.reproducible(0):
             network = networks.build_classifier("efficientnet-lite0", 3, 2)
             plan = strategies.plan("x", network, {"x": {"method": strategy, "weight": weight}})
             if plan.prepare:

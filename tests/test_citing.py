@@ -10,7 +10,7 @@ from fake_run import make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft import citing, intensity, registration, score_citations, strategies
+from neurograft import citing, intensity, making, registration, score_citations, sources, strategies
 from neurograft import settings as configuration
 
 SCHEMA = yaml.safe_load((Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml").read_text())
@@ -197,3 +197,23 @@ def test_scores_are_cited_where_segmentation_was_trained_and_not_believed():
     assert {"10.48550/arXiv.2102.11005", "10.48550/arXiv.2308.07444"} <= dois(*run)
     assert "No such score is known to be reliable on medical tasks" in told(*run)
     assert "10.48550/arXiv.2308.07444" not in dois(*configured(trained=["classification"]))
+
+
+def test_made_sources_are_told_where_their_weights_were_used():
+    table = sources.read_sources(Path(__file__).parents[1] / "config/sources.tsv")
+    named = ["self-simulated", "self-masked"]
+    rows = [table[name] for name in (*named, "efficientnet-lite0")]
+    spans = {task: {"sources": named, "strategies": ["scratch", "frozen-random"]} for task in TASKS}
+    run = configured(experiment=spans, pretrain={"steps": 123, "subjects": 45})
+    assert "made here" not in str(citing.write_methods(*run, sources=rows)[0])
+    run[0]["experiment"]["segmentation"]["strategies"].append("lp-ft")
+    paragraphs, references = citing.write_methods(*run, sources=rows)
+    simulated, masked = (each for part in paragraphs for each in part if "was made here" in each[0])
+    assert "45 simulated patients" in simulated[0] and "123 steps" in simulated[0]
+    texts = {row["number"]: row["text"] for row in references}
+    cited = " ".join(texts[number] for number in masked[1])
+    assert "from efficientnet-lite0" in masked[0] and "Pathak" in cited and "EfficientNet" in cited
+
+
+def test_every_way_of_making_a_source_has_its_words():
+    assert set(citing.PRETRAININGS) == set(making.MADE_FROM)

@@ -157,6 +157,16 @@ def test_the_first_step_of_lora_equals_the_source(deepbet):
         assert torch.equal(network(volume(2, (64, 64, 64))), wanted)
 
 
+@pytest.mark.parametrize("name", ["deepbet", "medicalnet-resnet10", "segresnet-brats"])
+def test_on_a_processor_volumes_are_computed_in_float32(name):
+    network = networks.build_segmenter(name, 1, 1).eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.zeros(1, 1).mm(torch.zeros(1, 1)).dtype == torch.bfloat16
+        x = volume(1, (64, 32, 32) if name == "segresnet-brats" else (64, 64, 64))
+        assert {features.dtype for features in network.encoder(x)} == {torch.float32}
+        assert network(x).dtype == torch.float32
+
+
 def test_names_of_a_slice_networks_checkpoint_are_left_alone():
     state = {"_conv_stem.weight": torch.ones(1), "down0.block1.double_conv.0.weight": torch.ones(1)}
     assert networks3d.rename_weights("efficientnet-lite0", state) == state

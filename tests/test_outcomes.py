@@ -80,6 +80,24 @@ def test_without_a_prediction_nothing_is_delivered_and_the_reason_is_said(case, 
     assert not list((tmp_path / "derivatives").iterdir())
 
 
+def test_a_subject_of_the_pretraining_is_marked(case, tmp_path):
+    folder, split, status, _ = case
+    stem, manifest = str(tmp_path / "derivatives" / "sub-X"), images.read_json(folder / "manifest.json")
+    for seen in ([], ["Y"], ["Y", "X"]):
+        images.write_json(folder / "manifest.json", manifest | {"pretrained_on": seen})
+        record = outcomes.deliver_subject(stem, "X", [folder], split, status, RECORD)
+        assert record["delivered"] and record["seen_in_pretraining"] == ("X" in seen)
+
+
+def test_a_source_that_could_not_be_made_is_the_reason(case, tmp_path):
+    folder, split, status, _ = case
+    (folder / "sub-X.npz").unlink()
+    images.write_json(folder / "manifest.json", {"trained": False, "reason": "nobody to learn from"})
+    split["tasks"]["segmentation"]["reason"] = ""
+    record = outcomes.deliver_subject(str(tmp_path / "sub-X"), "X", [folder, folder], split, status, RECORD)
+    assert not record["delivered"] and record["reason"] == "nobody to learn from"
+
+
 def test_comparison_tables_of_one_cell(case):
     folder, split, status, _ = case
     scores = outcomes.score_cell(folder, split, {"X": status}, {"X": RECORD})

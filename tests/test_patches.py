@@ -119,5 +119,7 @@ def test_fixed_patches_of_a_patient_without_tumour():
     case = CASES[0] | {"strata": {"tumour": np.array([], int), "rest": np.arange(30, 40)}}
     images, masks = patches.draw_fixed(case, 3, SMALL)
     assert images.shape == (3, 3, *SMALL) and masks.shape == (3, 3, *SMALL)
+    with pytest.raises(ValueError, match="no slice to draw"):
+        patches.draw_fixed(case | {"strata": {"tumour": np.array([], int)}}, 3, SMALL)
     images, masks = patches.draw_fixed({k: v for k, v in case.items() if k != "labels"}, 1, SMALL)
     assert images.shape == (1, 3, *SMALL) and masks is None

@@ -8,7 +8,7 @@ import torch
 from fake_cases import CASES, SHARES
 from torch import nn
 
-from neurograft import networks, networks3d, records, strategies, tables, training
+from neurograft import computing, networks, networks3d, records, strategies, tables, training
 
 NAMES = ("p0", "p1", "p2")
 READ = dict(zip(NAMES, [*CASES, CASES[0]])).get
@@ -87,7 +87,7 @@ def test_fit_is_of_the_network_that_predicts_and_by_the_loss_that_trained(tuned,
     assert [(row["subject"], row["role"]) for row in fit] == [("p0", "train"), ("p1", "test"), ("p2", "test")]
     for row, network in zip(fit, [rounds[0]["network"], rounds[0]["network"], rounds[1]["network"]]):
         images, masks = records.draw_fixed(READ(row["subject"]), 6)
-        with torch.no_grad(), training.lower_precision():
+        with torch.no_grad(), computing.lower_precision():
             logits = network.eval()(images).float()
         assert float(row["loss"]) == pytest.approx(float(training.dice_and_cross_entropy(logits, masks)))
         assert float(row["dice"]) == pytest.approx(float(training.batch_dice(logits, masks)))

@@ -105,6 +105,15 @@ def test_a_subject_page_says_what_is_known(tmp_path):
     assert run["cohort"][-1]["reason"] in Page(tmp_path / "report" / "sub-BAD1.html").plain()
 
 
+def test_a_page_says_that_its_patient_was_in_the_pretraining_of_the_delivered_networks(tmp_path):
+    run = make_run(unlabelled=2)
+    for cell in run["cells"]:
+        cell["pretrained_on"] = {"lp-ft": ["UNL000"], "frozen": ["UNL001"]}.get(cell["strategy"], [])
+    report.write_report(tmp_path / "report", **run)
+    for name, seen in (("UNL000", True), ("UNL001", False)):
+        assert ("seen in pretraining" in Page(tmp_path / f"report/sub-{name}.html").plain()) == seen
+
+
 def test_data_never_become_markup(tmp_path):
     run = make_run()
     for row in run["cohort"]:

@@ -66,6 +66,7 @@ def test_pictures_are_classified_by_folder_and_nothing_else():
     assert config["experiment"]["segmentation"]["strategies"] == []
     assert config["experiment"]["classification"]["target"] == "class"
     assert config["register_scans"]["template"] == "none"
+    assert "patients" not in config["report"]["title"] and fit(report={"title": "Mine"})["report"]["title"] == "Mine"
     settings.check_experiment(config["experiment"], config["deliver"]["strategy"], {"efficientnet-lite0": {}})
     assert fit(experiment={"classification": {"target": "grade"}})["experiment"]["classification"]["target"] == "grade"
     scans = settings.resolve_config({"dataset": {"layout": "bids"}}, SCHEMA)
@@ -121,6 +122,14 @@ def test_a_licence_that_forbids_sharing_bars_publishing_only(licence, says):
     with pytest.raises(settings.SettingsError, match=says) as caught:
         settings.check_sources(experiment, table(licence=licence), publish=True)
     assert f"'mine', whose licence {licence}" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_source_made_from_another_inherits_what_its_licence_forbids():
+    made = {"dimensions": "2", "licence": "mine", "location": "rule:masked/mine", "sha256": "made-here"}
+    rows = table(name="mine", licence="CC-BY-NC-4.0") | {"made": made}
+    settings.check_sources({"segmentation": {"sources": ["made"]}}, rows, publish=False)
+    with pytest.raises(settings.SettingsError, match="names 'made', made from mine, whose licence CC-BY-NC-4.0"):
+        settings.check_sources({"segmentation": {"sources": ["made"]}}, rows, publish=True)
 
 
 @pytest.mark.parametrize("licence", ["Apache-2.0", "MIT", "BSD-3-Clause", "CC-BY-4.0", "CC0-1.0", "NCSA", "Android"])

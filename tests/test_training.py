@@ -5,12 +5,12 @@ import pytest
 import torch
 from fake_cases import CASES, SHARES, make_case
 
-from neurograft import inference, networks, strategies, training
+from neurograft import computing, inference, networks, strategies, training
 
 
 def trained(strategy="scratch", seed=0, steps=6, threads=1):
     """A network trained on the two cases."""
-    with training.reproducible(seed):
+    with computing.reproducible(seed):
         network = networks.build_segmenter("efficientnet-lite0", 2, 1)
     phases = strategies.plan(strategy, network).phases
     history, seconds = training.train(
@@ -45,7 +45,7 @@ def test_same_seed_same_weights_whatever_the_process_did_before():
 
 def test_thread_count_and_flags_are_restored():
     before = torch.get_num_threads()
-    with training.reproducible(0, threads=before + 1):
+    with computing.reproducible(0, threads=before + 1):
         assert torch.get_num_threads() == before + 1 and torch.are_deterministic_algorithms_enabled()
     assert torch.get_num_threads() == before and not torch.are_deterministic_algorithms_enabled()
 
@@ -85,7 +85,7 @@ def test_what_is_added_to_the_loss_sees_training_and_target_features_apart():
         calls.append((tuple(source.shape), tuple(target.shape), progress))
         return 0 * (source.sum() + target.sum()) + 5
 
-    with training.reproducible(0):
+    with computing.reproducible(0):
         network = networks.build_segmenter("efficientnet-lite0", 2, 1)
     phases = strategies.plan("fine-tune", network).phases
     history, _ = training.train(
@@ -99,7 +99,7 @@ def test_what_is_added_to_the_loss_sees_training_and_target_features_apart():
 
 
 def test_a_batch_norm_follows_its_own_weight():
-    with training.reproducible(0):
+    with computing.reproducible(0):
         network = networks.build_segmenter("efficientnet-lite0", 2, 1)
     trained = "encoder._bn0.weight"
     before = {name: value.clone() for name, value in network.state_dict().items()}

@@ -14,6 +14,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from browser import CHROMIUM, dump
+from fake_images import make_head, save
 from test_downloads import serve
 from test_report import CHAPTERS
 
@@ -318,6 +319,45 @@ def test_without_labels_there_is_still_a_report_that_says_why(scanned, tmp_path)
     assert not (tmp_path / "results/predictions").exists()
     assert len(list(tmp_path.glob("results/derivatives/*/anat/*desc-candidates_dseg.nii.gz"))) == 3
     assert not list(tmp_path.glob("results/derivatives/*/anat/sub-*[0-9]_dseg.nii.gz"))
+
+
+def test_pictures_in_folders_of_classes_run_from_files_to_report(tmp_path):
+    """Twenty-four pictures of two classes, a copy across the set's own parts, one file that is none."""
+    root = tmp_path / "données d'images"
+    for number in range(24):
+        name, part = ("glioma", "no tumour")[number % 2], ("Training", "Testing")[number > 15]
+        save(root / part / name / f"p {number}.jpg", make_head(number, tone=1 + number % 2))
+    save(root / "Testing/glioma/again.png", make_head(0)[:, ::-1])
+    (root / "Training/glioma/notes.txt").write_text("see appendix")
+    classified = {"strategies": ["scratch", "frozen"]}
+    settings = {"dataset": {"layout": "images", "root": str(root)}, "import_images": {"size": 32}}
+    settings |= {"split_cohort": {"folds": 2}, "train_network": {"steps": 2, "batch": 4}}
+    settings |= {"experiment": {"classification": classified}}
+    (tmp_path / "my.yaml").write_text(json.dumps(settings))
+    before = fingerprints(root)
+    arguments = ("--cores", 2, "--configfile", tmp_path / "my.yaml")
+    snakemake(tmp_path, *arguments)
+    cohort = {row["file"]: row for row in rows(tmp_path / "results/cohort.tsv")}
+    assert {name for name, row in cohort.items() if row["included"] == "false"} == {"Training/glioma/notes.txt"}
+    assert cohort["Testing/glioma/again.png"]["patient"] == cohort["Training/glioma/p 0.jpg"]["patient"]
+    task = images.read_json(tmp_path / "results/splits.json")["tasks"]["classification"]
+    assert task["classes"] == ["glioma", "no tumour"] and len(task["subjects"]) == 25
+    scores = rows(tmp_path / "results/evaluation/scores.tsv")
+    assert {row["strategy"] for row in scores} == set(classified["strategies"])
+    tested = [row["subject"] for row in scores if (row["strategy"], row["metric"]) == ("frozen", "accuracy")]
+    assert sorted(filter(None, tested)) == sorted(task["subjects"])
+    contrast = rows(tmp_path / "results/evaluation/contrast.tsv")
+    assert {row["strategy"] for row in contrast if not row["subject"]} == {
+        "histogram of the picture",
+        "histogram of the input",
+    }
+    report = (tmp_path / "results/report/index.html").read_text()
+    assert "1 of its 9 test pictures have a copy in its training part" in report and "29 to 55 points" in report
+    assert fingerprints(root) == before
+    assert "Nothing to be done" in snakemake(tmp_path, *arguments)
+    asked = {"experiment": {"segmentation": {"strategies": ["scratch"]}, "classification": classified}}
+    (tmp_path / "my.yaml").write_text(json.dumps(settings | asked))
+    assert "no outlines of tumours" in snakemake(tmp_path, "-n", *arguments, check=False)
 
 
 def test_weights_with_a_wrong_hash_stop_the_run_before_any_job(telling, tmp_path):

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from . import (
+    computing,
     images,
     making,
     memory,
@@ -101,7 +102,8 @@ def train_cell(
             predictions.write_predictions(part, cell["task"], task, predicting, roles, options["threads"])
             _write_training(part, made, keep_weights)
             subjects = split["tasks"][cell["task"]]["subjects"]
-            records.write_records(part, cell["task"], task.read, made, roles, subjects, options)
+            draw = training.inputs(made[0]["network"]).draw_fixed
+            records.write_records(part, cell["task"], task.read, made, roles, subjects, options, draw)
             manifest |= _describe(made, roles) | {"outputs": task.outputs, **options}
             manifest["pretrained_on"] = pretraining.get("subjects", []) if made[0]["plan"].loads else []
         except Untrainable as reason:
@@ -110,7 +112,7 @@ def train_cell(
     return manifest
 
 
-def choose_options(backbone, steps, batch, threads, patches):
+def choose_options(backbone, steps, batch, threads, patches=OPTIONS["patches"]):
     """Give `steps`, `batch` and `threads` for a backbone: those of slices, or those of `patches` where it is 3-D."""
     chosen = {"steps": steps, "batch": batch} | (patches if backbone in networks3d.BACKBONES_3D else {})
     return chosen | {"threads": threads}
@@ -159,7 +161,7 @@ def _train(cell, task, cases, targets, source, options, variants):
     """Build, load and train one network by its plan; give it with the facts that a manifest needs."""
     stream = int(np.random.SeedSequence([cell["seed"], cell["fold"]]).generate_state(1)[0])
     drawing = {"batch": options["batch"], "seed": stream, "threads": options["threads"]}
-    with training.reproducible(stream, options["threads"]):
+    with computing.reproducible(stream, options["threads"]):
         network = BUILDERS[cell["task"]](cell["backbone"], len(cases[0]["channels"]), len(task.outputs))
         plan = strategies.plan(cell["strategy"], network, variants)
         loaded, inherited = {"loaded_share": None, "why": {}}, set()
@@ -173,7 +175,7 @@ def _train(cell, task, cases, targets, source, options, variants):
         before = copy.deepcopy(network)
         if plan.prepare:
             plan.prepare(network)
-        network.to(training.device())
+        network.to(computing.device())
         extra = plan.extra(network, inherited) if plan.extra else None
         history, seconds = training.train(
             network,
@@ -229,6 +231,6 @@ def _describe(made, roles):
         "parameters_trained": sum(size for name, size in sizes.items() if name in trained),
         "parameters_frozen": sum(size for name, size in sizes.items() if name not in trained),
         "phases": [{"share": p.share, "rates": sorted(set(p.rates.values()))} for p in plan.phases],
-        "device": training.device().type,
+        "device": computing.device().type,
         "versions": {name: version(name) for name in LIBRARIES},
     }

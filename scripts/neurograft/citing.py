@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from neurograft import cautions
+from neurograft.making import base_of, kind_of
 from neurograft.score_citations import SCORE_CITATIONS, UNRELIABLE
 from neurograft.settings import CONTROLS
 
@@ -141,6 +142,14 @@ STRATEGIES = {
     "dann": ("with all weights fine-tuned and features that a domain classifier cannot tell from those of unlabelled "
              "images of other test patients (transductive)", ("dann",)),
 }  # fmt: skip
+# kind of a source that the workflow makes (`making.MADE_FROM`): how it is made
+PRETRAININGS = {
+    "simulated": "The source {name} was made here: a segmenter was trained from random weights for {steps} steps on "
+                 "{subjects} simulated patients, none of them of this cohort, and its encoder was kept.",
+    "masked": "The source {name} was made here from {base}, without labels: squares of the slices of those of this "
+              "cohort's patients who had no labelled scan were hidden, and its encoder was trained for {steps} steps "
+              "to reconstruct them; no scan of these patients was scored.",
+}  # fmt: skip
 NETWORKS = {
     "segmentation": ("MONAI FlexibleUNet", ("monai", "torch")),
     "patches": ("A 3-D network with a decoder of MONAI's U-Net blocks", ("monai", "torch")),
@@ -189,7 +198,8 @@ def write_methods(config, splits, version="", sources=()):
                if known.get("trainable") and experiment.get(task, {}).get("strategies")}  # fmt: skip
     if trained:
         volumes = {row["name"] for row in sources if row.get("dimensions") == "3"}
-        paragraphs += [_training(cite, config, trained, volumes)]
+        made = _pretraining(cite, config, trained, {row["name"]: row for row in sources})
+        paragraphs += [made + _training(cite, config, trained, volumes)]
         told = cautions.describe_evaluation(cite, trained) if pictures else []
         paragraphs += [told or _evaluation(cite, splits.get("scheme"), trained)]
     if "segmentation" in trained:
@@ -243,6 +253,19 @@ def _candidates(cite, config):
         cite(f"Tumour candidates were connected regions of SLIC supervoxels{count} of the stripped sequences, ranked "
              "without training by intensity and left-right asymmetry.", "slic"),
     ]  # fmt: skip
+
+
+def _pretraining(cite, config, trained, rows):
+    """Tell of the sources that the workflow made itself, where a strategy used their weights."""
+    spans = [config["experiment"][task] for task in trained]
+    using = [span for span in spans if set(_every(span, "strategies")) - set(CONTROLS)]
+    used = dict.fromkeys(name for span in using for name in _every(span, "sources"))
+    block, sentences = config.get("pretrain", {}), []
+    for row in (rows[name] for name in used if name in rows and kind_of(rows[name])):
+        facts = {"name": row["name"], "base": base_of(row), "steps": block.get("steps", "some")}
+        words = PRETRAININGS[kind_of(row)].format(**facts, subjects=block.get("subjects", "some"))
+        sentences.append(cite(words, row["name"], *filter(None, [base_of(row)])))
+    return sentences
 
 
 def _training(cite, config, trained, volumes):

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from . import images, networks, predictions, sources, training
+from . import computing, images, networks, predictions, sources
 from .batches import case_canvas, fit
 
 SLICES = 12  # with tumour, and as many without
@@ -42,13 +42,13 @@ def extract_features(out_folder, source, weights, split, slices, seed=0, threads
     """
     task = predictions.open_task(split, {"task": "segmentation"}, slices, None)
     known = split["tasks"]["segmentation"]
-    with images.whole(out_folder) as part, training.reproducible(seed, threads):
+    with images.whole(out_folder) as part, computing.reproducible(seed, threads):
         part.mkdir()
         network = networks.build_segmenter(source["backbone"], len(known["sequences"]) or 1, 1)
         state, reason = _load(weights, source["sha256"])
         if state:
             networks.load_source(network, state)
-            network.to(training.device(), memory_format=torch.channels_last).eval()
+            network.to(computing.device(), memory_format=torch.channels_last).eval()
             for subject in known["subjects"]:
                 generator = np.random.default_rng([seed, zlib.crc32(subject.encode())])
                 usable = task.read_target(subject)["strata"]["any"]
@@ -87,7 +87,7 @@ def sample_features(encoder, case, usable, generator, state=None):
     (place, x, y), labels = draw_pixels(tumour, opened.any(1), generator)
     found = {"labels": labels, "slice_labels": slice_labels}
     with torch.inference_mode():
-        given = torch.from_numpy(opened).float().to(training.device(), memory_format=torch.channels_last)
+        given = torch.from_numpy(opened).float().to(computing.device(), memory_format=torch.channels_last)
         maps = encoder(given)
         for feature in maps:
             if feature.shape[1]:  # AlexNet has none at half the size

@@ -6,8 +6,8 @@ from monai.inferers import sliding_window_inference
 
 from . import patches
 from .batches import MULTIPLE, fit
+from .computing import device, lower_precision, place_images, place_network, reproducible
 from .stages import spatial_axes
-from .training import device, lower_precision, place_images, place_network, reproducible
 
 OVERLAP = 0.5
 WINDOWS = 2  # windows that go through a 3-D network together
@@ -93,7 +93,7 @@ def _predict_windows(network, images, flip, threads):
     def chances(windows):
         return network(place_images(windows)).float().sigmoid()
 
-    with reproducible(0, threads), torch.inference_mode(), lower_precision(3):
+    with reproducible(0, threads), torch.inference_mode(), lower_precision():
         place_network(network).eval()
         volume = torch.from_numpy(np.ascontiguousarray(np.asarray(images).transpose(1, 2, 3, 0)))[None].float()
         slide = {"roi_size": patches.SIZE, "sw_batch_size": WINDOWS, "overlap": OVERLAP, "mode": "gaussian"}

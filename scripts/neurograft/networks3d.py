@@ -2,15 +2,20 @@
 
 Volumes are (batch, channel, X, Y, Z). An encoder gives its feature maps, finest first, and has a
 `stem`, as the 2-D ones have, so that `networks.load_source` and the strategies serve both.
+
+All of them compute in float32 on a processor: oneDNN's bfloat16 gradients of 3-D kernels were now
+and then not numbers on maps of 2 to 4 voxels (torch 2.13.0, docs/decisions.md).
 """
 
 import numpy as np
+import torch
 from monai.networks.nets import ResNet, SegResNet
 from monai.networks.nets.basic_unet import UpCat
 from monai.networks.nets.resnet import ResNetBlock, ResNetFeatures
 from torch import nn
 
 DECODER_CHANNELS = (64, 32, 16, 16, 8)
+in_float32 = torch.autocast("cpu", enabled=False)
 
 
 class DeepbetEncoder(ResNet):
@@ -26,7 +31,7 @@ class DeepbetEncoder(ResNet):
 
     stem = "conv1.weight"
     # five maps, at 1/2 to 1/32 of the size
-    forward = ResNetFeatures.forward
+    forward = in_float32(ResNetFeatures.forward)
 
     def __init__(self, in_channels=1):
         super().__init__(
@@ -62,6 +67,8 @@ class MedicalNetEncoder(ResNetFeatures):
     def __init__(self, in_channels=1, depth=10):
         super().__init__(f"resnet{depth}", pretrained=False, spatial_dims=3, in_channels=in_channels)
 
+    forward = in_float32(ResNetFeatures.forward)
+
 
 class BratsEncoder(SegResNet):
     """The encoder of the SegResNet of MONAI's bundle `brats_mri_segmentation` (Myronenko 2018).
@@ -81,6 +88,7 @@ class BratsEncoder(SegResNet):
         super().__init__(spatial_dims=3, init_filters=16, in_channels=in_channels, blocks_down=(1, 2, 2, 4))
         del self.up_layers, self.up_samples, self.conv_final
 
+    @in_float32
     def forward(self, volumes):
         """Give the features at 1, 1/2, 1/4 and 1/8 of the size, finest first."""
         return self.encode(volumes)[1]
@@ -126,6 +134,7 @@ class PatchSegmenter(nn.Module):
             width = out
         self.decoder, self.head = nn.ModuleList(blocks), nn.Conv3d(width, regions, 3, padding=1)
 
+    @in_float32
     def forward(self, volumes):
         """Give region logits, shape (batch, regions, X, Y, Z)."""
         features = self.encoder(volumes)

@@ -68,9 +68,16 @@ def draw_fixed(case, count, size=None):
     -------
     images, targets
         As `draw_batches` yields them, not augmented.
+
+    Raises
+    ------
+    ValueError
+        If no stratum has a slice.
     """
     size = np.array(size or SIZE)
     strata = [np.asarray(slices) for slices in case["strata"].values() if len(slices)]
+    if not strata:
+        raise ValueError("this patient has no slice to draw")
     middles = []
     for number, slices in enumerate(strata):
         own = count // len(strata) + (number < count % len(strata))

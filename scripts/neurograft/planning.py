@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from . import error_rates, inference, memory, predictions, stages, statistics, training
+from . import computing, error_rates, inference, memory, predictions, stages, statistics, training
 from .cells import BUILDERS, choose_options
 from .strategies import Phase
 
@@ -72,7 +72,7 @@ def probe_cell(task, split, slices, backbone, truths, steps, batch, threads):
     opened = predictions.open_task(split, {"task": task}, slices, truths)
     fold = known["folds"][0]
     cases = [opened.read(subject) for subject in fold["train"]]
-    with training.reproducible(0, threads):
+    with computing.reproducible(0, threads):
         network = BUILDERS[task](backbone, len(cases[0]["channels"]), len(opened.outputs))
         rates = {name: 1e-3 for name, _ in network.named_parameters()}
         common = {"batch": batch, "threads": threads, "steps": PROBED_STEPS}

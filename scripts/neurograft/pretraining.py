@@ -14,6 +14,7 @@ import torch
 
 from . import (
     cases,
+    computing,
     heads,
     images,
     intensity,
@@ -88,7 +89,7 @@ def pretrain_simulated(
             simulate_slices(Path(place) / name, index, seed + OTHERS, template, spacing, method, atlas)
             predictions.log_line(f"simulated {index + 1} of {subjects}")
         read = [cases.segmentation_case(Path(place) / name, sequences, SCHEME) for name in names]
-        with training.reproducible(stream, threads):
+        with computing.reproducible(stream, threads):
             outputs = len(region_values(SCHEME))
             network = networks.build_segmenter(source["backbone"], len(sequences), outputs)
         history = _train(network, read, "scratch", "segmentation", steps, batch, stream, threads)
@@ -130,7 +131,7 @@ def pretrain_masked(folder, source, base, weights, split, slices, seed=0, steps=
         return _write_source(folder, source, None, [], facts | {"reason": reason})
     read = [cases.target_case(slices[subject], channels) for subject in chosen]
     stream = _stream(seed)
-    with training.reproducible(stream, threads):
+    with computing.reproducible(stream, threads):
         network = networks.build_segmenter(source["backbone"], len(channels), len(channels))
         networks.load_source(network, sources.load_weights(weights, base["sha256"]))
     draw = masking.mask_batches(read, batch, stream)
@@ -222,6 +223,9 @@ def _write_source(folder, source, network, history, facts):
     manifest["sha256"] = hashlib.sha256((folder / "weights").read_bytes()).hexdigest()
     if history:
         manifest["converged"] = training.is_converged([row["loss"] for row in history])
-        manifest |= {"device": training.device().type, "versions": {name: version(name) for name in ("torch", "monai")}}
+        manifest |= {
+            "device": computing.device().type,
+            "versions": {name: version(name) for name in ("torch", "monai")},
+        }
     images.write_json(folder / making.MANIFEST, manifest)
     return manifest

@@ -15,12 +15,13 @@ import torch
 
 from . import similarity, tables
 from .batches import draw_fixed
+from .computing import device, lower_precision, reproducible
 from .stages import PREFIX, split_stages
-from .training import TASKS, device, lower_precision, reproducible
+from .training import TASKS
 
 MOST_INPUTS, FEWEST_INPUTS = 16, 4
 MOST_SUBJECTS = 300
-CHUNK = 16
+CHUNKS = {4: 16, 5: 2}  # slices or patches at once, by the axes of a batch
 
 
 def write_records(part, task, read, made, roles, subjects, options, draw=draw_fixed):
@@ -144,7 +145,7 @@ def pool_features(encoder, images):
     encoder.to(device()).eval()
     found = []
     with lower_precision():
-        for part in images.split(CHUNK):
+        for part in images.split(CHUNKS[images.ndim]):
             maps = [features for features in encoder(part.to(device())) if features.shape[1]]
             found.append([features.float().flatten(2).mean(2).cpu() for features in maps])
     return [torch.cat(stage).numpy() for stage in zip(*found, strict=True)]
@@ -183,7 +184,7 @@ def measure_fit(network, task, images, targets):
     """
     network.to(device()).eval()
     with lower_precision():
-        logits = torch.cat([network(part.to(device())).float().cpu() for part in images.split(CHUNK)])
+        logits = torch.cat([network(part.to(device())).float().cpu() for part in images.split(CHUNKS[images.ndim])])
     row = TASKS[task]
     return {"loss": float(row["loss"](logits, targets)), _measure(task): float(row["fit"](logits, targets))}
 

@@ -23,6 +23,7 @@ from neurograft import transfer_chapters as transfer
 from neurograft.summaries import number, yes
 
 TITLE = "Does transfer learning help these patients?"
+MOST_POINTS = 2000
 TEMPLATES = Path(__file__).resolve().parents[2] / "workflow" / "report"
 FIXED = ("participant_id", "included", "reason", "sequences", "labels", "site", "scheme")
 
@@ -65,12 +66,17 @@ def write_report(folder, cohort, config=None, simulated=False, title=TITLE, temp
     run |= {"pages": _name_pages(paged), "sources": list(run["sources"])}
     run |= {"version": run["versions"].get("neurograft", ""), "claims": claims.list_claims(run)}
     run |= {"everywhere": {name: run[name] for name in ("scores", "comparison")}}
+    if run["imported"]:  # a chart shows no more than so many points
+        run["quality"] = list(run["quality"])[:: 1 + len(run["quality"]) // MOST_POINTS]
     for name in ("scores", "comparison", "times", "cells"):
         # other spaces and splits answer other questions: their rows must not mix with these
         run[name] = [row for row in run[name] if all(row[key] == value for key, value in run["primary"].items())]
     run |= {"strategy": run["config"].get("deliver", {}).get("strategy", "")}
     # the first source is the delivered one
     run |= {"source": next(iter(run["config"].get("experiment", {}).get("segmentation", {}).get("sources", [])), "")}
+    delivered = (run["source"], run["strategy"])
+    own = [cell for cell in results.get("cells", ()) if (cell["source"], cell["strategy"]) == delivered]
+    run |= {"seen": {subject for cell in own for subject in cell.get("pretrained_on", ())}}
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -269,10 +275,6 @@ def _subject_contexts(run):
     scores, pages, pictures, tasks = run["scores"], run["pages"], run["pictures"], run["splits"].get("tasks", {})
     common = {name: run[name] for name in ("title", "simulated", "version")}
     own_quality = {str(row["subject"]): row for row in run["quality"]}
-    seen = {
-        subject for cell in run["cells"] if (cell["source"], cell["strategy"]) == (run["source"], run["strategy"])
-        for subject in cell.get("pretrained_on", ())
-    }  # fmt: skip
     own_scores = {}
     for task, region, metric in summaries.measures(scores):
         for key, found in summaries.patient_means(scores, task, region, metric).items():
@@ -296,7 +298,7 @@ def _subject_contexts(run):
                  summaries.is_outlier(measured, key))
                 for key in summaries.quality_measures([measured])
             ],
-            "flags": str(measured.get("flags") or ""), "seen": subject in seen,
+            "flags": str(measured.get("flags") or ""), "seen": subject in run["seen"],
             "left_out": [(task, known["left_out"][subject]) for task, known in tasks.items()
                          if subject in known.get("left_out", {})],
             "heads": [(head, "number") for head in heads],

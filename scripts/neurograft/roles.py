@@ -107,6 +107,4 @@ def check_pretraining(split, roles, pretraining):
     seen = {owner.get(subject, subject) for subject in pretraining.get("subjects", ())}
     both = sorted(subject for subject in roles["test"] if owner[subject] in seen)
     if both:
-        raise ValueError(
-            f"{pretraining['source']} was trained on scans of the patients of {both}, whom this cell tests"
-        )
+        raise ValueError(f"{pretraining['source']} was trained on scans of the patients of {both}, whom it would test")

@@ -4,6 +4,7 @@ import copy
 import difflib
 import itertools
 
+from .making import with_bases
 from .sources import forbids_sharing
 
 # the arms that every other one is held against
@@ -101,6 +102,7 @@ def fit_layout(config, given):
         raise SettingsError("config: experiment.classification.splits: layout images has folds only")
     config["experiment"]["segmentation"]["strategies"] = []
     config["register_scans"]["template"] = "none"
+    config["report"]["title"] = given.get("report", {}).get("title", "Does transfer learning help on these pictures?")
     if wanted["target"] == "tumour-slice":
         wanted["target"] = "class"
     return config
@@ -168,14 +170,14 @@ def list_arms(wanted):
     list of dict
         `source`, `strategy`, `space` and `split` as the config names them, `n`, `seed`.
     """
-    spans = [[span[key] for key in SPANS.values()] for span in (wanted, *wanted["also"])]
+    spans = [[span[key] for key in SPANS.values()] for span in (wanted, *wanted.get("also", ()))]
     arms = dict.fromkeys(arm for span in spans for arm in itertools.product(*span))
     return [dict(zip(SPANS, arm, strict=True)) for arm in arms]
 
 
 def list_sources(wanted):
     """Name every source of a task's experiment once, those of its own spans first."""
-    return list(dict.fromkeys(source for span in (wanted, *wanted["also"]) for source in span["sources"]))
+    return list(dict.fromkeys(source for span in (wanted, *wanted.get("also", ())) for source in span["sources"]))
 
 
 def check_variants(variants):
@@ -235,11 +237,12 @@ def check_sources(experiment, sources, publish):
                 raise SettingsError(
                     f"{place}, which is a {row['dimensions']}-D source; classification is of slices: choose from {flat}"
                 )
-            reason = forbids_sharing(row["licence"])
-            if publish and reason:
-                raise SettingsError(
-                    f"{place}, whose licence {row['licence']} {reason}: set publish to false, or take another source"
-                )
+            for of in with_bases({name: row}, sources).values():
+                reason = forbids_sharing(of["licence"])
+                if publish and reason:
+                    whose = "whose" if of is row else f"made from {of['name']}, whose"
+                    said = f"{place}, {whose} licence {of['licence']} {reason}"
+                    raise SettingsError(f"{said}: set publish to false, or take another source")
 
 
 def check_recommended(wanted, sources):

@@ -8,70 +8,15 @@ import torch
 from torch.nn import functional
 
 from . import batches, masking, patches
+from .computing import device, lower_precision, place_images, place_network, reproducible
 from .stages import spatial_axes
 
 BatchNorm = torch.nn.modules.batchnorm._BatchNorm
 
 
-@contextmanager
-def reproducible(seed, threads=1):
-    """Fix torch's random numbers, thread count and choice of algorithms; restore the latter two.
-
-    The thread count is part of the result, since sums are split by it: it never follows the
-    number of cores that a run was given.
-    """
-    filling = torch.utils.deterministic.fill_uninitialized_memory
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    torch.manual_seed(seed)
-    torch.set_num_threads(threads)
-    # CUDA lacks a deterministic form of some operations: there it warns instead of failing
-    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
-    # or every new tensor is first filled with NaN; no operation here reads before it writes
-    torch.utils.deterministic.fill_uninitialized_memory = False
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1])
-        torch.utils.deterministic.fill_uninitialized_memory = filling
-
-
-def device():
-    """Give the GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def lower_precision(axes=2):
-    """Give the context in which a network runs: bfloat16 where the processor, or the GPU, computes in it.
-
-    2-D encoders stay out of it by themselves; that is a fifth faster than without on an EPYC with
-    avx512_bf16. A 3-D network would be nearly twice as fast there, but oneDNN's bfloat16 gradients
-    of 3-D kernels are not numbers now and then on maps of 2 to 4 voxels (torch 2.13.0), so that on
-    a processor it stays in float32.
-
-    Parameters
-    ----------
-    axes : int
-        Of the images, 2 or 3.
-    """
-    if torch.cuda.is_available():
-        return torch.autocast("cuda", torch.bfloat16, enabled=torch.cuda.is_bf16_supported(including_emulation=False))
-    return torch.autocast("cpu", torch.bfloat16, enabled=axes == 2 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
 def inputs(network):
     """Give the module that draws what a network takes: `batches` (slices) or `patches`."""
     return INPUTS[spatial_axes(network)]
-
-
-def place_network(network):
-    """Move a network to the GPU where there is one, its kernels in the layout that convolutions like."""
-    return network.to(device(), memory_format=LAYOUTS[spatial_axes(network)])
-
-
-def place_images(images):
-    """Move a batch of slices or patches to where the network is, in the same layout."""
-    return images.to(device(), memory_format=LAYOUTS[images.ndim - 2])
 
 
 def train(
@@ -216,7 +161,7 @@ def average_norms(network, cases, count=12, batch=16, seed=0, threads=1, augment
         draw = inputs(network).draw_batches(cases, {"any": 1.0}, batch, seed, augmented=augmented)
         for _ in range(count):
             images = place_images(next(draw)[0])
-            with lower_precision(images.ndim - 2):  # not around the drawing, whose augmentation would follow it
+            with lower_precision():  # not around the drawing, whose augmentation would follow it
                 network(images)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
@@ -302,7 +247,7 @@ def _step(network, drawn, task, optimizer, add, progress):
     images, truth = place_images(drawn[0]), drawn[1].to(device())
     row = TASKS[task]
     optimizer.zero_grad(set_to_none=True)
-    with lower_precision(images.ndim - 2):
+    with lower_precision():
         logits = network(images)
     logits = logits[: len(truth)].float()
     loss = row["loss"](logits, truth)
@@ -319,9 +264,8 @@ def _one_stratum(case):
     return {"strata": {"any": np.unique(np.concatenate([np.asarray(z, int) for z in case["strata"].values()]))}}
 
 
-# axes of the images that a network takes: what draws them, and their layout
+# axes of the images that a network takes: what draws them
 INPUTS = {2: batches, 3: patches}
-LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}
 # task: its loss, and a measure of fit for the training curves
 TASKS = {
     "segmentation": {"loss": dice_and_cross_entropy, "measure": "train_dice", "fit": batch_dice},

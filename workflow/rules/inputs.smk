@@ -183,6 +183,12 @@ def scored_spaces():
     return list(dict.fromkeys(arm["space"] for arm in arms("segmentation")))
 
 
+def when_audited(wildcards):
+    """When the audit was made, so that a newer one is shown."""
+    audit = Path("results/evaluation/audit.tsv")
+    return audit.stat().st_mtime_ns if audit.exists() else 0
+
+
 def delivered_records(wildcards):
     """The record of every included subject's delivered segmentation."""
     return per_subject("results/work/sub-{subject}/space-{space}/deliver_segmentation.json")(wildcards)

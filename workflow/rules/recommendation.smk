@@ -87,7 +87,8 @@ rule recommend_sources:
         volumes=[name for name, row in RANKED.items() if row["dimensions"] == "3"],
         spaces=[primary_arms()["space"]],
         # no input: an audit that is out of date must not have everything trained again
-        audit=lambda wildcards: "results/evaluation/audit.tsv",
+        audit="results/evaluation/audit.tsv",
+        audited=when_audited,
         code=digest("recommend_sources"),
     script:
         "../../scripts/recommend_sources.py"
