@@ -49,6 +49,8 @@ def key(row):
 def name(arm, n=False):
     """Name an arm given as (task, source, strategy, n)."""
     words = wording.arm({"source": arm[1], "strategy": arm[2]})
+    if n and words.endswith(")"):
+        return f"{words[:-1]}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{arm[3]})"
     return f"{words} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{arm[3]})" if n else words
 
 

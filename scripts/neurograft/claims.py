@@ -60,8 +60,8 @@ def show_claims(rows, scores):
     source = sources.pop() if len(sources) == 1 else ""
 
     def split(words):
-        for own in (f" from {source}", f" ({source})") if source else ():
-            words = words.replace(own, "")
+        for own, short in ((f" from {source}", ""), (f" ({source})", ""), (f" ({source}, ", " (")) if source else ():
+            words = words.replace(own, short)
         return words.split(";\n")
 
     shown = [row | {"lines": split(row["figure"]), "verdicts": split(row["verdict"])} for row in rows]

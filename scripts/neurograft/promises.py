@@ -35,7 +35,7 @@ def less_training_time(results):
             continue
         steps, seconds = _saved(group, "steps_saved"), _saved(group, "seconds_saved")
         words = f"{_middle(group, 'steps'):.0f} instead of {_middle(group, 'steps_scratch'):.0f} steps (medians), "
-        words += f"saved {arms.difference(steps, 0, ' steps')}"
+        words += f"saving {arms.difference(steps, 0, ' steps')}"
         words += f", {arms.difference(seconds, 1, ' s')}" if seconds["mean"] is not None else ""
         verdict = arms.read_interval(steps["low"], steps["high"], "saved", "lost")
         findings.append(arms.finding(arms.name(arm), f"{words}, {steps['folds']} folds", verdict))
@@ -198,7 +198,7 @@ def faster_deployment(results):
             continue
         ready = [sum(prepared) + _middle(group, column) for column in ("seconds", "seconds_scratch")]
         saved = _saved(group, "seconds_saved")
-        words = f"{ready[0]:.0f} s instead of {ready[1]:.0f} s, saved {arms.difference(saved, 0, ' s')}"
+        words = f"{ready[0]:.0f} s instead of {ready[1]:.0f} s, saving {arms.difference(saved, 0, ' s')}"
         verdict = arms.read_interval(saved["low"], saved["high"], "saved", "lost")
         findings.append(arms.finding(arms.name(arm), words, verdict))
     missing = [] if findings else ["no training time to a common score is known"]
