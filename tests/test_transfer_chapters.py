@@ -43,6 +43,15 @@ def test_one_size_is_no_curve():
     assert transfer_chapters.tell_curves([], {}) == {"panels": [], "reason": "nothing was scored"}
 
 
+def test_a_source_with_one_size_has_no_panel():
+    scores = curve("scratch") + curve("lp-ft") + curve("frozen", ["8"], source="t") + curve("frozen", ["8"])
+    (panel,) = transfer_chapters.tell_curves(scores, {})["panels"]
+    assert panel["title"] == "WT Dice, s" and "frozen" not in texts(panel["svg"])
+    scores = curve("scratch", ["8"]) + curve("lp-ft", ["2"])
+    told = transfer_chapters.tell_curves(scores, {})
+    assert told == {"panels": [], "reason": "no strategy was trained with two sizes or more"}
+
+
 def test_each_source_has_its_panel_with_both_controls():
     scores = curve("scratch", source="none") + curve("frozen-random", source="a")
     scores += curve("lp-ft", source="a") + curve("lp-ft", source="b")

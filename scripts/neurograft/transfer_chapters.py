@@ -37,7 +37,11 @@ def tell_curves(scores, splits, kin=None):
     lines = {}
     for arm in sorted(means, key=summaries.arm_order):
         own = {n: means.get((*arm[:3], n)) for n in sizes}
-        lines.setdefault(arm[1:3], _curve(arm, [own[n] for n in sizes], sizes))
+        # one size is no curve
+        if sum(bool(found) for found in own.values()) > 1:
+            lines.setdefault(arm[1:3], _curve(arm, [own[n] for n in sizes], sizes))
+    if not lines:
+        return {"panels": [], "reason": "no strategy was trained with two sizes or more"}
     every = [point for line in lines.values() for point in line["points"] if point]
     low = max(0.0, math.floor(10 * min(point["low"] or point["mean"] for point in every)) / 10)
     high = min(1.0, math.ceil(10 * max(point["high"] or point["mean"] for point in every)) / 10)
