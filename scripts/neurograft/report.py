@@ -6,19 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from neurograft import (
-    cautions,
-    change_chapters,
-    chapters,
-    citing,
-    claims,
-    controls,
-    guidance,
-    images,
-    summaries,
-    tables,
-    wording,
-)
+from neurograft import cautions, chapters, citing, claims, guidance, images, summaries, tables, wording
 from neurograft import transfer_chapters as transfer
 from neurograft.summaries import number, yes
 
@@ -171,7 +159,7 @@ def _index_context(run):
         "comparison": chapters.tell_comparison(comparison),
         "claims": claims.show_claims(run["claims"], pooled),
         "claims_rule": claims.RULE,
-        "transfer": _transfer(run, pooled),
+        "transfer": transfer.tell_transfer(run, pooled),
         "errors": transfer.tell_errors(run["error_rates"], comparison, splits),
         "again": [wording.again_sentence(row) for row in run["again"]],
         "reading": guidance.TRANSFER,
@@ -187,23 +175,6 @@ def _index_context(run):
         | found
         | {"tiles": _tiles(flow, pooled, run["strategy"], run["source"], told), "attention": _attention(found)}
     )
-
-
-def _transfer(run, pooled):
-    """Fill the chapter on what transfer bought and changed."""
-    primary, everywhere, kin = run["primary"], run["everywhere"], controls.find_kin(run["sources"])
-    every = summaries.pool_patients(everywhere["scores"], run["splits"])
-    return {
-        "curves": transfer.tell_curves(pooled, run["splits"], kin),
-        "labels": transfer.tell_labels(run["labels_saved"], primary),
-        "overfitting": transfer.tell_overfitting(run["overfitting"], primary, kin),
-        "generalisation": transfer.tell_generalisation(run["generalisation"]),
-        "elsewhere": transfer.tell_elsewhere(every, everywhere["comparison"], primary),
-        "layers": change_chapters.tell_layers(run["layers"], run["features"], primary),
-        "audit": change_chapters.tell_audit(run["transfer_scores"], run["audit"]),
-        "privacy": change_chapters.tell_privacy(run["privacy"], primary),
-        "fairness": change_chapters.tell_fairness(run["fairness"], primary),
-    }
 
 
 def _tiles(flow, scores, strategy, source, told):

@@ -5,11 +5,40 @@ import math
 import numpy as np
 from markupsafe import Markup
 
-from neurograft import arms, charts, risks, summaries, transfer_charts, wording
+from neurograft import arms, change_chapters, charts, risks, summaries, transfer_charts, wording
 from neurograft.chapters import name_measure, short
-from neurograft.controls import control_sources
+from neurograft.controls import control_sources, find_kin
 from neurograft.settings import CONTROLS
 from neurograft.summaries import number, yes
+
+
+def tell_transfer(run, pooled):
+    """Give everything in the chapter.
+
+    Parameters
+    ----------
+    run : dict
+        What `report.write_report` was given; `everywhere` holds scores and comparison of every space and split.
+    pooled : list of dict
+        Scores of the primary space and split, pooled by patient.
+
+    Returns
+    -------
+    dict
+    """
+    primary, everywhere, kin = run["primary"], run["everywhere"], find_kin(run["sources"])
+    every = summaries.pool_patients(everywhere["scores"], run["splits"])
+    return {
+        "curves": tell_curves(pooled, run["splits"], kin),
+        "labels": tell_labels(run["labels_saved"], primary),
+        "overfitting": tell_overfitting(run["overfitting"], primary, kin),
+        "generalisation": tell_generalisation(run["generalisation"]),
+        "elsewhere": tell_elsewhere(every, everywhere["comparison"], primary),
+        "layers": change_chapters.tell_layers(run["layers"], run["features"], primary),
+        "audit": change_chapters.tell_audit(run["transfer_scores"], run["audit"]),
+        "privacy": change_chapters.tell_privacy(run["privacy"], primary),
+        "fairness": change_chapters.tell_fairness(run["fairness"], primary),
+    }
 
 
 def tell_curves(scores, splits, kin=None):
