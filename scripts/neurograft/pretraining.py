@@ -31,6 +31,7 @@ from . import (
 )
 from .alignment import regridded
 from .regions import region_values
+from .roles import choose_unlabelled
 
 SCHEME = "brats2018"  # of the simulated labels
 OTHERS = 1_000_000_007  # added to the run's seed: so no simulated cohort of the run has these subjects
@@ -139,27 +140,6 @@ def pretrain_masked(folder, source, base, weights, split, slices, seed=0, steps=
     # those of slices with hidden squares would not be those of whole ones
     training.average_norms(network.encoder, read, batch=batch, seed=stream, threads=threads, augmented=False)
     return _write_source(folder, source, network, history, facts | {"steps": steps, "batch": batch})
-
-
-def choose_unlabelled(split):
-    """Name the subjects that may be trained on before any cell: no cell tests a scan of their patients.
-
-    They are without label in every task, and so is every other scan of their patient that is in a split.
-
-    Parameters
-    ----------
-    split : dict
-        `splits.json`.
-
-    Returns
-    -------
-    list of str
-    """
-    tasks = list(split["tasks"].values())
-    owner = {subject: patient for task in tasks for subject, patient in task["patients"].items()}
-    labelled = {owner[subject] for task in tasks for subject in task["subjects"]}
-    unlabelled = set.intersection(*(set(task["unlabelled"]) for task in tasks))
-    return sorted(subject for subject in unlabelled if owner[subject] not in labelled)
 
 
 def simulate_slices(folder, index, seed, template, spacing, method, atlas=None):

@@ -168,6 +168,7 @@ def _index_context(run):
         "paragraphs": paragraphs,
         "references": references,
         "runtimes": chapters.tell_runtimes(run["runtimes"]),
+        "untrained": sorted({cell.get("reason") or "no reason" for cell in run["cells"] if not cell["trained"]}),
         "splits_hash": splits.get("hash", ""),
     }
     return (
@@ -211,7 +212,7 @@ def _attention(found):
         listed.append(("candidates", f"candidates flagged: {_some(found['candidates']['flags'])}"))
     if found["training"]["falling"]:
         listed.append(("training", f"{len(found['training']['falling'])} trainings had not converged"))
-    return listed
+    return listed + [("training", f"cells not trained: {reason}") for reason in found["untrained"]]
 
 
 def _some(names, most=6):

@@ -82,6 +82,27 @@ def share_target(split, cell, roles):
     return rounds
 
 
+def choose_unlabelled(split):
+    """Name the subjects that may be trained on before any cell: no cell tests a scan of their patients.
+
+    They are without label in every task, and so is every other scan of their patient that is in a split.
+
+    Parameters
+    ----------
+    split : dict
+        `splits.json`.
+
+    Returns
+    -------
+    list of str
+    """
+    tasks = list(split["tasks"].values())
+    owner = {subject: patient for task in tasks for subject, patient in task["patients"].items()}
+    labelled = {owner[subject] for task in tasks for subject in task["subjects"]}
+    unlabelled = set.intersection(*(set(task["unlabelled"]) for task in tasks))
+    return sorted(subject for subject in unlabelled if owner[subject] not in labelled)
+
+
 def check_pretraining(split, roles, pretraining):
     """Refuse a source that could not be made, and one that has seen a patient whom the cell tests.
 
