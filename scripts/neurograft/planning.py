@@ -78,6 +78,8 @@ def probe_cell(task, split, slices, backbone, truths, steps, batch, threads):
         _, seconds = training.train(network, cases, (Phase(1.0, rates),), task, opened.shares, **common)
     images = cases[0]["images"][:PROBED_SLICES][:, cases[0]["channels"]]
     predict = inference.predict_volume if task == "segmentation" else inference.predict_slices
+    # a picture is one slice: without a first call, warming up would be all that is timed
+    predict(network, images[:1], threads=threads)
     start = time.perf_counter()
     predict(network, images, threads=threads)
     a_slice = (time.perf_counter() - start) / len(images)
