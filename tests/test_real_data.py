@@ -106,3 +106,22 @@ def test_class_of_the_patient(tmp_path):
     assert {"auc", "balanced-accuracy", "brier"} <= {row["metric"] for row in pooled}
     page = (results / "report/index.html").read_text()
     assert "diagnosis" in page
+
+
+@needs_data
+def test_the_leak_of_a_well_known_set_of_pictures(tmp_path):
+    """Its copies, as they were looked at by eye (docs/decisions.md); no group of them is in two folds."""
+    results = run(
+        tmp_path,
+        {"layout": "images", "root": str(DATA / "slices2d")},
+        *("results/splits.json", "results/work/images/import_images.json"),
+        import_images={"size": 64},
+    )
+    record = json.loads((results / "work/images/import_images.json").read_text())
+    assert (record["found"], record["included"], record["conflicts"]) == (860, 860, 0)
+    assert (record["test"], record["leaked"], record["copied"], record["turned"]) == (300, 58, 211, 153)
+    owner = {row["participant_id"]: row["patient"] for row in rows(results / "cohort.tsv")}
+    task = json.loads((results / "splits.json").read_text())["tasks"]["classification"]
+    assert len(task["subjects"]) == 860 and len(task["folds"]) == 5
+    for fold in task["folds"]:
+        assert not {owner[name] for name in fold["test"]} & {owner[name] for name in fold["train"]}

@@ -81,6 +81,8 @@ def probe_cell(task, split, slices, backbone, truths, steps, batch, threads):
     probed = PROBED_SLICES if stages.spatial_axes(network) == 2 else None
     images = cases[0]["images"][:probed][:, cases[0]["channels"]]
     predict = inference.predict_volume if task == "segmentation" else inference.predict_slices
+    # a picture is one slice: without a first call, warming up would be all that is timed
+    predict(network, images[:1], threads=threads)
     start = time.perf_counter()
     predict(network, images, threads=threads)
     a_slice = (time.perf_counter() - start) / len(images)
