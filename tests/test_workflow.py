@@ -207,7 +207,10 @@ def test_sources_are_ranked_without_training(finished, tmp_path):
     }
     ranking = rows(tmp_path / "results/recommendation.tsv")
     assert {row["source"] for row in ranking} == {"efficientnet-lite0", "efficientnet-lite1"}
-    assert all(float(row["mean_rank"]) > 0 and row["scores"] == row["patients"] == "6" for row in ranking)
+    # every patient who has both tumour and other brain
+    scored = rows(tmp_path / "results/evaluation/transfer_scores.tsv")
+    assert {int(row["patients"]) + int(row["left_out"]) for row in scored} == {6}
+    assert all(row["scores"] == "6" and int(row["patients"]) >= 5 for row in ranking)
     assert "too few sources" in said and "No transferability score is reliable on medical tasks" in said
     assert not list(tmp_path.glob("results/work/features/*/*"))
 

@@ -157,7 +157,8 @@ def audit(scores, gains):
         common = [source for source in gains if np.isfinite([values.get(source, np.nan), gains[source]]).all()]
         row = {"score": name, "sources": len(common), "tau": np.nan, "low": np.nan, "high": np.nan}
         if len(common) < FEWEST_SOURCES:
-            reason = f"{len(common)} sources; a rank correlation needs at least {FEWEST_SOURCES}"
+            known = f"{len(common)} source" + "s" * (len(common) != 1)
+            reason = f"{known}; a rank correlation needs at least {FEWEST_SOURCES}"
             rows.append(row | {"verdict": "too few sources", "reason": reason})
             continue
         tau = stats.kendalltau([values[s] for s in common], [gains[s] for s in common]).statistic
