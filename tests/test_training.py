@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from fake_cases import CASES, SHARES, make_case
+from fake_volumes import make_volume
 
 from neurograft import computing, inference, networks, strategies, training
 
@@ -69,6 +70,27 @@ def test_loss_of_perfect_and_of_opposite_predictions():
     assert float(training.dice_and_cross_entropy(40 * (2 * truth - 1), truth)) < 0.01
     assert float(training.dice_and_cross_entropy(40 * (1 - 2 * truth), truth)) > 10
     assert float(training.dice_and_cross_entropy(torch.full_like(truth, -40), truth * 0)) < 0.01
+
+
+def test_a_volume_has_the_loss_and_measures_of_its_voxels():
+    random = torch.Generator().manual_seed(0)
+    logits, truth = torch.randn(2, 3, 8, 6, 4, generator=random), torch.rand(2, 3, 8, 6, 4, generator=random).round()
+    flat = [each.reshape(2, 3, 8, 24) for each in (logits, truth)]
+    for measure in (training.dice_and_cross_entropy, training.batch_dice):
+        assert float(measure(logits, truth)) == pytest.approx(float(measure(*flat)), rel=1e-5)
+
+
+def test_only_norms_that_keep_statistics_have_them_estimated():
+    volume = make_volume(0)
+    for backbone, changes in (("deepbet", False), ("medicalnet-resnet10", True)):
+        with training.reproducible(0):
+            network = networks.build_segmenter(backbone, 3, 1)
+        before = {name: value.clone() for name, value in network.state_dict().items()}
+        training.estimate_norms(network, [volume], batch=1, count=1)
+        changed = {
+            name.rpartition(".")[2] for name, value in network.state_dict().items() if (value != before[name]).any()
+        }
+        assert changed == ({"running_mean", "running_var", "num_batches_tracked"} if changes else set())
 
 
 def test_measures_of_fit():

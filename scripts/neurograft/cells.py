@@ -88,7 +88,7 @@ def train_cell(
     """
     memory.keep_freed_memory()
     cell = {**cell, "fold": int(cell["fold"]), "seed": int(cell["seed"])}
-    options = choose_options(source["backbone"], **OPTIONS | options)
+    options = choose_options(source["backbone"], **options)
     with images.whole(out_folder) as part:
         part.mkdir()
         manifest = {**cell, "trained": False, "splits": split["hash"], "backbone": source["backbone"]}
@@ -112,10 +112,11 @@ def train_cell(
     return manifest
 
 
-def choose_options(backbone, steps, batch, threads, patches=OPTIONS["patches"]):
+def choose_options(backbone, **options):
     """Give `steps`, `batch` and `threads` for a backbone: those of slices, or those of `patches` where it is 3-D."""
-    chosen = {"steps": steps, "batch": batch} | (patches if backbone in networks3d.BACKBONES_3D else {})
-    return chosen | {"threads": threads}
+    chosen = OPTIONS | options
+    of_patches = chosen.pop("patches")
+    return chosen | (of_patches if backbone in networks3d.BACKBONES_3D else {})
 
 
 def hash_weights(network):
