@@ -103,7 +103,7 @@ def test_reconstruction_learns_from_the_unlabelled_alone(masked):
     assert json.loads((folder / "manifest.json").read_text()) == manifest
     assert not any("second" in key or "time" in key for key in manifest)
     history = read_history(folder)
-    # losses of batches differ by what they show; held against empty squares, which are better only at first, they fall
+    # batches differ in how hard they are, so each error is held against that of empty squares
     explained = [float(row["train_explained"]) for row in history]
     assert len(explained) == STEPS and np.mean(explained[-10:]) > 0 > np.mean(explained[:5])
 

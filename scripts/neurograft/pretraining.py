@@ -46,8 +46,8 @@ def pretrain_simulated(
     spacing,
     method="robust-zscore",
     seed=0,
-    subjects=12,
-    steps=400,
+    subjects=8,
+    steps=200,
     batch=16,
     threads=1,
 ):
@@ -98,7 +98,7 @@ def pretrain_simulated(
     return _write_source(folder, source, network, history, facts | {"steps": steps, "batch": batch})
 
 
-def pretrain_masked(folder, source, base, weights, split, slices, seed=0, steps=400, batch=16, threads=1):
+def pretrain_masked(folder, source, base, weights, split, slices, seed=0, steps=200, batch=16, threads=1):
     """Train another source's encoder to reconstruct hidden parts of the cohort's unlabelled scans.
 
     Where there is no subject to learn from, `weights` is left empty, and the manifest says why.
