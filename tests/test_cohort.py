@@ -211,6 +211,8 @@ def test_phantom_names_its_subjects_before_they_exist():
     assert found["phantom012"]["files"]["t1c"] == "results/simulated/sub-phantom012/t1c.nii.gz"
     with pytest.raises(CohortError, match="set their number"):
         find_subjects("phantom", subjects=0)
+    found = find_subjects("phantom", subjects=4, unlabelled=1)
+    assert ["labels" in subject["files"] for subject in found.values()] == [True, True, True, False]
 
 
 @pytest.mark.parametrize("layout", ["bids", "brats"])

@@ -37,7 +37,7 @@ class CohortError(ValueError):
     """A fault of the dataset as a whole; one line that says what to do."""
 
 
-def find_subjects(layout, root=None, subjects=0):
+def find_subjects(layout, root=None, subjects=0, unlabelled=0):
     """List a dataset's subjects and their files, by name alone.
 
     Parameters
@@ -49,6 +49,8 @@ def find_subjects(layout, root=None, subjects=0):
         `results/simulated`). Several are joined.
     subjects : int
         How many subjects a phantom has; other layouts find theirs.
+    unlabelled : int
+        How many of these, the last ones, come without their labels.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def find_subjects(layout, root=None, subjects=0):
     found = {}
     for place in (root or [None]) if isinstance(root, list | tuple) else [root]:
         try:
-            listed = DATASETS[layout](os.path.expanduser(place or ""), subjects)
+            listed = DATASETS[layout](os.path.expanduser(place or ""), (subjects, unlabelled))
         except TableError as error:
             raise CohortError(str(error)) from None
         if not listed:
@@ -192,12 +194,14 @@ def _unquote(value):
     return value[1:-1].replace('""', '"') if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
-def _find_phantom(root, subjects):
+def _find_phantom(root, counts):
     """Name the simulated subjects; their files come to be during the run."""
-    found = []
-    for name in (f"phantom{index + 1:03d}" for index in range(subjects)):
+    found, (subjects, unlabelled) = [], counts
+    for index in range(subjects):
+        name = f"phantom{index + 1:03d}"
         folder = f"{root or 'results/simulated'}/sub-{name}"
-        files = {kind: f"{folder}/{kind}.nii.gz" for kind in (*SEQUENCES, "labels")}
+        kinds = (*SEQUENCES, "labels") if index < subjects - unlabelled else SEQUENCES
+        files = {kind: f"{folder}/{kind}.nii.gz" for kind in kinds}
         found.append(_subject(name, folder, files, {}, scheme="brats2018"))
     return found
 
