@@ -118,6 +118,37 @@ def test_the_control_of_the_same_source_comes_first():
     assert pick(made, source="s2", strategy="lp-ft", region="WT", against="scratch")["mean_difference"] > 0
 
 
+def test_a_control_has_the_same_network_or_at_least_its_dimensions():
+    kin = {"photos": (2, "lite"), "mine": (2, "lite"), "large": (2, "vgg"), "heads": (3, "resnet"), "organs": (3, "x")}
+    choose = comparison.control_sources
+    assert choose("photos", ["photos", "mine"], kin) == ["photos"]
+    assert choose("mine", ["large", "photos", "heads"], kin) == ["photos"]
+    assert choose("large", ["photos", "mine", "heads"], kin) == ["photos", "mine"]
+    assert choose("organs", ["photos", "heads"], kin) == ["heads"]
+    assert choose("organs", ["photos"], kin) == []
+    assert choose("photos", ["mine", "large"]) == ["mine", "large"]
+    rows = study(0.05, strategies=("scratch", "lp-ft"))
+    rows = [row | {"source": "heads"} if row["strategy"] == "scratch" else row for row in rows]
+    kin = {"heads": (3, "resnet"), "efficientnet-lite0": (2, "lite")}
+    assert comparison.compare_strategies(rows, kin=kin) == []
+    assert len(comparison.compare_strategies(rows)) == 2
+
+
+def test_scratch_is_compared_with_itself_trained_again():
+    scores = study(0.08, strategies=("scratch", "lp-ft"), seeds=3)
+    cells = [{**CELL, "strategy": s, "seed": k, "converged": True} for s in ("scratch", "lp-ft") for k in range(3)]
+    rows = comparison.compare_again(scores, cells)
+    assert len(rows) == 1
+    assert (rows[0]["strategy"], rows[0]["against"], rows[0]["region"]) == (comparison.AGAIN, "scratch", "WT")
+    assert rows[0]["verdict"] == "no evidence" and rows[0]["patients"] == 10
+    assert abs(rows[0]["mean_difference"]) < 0.02
+    # a second training that is better than the first for whatever reason would be seen
+    better = [row | {"value": row["value"] + 0.1 * (row["seed"] > 0)} for row in scores]
+    assert comparison.compare_again(better, cells)[0]["verdict"] == "helps"
+    assert comparison.compare_again(scores, [cells[0] | {"converged": False}])[0]["verdict"] == "not converged"
+    assert comparison.compare_again(study(0.08, seeds=1)) == [] and comparison.compare_again([]) == []
+
+
 def test_nothing_to_compare():
     assert comparison.compare_strategies([]) == []
     assert comparison.compare_strategies(study(0.1, strategies=("lp-ft",))) == []

@@ -99,7 +99,7 @@ def table(**changes):
 def test_a_source_of_volumes_is_refused(publish):
     for task in ("segmentation", "classification"):
         with pytest.raises(settings.SettingsError, match="is a 3-D source; .*choose from photos, mine$") as caught:
-            settings.check_sources({task: {"sources": ["photos", "heads"]}}, table(), publish)
+            settings.check_sources({task: {"sources": ["photos", "heads"], "also": []}}, table(), publish)
         assert f"experiment.{task}.sources names 'heads'" in str(caught.value)
 
 
@@ -116,7 +116,7 @@ def test_a_source_of_volumes_is_refused(publish):
     ],
 )
 def test_a_licence_that_forbids_sharing_bars_publishing_only(licence, says):
-    experiment = {"segmentation": {"sources": ["photos", "mine"]}}
+    experiment = {"segmentation": {"sources": ["photos", "mine"], "also": []}}
     settings.check_sources(experiment, table(licence=licence), publish=False)
     with pytest.raises(settings.SettingsError, match=says) as caught:
         settings.check_sources(experiment, table(licence=licence), publish=True)
@@ -125,7 +125,7 @@ def test_a_licence_that_forbids_sharing_bars_publishing_only(licence, says):
 
 @pytest.mark.parametrize("licence", ["Apache-2.0", "MIT", "BSD-3-Clause", "CC-BY-4.0", "CC0-1.0", "NCSA", "Android"])
 def test_a_free_licence_may_be_published(licence):
-    settings.check_sources({"segmentation": {"sources": ["mine"]}}, table(licence=licence), publish=True)
+    settings.check_sources({"segmentation": {"sources": ["mine"], "also": []}}, table(licence=licence), publish=True)
 
 
 def test_an_unknown_target_is_named_with_the_columns_there_are():
@@ -169,6 +169,36 @@ def test_a_variant_stands_for_its_strategy():
     assert settings.base_strategy("frozen-random") == "frozen-random"
     assert settings.base_strategy("frozen-slow") == "frozen"
     assert settings.base_strategy("zebra") == "zebra"
+
+
+def test_further_arms_get_defaults_and_are_checked():
+    also = [{"strategies": ["scratch"], "seeds": [1]}, {"strategies": ["scratch", "lp-ft"], "spaces": ["native"]}]
+    wanted = {"strategies": ["scratch", "lp-ft"], "also": also}
+    config = {"dataset": {"layout": "phantom"}, "experiment": {"segmentation": wanted}}
+    experiment = settings.resolve_config(config, SCHEMA)["experiment"]
+    arms = settings.list_arms(experiment["segmentation"])
+    common = {"source": "efficientnet-lite0", "split": "folds", "n": "all"}
+    assert arms == [
+        common | {"strategy": "scratch", "space": "template", "seed": 0},
+        common | {"strategy": "lp-ft", "space": "template", "seed": 0},
+        common | {"strategy": "scratch", "space": "template", "seed": 1},
+        common | {"strategy": "scratch", "space": "native", "seed": 0},
+        common | {"strategy": "lp-ft", "space": "native", "seed": 0},
+    ]
+    assert [list(arm) for arm in arms] == [list(settings.SPANS)] * 5
+    experiment["segmentation"]["also"][0]["sources"] = ["photos"]
+    assert settings.list_sources(experiment["segmentation"]) == ["efficientnet-lite0", "photos"]
+    with pytest.raises(settings.SettingsError, match="names 'photos'; sources.tsv has: efficientnet-lite0"):
+        settings.check_experiment(experiment, "lp-ft", {"efficientnet-lite0": {}})
+    wanted["also"] = [{"strategy": ["scratch"]}]
+    with pytest.raises(settings.SettingsError, match="did you mean 'strategies'"):
+        settings.resolve_config(config, SCHEMA)
+
+
+def test_no_arm_is_listed_twice():
+    span = {"sources": ["a"], "strategies": ["scratch"], "spaces": ["template"], "splits": ["folds"], "n": ["all"]}
+    span["seeds"] = [0]
+    assert len(settings.list_arms(span | {"also": [span, span | {"n": ["all", 2]}]})) == 2
 
 
 def _objects(schema, path=()):

@@ -20,7 +20,7 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
-from . import images, networks, predictions, settings, sources, strategies, tables, training
+from . import images, memory, networks, predictions, settings, sources, strategies, tables, training
 from .roles import Untrainable, assign_roles, share_target
 
 OPTIONS = {"steps": 400, "batch": 16, "threads": 1}
@@ -69,6 +69,7 @@ def train_cell(
     dict
         The manifest, as written: `trained` false, and `reason`, where the split allows no training.
     """
+    memory.keep_freed_memory()
     cell = {**cell, "fold": int(cell["fold"]), "seed": int(cell["seed"])}
     options = OPTIONS | options
     with images.whole(out_folder) as part:

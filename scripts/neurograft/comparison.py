@@ -11,18 +11,19 @@ from .evaluation import CELL, SCORES
 from .metrics import METRICS
 from .settings import CONTROLS
 
+AGAIN = "scratch-again"
 PRIMARY = {"task": "segmentation", "region": "WT", "metric": "dice"}
 # what two arms of a comparison share
 WITHIN = ("task", "space", "split", "n")
 
 
-def compare_strategies(scores, cells=(), patients=None, primary=None):
+def compare_strategies(scores, cells=(), patients=None, primary=None, kin=None):
     """Compare every strategy with the controls, paired over patients.
 
     Seeds (and time points of one patient) are averaged inside a patient first. The primary family, and only
     it, has p values and verdicts: Dice of the whole tumour in the primary space and split at the largest n,
-    each strategy and source against scratch; the controls themselves are not in it. The control of the same
-    source is taken, or, where that source has none, the mean of the other sources' controls.
+    each strategy and source against scratch; the controls themselves are not in it. Which source's control is
+    taken says `control_sources`.
 
     Parameters
     ----------
@@ -34,6 +35,8 @@ def compare_strategies(scores, cells=(), patients=None, primary=None):
         Subject to patient (`splits`), where a patient has several subjects.
     primary : dict, optional
         `space` and `split` of the primary family; by default those of the first score.
+    kin : dict of str to tuple, optional
+        As in `control_sources`.
 
     Returns
     -------
@@ -53,10 +56,74 @@ def compare_strategies(scores, cells=(), patients=None, primary=None):
         for strategy, source in arms.columns:
             arm = common | {"source": source, "strategy": strategy}
             for control in _controls(strategy, arm["metric"], arms, arm["task"]):
-                rows.append(_compare(arm, control, arms, owner))
+                sources = control_sources(source, list(arms[control]), kin)
+                if sources:
+                    rows.append(_compare(arm, control, sources, arms, owner))
     if primary is None and rows:
         primary = {"space": rows[0]["space"], "split": rows[0]["split"]}
     return _judge(rows, cells, PRIMARY | (primary or {}))
+
+
+def control_sources(source, having, kin=None):
+    """Choose the sources whose control an arm is held against.
+
+    A control does not see the source's weights, only its network: the same source's is taken, else that of a source
+    with the same network, which is the same training, else the mean of those of the same dimensions.
+
+    Parameters
+    ----------
+    source : str
+    having : list of str
+        Sources with the control.
+    kin : dict of str to (int, str), optional
+        Dimensions and backbone of each source; without it all are taken for alike.
+
+    Returns
+    -------
+    list of str
+        Empty where there is no control of the same dimensions.
+    """
+    if source in having:
+        return [source]
+    kin = kin or {}
+    same = [name for name in having if source in kin and kin.get(name) == kin[source]]
+    return same[:1] or [name for name in having if source not in kin or kin[name][0] == kin[source][0]]
+
+
+def compare_again(scores, cells=(), patients=None, primary=None):
+    """Compare scratch with itself, trained again with other seeds (A/A): a verdict here would be a false one.
+
+    The smallest seed is held against the mean of the others, through the functions that the primary family goes
+    through. What scratch was not trained twice for is not in it.
+
+    Parameters
+    ----------
+    scores, cells, patients, primary
+        As in `compare_strategies`.
+
+    Returns
+    -------
+    list of dict
+        Rows with a verdict as `compare_strategies` gives them, of a strategy named `AGAIN`; one a source.
+    """
+
+    def arm(row):
+        return tuple(str(row[name]) for name in (*WITHIN, "source"))
+
+    tested = [row for row in scores if str(row["subject"])]
+    if primary is None and tested:
+        primary = {"space": tested[0]["space"], "split": tested[0]["split"]}
+    seeds = {}
+    for row in tested:
+        if row["strategy"] == "scratch":
+            seeds.setdefault(arm(row), set()).add(int(row["seed"]))
+
+    def rename(rows):
+        several = [row for row in rows if row["strategy"] == "scratch" and len(seeds.get(arm(row), ())) > 1]
+        return [row | {"strategy": AGAIN if int(row["seed"]) > min(seeds[arm(row)]) else "scratch"} for row in several]
+
+    rows = compare_strategies(rename(tested), rename(cells), patients, primary)
+    return [row for row in rows if row["strategy"] == AGAIN and row["verdict"]]
 
 
 def _controls(strategy, metric, arms, task):
@@ -66,11 +133,9 @@ def _controls(strategy, metric, arms, task):
     return [control for control in against if control in trained and METRICS[task][metric]["better"]]
 
 
-def _compare(arm, control, arms, owner):
+def _compare(arm, control, sources, arms, owner):
     """One row: an arm against one control, patient by patient."""
-    controls = arms[control]
-    sources = [arm["source"]] if arm["source"] in controls else list(controls)
-    difference = (arms[(arm["strategy"], arm["source"])] - controls[sources].mean(axis=1)).dropna()
+    difference = (arms[(arm["strategy"], arm["source"])] - arms[control][sources].mean(axis=1)).dropna()
     folds = owner.reindex(difference.index).to_numpy(str)
     better = METRICS[arm["task"]][arm["metric"]]["better"]
     row = arm | {"against": control, "better": better, "sources": sources, "values": (difference, folds)}

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from . import error_rates, inference, predictions, statistics, training
+from . import error_rates, inference, memory, predictions, statistics, training
 from .cells import BUILDERS
 from .settings import CONTROLS
 from .strategies import Phase
@@ -39,6 +39,7 @@ def plan_experiment(counts, split, slices, backbones, strategies, truths=None, *
         `patients`, `folds`, `family`, `deviation` (assumed, of the paired Dice), `smallest_difference` (None: no
         verdict can be given), `error_rates` (`error_rates.tabulate_error_rates` of this design) and `words`.
     """
+    memory.keep_freed_memory()  # as a cell does
     rows = []
     for task, sources in counts.items():
         known = split["tasks"][task]

@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import itertools
 
 from .sources import forbids_sharing
 
@@ -9,6 +10,8 @@ from .sources import forbids_sharing
 CONTROLS = ("scratch", "frozen-random")
 # strategies that see images of the target's patients; named here too, since `strategies` imports torch
 TRANSDUCTIVE = ("adabn", "coral", "dann")
+# what tells the arms of an experiment apart: the key of the config that lists its values
+SPANS = {"source": "sources", "strategy": "strategies", "space": "spaces", "split": "splits", "n": "n", "seed": "seeds"}
 # what a variant of a strategy may set; the controls have no variants, or there would be no one control
 PARAMETERS = {
     "frozen": ("top",),
@@ -124,7 +127,7 @@ def check_experiment(experiment, delivered, sources, between=None):
         One line for the first mistake found.
     """
     for task, wanted in experiment.items():
-        for source in wanted["sources"]:
+        for source in list_sources(wanted):
             if source not in sources:
                 known = ", ".join(sources)
                 raise SettingsError(f"config: experiment.{task}.sources names '{source}'; sources.tsv has: {known}")
@@ -146,10 +149,34 @@ def check_experiment(experiment, delivered, sources, between=None):
                 f"config: experiment.segmentation.{key} needs '{value}': the delivered segmentation comes from there"
             )
     sides = [(between or {}).get(side) for side in ("train", "test")]
-    if any("between" in wanted["splits"] for wanted in experiment.values()) and not all(sides):
+    splits = {arm["split"] for wanted in experiment.values() for arm in list_arms(wanted)}
+    if "between" in splits and not all(sides):
         raise SettingsError("config: the split 'between' needs split_cohort.between: {train: [SITE], test: [SITE]}")
     if all(sides) and set(sides[0]) & set(sides[1]):
         raise SettingsError(f"config: split_cohort.between trains and tests on {sorted(set(sides[0]) & set(sides[1]))}")
+
+
+def list_arms(wanted):
+    """List the distinct arms of one task's experiment: those of its own spans, then of the further ones.
+
+    Parameters
+    ----------
+    wanted : dict
+        The config's block `experiment.segmentation` or `.classification`.
+
+    Returns
+    -------
+    list of dict
+        `source`, `strategy`, `space` and `split` as the config names them, `n`, `seed`.
+    """
+    spans = [[span[key] for key in SPANS.values()] for span in (wanted, *wanted["also"])]
+    arms = dict.fromkeys(arm for span in spans for arm in itertools.product(*span))
+    return [dict(zip(SPANS, arm, strict=True)) for arm in arms]
+
+
+def list_sources(wanted):
+    """Name every source of a task's experiment once, those of its own spans first."""
+    return list(dict.fromkeys(source for span in (wanted, *wanted["also"]) for source in span["sources"]))
 
 
 def check_variants(variants):
@@ -203,7 +230,7 @@ def check_sources(experiment, sources, publish):
     """
     flat = ", ".join(name for name, row in sources.items() if row["dimensions"] == "2")
     for task, wanted in experiment.items():
-        for name in wanted["sources"]:
+        for name in list_sources(wanted):
             place, row = f"config: experiment.{task}.sources names '{name}'", sources[name]
             if row["dimensions"] != "2":
                 raise SettingsError(
@@ -241,6 +268,8 @@ def check_target(target, found):
 
 def _fill(value, schema):
     """Add missing keys that have a default, level by level."""
+    if isinstance(value, list):
+        return [_fill(one, schema.get("items", {})) for one in value]
     if not isinstance(value, dict):
         return value
     for key, inner in schema.get("properties", {}).items():
@@ -260,7 +289,7 @@ def _allow_variants(schema, variants):
     blocks = schema["properties"]
     lists = [task["properties"]["strategies"]["items"] for task in blocks["experiment"]["properties"].values()]
     for place in (*lists, blocks["deliver"]["properties"]["strategy"]):
-        place["enum"] += names
+        place["enum"] += [name for name in names if name not in place["enum"]]
     return schema
 
 

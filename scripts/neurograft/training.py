@@ -19,16 +19,20 @@ def reproducible(seed, threads=1):
     The thread count is part of the result, since sums are split by it: it never follows the
     number of cores that a run was given.
     """
+    filling = torch.utils.deterministic.fill_uninitialized_memory
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
     # CUDA lacks a deterministic form of some operations: there it warns instead of failing
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
+    # or every new tensor is first filled with NaN; no operation here reads before it writes
+    torch.utils.deterministic.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
+        torch.utils.deterministic.fill_uninitialized_memory = filling
 
 
 def device():
