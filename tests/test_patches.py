@@ -17,10 +17,17 @@ SMALL = (32, 32, 32)
 
 def test_patches_have_the_named_channels_and_a_mask_a_region():
     images, masks = next(patches.draw_batches(CASES, SHARES, 3, 0))
-    assert images.shape == (3, 3, *patches.SIZE) and masks.shape == (3, 3, *patches.SIZE)
+    assert images.shape == (3, 3, 64, 64, 64) and masks.shape == (3, 3, 64, 64, 64)
     assert images.dtype == masks.dtype == torch.float32 and set(masks.unique().tolist()) == {0.0, 1.0}
     # the first sequence, which is not for the network, is 100
     assert float(images.max()) < 50
+
+
+def test_patches_are_as_large_as_the_largest_case_asks_for():
+    tall = make_volume(0, shape=(20, 30, 100), cube=(slice(2, 9), slice(2, 9), slice(2, 9)))
+    assert patches.case_canvas(CASES) == (64, 64, 64) and patches.case_canvas([*CASES, tall]) == (64, 64, 96)
+    assert next(patches.draw_batches([tall], SHARES, 1, 0))[0].shape == patches.draw_fixed(tall, 1)[0].shape
+    assert patches.patch_size((72, 73, 300)) == (64, 96, 96)
 
 
 def test_the_same_seed_draws_the_same_patches():

@@ -10,7 +10,6 @@ from .computing import device, lower_precision, place_images, place_network, rep
 from .stages import spatial_axes
 
 OVERLAP = 0.5
-WINDOWS = 2  # windows that go through a 3-D network together
 
 
 def predict_volume(network, images, flip=True, batch=16, threads=1):
@@ -96,7 +95,12 @@ def _predict_windows(network, images, flip, threads):
     with reproducible(0, threads), torch.inference_mode(), lower_precision():
         place_network(network).eval()
         volume = torch.from_numpy(np.ascontiguousarray(np.asarray(images).transpose(1, 2, 3, 0)))[None].float()
-        slide = {"roi_size": patches.SIZE, "sw_batch_size": WINDOWS, "overlap": OVERLAP, "mode": "gaussian"}
+        slide = {
+            "roi_size": patches.patch_size(volume.shape[2:]),
+            "sw_batch_size": 1,
+            "overlap": OVERLAP,
+            "mode": "gaussian",
+        }
         slide |= {"sw_device": device(), "device": "cpu"}
         chance = sliding_window_inference(volume, predictor=chances, **slide)
         if flip:

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from .batches import draw_slices
 
-SIZE = (64, 64, 64)  # voxels
+SIZES = 64, 96  # voxels along an axis, of a small case and of any other; the deepest maps are at 1/32
 REACH = 1.5  # times the patch is what its turned and enlarged form may touch: 1.15 (cos 15 + sin 15 degrees) = 1.41
 SHIFT = 0.25  # of the patch: how far the voxel that was drawn may lie from its middle
 
@@ -30,7 +30,7 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True):
         Share of each stratum; one that no case has is left out.
     batch, seed : int
     size : tuple of int, optional
-        Of a patch; by default `SIZE`.
+        Of a patch; by default `case_canvas` of these cases.
     augmented : bool
         If not, the voxel is in the patch's middle, as far as the case reaches.
 
@@ -40,7 +40,7 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True):
     targets : Tensor, shape (batch, R, X, Y, Z) in 0 and 1, or None without labels
     """
     random, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    size = np.array(size or SIZE)
+    size = np.array(size or case_canvas(cases))
     read = 2 * np.ceil(REACH * size / 2).astype(int) if augmented else size
     for chosen in draw_slices(cases, shares, batch, random):
         middles = []
@@ -62,7 +62,7 @@ def draw_fixed(case, count, size=None):
     case : dict
     count : int
     size : tuple of int, optional
-        Of a patch; by default `SIZE`.
+        Of a patch; by default `case_canvas` of this case.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def draw_fixed(case, count, size=None):
     ValueError
         If no stratum has a slice.
     """
-    size = np.array(size or SIZE)
+    size = np.array(size or case_canvas([case]))
     strata = [np.asarray(slices) for slices in case["strata"].values() if len(slices)]
     if not strata:
         raise ValueError("this patient has no slice to draw")
@@ -123,8 +123,16 @@ def augment(images, masks, size, generator):
 
 
 def case_canvas(cases):
-    """Give the size of a patch, whatever the cases."""
-    return SIZE
+    """Give the size of the patches of some cases."""
+    return patch_size(np.max([_shape(case) for case in cases], axis=0))
+
+
+def patch_size(shape, spare=8):
+    """Give the size of a patch of a volume: 96 along each axis, or 64 where at most `spare` voxels more are there.
+
+    InstanceNorm takes what is brightest in a patch for bright: a patch should show most of a brain.
+    """
+    return tuple(SIZES[0] if n <= SIZES[0] + spare else SIZES[1] for n in shape)
 
 
 def _turns(angles, axes):
@@ -148,10 +156,15 @@ def _candidates(case, z):
     return np.column_stack([found, np.full(len(found), z)])
 
 
+def _shape(case):
+    """Give a case's size along X, Y, Z."""
+    depth, _, *plane = case["images"].shape
+    return np.array([*plane, depth])
+
+
 def _hold(middle, case, size):
     """Move a patch's middle so that the patch lies in the case, or around it where the case is smaller."""
-    depth, _, *plane = case["images"].shape
-    shape = np.array([*plane, depth])
+    shape = _shape(case)
     return np.where(shape > size, np.clip(middle, size / 2, np.maximum(shape - size / 2, size / 2)), shape / 2)
 
 
