@@ -9,19 +9,19 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
-from neurograft import code_digest, cohort, controls, making, settings, sources, templates
+from neurograft import code_digest, cohort, controls, experiment, making, settings, sources, templates
 
 try:
     with open(f"{workflow.basedir}/workflow/schemas/config.schema.yaml") as schema:
         config.update(settings.fit_layout(settings.resolve_config(config, yaml.safe_load(schema)), config))
     SOURCES = sources.read_sources(f"{workflow.basedir}/config/sources.tsv")
-    settings.check_variants(config["variants"])
-    settings.check_experiment(
+    experiment.check_variants(config["variants"])
+    experiment.check_experiment(
         config["experiment"], config["deliver"]["strategy"], SOURCES, config["split_cohort"]["between"]
     )
-    settings.check_sources(config["experiment"], SOURCES, config["publish"])
-    settings.check_recommended(config["recommend"]["sources"], SOURCES)
-    NAMED = {name: SOURCES[name] for wanted in config["experiment"].values() for name in settings.list_sources(wanted)}
+    experiment.check_sources(config["experiment"], SOURCES, config["publish"])
+    experiment.check_recommended(config["recommend"]["sources"], SOURCES)
+    NAMED = {name: SOURCES[name] for wanted in config["experiment"].values() for name in experiment.list_sources(wanted)}
     NAMED = making.with_bases(NAMED, SOURCES)
     # which sources have the same network, so that an arm is held against a control of its own kind
     KIN = controls.find_kin(NAMED.values())
@@ -36,7 +36,7 @@ try:
             sources.verify(WEIGHTS[name], row["sha256"])
     TEMPLATE = templates.template_path(config["register_scans"]["template"]) or []
     FOUND = cohort.find_subjects(**config["dataset"])
-    settings.check_target(config["experiment"]["classification"]["target"], FOUND)
+    experiment.check_target(config["experiment"]["classification"]["target"], FOUND)
 except (settings.SettingsError, sources.SourceError, cohort.CohortError, FileNotFoundError) as mistake:
     raise WorkflowError(str(mistake)) from None
 

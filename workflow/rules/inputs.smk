@@ -69,7 +69,7 @@ def count_folds(split, rows):
 def arms(task, **fixed):
     """The distinct arms of a task's experiment, by the wildcards of a cell; those alone that have what is fixed."""
     named = [
-        arm | {"task": task, "space": SPACES[arm["space"]]} for arm in settings.list_arms(config["experiment"][task])
+        arm | {"task": task, "space": SPACES[arm["space"]]} for arm in experiment.list_arms(config["experiment"][task])
     ]
     # without a template both of the config's spaces are one
     distinct = dict.fromkeys(tuple(arm.items()) for arm in named if fixed.items() <= arm.items())
@@ -129,7 +129,7 @@ def count_cells(wildcards):
     return {
         task: {
             source: len(cells(task, rules.train_network.output[0], source=source))
-            for source in settings.list_sources(wanted)
+            for source in experiment.list_sources(wanted)
         }
         for task, wanted in config["experiment"].items()
         if wanted["strategies"]

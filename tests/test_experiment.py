@@ -1,0 +1,147 @@
+"""The arms of an experiment, and a line for every part of it that does not fit."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from neurograft import experiment, settings
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+
+
+def test_unfit_experiments_are_refused():
+    asked = settings.resolve_config({"dataset": {"layout": "phantom"}}, SCHEMA)["experiment"]
+    known = {"efficientnet-lite0": {}}
+    experiment.check_experiment(asked, "lp-ft", known)
+    with pytest.raises(settings.SettingsError, match="add it there"):
+        experiment.check_experiment(asked, "frozen", known)
+    with pytest.raises(settings.SettingsError, match="sources.tsv has: other"):
+        experiment.check_experiment(asked, "lp-ft", {"other": {}})
+    with pytest.raises(settings.SettingsError, match="'dann', whose networks were adapted to images of test patients"):
+        experiment.check_experiment(asked, "dann", known)
+    asked["segmentation"]["n"] = [2]
+    with pytest.raises(settings.SettingsError, match="needs 'all'"):
+        experiment.check_experiment(asked, "lp-ft", known)
+
+
+def table(**changes):
+    """Two sources of slices and one of volumes."""
+    rows = {"photos": {"dimensions": "2", "licence": "MIT"}, "heads": {"dimensions": "3", "licence": "MIT"}}
+    rows["mine"] = {"dimensions": "2", "licence": "Apache-2.0"} | changes
+    return rows
+
+
+@pytest.mark.parametrize("publish", [False, True])
+def test_a_source_of_volumes_segments_and_does_not_classify(publish):
+    both = {"sources": ["photos", "heads"], "also": []}
+    experiment.check_sources({"segmentation": both}, table(), publish)
+    with pytest.raises(settings.SettingsError, match="is a 3-D source; .*choose from photos, mine$") as caught:
+        experiment.check_sources({"classification": both}, table(), publish)
+    assert "experiment.classification.sources names 'heads'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "licence,says",
+    [
+        ("CC-BY-ND-4.0", "derived"),
+        ("CC-BY-NC-ND-4.0", "derived"),
+        ("Creative Commons, no derivatives", "derived"),
+        ("CC-BY-NC-SA-4.0", "commercial"),
+        ("cc by-nc 4.0", "commercial"),
+        ("non-commercial use", "commercial"),
+        ("for research only", "beyond research"),
+    ],
+)
+def test_a_licence_that_forbids_sharing_bars_publishing_only(licence, says):
+    asked = {"segmentation": {"sources": ["photos", "mine"], "also": []}}
+    experiment.check_sources(asked, table(licence=licence), publish=False)
+    with pytest.raises(settings.SettingsError, match=says) as caught:
+        experiment.check_sources(asked, table(licence=licence), publish=True)
+    assert f"'mine', whose licence {licence}" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_source_made_from_another_inherits_what_its_licence_forbids():
+    made = {"dimensions": "2", "licence": "mine", "location": "rule:masked/mine", "sha256": "made-here"}
+    rows = table(name="mine", licence="CC-BY-NC-4.0") | {"made": made}
+    experiment.check_sources({"segmentation": {"sources": ["made"]}}, rows, publish=False)
+    with pytest.raises(settings.SettingsError, match="names 'made', made from mine, whose licence CC-BY-NC-4.0"):
+        experiment.check_sources({"segmentation": {"sources": ["made"]}}, rows, publish=True)
+
+
+@pytest.mark.parametrize("licence", ["Apache-2.0", "MIT", "BSD-3-Clause", "CC-BY-4.0", "CC0-1.0", "NCSA", "Android"])
+def test_a_free_licence_may_be_published(licence):
+    experiment.check_sources({"segmentation": {"sources": ["mine"], "also": []}}, table(licence=licence), publish=True)
+
+
+def test_an_unknown_target_is_named_with_the_columns_there_are():
+    found = {"X": {"columns": {"diagnosis": "glioma", "age": "50"}}}
+    for fine in ("tumour-slice", "diagnosis", "site"):
+        experiment.check_target(fine, found)
+    with pytest.raises(settings.SettingsError, match="site, diagnosis, age"):
+        experiment.check_target("diagnossis", found)
+    experiment.check_target("diagnosis", {"phantom001": {"columns": {}}})
+
+
+def test_a_variant_may_stand_where_a_strategy_stands():
+    config = {"dataset": {"layout": "phantom"}, "variants": {"last-layers-2": {"method": "last-layers", "k": 2}}}
+    config["experiment"] = {"segmentation": {"strategies": ["scratch", "last-layers-2"]}}
+    config["deliver"] = {"strategy": "last-layers-2"}
+    found = settings.resolve_config(config, SCHEMA)
+    experiment.check_variants(found["variants"])
+    experiment.check_experiment(found["experiment"], "last-layers-2", {"efficientnet-lite0": {}})
+    with pytest.raises(settings.SettingsError, match="choose one of: .*last-layers-2"):
+        settings.resolve_config(config | {"deliver": {"strategy": "last-layers-3"}}, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("variants", "says"),
+    [
+        ({"mine": {"method": "lora"}}, "name it lora-SOMETHING"),
+        ({"lp-ft": {"method": "lp-ft"}}, "name it lp-ft-SOMETHING"),
+        ({"frozen-random-2": {"method": "frozen"}}, "name it frozen-SOMETHING"),
+        ({"fine-tune-2": {"method": "fine-tune", "k": 2}}, "has no parameter 'k'; it has encoder, top"),
+        ({"lora-odd": {"method": "lora", "rank": 2.5}}, "rank is 2.5; it takes a whole number"),
+    ],
+)
+def test_a_mistaken_variant_is_one_line(variants, says):
+    with pytest.raises(settings.SettingsError) as caught:
+        experiment.check_variants(variants)
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_further_arms_get_defaults_and_are_checked():
+    also = [{"strategies": ["scratch"], "seeds": [1]}, {"strategies": ["scratch", "lp-ft"], "spaces": ["native"]}]
+    wanted = {"strategies": ["scratch", "lp-ft"], "also": also}
+    config = {"dataset": {"layout": "phantom"}, "experiment": {"segmentation": wanted}}
+    asked = settings.resolve_config(config, SCHEMA)["experiment"]
+    arms = experiment.list_arms(asked["segmentation"])
+    common = {"source": "efficientnet-lite0", "split": "folds", "n": "all"}
+    assert arms == [
+        common | {"strategy": "scratch", "space": "template", "seed": 0},
+        common | {"strategy": "lp-ft", "space": "template", "seed": 0},
+        common | {"strategy": "scratch", "space": "template", "seed": 1},
+        common | {"strategy": "scratch", "space": "native", "seed": 0},
+        common | {"strategy": "lp-ft", "space": "native", "seed": 0},
+    ]
+    assert [list(arm) for arm in arms] == [list(experiment.SPANS)] * 5
+    asked["segmentation"]["also"][0]["sources"] = ["photos"]
+    assert experiment.list_sources(asked["segmentation"]) == ["efficientnet-lite0", "photos"]
+    with pytest.raises(settings.SettingsError, match="names 'photos'; sources.tsv has: efficientnet-lite0"):
+        experiment.check_experiment(asked, "lp-ft", {"efficientnet-lite0": {}})
+    wanted["also"] = [{"strategy": ["scratch"]}]
+    with pytest.raises(settings.SettingsError, match="did you mean 'strategies'"):
+        settings.resolve_config(config, SCHEMA)
+
+
+def test_no_arm_is_listed_twice():
+    span = {"sources": ["a"], "strategies": ["scratch"], "spaces": ["template"], "splits": ["folds"], "n": ["all"]}
+    span["seeds"] = [0]
+    assert len(experiment.list_arms(span | {"also": [span, span | {"n": ["all", 2]}]})) == 2
+
+
+def test_sources_to_be_ranked_are_in_the_table():
+    experiment.check_recommended(["photos", "heads"], table())
+    with pytest.raises(settings.SettingsError, match="names 'fotos'; sources.tsv has: photos, heads, mine"):
+        experiment.check_recommended(["fotos"], table())
