@@ -3,10 +3,8 @@
 import hashlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from deepbet.utils import normalize
 from monai.networks.nets import SegResNet
 from test_downloads import serve
 
@@ -60,15 +58,6 @@ def test_deepbets_weights_on_equal_channels_give_what_one_gives(deepbet):
     with torch.no_grad():
         for wanted, found in zip(one(volume()), four(volume().expand(1, 4, 64, 32, 96)), strict=True):
             torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
-
-
-def test_input_is_scaled_as_deepbet_does():
-    head = np.random.default_rng(0).gamma(2, 100, (20, 21, 22)).astype(np.float32)
-    tensor = torch.from_numpy(head)
-    wanted = normalize(tensor, tensor.quantile(0.005), tensor.quantile(0.995))
-    np.testing.assert_allclose(networks3d.scale_for_deepbet(head), wanted.numpy(), atol=1e-4)
-    np.testing.assert_allclose(networks3d.scale_for_deepbet(5 * head + 3), wanted.numpy(), atol=1e-4)
-    assert np.all(networks3d.scale_for_deepbet(np.full((4, 4, 4), 7)) == np.float32(0.449))
 
 
 def test_a_torchscript_archive_needs_its_whole_hash(deepbet):

@@ -134,13 +134,6 @@ def test_times_are_medians_over_cells_and_over_those_that_arrived():
     assert never["reached"] == 0 and never["steps_to_dice"] is None and never["seconds_to_dice"] is None
 
 
-def test_training_dice_is_the_mean_of_the_last_tenth():
-    history = [{"train_dice": str(i / 20)} for i in range(20)]
-    cells = [ARM | {"history": history}, ARM | {"history": [{"train_dice": "0.5"}]}, ARM | {"history": []}]
-    # 0.90 and 0.95 of the first cell, 0.5 of the second, nothing of the third
-    assert summaries.final_train_dice(cells) == {KEY: pytest.approx((0.925 + 0.5) / 2)}
-
-
 def test_quality_measures_are_the_columns_with_a_number():
     rows = [{"subject": "1", "site": "2", "flags": "", "outlier": "", "volume_ml_t1": "", "similarity_t1": "n/a"}]
     rows += [{"subject": "2", "site": "2", "tumour_free": "1", "volume_ml_t1": "1400", "overlap_t1": 0.9}]

@@ -7,7 +7,6 @@ All of them compute in float32 on a processor: oneDNN's bfloat16 gradients of 3-
 and then not numbers on maps of 2 to 4 voxels (torch 2.13.0, docs/decisions.md).
 """
 
-import numpy as np
 import torch
 from monai.networks.nets import ResNet, SegResNet
 from monai.networks.nets.basic_unet import UpCat
@@ -205,27 +204,6 @@ def rename_weights(backbone, state):
     if backbone not in BACKBONES_3D:
         return state
     return {BACKBONES_3D[backbone]["rename"](name): value for name, value in state.items()}
-
-
-def scale_for_deepbet(volume):
-    """Bring a volume's intensities to what deepbet's network was trained on.
-
-    They are clipped to the 0.5 and 99.5 percentiles, standardised, and moved to the mean (0.449)
-    and standard deviation (0.226) of ImageNet's photographs in grey.
-
-    Parameters
-    ----------
-    volume : array_like, shape (X, Y, Z)
-
-    Returns
-    -------
-    ndarray of float32, shape (X, Y, Z)
-        0.449 everywhere if the volume has no contrast.
-    """
-    volume = np.asarray(volume, np.float32)
-    clipped = np.clip(volume, *np.percentile(volume, (0.5, 99.5)))
-    spread = clipped.std(ddof=1)
-    return (0.226 * (clipped - clipped.mean()) / (spread if spread > 0 else 1) + 0.449).astype(np.float32)
 
 
 def _rename_deepbet(name):

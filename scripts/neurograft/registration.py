@@ -161,23 +161,6 @@ def resample_all(scans, brain, transforms, reference, labels_on, shape, affine):
     return registered | {"brain": image(inside.astype(np.uint8), affine)}
 
 
-def template_to_reference(moving, record, shape, affine, order=1):
-    """Bring an image from the template's grid back to the reference sequence's grid.
-
-    Parameters
-    ----------
-    moving : nibabel.Nifti1Image
-        Such as a probability, on the template's grid.
-    record : dict
-        From `register_scans`.
-    shape, affine
-        Grid of the reference sequence, in its file's own orientation or canonical.
-    order : int
-        As in `images.resample`.
-    """
-    return resample(moving, shape, affine, np.linalg.inv(record["to_template"]), order)
-
-
 def _note(record, flags, name, quality):
     record["similarity"][name], record["overlap"][name] = quality["similarity"], quality["overlap"]
     if quality["fault"]:

@@ -67,27 +67,6 @@ def unbiased_hsic(first, second):
     return (both + apart - 2 * (sums[0] @ sums[1]) / (count - 2)) / (count * (count - 3))
 
 
-def compare_features(before, after):
-    """Tabulate the CKA of every layer before and after training.
-
-    Parameters
-    ----------
-    before, after : dict of str to array_like, shape (samples, width)
-        Layer to features, of the same samples on both sides. Voxels of one patient are alike: one mean a
-        patient and class, or few voxels of many patients, say more than many of one.
-
-    Returns
-    -------
-    list of dict
-        `layer`, `samples`, `cka`, in the order of `before`; layers that only one side has are left out.
-    """
-    shared = [layer for layer in before if layer in after]
-    return [
-        {"layer": layer, "samples": len(before[layer]), "cka": linear_cka(before[layer], after[layer])}
-        for layer in shared
-    ]
-
-
 def compare_weights(before, after):
     """Tabulate how far each layer moved: `||after - before|| / ||before||` over all its tensors.
 

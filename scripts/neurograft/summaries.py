@@ -169,18 +169,6 @@ def time_summary(times):
     return summary
 
 
-def final_train_dice(cells):
-    """Give (task, source, strategy, n) to the median over cells of the mean training Dice of the last tenth."""
-    groups = defaultdict(list)
-    for cell in cells:
-        values = [number(row.get("train_dice")) for row in cell.get("history", [])]
-        values = [value for value in values if value is not None]
-        if values:
-            key = (cell["task"], str(cell["source"]), cell["strategy"], str(cell["n"]))
-            groups[key].append(np.mean(values[-max(1, len(values) // 10) :]))
-    return {key: float(np.median(values)) for key, values in groups.items()}
-
-
 def quality_measures(quality):
     """List the numeric columns of the quality table that hold at least one number."""
     passed = {"subject", "participant_id", "site", "tumour_free", "flags", "outlier"}

@@ -21,7 +21,9 @@ try:
     )
     experiment.check_sources(config["experiment"], SOURCES, config["publish"])
     experiment.check_recommended(config["recommend"]["sources"], SOURCES)
-    NAMED = {name: SOURCES[name] for wanted in config["experiment"].values() for name in experiment.list_sources(wanted)}
+    NAMED = {
+        name: SOURCES[name] for wanted in config["experiment"].values() for name in experiment.list_sources(wanted)
+    }
     NAMED = making.with_bases(NAMED, SOURCES)
     # which sources have the same network, so that an arm is held against a control of its own kind
     KIN = controls.find_kin(NAMED.values())

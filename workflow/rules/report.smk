@@ -57,7 +57,7 @@ rule write_report:
         figures=per_subject("results/figures/sub-{subject}/space-{space}"),
         templates=[
             f"{workflow.basedir}/workflow/report/{name}.html.j2"
-            for name in ("base", "macros", "index", "subject", "images")
+            for name in ("base", "macros", "index", "subject", "images", "transfer")
         ],
     output:
         directory("results/report"),
