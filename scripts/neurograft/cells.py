@@ -23,7 +23,7 @@ import torch
 from . import images, networks, networks3d, predictions, settings, sources, strategies, tables, training
 from .roles import Untrainable, assign_roles, share_target
 
-OPTIONS = {"steps": 400, "batch": 16, "threads": 1, "patches": {"steps": 250, "batch": 1}}
+OPTIONS = {"steps": 400, "batch": 16, "threads": 1, "patches": {"steps": 200, "batch": 1}}
 LIBRARIES = ("torch", "monai", "numpy")
 BUILDERS = {"segmentation": networks.build_segmenter, "classification": networks.build_classifier}
 
