@@ -49,7 +49,7 @@ rule write_report:
         cells=trained_cells,
         plan=planned,
         audit=audited,
-        transfer_scores=lambda wildcards: rules.score_sources.output if audited(wildcards) else [],
+        transfer_scores=lambda wildcards: rules.score_sources.output[0] if audited(wildcards) else [],
         candidates=candidate_records,
         imported=of_images("record"),
         copies=of_images("copies"),
