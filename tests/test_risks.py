@@ -82,3 +82,5 @@ def test_ethics_has_two_halves():
     assert even["verdict"] == "not shown" and "membership inference was not run" in even["figure"]
     few = gap | {"gap": "n/a", "expected": "n/a", "p_adjusted": "n/a", "reason": "fewer than two groups"}
     assert claim("Ethics: bias and privacy", fairness=[few])["verdict"] == "refused"
+    several = claim("Ethics: bias and privacy", fairness=[few | {"attribute": name} for name in ("sex", "site", "age")])
+    assert several["figure"].count("fewer than two groups") == 1 and several["verdict"] == "refused"

@@ -186,7 +186,18 @@ def ethics(results):
         findings.append(arms.finding(f"{row['attribute']} with {wording.arm(row)}", words, verdict))
     missing += [] if members else ["membership inference was not run"]
     missing += [] if groups else ["no column of the cohort names groups of patients to compare"]
-    return findings, missing
+    return _gather_refused(findings), missing
+
+
+def _gather_refused(findings):
+    """Say one reason of refusal once, with the findings that it is the reason of, instead of once for each."""
+    alike = defaultdict(list)
+    for row in findings:
+        alike[row["figure"] if row["verdict"] == "refused" else row["name"]].append(row)
+    return [
+        rows[0] if len(rows) == 1 else arms.finding(arms.some([row["name"] for row in rows]), words, "refused")
+        for words, rows in alike.items()
+    ]
 
 
 def _range(row, low, high):
