@@ -49,7 +49,8 @@ def _read_layers(rows):
     read = [
         {"layer": row["layer"], "stage": str(row["stage"] or ""), "part": row["part"],
          "values": number(row["values"]) or 0, "trained": bool(number(row["trained"])), "change": number(row["change"]),
-         "statistics": number(row["statistics_change"])}
+         # a decoder's statistics start at 0 and 1: what they changed by, relative to that, says nothing
+         "statistics": number(row["statistics_change"]) if row["part"] == "encoder" else None}
         for row in rows
     ]  # fmt: skip
     return sorted(read, key=lambda row: (row["part"] != "encoder", number(row["stage"]) or 0))
