@@ -76,3 +76,14 @@ def test_loading_too_little_fails_and_changes_nothing(state):
     with pytest.raises(ValueError, match="of the encoder's weights fit, 90% are asked for"):
         networks.load_source(network, half)
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("backbone", ["efficientnet-lite0", "deepbet"])
+def test_a_segmenter_starts_with_tumour_being_rare(backbone):
+    torch.manual_seed(0)
+    network = networks.build_segmenter(backbone, 2, 3).eval()
+    size = (64,) * (2 if backbone == "efficientnet-lite0" else 3)
+    with torch.no_grad():
+        chance = network(torch.zeros(1, 2, *size)).sigmoid()
+    assert chance.shape[1] == 3
+    assert chance.mean().item() == pytest.approx(networks.PRIOR, rel=0.5)

@@ -4,6 +4,8 @@ Every network here has an `encoder`, the part that a source's weights go into; a
 its "top", is new for each task. Slices are (batch, channel, X, Y), patches (batch, channel, X, Y, Z).
 """
 
+import math
+
 import torch
 from monai.networks.nets import FlexibleUNet
 from torch import nn
@@ -12,6 +14,9 @@ from . import networks3d
 from .encoders import BACKBONES, adapt_stem
 
 DECODER_CHANNELS = (128, 64, 32, 16, 16)
+# how likely a voxel is tumour before anything is learnt: from an even chance a short training may find "tumour is where
+# no feature is", whose probability the slow bias keeps below a half in every patient
+PRIOR = 0.01
 
 
 class SliceClassifier(nn.Module):
@@ -45,12 +50,18 @@ def build_segmenter(backbone, in_channels, regions):
     Returns
     -------
     monai.networks.nets.FlexibleUNet or networks3d.PatchSegmenter
-        The first takes (batch, in_channels, X, Y), X and Y multiples of 32; weights are random.
+        The first takes (batch, in_channels, X, Y), X and Y multiples of 32; weights are random, but the last
+        layer's bias, which says `PRIOR` (Lin et al. 2017, arXiv 1708.02002).
     """
     if backbone in networks3d.BACKBONES_3D:
-        return networks3d.build_segmenter(backbone, in_channels, regions)
-    _known(backbone)
-    return FlexibleUNet(in_channels, regions, backbone, decoder_channels=DECODER_CHANNELS)
+        network = networks3d.build_segmenter(backbone, in_channels, regions)
+        last = network.head
+    else:
+        _known(backbone)
+        network = FlexibleUNet(in_channels, regions, backbone, decoder_channels=DECODER_CHANNELS)
+        last = network.segmentation_head[0]
+    nn.init.constant_(last.bias, math.log(PRIOR / (1 - PRIOR)))
+    return network
 
 
 def build_classifier(backbone, in_channels, classes):
