@@ -37,7 +37,7 @@ class SliceClassifier(nn.Module):
         return self.head(torch.cat([last.mean((2, 3)), last.amax((2, 3))], 1))
 
 
-def build_segmenter(backbone, in_channels, regions):
+def build_segmenter(backbone, in_channels, regions, prior=PRIOR):
     """Make a network with one logit channel for each region (regions overlap).
 
     Parameters
@@ -46,12 +46,14 @@ def build_segmenter(backbone, in_channels, regions):
         A key of `BACKBONES` or of `networks3d.BACKBONES_3D`.
     in_channels, regions : int
         Numbers of sequences and of regions.
+    prior : float
+        What the last layer's bias says of a voxel at the start (Lin et al. 2017, arXiv 1708.02002); a half for outputs
+        that are no probabilities.
 
     Returns
     -------
     monai.networks.nets.FlexibleUNet or networks3d.PatchSegmenter
-        The first takes (batch, in_channels, X, Y), X and Y multiples of 32; weights are random, but the last
-        layer's bias, which says `PRIOR` (Lin et al. 2017, arXiv 1708.02002).
+        The first takes (batch, in_channels, X, Y), X and Y multiples of 32; weights are random.
     """
     if backbone in networks3d.BACKBONES_3D:
         network = networks3d.build_segmenter(backbone, in_channels, regions)
@@ -60,7 +62,7 @@ def build_segmenter(backbone, in_channels, regions):
         _known(backbone)
         network = FlexibleUNet(in_channels, regions, backbone, decoder_channels=DECODER_CHANNELS)
         last = network.segmentation_head[0]
-    nn.init.constant_(last.bias, math.log(PRIOR / (1 - PRIOR)))
+    nn.init.constant_(last.bias, math.log(prior / (1 - prior)))
     return network
 
 

@@ -133,7 +133,7 @@ def pretrain_masked(folder, source, base, weights, split, slices, seed=0, steps=
     read = [cases.target_case(slices[subject], channels) for subject in chosen]
     stream = _stream(seed)
     with computing.reproducible(stream, threads):
-        network = networks.build_segmenter(source["backbone"], len(channels), len(channels))
+        network = networks.build_segmenter(source["backbone"], len(channels), len(channels), prior=0.5)
         networks.load_source(network, sources.load_weights(weights, base["sha256"]))
     draw = masking.mask_batches(read, batch, stream)
     history = _train(network, read, "fine-tune", "reconstruction", steps, batch, stream, threads, draw)
