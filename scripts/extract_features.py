@@ -1,8 +1,6 @@
 """Run one source's frozen encoder over slices of every labelled patient."""
 
-from pathlib import Path
-
-from neurograft import features, images, logs
+from neurograft import cases, features, images, logs
 
 logs.send_to_log(snakemake.log[0])
 features.extract_features(
@@ -10,6 +8,6 @@ features.extract_features(
     snakemake.params.source,
     snakemake.input.weights,
     images.read_json(snakemake.input.splits),
-    {Path(folder).parents[1].name.removeprefix("sub-"): folder for folder in snakemake.input.slices},
+    cases.find_slices(snakemake.input.slices),
     seed=snakemake.params.seed,
 )

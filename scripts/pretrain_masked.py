@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from neurograft import images, logs, pretraining
+from neurograft import cases, images, logs, pretraining
 
 logs.send_to_log(snakemake.log[0])
 pretraining.pretrain_masked(
@@ -11,6 +11,6 @@ pretraining.pretrain_masked(
     snakemake.params.base,
     snakemake.input.weights,
     images.read_json(snakemake.input.splits),
-    {Path(folder).parents[1].name.removeprefix("sub-"): folder for folder in snakemake.input.slices},
+    cases.find_slices(snakemake.input.slices),
     **snakemake.params.options,
 )

@@ -85,7 +85,7 @@ def count_training(n, task, splits):
 
 
 def find_control(controls, source, kin=None):
-    """Give what scratch of the same source has or, as in `comparison`, the mean of the others where that has none.
+    """Give what the scratch has that a source is held against, the mean where `controls.control_sources` names several.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Labels and time that transfer saved, and what it lost at another site, over the arms of an experiment.
 
-An arm (`evaluation.ARM`) is held against scratch of the same source or, where that has none, against the mean of
-the other sources' scratch, as in `comparison`. The score is the whole tumour's Dice, or a classifier's accuracy, the
-one measure that every patient has, whatever the unit. Seeds and time points are averaged inside a patient first.
+An arm (`evaluation.ARM`) is held against the scratch that `controls.control_sources` chooses, as in `comparison`. The
+score is the whole tumour's Dice, or a classifier's accuracy, the one measure that every patient has, whatever the unit.
+Seeds and time points are averaged inside a patient first.
 """
 
 import numpy as np
@@ -77,7 +77,7 @@ def save_labels(means, sizes, kin=None):
 def save_time(cells, kin=None):
     """Compare each segmentation cell with scratch's of the same fold, size and seed (`curves.time_saved`).
 
-    Of the same source, or, where that has none, the mean over the other sources' (NaN if one has no answer).
+    Of several sources' scratch the mean is taken (NaN if one has no answer).
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ def extract_features(out_folder, source, weights, split, slices, seed=0, threads
         state, reason = _load(weights, source["sha256"])
         if state:
             networks.load_source(network, state)
-            network.to(computing.device(), memory_format=torch.channels_last).eval()
+            computing.place_network(network).eval()
             for subject in known["subjects"]:
                 generator = np.random.default_rng([seed, zlib.crc32(subject.encode())])
                 usable = task.read_target(subject)["strata"]["any"]
@@ -87,7 +87,7 @@ def sample_features(encoder, case, usable, generator, state=None):
     (place, x, y), labels = draw_pixels(tumour, opened.any(1), generator)
     found = {"labels": labels, "slice_labels": slice_labels}
     with torch.inference_mode():
-        given = torch.from_numpy(opened).float().to(computing.device(), memory_format=torch.channels_last)
+        given = computing.place_images(torch.from_numpy(opened).float())
         maps = encoder(given)
         for feature in maps:
             if feature.shape[1]:  # AlexNet has none at half the size

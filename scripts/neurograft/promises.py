@@ -27,18 +27,15 @@ PREPARING = ("import_scans", "strip_skull", "register_scans", "normalize_intensi
 def less_training_time(results):
     """Steps and seconds to the training Dice at which scratch ended, paired over folds."""
     rows = _raced(results)
-    findings = []
-    for arm, group in arms.group(rows).items():
-        early = _early(group)
-        if early["words"]:
-            findings.append(arms.finding(arms.name(arm), early["words"], early["verdict"]))
-            continue
+
+    def tell(group):
         steps, seconds = _saved(group, "steps_saved"), _saved(group, "seconds_saved")
         words = f"{_middle(group, 'steps'):.0f} instead of {_middle(group, 'steps_scratch'):.0f} steps (medians), "
         words += f"saving {arms.difference(steps, 0, ' steps')}"
         words += f", {arms.difference(seconds, 1, ' s')}" if seconds["mean"] is not None else ""
-        verdict = arms.read_interval(steps["low"], steps["high"], "saved", "lost")
-        findings.append(arms.finding(arms.name(arm), f"{words}, {steps['folds']} folds", verdict))
+        return f"{words}, {steps['folds']} folds", arms.read_interval(steps["low"], steps["high"], "saved", "lost")
+
+    findings = _tell_races(rows, tell)
     missing = [] if findings else ["no training of scratch had a final training Dice to reach"]
     return findings, missing + _unfinished(results, rows)
 
@@ -49,16 +46,20 @@ def _raced(results):
     return [row for row in rows if number(row["steps_scratch"]) is not None]
 
 
+def _tell_races(rows, tell):
+    """Give a finding an arm: what `tell` says of its rows (words, verdict), or that not every training arrived."""
+    return [arms.finding(arms.name(arm), *(_early(group) or tell(group))) for arm, group in arms.group(rows).items()]
+
+
 def _early(group):
-    """Say of an arm that not every training arrived at scratch's Dice; nothing where all did."""
+    """Say of an arm, in words and a verdict, that not every training arrived at scratch's Dice; None where all did."""
     reached = [row for row in group if number(row["steps_saved"]) is not None]
     if len(reached) == len(group):
-        return {"words": "", "verdict": ""}
+        return None
     if not reached:
-        words = f"scratch's final training Dice not reached in {len(group)} trainings"
-        return {"words": words, "verdict": "not reached"}
+        return f"scratch's final training Dice not reached in {len(group)} trainings", "not reached"
     words = f"scratch's final training Dice reached in {len(reached)} of {len(group)} trainings, so no interval"
-    return {"words": words, "verdict": arms.NOT_SHOWN}
+    return words, arms.NOT_SHOWN
 
 
 def _middle(group, column):
@@ -190,17 +191,14 @@ def faster_deployment(results):
         if row["rule"] in PREPARING and number(row.get("seconds_median")) is not None
     ]
     rows = [row for row in _raced(results) if number(row.get("seconds_scratch")) is not None]
-    findings = []
-    for arm, group in arms.group(rows).items():
-        early = _early(group)
-        if early["words"]:
-            findings.append(arms.finding(arms.name(arm), early["words"], early["verdict"]))
-            continue
+
+    def tell(group):
         ready = [sum(prepared) + _middle(group, column) for column in ("seconds", "seconds_scratch")]
         saved = _saved(group, "seconds_saved")
         words = f"{ready[0]:.0f} s instead of {ready[1]:.0f} s, saving {arms.difference(saved, 0, ' s')}"
-        verdict = arms.read_interval(saved["low"], saved["high"], "saved", "lost")
-        findings.append(arms.finding(arms.name(arm), words, verdict))
+        return words, arms.read_interval(saved["low"], saved["high"], "saved", "lost")
+
+    findings = _tell_races(rows, tell)
     missing = [] if findings else ["no training time to a common score is known"]
     if not prepared:
         missing.append("the times of preprocessing are not known, so only training is counted")

@@ -2,11 +2,12 @@
 
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import jinja2
 
-from neurograft import cautions, chapters, citing, claims, guidance, images, summaries, tables, wording
+from neurograft import arms, cautions, chapters, citing, claims, guidance, images, summaries, tables, wording
 from neurograft import transfer_chapters as transfer
 from neurograft.summaries import number, yes
 
@@ -197,28 +198,22 @@ def _tiles(flow, scores, strategy, source, told):
 
 def _attention(found):
     """List what a reader should look at first, each with the chapter that shows it."""
-    listed = []
+    listed, some = [], partial(arms.some, most=6)
     excluded, marked = found["flow"]["excluded"], found["quality"]["marked"]
     if excluded:
-        listed.append(("flow", f"{len(excluded)} excluded: {_some(row['participant_id'] for row in excluded)}"))
+        listed.append(("flow", f"{len(excluded)} excluded: {some(row['participant_id'] for row in excluded)}"))
     if marked:
         listed.append(
-            ("quality", f"{len(marked)} to look at in quality control: {_some(row['subject'] for row in marked)}")
+            ("quality", f"{len(marked)} to look at in quality control: {some(row['subject'] for row in marked)}")
         )
     if found["flow"]["left_out"]:
         names = {row["subject"]: None for row in found["flow"]["left_out"]}
-        listed.append(("flow", f"{len(names)} kept out of training: {_some(names)}"))
+        listed.append(("flow", f"{len(names)} kept out of training: {some(names)}"))
     if found["candidates"]["flags"]:
-        listed.append(("candidates", f"candidates flagged: {_some(found['candidates']['flags'])}"))
+        listed.append(("candidates", f"candidates flagged: {some(found['candidates']['flags'])}"))
     if found["training"]["falling"]:
         listed.append(("training", f"{len(found['training']['falling'])} trainings had not converged"))
     return listed + [("training", f"cells not trained: {reason}") for reason in found["untrained"]]
-
-
-def _some(names, most=6):
-    """Join names, at most a few of them."""
-    names = [str(name) for name in names]
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _subject_rows(run):

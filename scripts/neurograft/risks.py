@@ -15,9 +15,9 @@ from neurograft.summaries import number, yes
 def limited_transferability(results):
     """Count the patients that transfer leaves worse, and hold pretrained features against random ones."""
     scores, comparison = results["scores"], results["comparison"]
-    findings, missing = [], []
+    findings, missing, kin = [], [], find_kin(results["sources"])
     for row in summaries.primary_rows(comparison):
-        words = _worse_patients(scores, row, find_kin(results["sources"]))
+        words = _worse_patients(scores, row, kin)
         against = summaries.control_row(comparison, row)
         verdict = arms.NOT_SHOWN
         if against and number(against["mean_difference"]) is not None:
