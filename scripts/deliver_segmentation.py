@@ -10,6 +10,6 @@ record = outcomes.deliver_subject(
     snakemake.input.cells,
     images.read_json(snakemake.input.splits),
     images.read_json(snakemake.input.status),
-    images.read_json(snakemake.input.registered),
+    outcomes.read_registration(snakemake.input.registered),
 )
 images.write_json(snakemake.output[0], record)

@@ -4,7 +4,7 @@ from neurograft import evaluation, images, logs, outcomes, tables
 
 logs.send_to_log(snakemake.log[0])
 statuses = [images.read_json(path) for path in snakemake.input.statuses]
-records = [images.read_json(path) for path in snakemake.input.registered]
+records = [outcomes.read_registration(path) for path in snakemake.input.registered]
 names = [status["subject"] for status in statuses]
 rows = outcomes.score_cell(
     snakemake.input.cell,

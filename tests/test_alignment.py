@@ -3,8 +3,9 @@
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from neurograft import alignment, images, registration
+from neurograft import alignment, images, linear_engines, registration, regridding
 from neurograft.quality import overlap
 
 TRUTHS = {
@@ -60,7 +61,7 @@ def error(brain, found, truth):
     return np.linalg.norm(there, axis=1).mean()
 
 
-@pytest.mark.parametrize("engine", alignment.REGISTRATION_ENGINES)
+@pytest.mark.parametrize("engine", registration.REGISTRATION_ENGINES)
 @pytest.mark.parametrize(
     ("kind", "spacing", "inverted", "tumour"),
     [
@@ -73,17 +74,17 @@ def error(brain, found, truth):
 def test_planted_transform_is_found(brain, engine, kind, spacing, inverted, tumour):
     truth = planted(*TRUTHS[kind])
     moving = seen_by(brain, truth, np.array(spacing), inverted, tumour)
-    found = alignment.REGISTRATION_ENGINES[engine](brain, moving, kind)
+    found = registration.REGISTRATION_ENGINES[engine]["linear"](brain, moving, kind)
     # half a voxel of the working grid, and always far below half a thick slice
-    assert error(brain, found, truth) < 0.5 * alignment.WORKING_SPACING[kind] / 2
+    assert error(brain, found, truth) < 0.5 * linear_engines.WORKING_SPACING[kind] / 2
     if kind == "rigid":
         np.testing.assert_allclose(found[:3, :3] @ found[:3, :3].T, np.eye(3), atol=1e-4)
 
 
-@pytest.mark.parametrize("engine", alignment.REGISTRATION_ENGINES)
+@pytest.mark.parametrize("engine", registration.REGISTRATION_ENGINES)
 def test_same_pair_gives_the_same_bytes(brain, engine):
     moving = seen_by(brain, planted(*TRUTHS["rigid"]), np.array([3.0, 3.0, 3.0]))
-    first, second = (alignment.REGISTRATION_ENGINES[engine](brain, moving, "rigid") for _ in range(2))
+    first, second = (registration.REGISTRATION_ENGINES[engine]["linear"](brain, moving, "rigid") for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
@@ -93,7 +94,7 @@ def test_masks_keep_the_skull_out(brain):
     mask = images.image((np.asanyarray(moving.dataobj) > 20).astype(np.uint8), moving.affine)
     data = np.asanyarray(moving.dataobj).copy()
     data[:, :12, :] = 900
-    found = alignment.align_greedy(brain, images.image(data, moving.affine), "rigid", moving_mask=mask)
+    found = linear_engines.align_greedy(brain, images.image(data, moving.affine), "rigid", moving_mask=mask)
     assert error(brain, found, truth) < 0.5
 
 
@@ -103,8 +104,9 @@ def test_second_start_finds_a_brain_lying_on_its_side(brain, degrees):
     truth = planted(degrees, (20.0, 0.0, 10.0), (1, 1, 1))
     moving = seen_by(brain, truth, np.array([2.5, 2.5, 2.5]))
     masks = [images.image((np.asanyarray(each.dataobj) > 0).astype(np.uint8), each.affine) for each in (brain, moving)]
-    found, quality = alignment.align_pair(alignment.align_greedy, (brain, moving, *masks), "rigid", 1)
+    found, quality = alignment.align_pair(linear_engines.align_greedy, (brain, moving, *masks), "rigid", 1)
     assert not quality["fault"]
+    assert quality["turn"] == pytest.approx(np.abs(degrees).sum(), abs=2)
     assert error(brain, found, truth) < 1
 
 
@@ -113,13 +115,34 @@ def test_hopeless_pair_is_said_to_be_so_and_centres_are_aligned(brain):
     noise[5:35, 18:22, 2:10] = np.random.default_rng(0).uniform(1, 100, (30, 4, 8))
     moving = images.image(noise, np.diag([3.0, 3.0, 3.0, 1.0]))
     masks = [images.image((np.asanyarray(each.dataobj) > 0).astype(np.uint8), each.affine) for each in (brain, moving)]
-    found, quality = alignment.align_pair(alignment.align_greedy, (brain, moving, *masks), "rigid", 1)
+    found, quality = alignment.align_pair(linear_engines.align_greedy, (brain, moving, *masks), "rigid", 1)
     assert quality["fault"]
     np.testing.assert_allclose(found, alignment.centre_start(*masks))
 
 
+def head_of(scan):
+    return images.image((np.asanyarray(scan.dataobj) > 0).astype(np.uint8), scan.affine)
+
+
+@pytest.mark.parametrize("engine", registration.REGISTRATION_ENGINES)
+@pytest.mark.parametrize("wrong", ["another thing", "half a brain"])
+def test_wrong_pair_is_refused_with_every_engine(brain, engine, wrong):
+    """A thing of a brain's size and smoothness, and a brain of which the mask lost the upper half."""
+    moving = seen_by(brain, planted(*TRUTHS["rigid"]), np.array([4.0, 4.0, 4.0]))
+    data = np.asanyarray(moving.dataobj).copy()
+    if wrong == "another thing":
+        cloud = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=data.shape), 1.5)
+        data = np.where(data > 0, 100 + 25 * cloud / cloud.std(), 0)
+    else:
+        data[:, :, int(0.45 * data.shape[2]) :] = 0
+    moving = images.image(data.astype(np.float32), moving.affine)
+    align = registration.REGISTRATION_ENGINES[engine]["linear"]
+    _, quality = alignment.align_pair(align, (brain, moving, head_of(brain), head_of(moving)), "affine", 1)
+    assert quality["fault"]
+
+
 def test_working_copy_stays_in_place(brain):
-    small = alignment.working_copy(brain, None, 3.0)
+    small = regridding.working_copy(brain, None, 3.0)
     moved = images.resample(small, brain.shape, brain.affine)
     assert overlap(np.asanyarray(moved.dataobj) > 150, np.asanyarray(brain.dataobj) > 0) > 0.95
     assert np.allclose(np.linalg.norm(small.affine[:3, :3], axis=0), 3.0)

@@ -41,7 +41,11 @@ RUNS = st.builds(
     layout=st.sampled_from(["bids", "phantom"]),
     trained=st.sets(st.sampled_from(TASKS)),
     register_scans=st.fixed_dictionaries(
-        {"engine": st.sampled_from(["greedy", "ants"]), "template": st.sampled_from(["MNI152", "none", "/my/t.nii"])}
+        {
+            "engine": st.sampled_from(["greedy", "ants", "simpleitk"]),
+            "deformable": st.booleans(),
+            "template": st.sampled_from(["MNI152", "none", "/my/t.nii"]),
+        }
     ),
     experiment=st.fixed_dictionaries(
         {
@@ -70,7 +74,7 @@ def test_no_reference_is_in_the_list_in_vain():
     used = set()
     for engine, layout in product(registration.REGISTRATION_ENGINES, ("phantom", "brats")):
         spans = {task: {"strategies": list(strategies.STRATEGIES)} for task in TASKS}
-        run = configured(layout, register_scans={"engine": engine}, experiment=spans)
+        run = configured(layout, register_scans={"engine": engine, "deformable": True}, experiment=spans)
         used |= {row["text"] for row in citing.write_methods(*run)[1]}
     scores = [*score_citations.SCORE_CITATIONS.values(), score_citations.UNRELIABLE]
     listed = {text.partition(" doi:")[0] for text in scores} | {text for text, _ in citing.REFERENCES.values()}
@@ -115,6 +119,14 @@ def test_each_engine_has_its_own_reference():
     greedy, ants = (configured(register_scans={"engine": engine}) for engine in ("greedy", "ants"))
     assert "With ANTs" in told(*ants) and "greedy" not in told(*ants)
     assert dois(*ants) ^ dois(*greedy) == {"10.1016/j.neuroimage.2010.09.025", "10.1016/j.jalz.2016.06.205"}
+
+
+def test_a_deformation_is_told_only_where_there_was_one():
+    masked = citing.REFERENCES["brett"][1]
+    assert masked in dois(*configured(register_scans={"deformable": True}))
+    for block in ({}, {"deformable": True, "template": "none"}):
+        run = configured(register_scans=block)
+        assert masked not in dois(*run) and "deformed" not in told(*run)
 
 
 def test_every_choice_of_a_method_is_named():

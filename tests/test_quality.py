@@ -73,13 +73,19 @@ def test_outliers_do_not_depend_on_the_unit(values, scale, shift):
 def test_one_row_for_each_subject():
     row = quality.quality_row(
         {"volume_ml": {"t1": 1500.0}, "flags": ["t1: odd"]},
-        {"similarity": {"template": 1.1}, "overlap": {"template": 0.9}, "flags": []},
+        {
+            "similarity": {"template": 1.1},
+            "overlap": {"template": 0.9},
+            "volume_change": {"lesion": 0.01},
+            "flags": [],
+        },
         {"contrast_to_noise": {"t1": 9.0}, "flags": ["t1: dark"]},
     )
     assert row == {
         "volume_ml_t1": 1500.0,
         "similarity_template": 1.1,
         "overlap_template": 0.9,
+        "volume_change_lesion": 0.01,
         "contrast_to_noise_t1": 9.0,
         "flags": "t1: odd; t1: dark",
     }

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from neurograft import images, registration, templates
+from neurograft import delivery, images, outcomes, registration, regridding, templates, transforms
 from neurograft.quality import overlap
 
 RAW = Path(__file__).parents[2] / "shared/data/raw_tumour_head"
@@ -52,7 +52,7 @@ def test_own_space_and_grid_leave_the_reference_untouched(subject):
 
 def test_everything_is_on_the_template_grid_and_zero_outside_the_brain(subject, monkeypatch):
     scans, masks = subject
-    monkeypatch.setitem(registration.REGISTRATION_ENGINES, "still", still)
+    monkeypatch.setitem(registration.REGISTRATION_ENGINES, "still", {"linear": still})
     template = images.image(
         np.asanyarray(scans["t1"].dataobj) * (np.asanyarray(masks["t1"].dataobj) > 0), scans["t1"].affine
     )
@@ -65,6 +65,77 @@ def test_everything_is_on_the_template_grid_and_zero_outside_the_brain(subject, 
     assert set(np.unique(registered["labels"].dataobj)) == {0, 4}
     assert record["grid"]["shape"] == list(template.shape)
     assert set(record["similarity"]) == set(record["overlap"]) == {"flair", "template"}
+
+
+def bent(fixed, moving, counted, threads=1):
+    """A deformation that is known: a smooth bulge."""
+    points = transforms.grid_points(fixed.shape, fixed.affine)
+    near = np.exp(-(np.linalg.norm(points - [-38, 0, 0], axis=-1, keepdims=True) ** 2) / (2 * 20.0**2))
+    return transforms.make_field(near * [4.0, -3.0, 2.0], fixed.affine)
+
+
+def bend(subject, spacing=2.0, **row):
+    """Register the egg onto itself bent, and give what came out with the scans."""
+    scans, masks = subject
+    inside = np.asanyarray(masks["t1"].dataobj) > 0
+    egg = images.image(np.asanyarray(scans["t1"].dataobj) * inside, scans["t1"].affine)
+    field = bent(egg, None, None)
+    template = images.resample(egg, *regridding.regridded(egg, spacing), field)
+    template = images.image(
+        np.clip(template.dataobj, 0, None) * (np.asanyarray(template.dataobj) > 50), template.affine
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(registration.REGISTRATION_ENGINES, "bent", {"linear": still, "deformable": bent} | row)
+        found = registration.register_scans(
+            scans, masks, "t1", True, template, engine="bent", labels_on="t1", deformable=True
+        )
+    return *found, template
+
+
+def test_deformed_images_fit_and_predictions_come_back(subject, tmp_path):
+    scans, masks = subject
+    registered, record, template = bend(subject)
+    assert record["deformable"] and record["flags"] == []
+    egg = images.resample_labels(masks["t1"], template.shape, template.affine)
+    affine, deformed = (
+        overlap(np.asanyarray(each.dataobj) > 0, np.asanyarray(template.dataobj) > 0)
+        for each in (egg, registered["brain"])
+    )
+    assert 1 - deformed < 0.75 * (1 - affine)
+    assert abs(record["volume_change"]["lesion"]) < 0.05
+    images.write_scans(tmp_path / "registered", registered)
+    images.write_json(tmp_path / "register_scans.json", record)
+    read = outcomes.read_registration(tmp_path / "register_scans.json")
+    there = transforms.chain(registered["warp"], np.array(record["to_template"]))
+    points = nib.affines.apply_affine(masks["t1"].affine, np.argwhere(masks["t1"].dataobj)[::50])
+    back = transforms.map_points(delivery.native_transform(read), points)
+    assert np.linalg.norm(transforms.map_points(there, back) - points, axis=-1).max() < 0.5 * 2.0
+    # the lesion lies elsewhere in template space, and where it was when it is delivered
+    lesion = np.asanyarray(registered["labels"].dataobj) > 0
+    shifted = images.resample_labels(scans["labels"], lesion.shape, registered["labels"].affine)
+    assert overlap(lesion, np.asanyarray(shifted.dataobj) > 0) < 0.97
+    predicted = {"WT": images.image(lesion.astype(np.float32), registered["labels"].affine)}
+    grid = scans["labels"].shape, scans["labels"].affine
+    native = delivery.to_native_grid(predicted, delivery.native_transform(read), *grid)["WT"]
+    assert overlap(native >= 0.5, np.asanyarray(scans["labels"].dataobj) > 0) >= 0.97
+    whole = images.resample(predicted["WT"], *grid, delivery.native_transform(read), order=1)
+    np.testing.assert_allclose(native, whole.dataobj, atol=1e-4)
+
+
+def test_a_torn_brain_stays_affine_and_is_flagged(subject):
+    def torn(fixed, moving, counted, threads=1):
+        return transforms.make_field(9 * np.sin(transforms.grid_points(fixed.shape, fixed.affine) / 4), fixed.affine)
+
+    registered, record, _ = bend(subject, deformable=torn)
+    assert record["deformable"] is False and "warp" not in registered
+    assert any("only aligned affinely" in flag for flag in record["flags"])
+    assert registered["labels"].shape == registered["t1"].shape and np.any(registered["t1"].dataobj)
+
+
+def test_nothing_is_deformed_without_a_template(subject):
+    scans, masks = subject
+    registered, record = registration.register_scans(scans, masks, "t1", True, deformable=True)
+    assert "warp" not in registered and "deformable" not in record
 
 
 def test_target_spacing_without_a_template(subject):
@@ -91,7 +162,7 @@ def test_failed_alignment_is_flagged_and_not_raised(subject, monkeypatch):
         return far
 
     scans, masks = subject
-    monkeypatch.setitem(registration.REGISTRATION_ENGINES, "astray", astray)
+    monkeypatch.setitem(registration.REGISTRATION_ENGINES, "astray", {"linear": astray})
     registered, record = registration.register_scans(scans, masks, "t1", False, engine="astray")
     assert record["flags"][0].startswith("registration failed: flair to reference")
     assert np.any(registered["flair"].dataobj)

@@ -115,12 +115,17 @@ def _preprocessing(cite, config):
     register = config.get("register_scans", {})
     engine, template, spacing = register.get("engine"), register.get("template"), register.get("spacing")
     method = config.get("normalize_intensity", {}).get("method")
-    tool = {"greedy": ("greedy", ("greedy",)), "ants": ("ANTs", ("ants",))}.get(engine, ("affine registration", ()))
+    tool = {"greedy": ("greedy", ("greedy",)), "ants": ("ANTs", ("ants",)), "simpleitk": ("SimpleITK", ("simpleitk",))}
+    tool = tool.get(engine, ("affine registration", ()))
     # a file's folders are nobody's business in a paper
     own = f"the template {Path(template).name}" if template else "a template"
     target = "the MNI152 template" if template == "MNI152" else own
     affine = "" if template == "none" else f", and the reference affinely to {target}"
     mni = ("mni",) if template == "MNI152" else ()
+    deformed = (
+        "The reference was then deformed onto the template; tumour candidates were left out of the comparison, and "
+        "each was moved rigidly."
+    )
     simulated = "All subjects were SIMULATED from the MNI152 template with known tumours."
     return [
         *([cite(simulated, "mni")] if config.get("dataset", {}).get("layout") == "phantom" else []),
@@ -129,6 +134,7 @@ def _preprocessing(cite, config):
         cite(f"With {tool[0]}, each sequence was registered rigidly to the subject's reference sequence, unless it was "
              f"aligned already{affine}; the transforms were composed and each image was resampled once"
              + (f" to {spacing:g} mm." if spacing else "."), *tool[1], *mni),
+        *([cite(deformed, "brett")] if register.get("deformable") and template != "none" else []),
         cite(f"Intensities within the brain were normalised ({method})." if method else
              "Intensities within the brain were normalised."),
     ]  # fmt: skip

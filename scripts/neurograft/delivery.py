@@ -9,6 +9,7 @@ import numpy as np
 
 from . import images
 from .regions import LABEL_SCHEMES, labels_from_regions
+from .transforms import chain, invert_transform, is_linear, map_points
 
 THRESHOLD = 0.5
 # abbreviation and colour of every tissue in a label scheme
@@ -27,18 +28,20 @@ def native_transform(record, sequence=None):
     ----------
     record : dict
         Of `register_scans`: `to_template` (template world to reference world) and `to_reference`
-        (reference world to each sequence's world).
+        (reference world to each sequence's world); `unwarp` where the brain was deformed
+        (`outcomes.read_registration`).
     sequence : str, optional
         Whose native grid; the reference's where absent or where it has no transform of its own.
 
     Returns
     -------
-    ndarray, shape (4, 4)
+    ndarray of shape (4, 4), or a tuple (`transforms`)
     """
     forward = np.asarray(record["to_template"], float)
     if sequence in record.get("to_reference", {}):
         forward = np.asarray(record["to_reference"][sequence], float) @ forward
-    return np.linalg.inv(forward)
+    back = np.linalg.inv(forward)
+    return chain(back, record["unwarp"]) if "unwarp" in record else back
 
 
 def unpack_prediction(packed, affine):
@@ -76,8 +79,8 @@ def to_native_grid(probabilities, transform, shape, affine, floor=0.0):
     ----------
     probabilities : dict of str to nibabel.Nifti1Image
         Region to probability, all on one template grid.
-    transform : ndarray, shape (4, 4)
-        Native world to template world.
+    transform : ndarray, shape (4, 4), or tuple
+        Native world to template world: `native_transform`.
     shape, affine
         The native grid, in whatever orientation its file has; a fourth axis of one volume is dropped.
     floor : float
@@ -95,7 +98,7 @@ def to_native_grid(probabilities, transform, shape, affine, floor=0.0):
     inside = np.maximum.reduce(list(data.values())) > floor
     if not inside.any():
         return out
-    box = _native_box(inside, np.linalg.inv(affine) @ np.linalg.inv(transform) @ source, shape)
+    box = _native_box(inside, source, invert_transform(transform), affine, shape)
     size = tuple(part.stop - part.start for part in box)
     if 0 in size:
         return out
@@ -106,13 +109,21 @@ def to_native_grid(probabilities, transform, shape, affine, floor=0.0):
     return out
 
 
-def _native_box(inside, matrix, shape):
+def _native_box(inside, source, forward, affine, shape):
     """Box of native voxels that any neighbour of a template voxel within `inside` can reach."""
     spans = [np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    corners = np.stack(np.meshgrid(*[(span[0] - 1, span[-1] + 1) for span in spans]), axis=-1).reshape(-1, 3)
-    reached = corners @ matrix[:3, :3].T + matrix[:3, 3]
-    low = np.clip(np.floor(reached.min(axis=0)).astype(int), 0, shape)
-    high = np.clip(np.ceil(reached.max(axis=0)).astype(int) + 1, low, shape)
+    # of a box that is not bent the corners reach farthest, of a bent one any voxel of its six faces may
+    bent = not is_linear(forward)
+    steps = [np.arange(span[0] - 1, span[-1] + 2) if bent else (span[0] - 1, span[-1] + 1) for span in spans]
+    voxels = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1)
+    edge = np.zeros(voxels.shape[:3], bool)
+    for axis in range(3):
+        edge |= np.isin(np.arange(voxels.shape[axis]), (0, voxels.shape[axis] - 1)).reshape(
+            [-1 if i == axis else 1 for i in range(3)]
+        )
+    reached = map_points(chain(source, forward, np.linalg.inv(affine)), voxels[edge])
+    low = np.clip(np.floor(reached.min(axis=0)).astype(int) - bent, 0, shape)
+    high = np.clip(np.ceil(reached.max(axis=0)).astype(int) + 1 + bent, low, shape)
     return tuple(slice(start, stop) for start, stop in zip(low.tolist(), high.tolist()))
 
 

@@ -40,6 +40,12 @@ QUALITY = {
         "a point far below: a failed registration, or a mask that lost a part of the brain",
         "open the subject's page and look at both outlines",
     ),
+    "volume_change": (
+        "Volume change of the tumour candidates by deformation", "",
+        "lesion near 0 and within 0.05 either way; unheld is what the deformation alone would have made of it",
+        "lesion beyond 0.05: the deformation was then not used",
+        "look at the tumour in template space beside the native one; deformable: false keeps the affine alignment",
+    ),
     "contrast_to_noise": (
         "Contrast to noise", "",
         "points in one cloud; sites may differ a little",

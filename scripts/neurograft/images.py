@@ -1,8 +1,8 @@
 """NIfTI images on a reference grid: read, check, reorient, resample once, write whole.
 
 Everywhere in neurograft an image is a `nibabel.Nifti1Image` in canonical (RAS+) orientation
-whose world coordinates are millimetres, and a transform is a 4x4 matrix that takes a point of
-the *target* grid's world to the *source* image's world (the direction that resampling needs).
+whose world coordinates are millimetres, and a transform (`transforms`; most are a 4x4 matrix) takes a
+point of the *target* grid's world to the *source* image's world (the direction that resampling needs).
 """
 
 import json
@@ -15,7 +15,10 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
+from neurograft.transforms import is_linear, map_points
+
 SEQUENCES = ("t1", "t1c", "t2", "flair")
+PLANES = 16  # of a grid that are mapped through a field together
 SUFFIXES = {"t1": "T1w", "t1c": "T1w", "t2": "T2w", "flair": "FLAIR"}
 
 
@@ -162,8 +165,9 @@ def resample(moving, shape, affine, transform=None, order=1):
     moving : nibabel.Nifti1Image, 3-D
     shape, affine
         The target grid.
-    transform : ndarray, shape (4, 4), optional
-        World millimetres of the target to world millimetres of `moving`; identity if absent.
+    transform : ndarray of shape (4, 4), displacement field, or tuple of these, optional
+        World millimetres of the target to world millimetres of `moving` (`transforms`); identity if absent.
+        However many its parts are, the image is interpolated once.
     order : int
         0 nearest, 1 linear, 3 cubic B-spline (clipped to the range of the input and zero, since
         splines overshoot at edges).
@@ -176,13 +180,32 @@ def resample(moving, shape, affine, transform=None, order=1):
     data = np.asanyarray(moving.dataobj)
     if order:
         data = data.astype(np.float32)
+    if transform is not None and not is_linear(transform):
+        out = _resample_through(data, moving.affine, shape, affine, transform, order)
+        return image(_clip(out, data, order), affine)
     matrix = np.linalg.inv(moving.affine) @ (np.eye(4) if transform is None else transform) @ affine
     # snap rounding noise, so that a flip or the identity stays exact
     matrix = np.where(np.abs(matrix - np.round(matrix)) < 1e-6, np.round(matrix), matrix)
     out = ndimage.affine_transform(data, matrix[:3, :3], matrix[:3, 3], tuple(shape), order=order)
-    if order > 1:
-        np.clip(out, min(data.min(), 0), max(data.max(), 0), out=out)
-    return image(out, affine)
+    return image(_clip(out, data, order), affine)
+
+
+def _clip(out, data, order):
+    """Hold what splines overshoot within the range of the input and zero."""
+    return np.clip(out, min(data.min(), 0), max(data.max(), 0), out=out) if order > 1 else out
+
+
+def _resample_through(data, source, shape, affine, transform, order):
+    """Interpolate through a transform that is no matrix, some planes at a time, since points take much memory."""
+    out = np.zeros(tuple(shape), data.dtype)
+    data = ndimage.spline_filter(data, order, output=np.float32) if order > 1 else data
+    back, affine = np.linalg.inv(source), np.asarray(affine, float)
+    for first in range(0, shape[0], PLANES):
+        voxels = np.indices((min(PLANES, shape[0] - first), *shape[1:])).transpose(1, 2, 3, 0) + [first, 0, 0]
+        points = map_points(transform, voxels @ affine[:3, :3].T + affine[:3, 3])
+        places = np.moveaxis(points @ back[:3, :3].T + back[:3, 3], -1, 0)
+        ndimage.map_coordinates(data, places, out[first : first + PLANES], order=order, prefilter=False)
+    return out
 
 
 def resample_labels(labels, shape, affine, transform=None):

@@ -108,6 +108,24 @@ def read_prediction(folder, subject, record):
         return delivery.unpack_prediction(dict(packed), record["grid"]["affine"])
 
 
+def read_registration(path):
+    """Read a record of `register_scans`, with the field `unwarp` where the brain was deformed.
+
+    Parameters
+    ----------
+    path : str or Path
+        The record; the fields are among the registered scans beside it. A field is read when it is needed.
+
+    Returns
+    -------
+    dict
+    """
+    record = images.read_json(path)
+    if record.get("deformable"):
+        record["unwarp"] = nib.load(Path(path).parent / "registered/unwarp.nii.gz")
+    return record
+
+
 def deliver_subject(stem, subject, folders, split, status, record):
     """Write one subject's delivered segmentation, or say why there is none.
 

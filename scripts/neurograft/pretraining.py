@@ -29,8 +29,8 @@ from . import (
     tables,
     training,
 )
-from .alignment import regridded
 from .regions import region_values
+from .regridding import regridded
 from .roles import choose_unlabelled
 
 SCHEME = "brats2018"  # of the simulated labels

@@ -173,7 +173,7 @@ def quality_row(strip, register, normalize):
     row = {}
     for record, names in (
         (strip, ("volume_ml",)),
-        (register, ("similarity", "overlap")),
+        (register, ("similarity", "overlap", "volume_change")),
         (normalize, ("contrast_to_noise",)),
     ):
         for name in names:
@@ -211,4 +211,4 @@ def gather_quality(statuses, strips, registers, normalizes):
     ]
 
 
-MEASURES = ("volume_ml", "similarity", "overlap", "contrast_to_noise")
+MEASURES = ("volume_ml", "similarity", "overlap", "volume_change", "contrast_to_noise")

@@ -90,6 +90,15 @@ REFERENCES = {
         "in brain image registration. NeuroImage 2011;54:2033-2044.",
         "10.1016/j.neuroimage.2010.09.025",
     ),
+    "simpleitk": (
+        "Lowekamp BC, Chen DT, Ibáñez L, Blezek D. The design of SimpleITK. Frontiers in Neuroinformatics 2013;7:45.",
+        "10.3389/fninf.2013.00045",
+    ),
+    "brett": (
+        "Brett M, Leff AP, Rorden C, Ashburner J. Spatial normalization of brain images with focal lesions using cost "
+        "function masking. NeuroImage 2001;14:486-500.",
+        "10.1006/nimg.2001.0845",
+    ),
     "mni": (
         "Fonov VS, Evans AC, McKinstry RC, et al. Unbiased nonlinear average age-appropriate brain templates from"
         " birth to adulthood. NeuroImage 2009;47:S102.",

@@ -1,18 +1,30 @@
-"""Alignment: each sequence to the reference, the reference to the template, each image resampled once.
+"""Registration: each sequence to the reference, the reference to the template, each image resampled once.
 
-A transform is a 4x4 matrix from the fixed image's world to the moving image's world (RAS, millimetres),
-the direction in which `images.resample` reads the moving image.
+What a transform is, and how it is inverted: `transforms`.
 """
 
 import numpy as np
 
-from neurograft.alignment import REGISTRATION_ENGINES, align_pair, regridded, smoothed
+from neurograft.alignment import USUAL_TURN, align_pair
+from neurograft.deformable_engines import deform_ants, deform_greedy, deform_simpleitk
 from neurograft.images import SEQUENCES, grid_box, image, read_image, resample, resample_labels
+from neurograft.linear_engines import align_ants, align_greedy, align_simpleitk
+from neurograft.regridding import regridded, smoothed, working_copy
 from neurograft.templates import template_path
+from neurograft.transforms import chain
 
 
 def register_scans(
-    scans, masks, reference, coregistered, template=None, spacing=None, engine="greedy", threads=1, labels_on=None
+    scans,
+    masks,
+    reference,
+    coregistered,
+    template=None,
+    spacing=None,
+    engine="greedy",
+    threads=1,
+    labels_on=None,
+    deformable=False,
 ):
     """Bring all images of a subject onto one grid.
 
@@ -42,22 +54,26 @@ def register_scans(
         Results are the same bytes again with 1 only.
     labels_on : str, optional
         The sequence on whose grid the labels were drawn; the reference if absent.
+    deformable : bool
+        After the affine alignment also deform the brain onto the template (`deformation`), if there is one.
 
     Returns
     -------
     registered : dict of str to nibabel.Nifti1Image
         Sequences float32 in their own intensities, zero outside of the brain; `labels` if given; `brain`,
-        uint8.
+        uint8. Where it was deformed also the fields `warp` (template world to affinely aligned world) and `unwarp`
+        (back), on a coarse grid.
     record : dict
         `to_template`: template world to reference world; `to_reference`: reference world to each other
         sequence's world; `similarity` (normalised mutual information, 1 is none) and `overlap` (Dice of the
         brain masks) of each alignment, with the key `template` for the last; `aligned_already`, `flags`,
-        `grid`.
+        `grid`. Where it was to be deformed also `deformable` (whether it was), `volume_change` (of the lesion, as a
+        share) and `lesion_ml`.
     """
     flags = []
     masks = _usable_masks(scans, masks, flags)
     record = {"engine": engine, "aligned_already": bool(coregistered), "similarity": {}, "overlap": {}}
-    align = REGISTRATION_ENGINES[engine]
+    align = REGISTRATION_ENGINES[engine]["linear"]
     to_reference = {}
     for name in (sequence for sequence in SEQUENCES if sequence in scans and sequence != reference):
         pair = (scans[reference], scans[name], masks[reference], masks[name])
@@ -71,6 +87,14 @@ def register_scans(
         to_template, quality = align_pair(align, pair, "affine", threads)
         _note(record, flags, "template", quality)
     transforms = {reference: to_template} | {name: there @ to_template for name, there in to_reference.items()}
+    fields = {}
+    if deformable and template is not None:
+        fields, told = _deform(engine, scans, masks[reference], transforms, template, reference, threads)
+        _note(record, flags, "deformed", told)
+        record |= {name: told[name] for name in ("volume_change", "lesion_ml") if name in told}
+        record["deformable"] = bool(fields)
+    if fields:
+        transforms = {name: chain(fields["warp"], there) for name, there in transforms.items()}
     registered = resample_all(scans, masks[reference], transforms, reference, labels_on or reference, shape, affine)
     record |= {
         "to_template": to_template.tolist(),
@@ -78,7 +102,25 @@ def register_scans(
         "grid": {"shape": list(shape), "affine": np.asarray(affine).tolist()},
         "flags": flags,
     }
-    return registered, record
+    return registered | fields, record
+
+
+def _deform(engine, scans, brain, transforms, template, reference, threads):
+    """Deform what the affine alignment placed, on a coarse grid; no fields where that failed."""
+    from neurograft import deformation  # imports what candidates need
+
+    whole = image((np.asanyarray(template.dataobj) > 0).astype(np.uint8), template.affine)
+    fixed = working_copy(template, whole, deformation.WORKING_SPACING)
+    # the working copy is blurred; its brain ends where half of a voxel is brain
+    half = np.asanyarray(resample_labels(whole, fixed.shape, fixed.affine).dataobj) > 0
+    fixed = image(np.asanyarray(fixed.dataobj) * half, fixed.affine)
+    sequences = {name: scan for name, scan in scans.items() if name in transforms}
+    moved = resample_all(sequences, brain, transforms, reference, reference, fixed.shape, fixed.affine)
+    if not np.any(moved["brain"].dataobj):
+        return {}, {"similarity": 1.0, "overlap": 0.0, "fault": "the brains do not overlap"}
+    deform = REGISTRATION_ENGINES[engine]["deformable"]
+    warp, unwarp, quality = deformation.deform_brain(deform, fixed, moved, reference, threads)
+    return {} if quality["fault"] else {"warp": warp, "unwarp": unwarp}, quality
 
 
 def load_template(name, spacing=None):
@@ -163,9 +205,14 @@ def resample_all(scans, brain, transforms, reference, labels_on, shape, affine):
 
 def _note(record, flags, name, quality):
     record["similarity"][name], record["overlap"][name] = quality["similarity"], quality["overlap"]
+    pair = PAIRS.get(name, f"{name} to reference")
     if quality["fault"]:
-        pair = "reference to template" if name == "template" else f"{name} to reference"
         flags.append(f"registration failed: {pair}, {quality['fault']}")
+    elif quality.get("turn", 0) >= USUAL_TURN:
+        flags.append(
+            f"registration: {pair}, the brain lay turned by {quality['turn']:.0f} degrees; its header may be wrong, "
+            "and left and right swapped"
+        )
 
 
 def _usable_masks(scans, masks, flags):
@@ -179,3 +226,12 @@ def _usable_masks(scans, masks, flags):
             whole = data != 0 if np.any(data) else np.ones(data.shape, bool)
             usable[name] = image(whole.astype(np.uint8), scans[name].affine)
     return usable
+
+
+PAIRS = {"template": "reference to template", "deformed": "reference deformed to template, so only aligned affinely"}
+# register: a row here gives a transform; transform: `images.resample`; inverse: `transforms.invert_transform`
+REGISTRATION_ENGINES = {
+    "greedy": {"linear": align_greedy, "deformable": deform_greedy},
+    "ants": {"linear": align_ants, "deformable": deform_ants},
+    "simpleitk": {"linear": align_simpleitk, "deformable": deform_simpleitk},
+}
