@@ -5,6 +5,7 @@ What a transform is, and how it is inverted: `transforms`.
 
 import numpy as np
 
+from neurograft import deformation
 from neurograft.alignment import USUAL_TURN, align_pair
 from neurograft.deformable_engines import deform_ants, deform_greedy, deform_simpleitk
 from neurograft.images import SEQUENCES, grid_box, image, read_image, resample, resample_labels
@@ -107,13 +108,7 @@ def register_scans(
 
 def _deform(engine, scans, brain, transforms, template, reference, threads):
     """Deform what the affine alignment placed, on a coarse grid; no fields where that failed."""
-    from neurograft import deformation  # imports what candidates need
-
-    whole = image((np.asanyarray(template.dataobj) > 0).astype(np.uint8), template.affine)
-    fixed = working_copy(template, whole, deformation.WORKING_SPACING)
-    # the working copy is blurred; its brain ends where half of a voxel is brain
-    half = np.asanyarray(resample_labels(whole, fixed.shape, fixed.affine).dataobj) > 0
-    fixed = image(np.asanyarray(fixed.dataobj) * half, fixed.affine)
+    fixed = coarse_template(template)
     sequences = {name: scan for name, scan in scans.items() if name in transforms}
     moved = resample_all(sequences, brain, transforms, reference, reference, fixed.shape, fixed.affine)
     if not np.any(moved["brain"].dataobj):
@@ -121,6 +116,14 @@ def _deform(engine, scans, brain, transforms, template, reference, threads):
     deform = REGISTRATION_ENGINES[engine]["deformable"]
     warp, unwarp, quality = deformation.deform_brain(deform, fixed, moved, reference, threads)
     return {} if quality["fault"] else {"warp": warp, "unwarp": unwarp}, quality
+
+
+def coarse_template(template):
+    """Bring a template to the grid on which brains are deformed, scaled, its brain without the rim of the blur."""
+    whole = image((np.asanyarray(template.dataobj) > 0).astype(np.uint8), template.affine)
+    coarse = working_copy(template, whole, deformation.WORKING_SPACING)
+    half = np.asanyarray(resample_labels(whole, coarse.shape, coarse.affine).dataobj) > 0
+    return image(np.asanyarray(coarse.dataobj) * half, coarse.affine)
 
 
 def load_template(name, spacing=None):
