@@ -7,7 +7,7 @@ from scipy import ndimage
 from neurograft import deformation, images, phantom, registration, regridding, transforms
 from neurograft.regridding import level
 
-SPACING = 4.0
+SPACING = 5.0
 CENTRE = np.array([-30.0, -20.0, 25.0])  # of the tumour, in mm of the template
 
 
@@ -64,10 +64,8 @@ def test_without_the_lesion_left_out_and_held_the_tumour_shrinks(pair, monkeypat
 def test_the_same_brain_gives_the_same_bytes(pair):
     template, moved, _, _ = pair
     deform = registration.REGISTRATION_ENGINES["greedy"]["deformable"]
-    first, second = (deformation.deform_brain(deform, template, moved, "t1c") for _ in range(2))
-    for one, other in zip(first[:2], second[:2], strict=True):
-        np.testing.assert_array_equal(one.dataobj, other.dataobj)
-    assert first[2] == second[2]
+    first, second = (deform(template, moved["t1c"], moved["brain"]) for _ in range(2))
+    np.testing.assert_array_equal(first.dataobj, second.dataobj)
 
 
 def test_lesions_move_rigidly_and_far_away_nothing_changes(pair):
