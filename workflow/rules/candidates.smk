@@ -18,8 +18,8 @@ rule propose_candidates:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2500,
-        runtime=10,
+        mem_mb=grow(2500),
+        runtime=grow(10),
     params:
         options=config["propose_candidates"],
         code=digest("propose_candidates"),

@@ -12,8 +12,8 @@ rule simulate_subject:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=5,
+        mem_mb=grow(1500),
+        runtime=grow(5),
     params:
         seed=config["seed"],
         options=config["simulate_subject"],
@@ -36,8 +36,8 @@ rule import_scans:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=grow(1500),
+        runtime=grow(10),
     params:
         found=lambda wildcards: FOUND[wildcards.subject],
         layout=config["dataset"]["layout"],
@@ -59,8 +59,8 @@ checkpoint gather_cohort:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=grow(500),
+        runtime=grow(10),
     params:
         code=digest("gather_cohort"),
     script:

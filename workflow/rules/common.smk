@@ -65,3 +65,8 @@ wildcard_constraints:
 def digest(step):
     """The parameter that reruns a step when the library code behind its script changes."""
     return code_digest.code_digest(f"{workflow.basedir}/scripts/{step}.py")
+
+
+def grow(amount):
+    """A resource that each retry has more of: a job that ran out of memory or time would run out of it again."""
+    return lambda wildcards, attempt: amount * attempt

@@ -13,8 +13,8 @@ rule split_cohort:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=grow(500),
+        runtime=grow(10),
     params:
         seed=config["seed"],
         target=config["experiment"]["classification"]["target"],
@@ -45,8 +45,8 @@ rule fetch_source:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=300,
-        runtime=120,
+        mem_mb=grow(300),
+        runtime=grow(120),
     params:
         # the hash says all about the file: no digest of the code, that would fetch the same bytes again
         sha256=lambda wildcards: SOURCES[wildcards.source]["sha256"],
@@ -72,8 +72,8 @@ rule pretrain_simulated:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
     resources:
-        mem_mb=3500,
-        runtime=90,
+        mem_mb=grow(3500),
+        runtime=grow(90),
     params:
         source=lambda wildcards: made_source(wildcards.source),
         aligned=bool(TEMPLATE),
@@ -105,8 +105,8 @@ rule pretrain_masked:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
     resources:
-        mem_mb=3500,
-        runtime=90,
+        mem_mb=grow(3500),
+        runtime=grow(90),
     params:
         source=lambda wildcards: made_source(wildcards.source),
         base=lambda wildcards: made_source(making.base_of(SOURCES[wildcards.source])),
@@ -134,8 +134,8 @@ rule plan_experiment:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
     resources:
-        mem_mb=3500,
-        runtime=20,
+        mem_mb=grow(3500),
+        runtime=grow(20),
     params:
         counts=count_cells,
         backbones={name: row["backbone"] for name, row in NAMED.items()},
@@ -169,8 +169,8 @@ rule train_network:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
     resources:
-        mem_mb=3500,
-        runtime=60,
+        mem_mb=grow(3500),
+        runtime=grow(60),
     params:
         # what training goes by: another licence or citation trains nothing again
         source=lambda wildcards: {name: SOURCES[wildcards.source][name] for name in ("backbone", "sha256")},

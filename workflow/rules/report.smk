@@ -20,8 +20,8 @@ rule draw_subject:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=grow(1500),
+        runtime=grow(10),
     params:
         options=config["register_scans"],
         code=digest("draw_subject"),
@@ -67,8 +67,8 @@ rule write_report:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=20,
+        mem_mb=grow(1500),
+        runtime=grow(20),
     params:
         config=config,
         primary=primary_arms(),
