@@ -9,13 +9,13 @@ import time
 import pytest
 from running import ROOT, fingerprints, snakemake
 
-pytestmark = pytest.mark.skipif(shutil.which("sbatch") is None, reason="needs slurm-wlm and munge (.ci/run installs them)")
+pytestmark = pytest.mark.skipif(shutil.which("sbatch") is None, reason="needs slurm-wlm and munge")
 
 # this Slurm keeps no accounts, and is asked more often than a shared one should be
 HERE = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", 2, "--latency-wait", 5)
 SLURM = ("--profile", ROOT / "config/profiles/slurm", *HERE)
 TINY = ("--configfile", ROOT / "config/tiny.yaml")
-# what a job asks for is what it gets: hungry runs out of memory once, slow out of time once, stuck waits to be cancelled
+# hungry runs out of memory once, slow runs out of time once, stuck waits to be cancelled
 TROUBLES = """
 rule hungry:
     output: "hungry"
@@ -23,7 +23,7 @@ rule hungry:
     resources:
         mem_mb=lambda wildcards, attempt: 400 * attempt,
         runtime=5,
-    shell: "{PYTHON} -c 'import time; taken = bytearray(400_000_000); time.sleep(5)' > {log} 2>&1; touch {output}"
+    shell: "{PYTHON} -c 'import time; x = bytearray(400_000_000); time.sleep(5)' > {log} 2>&1; touch {output}"
 
 rule slow:
     output: "slow"

@@ -1,5 +1,6 @@
 # Validates the config, and lists the cohort by names only.
 # It is parsed again by every job: nothing heavy is imported here.
+import os
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -8,6 +9,8 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
+# a home may be full or read-only where jobs run: what matplotlib keeps of fonts lies in the working directory
+os.environ.setdefault("MPLCONFIGDIR", os.path.abspath(".snakemake/matplotlib"))
 
 from neurograft import code_digest, cohort, controls, experiment, making, settings, sources, templates
 
