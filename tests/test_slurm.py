@@ -59,10 +59,10 @@ def slurm(tmp_path_factory):
 
 def queue(*fields, state="all"):
     """What Slurm knows of its jobs, a list of fields for each."""
-    wanted = ",".join(f"{name}:|" for name in fields)
+    wanted = ",".join(f"{name}:400|" for name in fields)
     command = ["squeue", "--noheader", f"--states={state}", f"--Format={wanted}"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return [line.split("|")[:-1] for line in said.splitlines()]
+    return [[field.strip() for field in line.split("|")[:-1]] for line in said.splitlines()]
 
 
 def begin(folder, *arguments):

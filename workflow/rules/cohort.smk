@@ -37,7 +37,7 @@ rule import_scans:
     threads: 1
     resources:
         mem_mb=grow(1500),
-        runtime=grow(10),
+        runtime=grow(5),
     params:
         found=lambda wildcards: FOUND[wildcards.subject],
         layout=config["dataset"]["layout"],
@@ -59,7 +59,7 @@ checkpoint gather_cohort:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=grow(500),
+        mem_mb=grow(1000),
         runtime=grow(10),
     params:
         code=digest("gather_cohort"),

@@ -18,7 +18,7 @@ rule score_predictions:
     threads: 1
     resources:
         mem_mb=grow(2000),
-        runtime=grow(20),
+        runtime=grow(10),
     params:
         code=digest("score_predictions"),
     script:
@@ -98,7 +98,7 @@ rule deliver_segmentation:
     threads: 1
     resources:
         mem_mb=grow(2000),
-        runtime=grow(10),
+        runtime=grow(5),
     params:
         stem="results/derivatives/sub-{subject}/anat/sub-{subject}",
         code=digest("deliver_segmentation"),

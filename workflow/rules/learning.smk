@@ -13,7 +13,7 @@ rule split_cohort:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=grow(500),
+        mem_mb=grow(1000),
         runtime=grow(10),
     params:
         seed=config["seed"],

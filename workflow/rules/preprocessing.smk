@@ -89,7 +89,7 @@ rule gather_quality:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=grow(500),
+        mem_mb=grow(1000),
         runtime=grow(10),
     params:
         code=digest("gather_quality"),

@@ -59,7 +59,7 @@ rule score_sources:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=grow(500),
+        mem_mb=grow(1000),
         runtime=grow(10),
     params:
         volumes=[name for name, row in SCORED.items() if row["dimensions"] == "3"],
@@ -81,7 +81,7 @@ rule recommend_sources:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=grow(500),
+        mem_mb=grow(1000),
         runtime=grow(10),
     params:
         volumes=[name for name, row in RANKED.items() if row["dimensions"] == "3"],

@@ -21,7 +21,7 @@ rule draw_subject:
     threads: 1
     resources:
         mem_mb=grow(1500),
-        runtime=grow(10),
+        runtime=grow(5),
     params:
         options=config["register_scans"],
         code=digest("draw_subject"),
