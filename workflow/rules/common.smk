@@ -9,7 +9,8 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
-from neurograft import code_digest, cohort, controls, experiment, making, settings, sources, templates
+from neurograft import code_digest, cohort, controls, experiment, making, names
+from neurograft import sequence_rules, settings, sources, tables, templates
 
 try:
     with open(f"{workflow.basedir}/workflow/schemas/config.schema.yaml") as schema:
@@ -38,8 +39,16 @@ try:
             sources.verify(WEIGHTS[name], row["sha256"])
     TEMPLATE = templates.template_path(config["register_scans"]["template"]) or []
     FOUND = cohort.find_subjects(**config["dataset"])
+    # what DICOM series are recognised by: a mistake in it stops the run before any job
+    RULES = sequence_rules.read_rules(config["convert_dicom"]["rules"] or f"{workflow.basedir}/config/sequences.tsv")
     experiment.check_target(config["experiment"]["classification"]["target"], FOUND)
-except (settings.SettingsError, sources.SourceError, cohort.CohortError, FileNotFoundError) as mistake:
+except (
+    settings.SettingsError,
+    sources.SourceError,
+    cohort.CohortError,
+    tables.TableError,
+    FileNotFoundError,
+) as mistake:
     raise WorkflowError(str(mistake)) from None
 
 # a set of 2-D pictures: nothing to register, to segment or to deliver
