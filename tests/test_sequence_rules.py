@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from neurograft.sequence_rules import SEQUENCES, read_rules, recognise
+from neurograft.sequence_rules import SEQUENCES, digest_rules, read_rules, recognise
 from neurograft.tables import TableError
 
 RULES = read_rules(Path(__file__).parents[1] / "config/sequences.tsv")
@@ -118,3 +118,9 @@ def test_a_table_without_rules_or_not_there(tmp_path):
         read_rules(write(tmp_path / "mine.tsv", ("sequence", "Description")))
     with pytest.raises(TableError, match="cannot be read"):
         read_rules(tmp_path / "nothing.tsv")
+
+
+def test_the_digest_is_of_the_content(tmp_path):
+    rows = [("sequence", "Description"), ("t1", "a")]
+    first, again = (digest_rules(read_rules(write(tmp_path / name, *rows))) for name in ("one.tsv", "two.tsv"))
+    assert first == again != digest_rules(read_rules(write(tmp_path / "one.tsv", *rows, ("t2", "b"))))

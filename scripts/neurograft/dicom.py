@@ -139,7 +139,10 @@ def convert_series(files, folder):
     links.mkdir()
     made.mkdir()
     for number, file in enumerate(files):
-        (links / f"{number:06d}.dcm").symlink_to(os.path.abspath(file))
+        try:
+            (links / f"{number:06d}.dcm").symlink_to(os.path.abspath(file))
+        except OSError as error:  # without the file's name
+            raise OSError(error.errno, f"no links in the folder for temporary files: {error.strerror}") from None
     command = [dcm2niix.bin, *OPTIONS, "-f", "image", "-o", str(made), str(links)]
     # what it prints holds paths and fields of the headers, so that it goes nowhere
     ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)

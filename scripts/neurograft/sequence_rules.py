@@ -3,6 +3,7 @@
 Imported while the Snakefile is parsed: standard library only.
 """
 
+import hashlib
 import re
 
 from neurograft.tables import TableError, read_table
@@ -49,6 +50,11 @@ def read_rules(path):
     if not rules:
         raise TableError(f"{path} has no rule; see config/README.md")
     return rules
+
+
+def digest_rules(rules):
+    """Give 16 hexadecimal digits that change with what `read_rules` gives."""
+    return hashlib.sha256(repr(rules).encode()).hexdigest()[:16]
 
 
 def recognise(fields, rules):

@@ -23,6 +23,9 @@ rule simulate_subject:
 
 
 rule convert_dicom:
+    input:
+        # its content counts, not its time, which changes with every checkout
+        rules=ancient(RULES),
     output:
         converted=directory("results/work/sub-{subject}/converted"),
     log:
@@ -39,7 +42,7 @@ rule convert_dicom:
         source=lambda wildcards: FOUND[wildcards.subject]["source"],
         # not as input: Snakemake would write the files' names down, and they may say who it is
         files=lambda wildcards: dicom_files(wildcards.subject),
-        rules=RULES,
+        rules=RULES_DIGEST,
         code=digest("convert_dicom"),
     script:
         "../../scripts/convert_dicom.py"

@@ -40,7 +40,8 @@ try:
     TEMPLATE = templates.template_path(config["register_scans"]["template"]) or []
     FOUND = cohort.find_subjects(**config["dataset"])
     # what DICOM series are recognised by: a mistake in it stops the run before any job
-    RULES = sequence_rules.read_rules(config["convert_dicom"]["rules"] or f"{workflow.basedir}/config/sequences.tsv")
+    RULES = config["convert_dicom"]["rules"] or f"{workflow.basedir}/config/sequences.tsv"
+    RULES_DIGEST = sequence_rules.digest_rules(sequence_rules.read_rules(RULES))
     experiment.check_target(config["experiment"]["classification"]["target"], FOUND)
 except (
     settings.SettingsError,
