@@ -57,7 +57,8 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0):
     dict of str to dict
         Subject label X (letters and digits of the original name) to `name`, `source` (folder or row),
         `files` (sequence, "labels" or "image", to path; of phantom and dicom where they will be), `site`, `columns`
-        (the dataset's own, str to str), `scheme` (the label scheme its file names speak for, or ""), `problems`, `notes`.
+        (the dataset's own, str to str), `scheme` (the label scheme its file names speak for, or ""), `problems`,
+        `notes`.
 
     Raises
     ------
