@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from browser import CHROMIUM, dump
+from fake_dicom import write_series
 from fake_images import make_head, save
 from running import ROOT, fingerprints, rows, snakemake
 from test_downloads import serve
@@ -276,6 +277,19 @@ def test_without_labels_there_is_still_a_report_that_says_why(scanned, tmp_path)
     assert not (tmp_path / "results/predictions").exists()
     assert len(list(tmp_path.glob("results/derivatives/*/anat/*desc-candidates_dseg.nii.gz"))) == 3
     assert not list(tmp_path.glob("results/derivatives/*/anat/sub-*[0-9]_dseg.nii.gz"))
+
+
+def test_a_dicom_folder_is_imported_and_nothing_tells_who_it_is(tmp_path):
+    data = np.random.default_rng(0).integers(1, 3000, (16, 18, 12))
+    names = lambda k: f"Zwiebelfisch^Ottokar_{k}"  # noqa: E731
+    write_series(tmp_path / "in/case 1/19430817", data, np.diag([-7.0, 7, 10, 1]), "flair", names=names)
+    (tmp_path / "my.yaml").write_text("dataset: {layout: dicom, root: in}\n")
+    status = "results/work/sub-case1/status.json"
+    said = snakemake(tmp_path, "--cores", 1, "--configfile", tmp_path / "my.yaml", targets=[status]).encode()
+    assert list(json.loads((tmp_path / status).read_text())["sequences"]) == ["flair"]
+    places = [path for folder in ("results", ".snakemake") for path in (tmp_path / folder).rglob("*")]
+    said += b"".join(str(path).encode() + (path.read_bytes() if path.is_file() else b"") for path in places)
+    assert b"Zwiebelfisch" not in said and b"19430817" not in said
 
 
 def test_pictures_in_folders_of_classes_run_from_files_to_report(tmp_path):

@@ -14,7 +14,8 @@ import numpy as np
 from scipy import ndimage
 
 from neurograft.geometry import check_geometry, same_grid, voxel_sizes
-from neurograft.images import SEQUENCES, ScanError, image, read_json
+from neurograft.images import SEQUENCES, ScanError, image
+from neurograft.late_facts import join_late_facts
 from neurograft.regions import recognise_scheme
 
 STRAY_SHARE = 0.01  # of the voxels may be no number, if they lie outside of the head
@@ -47,6 +48,7 @@ def import_scans(subject, found, layout, reference=("t1c", "t1", "flair", "t2"),
     scans : dict of str to nibabel.Nifti1Image
         Canonical float32 images, "labels" as uint8; empty if the subject is excluded.
     """
+    found = join_late_facts(found, layout)
     problems, notes, scans, facts = list(found["problems"]), list(found["notes"]), {}, {}
     for sequence in (name for name in SEQUENCES if name in found["files"]):
         scan, about = _try_reading(sequence, problems, notes, read_scan, found["files"][sequence])
@@ -61,7 +63,7 @@ def import_scans(subject, found, layout, reference=("t1c", "t1", "flair", "t2"),
         scan, label = _try_reading("labels", problems, notes, read_labels, found["files"]["labels"], *wanted)
         if label:
             scans["labels"], scheme = scan, label["scheme"]
-    people = found["columns"] | (_read_participant(found) if layout == "phantom" else {})
+    people = dict(found["columns"])
     status = {
         "subject": subject,
         "name": found["name"],
@@ -89,12 +91,6 @@ def _try_reading(name, problems, notes, read, *args):
         return None, None
     notes += [f"{name}: {note}" for note in said]
     return scan, about
-
-
-def _read_participant(found):
-    """Read the columns that a simulated subject brings beside its images."""
-    file = Path(next(iter(found["files"].values()))).with_name("participant.json")
-    return read_json(file) if file.exists() else {}
 
 
 def read_scan(path):

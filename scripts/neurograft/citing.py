@@ -121,9 +121,14 @@ def _preprocessing(cite, config):
     target = "the MNI152 template" if template == "MNI152" else own
     affine = "" if template == "none" else f", and the reference affinely to {target}"
     mni = ("mni",) if template == "MNI152" else ()
-    simulated = "All subjects were SIMULATED from the MNI152 template with known tumours."
+    origins = {
+        "phantom": ("All subjects were SIMULATED from the MNI152 template with known tumours.", "mni"),
+        "dicom": ("DICOM series were converted with dcm2niix, and sequences recognised from their headers by a table "
+                  "of rules.", "dcm2niix"),
+    }  # fmt: skip
+    origin = origins.get(config.get("dataset", {}).get("layout"))
     return [
-        *([cite(simulated, "mni")] if config.get("dataset", {}).get("layout") == "phantom" else []),
+        *([cite(*origin)] if origin else []),
         cite("Scans were checked, reoriented to canonical axes, and skull-stripped with deepbet on every sequence "
              "unless they already were.", "deepbet"),
         cite(f"With {tool[0]}, each sequence was registered rigidly to the subject's reference sequence, unless it was "

@@ -45,7 +45,7 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0):
     layout : str
         A row of `DATASETS`.
     root : str, or list of str
-        Folder (bids, brats, images), TSV (table), or where the simulated scans will be (phantom; by default
+        Folder (bids, brats, dicom, images), TSV (table), or where the simulated scans will be (phantom; by default
         `results/simulated`). Several are joined.
     subjects : int
         How many subjects a phantom has; other layouts find theirs.
@@ -56,8 +56,9 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0):
     -------
     dict of str to dict
         Subject label X (letters and digits of the original name) to `name`, `source` (folder or row),
-        `files` (sequence, "labels" or "image", to path), `site`, `columns` (the dataset's own, str to str),
-        `scheme` (the label scheme its file names speak for, or ""), `problems`, `notes`.
+        `files` (sequence, "labels" or "image", to path; of phantom and dicom where they will be), `site`, `columns`
+        (the dataset's own, str to str), `scheme` (the label scheme its file names speak for, or ""), `problems`,
+        `notes`.
 
     Raises
     ------
@@ -138,11 +139,16 @@ def _brats_subject(name, source, path, found):
 
 def _find_bids(root, _):
     """Find the subjects of a BIDS dataset, with labels from itself or its derivatives."""
-    table = os.path.join(root, "participants.tsv")
-    people = {row.pop("participant_id", ""): row for row in read_table(table)} if os.path.exists(table) else {}
+    people = _read_people(root)
     shelves = [os.path.join(root, "derivatives", name) for name in list_folder(os.path.join(root, "derivatives"))[0]]
     shelves = [shelf for shelf in shelves if may_hold_tumours(shelf)]
     return [_bids_subject(root, name, people, shelves) for name in list_folder(root)[0] if name.startswith("sub-")]
+
+
+def _read_people(root):
+    """Read `participants.tsv`, where there is one: name of the subject's folder to its columns."""
+    table = os.path.join(root, "participants.tsv")
+    return {row.pop("participant_id", ""): row for row in read_table(table)} if os.path.exists(table) else {}
 
 
 def _bids_subject(root, name, people, shelves):
@@ -206,6 +212,19 @@ def _find_phantom(root, counts):
     return found
 
 
+def _find_dicom(root, _):
+    """Take each folder for a patient; its files come to be during the run, but for a tumour label of the user's."""
+    found, people = [], _read_people(root)
+    for name in list_folder(root)[0]:
+        source = os.path.join(root, name)
+        files = {kind: f"results/work/sub-{subject_label(name)}/converted/{kind}.nii.gz" for kind in SEQUENCES}
+        for labels in (os.path.join(source, "labels.nii"), os.path.join(source, "labels.nii.gz")):
+            if os.path.exists(labels):
+                files["labels"] = labels
+        found.append(_subject(name, source, files, people.get(name, {})))
+    return found
+
+
 def _find_images(root, _):
     """Find pictures in folders of classes; a picture is a subject, for nothing says whose it is."""
     return [_subject(one["name"], one["path"], {"image": one["path"]}, one["columns"]) for one in find_images(root)]
@@ -266,6 +285,7 @@ EXPECTED = {
     "bids": "a BIDS dataset: a folder with sub-<label>/[ses-<label>/]anat/*_T1w.nii.gz and the like",
     "brats": "a folder of BraTS cases: <case>/<case>_t1.nii.gz (2018-2021) or <case>/<case>-t1n.nii.gz (2023)",
     "table": "a tab-separated file with the column participant_id and paths in t1, t1c, t2, flair, labels",
+    "dicom": "one folder a patient, with DICOM files of any name in folders of any depth",
     "images": "a folder of classes, <class>/*.jpg or *.png, or two such folders, train and test",
     "phantom": "demo subjects to simulate: set their number to 1 or more",
 }
@@ -273,6 +293,7 @@ DATASETS = {
     "bids": _find_bids,
     "brats": _find_brats,
     "table": _find_table,
+    "dicom": _find_dicom,
     "images": _find_images,
     "phantom": _find_phantom,
 }

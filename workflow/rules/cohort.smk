@@ -22,6 +22,32 @@ rule simulate_subject:
         "../../scripts/simulate_subject.py"
 
 
+rule convert_dicom:
+    input:
+        # its content counts, not its time, which changes with every checkout
+        rules=ancient(RULES),
+    output:
+        converted=directory("results/work/sub-{subject}/converted"),
+    log:
+        "results/logs/convert_dicom/sub-{subject}.log",
+    benchmark:
+        "results/benchmarks/convert_dicom/sub-{subject}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1500),
+        runtime=grow(20),
+    params:
+        source=lambda wildcards: FOUND[wildcards.subject]["source"],
+        # not as input: Snakemake would write the files' names down, and they may say who it is
+        files=lambda wildcards: dicom_files(wildcards.subject),
+        rules=RULES_DIGEST,
+        code=digest("convert_dicom"),
+    script:
+        "../../scripts/convert_dicom.py"
+
+
 rule import_scans:
     input:
         scan_files,

@@ -92,11 +92,19 @@ def primary_arms():
     return {"space": SPACES[wanted["spaces"][0]], "split": wanted["splits"][0]}
 
 
+@lru_cache
+def dicom_files(subject):
+    """A digest of the names, sizes and times of a patient's DICOM files, so that a changed one converts them again."""
+    return names.digest_files(FOUND[subject]["source"])
+
+
 def scan_files(wildcards):
     """The subject's own files, so that a changed scan reruns its subject and nobody else."""
-    if config["dataset"]["layout"] == "phantom":
-        return rules.simulate_subject.output
-    return [path for path in FOUND[wildcards.subject]["files"].values() if Path(path).exists()]
+    made = {"phantom": "simulate_subject", "dicom": "convert_dicom"}.get(config["dataset"]["layout"])
+    folders = getattr(rules, made).output if made else []
+    # what a job makes comes with its folder
+    own = [path for path in FOUND[wildcards.subject]["files"].values() if not path.startswith("results/")]
+    return [*folders, *(path for path in own if Path(path).exists())]
 
 
 def candidate_records(wildcards):
