@@ -32,8 +32,9 @@ SlurmctldPidFile=$folder/slurmctld.pid
 SlurmdPidFile=$folder/slurmd.pid
 SlurmctldLogFile=$folder/slurmctld.log
 SlurmdLogFile=$folder/slurmd.log
-# no cgroups, no accounting: what a container or a bare virtual machine allows
-ProctrackType=proctrack/linuxproc
+# no cgroups, no accounting: what a container or a bare virtual machine allows. linuxproc would lose sight of, and so never
+# kill, a Snakemake whose shell ended before it.
+ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
