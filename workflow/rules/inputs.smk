@@ -128,7 +128,11 @@ def count_cells(wildcards):
     """How many cells each source has in each task that strategies are asked of."""
     return {
         task: {
-            source: len(cells(task, rules.train_network.output[0], source=source))
+            source: sum(
+                len(cells(task, rules.train_network.output[0], source=source, strategy=strategy))
+                for strategy in dict.fromkeys(arm["strategy"] for arm in arms(task, source=source))
+                if strategy not in settings.METHODS
+            )
             for source in experiment.list_sources(wanted)
         }
         for task, wanted in config["experiment"].items()
@@ -141,7 +145,7 @@ def compared_arms(wildcards):
     return [
         (arm["source"], arm["strategy"])
         for arm in arms("segmentation", **primary_arms())
-        if arm["n"] == "all" and arm["strategy"] not in settings.CONTROLS
+        if arm["n"] == "all" and arm["strategy"] not in (*settings.CONTROLS, *settings.METHODS)
     ]
 
 

@@ -165,6 +165,9 @@ rule train_network:
         "results/logs/train_network/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.log",
     benchmark:
         "results/benchmarks/train_network/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.tsv"
+    wildcard_constraints:
+        # these have a rule of their own
+        strategy=f"(?!({'|'.join(settings.METHODS)})/)[0-9a-z-]+",
     conda:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
