@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
-from neurograft.candidates import precision_at, propose_candidates, recall_at
+from neurograft.candidates import list_slices, precision_at, propose_candidates, recall_at
 from neurograft.images import SEQUENCES, image, read_image
 
 SHARED = Path(__file__).parents[2] / "shared/data"
@@ -52,6 +52,14 @@ def lesion():
 def proposed(lesion):
     images, brain = scans(lesion)
     return propose_candidates(images, brain, image(lesion.astype(np.uint8), AFFINE))[:3]
+
+
+def test_slices_are_those_that_the_first_candidates_cover():
+    ranked = np.zeros((10, 10, 6), int)
+    ranked[:4, :4, 1], ranked[:3, :3, 2], ranked[:9, :9, 4] = 1, 2, 6
+    # 16 voxels of 2 mm2 and 9 of them; the sixth candidate is none of the first
+    assert list_slices(ranked, (1.0, 2.0, 5.0)) == [1]
+    assert list_slices(ranked, (2.0, 2.0, 5.0)) == [1, 2]
 
 
 def test_the_lesion_is_first(proposed, lesion):

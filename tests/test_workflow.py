@@ -173,6 +173,13 @@ def test_spaces_and_splits_of_an_experiment_become_cells(finished, tmp_path):
     assert jobs["plan_experiment"] == "1"
 
 
+def test_sampling_by_candidates_trains_segmentation_again_and_nothing_else(finished, tmp_path):
+    (tmp_path / "more.yaml").write_text("train_network: {sampling: candidates}\n")
+    plan = snakemake(finished, "-n", "--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
+    again = set(re.findall(r"output: results/predictions/(\w+)/[\w.-]+/([\w-]+)/", plan))
+    assert again == {("segmentation", "scratch"), ("segmentation", "lp-ft")}
+
+
 def test_a_second_run_does_nothing(finished):
     assert "Nothing to be done" in snakemake(finished, "--cores", 2, "--configfile", ROOT / "config/tiny.yaml")
 

@@ -16,6 +16,7 @@ from neurograft.supervoxels import measure_supervoxels, oracle_dice, segment_sup
 
 KS = (1, 5, 10, 20)
 FIRST = 5  # candidates that the record repeats, for whoever looks
+LEAST_AREA = 20.0  # mm2
 # FLAIR tells oedema from fluid, so it counts most; T2 half of that, since fluid is brighter than any tumour there.
 WEIGHTS = {"flair": 1.0, "t2": 0.5, "t1c": 0.25, "t1": 0.25}
 FLUID = 4.0  # robust z; without FLAIR, what is brighter than this on T2 looks like fluid
@@ -61,7 +62,7 @@ def propose_candidates(
         nothing is found.
     record : dict
         `sequences`, `engine`, `supervoxels`, `candidates`, `mirror_x_mm`, `flags`, `first` (the first rows of the
-        table: where to look), and with a labelled tumour
+        table: where to look), `slices` (of the grid, where these first candidates are), and with a labelled tumour
         `oracle_dice`, `recall` and `precision` at 1, 5, 10, 20, `first_hit` (rank of the first candidate that is
         mostly tumour, or None) and `false_candidates` (kept candidates without any tumour), and `curve`, the oracle
         Dice at each further number.
@@ -109,6 +110,7 @@ def propose_candidates(
         if tumour.any():
             record |= judge_candidates(segments_image, ranked, tumour)
             record["curve"] = {str(number): oracle_dice(cut_into(number), tumour) for number in curve}
+    record["slices"] = list_slices(ranked, spacing)
     made = {"segments": segments_image, "features": features, "mirror": mirror}
     return image(ranked, brain.affine), table, record, made
 
@@ -185,6 +187,19 @@ def _signs(features):
     if "t1" in z and ("flair" in z or set(z) == {"t1"}):
         signs["t1"] = -z["t1"]
     return signs
+
+
+def list_slices(ranked, spacing):
+    """Number the axial slices in which the first candidates together cover more than `LEAST_AREA`.
+
+    Parameters
+    ----------
+    ranked : ndarray of int, shape (X, Y, Z)
+    spacing : sequence of 3 float
+        Voxel size in mm.
+    """
+    area = ((ranked > 0) & (ranked <= FIRST)).sum((0, 1)) * spacing[0] * spacing[1]
+    return np.flatnonzero(area > LEAST_AREA).tolist()
 
 
 def recall_at(ranked, tumour, ks=KS):

@@ -7,6 +7,8 @@ FETCHED = [WEIGHTS[name] for name, row in USED.items() if sources.is_remote(row)
 # what both rules that make a source go by
 PRETRAINED = config["pretrain"] | {name: config["train_network"][name] for name in ("batch", "threads")}
 PRETRAINED |= {"seed": config["seed"]}
+# what every training goes by, and the plan of them
+TRAINING = {name: value for name, value in config["train_network"].items() if name != "sampling"}
 
 
 def made_source(name):
@@ -102,6 +104,12 @@ def scan_files(wildcards):
 def candidate_records(wildcards):
     """The record of every included subject's candidates."""
     return per_subject("results/work/sub-{subject}/space-{space}/propose_candidates.json")(wildcards)
+
+
+def sampled_candidates(wildcards):
+    """The records of the candidates that training slices are drawn by, where that is asked for."""
+    asked = config["train_network"]["sampling"] == "candidates" and wildcards.task == "segmentation"
+    return candidate_records(wildcards) if asked else []
 
 
 def trained_cells(wildcards):
