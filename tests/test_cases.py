@@ -35,6 +35,19 @@ def test_segmentation_strata_are_slices_with_and_without_tumour(folder):
     }
 
 
+def test_candidates_are_slices_without_tumour(folder, tmp_path):
+    case = cases.segmentation_case(folder, ["t2"], "brats2018")
+    place = tmp_path / "sub-A/space-S/propose_candidates.json"
+    place.parent.mkdir(parents=True)
+    # on the grid, whose slice 7 is the first of the box: one with tumour, two without, and two outside of the box
+    place.write_text(json.dumps({"slices": [2, 7, 10, 12, 40]}))
+    found = cases.find_candidates([place])
+    strata = cases.add_candidates(case, found["A"])["strata"]
+    assert strata["candidates"].tolist() == [3, 5]
+    assert {name: strata[name].tolist() for name in ("tumour", "rest")} == {"tumour": [0, 1, 2], "rest": [3, 4, 5]}
+    assert "candidates" not in case["strata"]
+
+
 def test_region_table_turns_labels_into_masks(folder):
     case = cases.segmentation_case(folder, ["t2"], "brats2018")
     masks = case["regions"][case["labels"]]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from fake_cases import CELL
 
-from neurograft import cells, sources, splits
+from neurograft import cells, predictions, sources, splits
 
 TABLE = Path(__file__).parents[1] / "config/sources.tsv"
 SOURCE = sources.read_sources(TABLE)["efficientnet-lite0"]
@@ -129,6 +129,19 @@ def test_seeds_and_folds_start_differently(segmented, cohort, tmp_path):
     other = train(tmp_path / "cell", cohort, cell(seed=1))
     assert other["weights_sha256"] != segmented[1]["weights_sha256"]
     assert sorted(other["train"]) == sorted(segmented[1]["train"])
+
+
+def test_slices_may_be_drawn_by_candidates(segmented, cohort, tmp_path):
+    """One slice of each patient looks as if it had tumour: another training, in which half of the rest is that one."""
+    slices, split = cohort
+    drawn = predictions.open_task(split, cell(), slices, None, dict.fromkeys(slices, [5 + 7]))
+    assert drawn.read("p1")["strata"]["candidates"].tolist() == [7]
+    assert drawn.shares["candidates"] == drawn.shares["rest"] and sum(drawn.shares.values()) == pytest.approx(1)
+    assert "candidates" not in drawn.read("p1", labelled=False).get("strata", {})
+    other = train(tmp_path / "cell", cohort, cell(), candidates=dict.fromkeys(slices, [5 + 7]))
+    same = train(tmp_path / "same", cohort, cell(), candidates={})
+    before = segmented[1]["weights_sha256"]
+    assert same["weights_sha256"] == before != other["weights_sha256"]
 
 
 def test_n_takes_a_prefix(cohort, tmp_path):

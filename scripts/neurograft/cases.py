@@ -60,6 +60,31 @@ def segmentation_case(folder, sequences, scheme, labelled=True):
     return case
 
 
+def find_candidates(records):
+    """Give subject to the slices where its first candidates are, on the grid, from records of `propose_candidates`.
+
+    Parameters
+    ----------
+    records : iterable of str or Path
+        `.../sub-X/space-S/propose_candidates.json`.
+    """
+    return {Path(path).parents[1].name.removeprefix("sub-"): images.read_json(path)["slices"] for path in records}
+
+
+def add_candidates(case, slices):
+    """Add a stratum of those slices without tumour that look as if they had one.
+
+    Parameters
+    ----------
+    case : dict
+        From `segmentation_case`, with labels.
+    slices : list of int
+        Where the candidates are, on the grid.
+    """
+    own = np.asarray(slices, int) - case["index"]["box"][2][0]
+    return case | {"strata": case["strata"] | {"candidates": np.intersect1d(case["strata"]["rest"], own)}}
+
+
 def classification_case(folder, sequences, classes, truth=None, labelled=True):
     """Read one subject for classification: the slices with enough brain, one stratum a class.
 

@@ -54,6 +54,7 @@ def train_cell(
     predict_unlabelled=False,
     keep_weights=False,
     variants=None,
+    candidates=None,
     **options,
 ):
     """Train one cell, predict its test patients, and write its folder, whole or not at all.
@@ -77,6 +78,9 @@ def train_cell(
         Predict the subjects without labels too; write `weights.pt`, of the first network where there are two.
     variants : dict of str to dict, optional
         Named strategies of the config (`strategies.plan`).
+    candidates : dict of str to list of int, optional
+        Subject to the slices of its tumour candidates (`cases.find_candidates`), which half of the training slices
+        without tumour are then drawn from, where they are free of it.
     **options
         `steps`, `batch` and `threads` of `training.train`; `patches`, the first two for a 3-D backbone.
 
@@ -96,7 +100,7 @@ def train_cell(
             pretraining = making.read_making(weights) if making.is_made(source) else {}
             roles, rounds = _assign(split, cell, predict_unlabelled, variants)
             check_pretraining(split, roles, pretraining)
-            task = predictions.open_task(split, cell, slices, truths)
+            task = predictions.open_task(split, cell, slices, truths, candidates)
             made = _train_rounds(manifest, task, roles, rounds, (source, weights), options, variants)
             predicting = {subject: each["network"] for each in made for subject in each["predicts"]}
             predictions.write_predictions(part, cell["task"], task, predicting, roles, options["threads"])

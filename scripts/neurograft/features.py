@@ -45,7 +45,7 @@ def extract_features(out_folder, source, weights, split, slices, seed=0, threads
     with images.whole(out_folder) as part, computing.reproducible(seed, threads):
         part.mkdir()
         network = networks.build_segmenter(source["backbone"], len(known["sequences"]) or 1, 1)
-        state, reason = _load(weights, source["sha256"])
+        state, reason = load_or_say(weights, source["sha256"])
         if state:
             networks.load_source(network, state)
             computing.place_network(network).eval()
@@ -164,7 +164,7 @@ def torchvision_logits(last, state):
     return x
 
 
-def _load(weights, sha256):
+def load_or_say(weights, sha256):
     """Load a checkpoint; an empty file is a source that could not be made, and says why."""
     try:
         return sources.load_weights(weights, sha256), ""

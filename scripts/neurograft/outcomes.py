@@ -85,7 +85,7 @@ def compare_cells(folders, scores, split, primary=None, kin=None):
 
 
 def read_cell(folder):
-    """Read a cell's manifest, with its training history as `history`.
+    """Read a cell's manifest, with its training history as `history` and, of a method of supervoxels, `judged`.
 
     Returns
     -------
@@ -93,7 +93,8 @@ def read_cell(folder):
     """
     manifest = images.read_json(Path(folder) / "manifest.json")
     history = tables.read_table(Path(folder) / "history.tsv") if manifest["trained"] else []
-    return manifest | {"history": history}
+    judged = Path(folder) / "candidates.tsv"
+    return manifest | {"history": history} | ({"judged": tables.read_table(judged)} if judged.exists() else {})
 
 
 def read_prediction(folder, subject, record):

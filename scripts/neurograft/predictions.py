@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import inference, splits, tables
-from .cases import classification_case, segmentation_case, target_case
+from .cases import add_candidates, classification_case, segmentation_case, target_case
 from .regions import region_values
 
 TUMOUR_SHARE = 0.67  # of the slices of a batch
@@ -28,12 +28,12 @@ class Task(NamedTuple):
     shares: dict
 
 
-def open_task(split, cell, slices, truths):
+def open_task(split, cell, slices, truths, candidates=None):
     """Give the `Task` of a cell.
 
     Parameters
     ----------
-    split, cell, slices, truths
+    split, cell, slices, truths, candidates
         As in `cells.train_cell`.
     """
     task = split["tasks"][cell["task"]]
@@ -45,9 +45,13 @@ def open_task(split, cell, slices, truths):
         regions = list(region_values(split["scheme"]))
 
         def read(subject, labelled=True):
-            return segmentation_case(slices[subject], task["sequences"], split["schemes"][subject], labelled)
+            case = segmentation_case(slices[subject], task["sequences"], split["schemes"][subject], labelled)
+            return add_candidates(case, candidates[subject]) if candidates and labelled else case
 
-        return Task(read, read_target, regions, {"tumour": TUMOUR_SHARE, "rest": 1 - TUMOUR_SHARE})
+        shares = {"tumour": TUMOUR_SHARE, "rest": 1 - TUMOUR_SHARE}
+        if candidates:
+            shares |= dict.fromkeys(("rest", "candidates"), (1 - TUMOUR_SHARE) / 2)
+        return Task(read, read_target, regions, shares)
     of_slices = task["target"] == splits.SLICE_TARGET
     if not of_slices and truths is None:
         raise ValueError(f"the target is the column {task['target']}: `truths` has to give each subject's class")

@@ -7,7 +7,19 @@ from pathlib import Path
 
 import jinja2
 
-from neurograft import arms, cautions, chapters, citing, claims, guidance, images, summaries, tables, wording
+from neurograft import (
+    arms,
+    candidate_chapters,
+    cautions,
+    chapters,
+    citing,
+    claims,
+    guidance,
+    images,
+    summaries,
+    tables,
+    wording,
+)
 from neurograft import transfer_chapters as transfer
 from neurograft.summaries import number, yes
 
@@ -154,7 +166,7 @@ def _index_context(run):
         or wording.headline(comparison, splits, scores, run["cells"], run["simulated"]),
         "flow": flow,
         "quality": chapters.tell_quality(run["quality"]),
-        "candidates": chapters.tell_candidates(run["candidates"]),
+        "candidates": candidate_chapters.tell_candidates(run["candidates"], run["cells"]),
         "training": chapters.tell_training(run["cells"], run["times"]),
         "results": chapters.tell_results([*pooled, *summaries.pool_patients(run["contrast"], splits)]),
         "comparison": chapters.tell_comparison(comparison),
@@ -275,5 +287,6 @@ def _subject_contexts(run):
                 for key in sorted(scored, key=summaries.arm_order)
             ],
             "oracle": number(record.get("oracle_dice")),
-            "recall": sorted(chapters.read_recall(record).items()),
+            "recall": sorted(candidate_chapters.read_recall(record).items()),
+            "look_here": candidate_chapters.list_first(record),
         }  # fmt: skip

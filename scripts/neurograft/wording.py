@@ -1,7 +1,7 @@
 """What the report says in plain words: the verdict, the comparisons, numbers with their intervals."""
 
 from neurograft import summaries
-from neurograft.settings import CONTROLS, TRANSDUCTIVE, base_strategy
+from neurograft.settings import CONTROLS, METHODS, TRANSDUCTIVE, base_strategy
 from neurograft.summaries import number
 
 MARKS = {"helps": "▲", "hurts": "▼", "no evidence": "●", "refused": "■", "not converged": "◇", "nothing": "○"}
@@ -41,8 +41,10 @@ def arm(row):
     if row["strategy"] in CONTROLS:
         # a control has the network of a source, and none of its weights
         return row["strategy"] + f" ({row['source']})" * (str(row["source"]) not in ("", "none"))
-    if not row["source"]:
+    if not row["source"] or METHODS.get(row["strategy"]) == "none":
         return row["strategy"]
+    if METHODS.get(row["strategy"]) == "random encoder":
+        return f"{row['strategy']} ({row['source']})"
     return f"{row['strategy']} from {row['source']}" + " (transductive)" * (
         base_strategy(row["strategy"]) in TRANSDUCTIVE
     )
