@@ -96,6 +96,7 @@ def test_every_subject_goes_somewhere():
     assert [row["participant_id"] for row in flow["excluded"]] == ["BAD0", "BAD1"]
     assert dict(flow["sites"]) == {"TCIA": 5, "CBIC": 5, "UNL": 2}
     assert flow["left_out"] == [{"subject": "CBICA001", "task": "segmentation", "reason": "lacks flair"}]
+    assert flow["incomplete"] == []
     first, second = flow["tasks"]
     assert (first["task"], first["patients"], first["folds"]) == ("segmentation", 10, 5)
     assert first["regions"] == "WT, TC, ET" and second["classes"] == "tumour-free, tumour"

@@ -47,7 +47,7 @@ def tell_flow(cohort, splits):
     return {
         "found": len(cohort), "included": len(included), "labelled": len(labelled),
         "unlabelled": len(included) - len(labelled), "tasks": tasks, "left_out": left_out,
-        "excluded": [row for row in cohort if not yes(row["included"])],
+        "excluded": [row for row in cohort if not yes(row["included"])], "incomplete": wording.list_incomplete(splits),
         "sites": Counter(row.get("site") or "not stated" for row in included).most_common(),
     }  # fmt: skip
 

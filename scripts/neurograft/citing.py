@@ -196,6 +196,12 @@ def _training(cite, config, trained, volumes):
     if "patches" in block and any(set(_every(config["experiment"][task], "sources")) & volumes for task in trained):
         steps += f" ({block['patches']['steps']} steps of {block['patches']['batch']} patches in 3-D)"
     sentences.append(cite(f"All strategies shared input, augmentation and {steps}, without early stopping."))
+    lacking = {subject for known in trained.values() for subject in known.get("incomplete", ())}
+    words = (
+        f"{len(lacking)} subjects lacked a sequence: its channel was zero, and half of the samples of every training "
+        "lost whole channels at random, at least one being kept."
+    )
+    sentences += [cite(words)] if lacking else []
     return sentences
 
 

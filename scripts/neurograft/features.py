@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from . import computing, images, networks, predictions, sources
 from .batches import case_canvas, fit
+from .cases import take_channels
 
 SLICES = 12  # with tumour, and as many without
 PIXELS = 300  # of tumour, and as many of brain without
@@ -82,7 +83,7 @@ def sample_features(encoder, case, usable, generator, state=None):
     """
     chosen, slice_labels = draw_slices(case, usable)
     size = case_canvas([case])
-    opened = np.stack([fit(case["images"][z][case["channels"]], size) for z in chosen])
+    opened = np.stack([fit(take_channels(case["images"][z], case["channels"]), size) for z in chosen])
     tumour = np.stack([fit(case["regions"][:, 0][case["labels"][z]], size) for z in chosen])
     (place, x, y), labels = draw_pixels(tumour, opened.any(1), generator)
     found = {"labels": labels, "slice_labels": slice_labels}

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from . import computing, features, images, networks, training
 from .batches import MULTIPLE, fit
-from .cases import target_case
+from .cases import take_channels, target_case
 from .supervoxel_files import read_supervoxels
 
 BATCH = 16
@@ -44,7 +44,8 @@ def pool_features(out_folder, source, weights, split, slices, supervoxels, rando
             networks.load_source(encoder, state)
         encoder = computing.place_network(encoder.encoder).eval()
         for subject in [*known["subjects"], *known["unlabelled"]] if state or random else ():
-            case = target_case(slices[subject], known["sequences"])
+            lacking = known.get("incomplete", {}).get(subject, ())
+            case = target_case(slices[subject], known["sequences"], lacking)
             if random:
                 training.average_norms(encoder, [case], seed=seed, threads=threads, augmented=False)
                 encoder.eval()
@@ -62,8 +63,8 @@ def pool_maps(encoder, stack, channels, segments):
     encoder : nn.Module
         In evaluation mode; gives a list of maps, finest first.
     stack : array_like, shape (Z, C, X, Y)
-    channels : list of int
-        Of `stack`, in the encoder's order.
+    channels : list of int or None
+        Of `stack`, in the encoder's order; None for one that is not there.
     segments : ndarray of int, shape (X, Y, Z)
         1 to n; on the grid of `stack`.
 
@@ -77,7 +78,7 @@ def pool_maps(encoder, stack, channels, segments):
     with torch.inference_mode(), computing.lower_precision():
         for start in range(0, segments.shape[2], BATCH):
             stop = min(start + BATCH, segments.shape[2])
-            given = torch.from_numpy(fit(np.asarray(stack[start:stop])[:, channels], size)).float()
+            given = torch.from_numpy(fit(take_channels(np.asarray(stack[start:stop]), channels, axis=1), size)).float()
             maps = [one.float().cpu().numpy() for one in encoder(computing.place_images(given)) if one.shape[1]]
             owner = fit(segments[:, :, start:stop].transpose(2, 0, 1), size)
             made = np.concatenate([_sum_cells(owner, one, count) for one in maps], axis=1)

@@ -221,6 +221,9 @@ def _attention(found):
     if found["flow"]["left_out"]:
         names = {row["subject"]: None for row in found["flow"]["left_out"]}
         listed.append(("flow", f"{len(names)} kept out of training: {some(names)}"))
+    if found["flow"]["incomplete"]:
+        names = {row["subject"]: None for row in found["flow"]["incomplete"]}
+        listed.append(("flow", f"{len(names)} lack a sequence that the networks take: {some(names)}"))
     if found["candidates"]["flags"]:
         listed.append(("candidates", f"candidates flagged: {some(found['candidates']['flags'])}"))
     if found["training"]["falling"]:
@@ -259,7 +262,7 @@ def _subject_contexts(run):
         for key, found in summaries.patient_means(scores, task, region, metric).items():
             for subject, value in found.items():
                 own_scores.setdefault(subject, {}).setdefault(key, {})[chapters.name_measure(region, metric)] = value
-    names = list(pages)
+    names, incomplete = list(pages), wording.list_incomplete(run["splits"])
     for number_, row in enumerate(run["cohort"]):
         subject = str(row["participant_id"])
         measured = own_quality.get(subject, {})
@@ -280,6 +283,7 @@ def _subject_contexts(run):
             "flags": str(measured.get("flags") or ""), "seen": subject in run["seen"],
             "left_out": [(task, known["left_out"][subject]) for task, known in tasks.items()
                          if subject in known.get("left_out", {})],
+            "incomplete": [(one["task"], one["words"]) for one in incomplete if one["subject"] == subject],
             "heads": [(head, "number") for head in heads],
             "scored": [
                 [key[0], wording.arm({"source": key[1], "strategy": key[2]}), key[3],

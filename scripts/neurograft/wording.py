@@ -141,3 +141,26 @@ def headline(comparison, splits, scores, cells, simulated):
 
 def _headline(kind, title, sentences):
     return {"kind": kind, "mark": MARKS[kind], "title": title, "sentences": sentences}
+
+
+def list_incomplete(splits):
+    """Say of every subject that lacks a sequence what its networks get.
+
+    Parameters
+    ----------
+    splits : dict
+        `splits.json`.
+
+    Returns
+    -------
+    list of dict
+        `subject`, `task`, `words`.
+    """
+    rows = []
+    for task, known in splits.get("tasks", {}).items():
+        # of a task without networks nothing is predicted
+        for subject, lacks in known.get("incomplete", {}).items() if known["trainable"] else ():
+            there = ", ".join(name for name in known["sequences"] if name not in lacks)
+            role = "trained on and predicted" if subject in known["subjects"] else "predicted"
+            rows.append({"subject": subject, "task": task, "words": f"without {', '.join(lacks)}: {role} from {there}"})
+    return rows
