@@ -282,7 +282,7 @@ def status(subject, scheme="", values=None, certain=True, **changes):
 def test_cohort_rows_have_every_column():
     rows = cohort.gather_cohort(
         [
-            status("a", site="X", columns={"age": "5", "reason": "referral"}, notes=["one", "two"]),
+            status("a", site="X", columns={"age": "5", "reason": "referral"}, notes=["one", "two"], will_do="strip t1"),
             status("b", included=False, reason="t1: broken", sequences={}, columns={"sex": "F"}),
         ]
     )
@@ -290,6 +290,7 @@ def test_cohort_rows_have_every_column():
     assert (
         rows[0]["sequences"] == "t1,t2" and rows[0]["notes"] == "one; two" and rows[0]["dataset_reason"] == "referral"
     )
+    assert [row["will_do"] for row in rows] == ["strip t1", ""] and rows[0]["recognised"] == ""
     assert rows[1]["included"] is False and rows[1]["reason"] == "t1: broken" and rows[1]["age"] == ""
 
 

@@ -120,6 +120,16 @@ def test_cells_that_could_not_be_trained_are_named_with_their_reason(tmp_path):
     assert "cells not trained: nobody to learn from" in write(tmp_path / "report", **run).plain()
 
 
+def test_who_lacks_a_sequence_is_named_in_the_index_and_on_the_page(tmp_path):
+    run = make_run(patients=8, unlabelled=1)
+    run["splits"]["tasks"]["segmentation"]["incomplete"] = {"UNL000": ["t2"]}
+    page, words = write(tmp_path / "report", **run), "without t2: predicted from t1c, flair"
+    for said in (words, "1 lack a sequence that the networks take: UNL000", "1 subjects lacked a sequence"):
+        assert said in page.plain(), said
+    assert words in Page(tmp_path / "report/sub-UNL000.html").plain()
+    assert "lack" not in Page(tmp_path / f"report/sub-{run['cohort'][0]['participant_id']}.html").plain()
+
+
 def test_data_never_become_markup(tmp_path):
     run = make_run()
     for row in run["cohort"]:

@@ -78,8 +78,8 @@ def test_scores_are_tidy(finished):
     cell = ["task", "source", "strategy", "space", "split", "n", "fold", "seed"]
     assert list(scores[0]) == [*cell, "subject", "region", "metric", "value"]
     dice = [row for row in scores if row["metric"] == "dice"]
-    # both strategies, every labelled patient once, three regions
-    assert len(dice) == 2 * 6 * 3
+    # both strategies and the supervoxels, every labelled patient once, three regions
+    assert len(dice) == 3 * 6 * 3
     assert all(0 <= float(row["value"]) <= 1 for row in dice)
 
 
@@ -115,6 +115,13 @@ def test_spaces_and_splits_of_an_experiment_become_cells(finished, tmp_path):
     assert jobs["register_scans"] == "6" and "strip_skull" not in jobs
     # another estimate trains nothing again
     assert jobs["plan_experiment"] == "1"
+
+
+def test_sampling_by_candidates_trains_segmentation_again_and_nothing_else(finished, tmp_path):
+    (tmp_path / "more.yaml").write_text("train_network: {sampling: candidates}\n")
+    plan = snakemake(finished, "-n", "--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
+    again = set(re.findall(r"output: results/predictions/(\w+)/[\w.-]+/([\w-]+)/", plan))
+    assert again == {("segmentation", "scratch"), ("segmentation", "lp-ft")}
 
 
 def test_a_second_run_does_nothing(finished):
@@ -173,6 +180,20 @@ def resolved(telling, folder, *arguments):
     """The config as the workflow sees it."""
     lines = snakemake(folder, "-n", *arguments, repository=telling).splitlines()
     return json.loads(next(line for line in lines if line.startswith("CONFIG")).removeprefix("CONFIG"))
+
+
+def test_supervoxels_are_a_method_beside_the_networks(finished):
+    results = finished / "results"
+    comparison = rows(results / "evaluation/comparison.tsv")
+    own = [row for row in comparison if (row["strategy"], row["against"]) == ("supervoxels", "scratch")]
+    assert {(row["region"], row["metric"]) for row in own} >= {("WT", "dice"), ("ET", "hd95")}
+    # what is said of transfer is said of networks alone
+    assert not any(row["verdict"] for row in own)
+    assert "supervoxels" not in (results / "report/claims.tsv").read_text()
+    assert not {row["strategy"] for row in rows(results / "evaluation/overfitting.tsv")} & {"supervoxels"}
+    assert "With and without training" in (results / "report/index.html").read_text()
+    # features of the encoder are shared by the folds, and gone when these are done
+    assert not list(results.glob("work/pooled/*/*/*"))
 
 
 def test_a_users_file_means_the_same_everywhere_and_knows_nothing_of_the_demo(telling, tmp_path):

@@ -16,7 +16,8 @@ from neurograft.tables import TableError, read_table, write_table
 __all__ = ["DATASETS", "CohortError", "find_subjects", "gather_cohort", "read_table", "write_table"]
 
 SEQUENCES = ("t1", "t1c", "t2", "flair")
-FIXED_COLUMNS = ("participant_id", "included", "reason", "sequences", "labels", "site", "scheme", "name", "notes")
+FIXED_COLUMNS = ("participant_id", "included", "reason", "sequences", "labels", "site", "scheme", "name")
+FIXED_COLUMNS += ("recognised", "will_do", "notes")
 SITE_COLUMNS = ("site", "center", "centre", "site_id")
 BRATS_NAMES = {
     "_t1": ("t1", "brats2018"),
@@ -261,6 +262,9 @@ def gather_cohort(statuses):
             "site": status["site"],
             "scheme": scheme,
             "name": status["name"],
+            # of pictures nothing is recognised
+            "recognised": status.get("recognised", ""),
+            "will_do": status.get("will_do", ""),
             "notes": "; ".join(notes),
         }
         others = {f"dataset_{k}" if k in FIXED_COLUMNS else k: status["columns"].get(k, "") for k in own}

@@ -7,7 +7,19 @@ from pathlib import Path
 
 import jinja2
 
-from neurograft import arms, cautions, chapters, citing, claims, guidance, images, summaries, tables, wording
+from neurograft import (
+    arms,
+    candidate_chapters,
+    cautions,
+    chapters,
+    citing,
+    claims,
+    guidance,
+    images,
+    summaries,
+    tables,
+    wording,
+)
 from neurograft import transfer_chapters as transfer
 from neurograft.summaries import number, yes
 
@@ -154,7 +166,7 @@ def _index_context(run):
         or wording.headline(comparison, splits, scores, run["cells"], run["simulated"]),
         "flow": flow,
         "quality": chapters.tell_quality(run["quality"]),
-        "candidates": chapters.tell_candidates(run["candidates"]),
+        "candidates": candidate_chapters.tell_candidates(run["candidates"], run["cells"]),
         "training": chapters.tell_training(run["cells"], run["times"]),
         "results": chapters.tell_results([*pooled, *summaries.pool_patients(run["contrast"], splits)]),
         "comparison": chapters.tell_comparison(comparison),
@@ -209,6 +221,9 @@ def _attention(found):
     if found["flow"]["left_out"]:
         names = {row["subject"]: None for row in found["flow"]["left_out"]}
         listed.append(("flow", f"{len(names)} kept out of training: {some(names)}"))
+    if found["flow"]["incomplete"]:
+        names = {row["subject"]: None for row in found["flow"]["incomplete"]}
+        listed.append(("flow", f"{len(names)} lack a sequence that the networks take: {some(names)}"))
     if found["candidates"]["flags"]:
         listed.append(("candidates", f"candidates flagged: {some(found['candidates']['flags'])}"))
     if found["training"]["falling"]:
@@ -247,7 +262,7 @@ def _subject_contexts(run):
         for key, found in summaries.patient_means(scores, task, region, metric).items():
             for subject, value in found.items():
                 own_scores.setdefault(subject, {}).setdefault(key, {})[chapters.name_measure(region, metric)] = value
-    names = list(pages)
+    names, incomplete = list(pages), wording.list_incomplete(run["splits"])
     for number_, row in enumerate(run["cohort"]):
         subject = str(row["participant_id"])
         measured = own_quality.get(subject, {})
@@ -268,6 +283,7 @@ def _subject_contexts(run):
             "flags": str(measured.get("flags") or ""), "seen": subject in run["seen"],
             "left_out": [(task, known["left_out"][subject]) for task, known in tasks.items()
                          if subject in known.get("left_out", {})],
+            "incomplete": [(one["task"], one["words"]) for one in incomplete if one["subject"] == subject],
             "heads": [(head, "number") for head in heads],
             "scored": [
                 [key[0], wording.arm({"source": key[1], "strategy": key[2]}), key[3],
@@ -275,5 +291,6 @@ def _subject_contexts(run):
                 for key in sorted(scored, key=summaries.arm_order)
             ],
             "oracle": number(record.get("oracle_dice")),
-            "recall": sorted(chapters.read_recall(record).items()),
+            "recall": sorted(candidate_chapters.read_recall(record).items()),
+            "look_here": candidate_chapters.list_first(record),
         }  # fmt: skip

@@ -68,6 +68,7 @@ rule import_scans:
         found=lambda wildcards: FOUND[wildcards.subject],
         layout=config["dataset"]["layout"],
         options=config["import_scans"],
+        template=config["register_scans"]["template"],
         code=digest("import_scans"),
     script:
         "../../scripts/import_scans.py"

@@ -7,6 +7,8 @@ FETCHED = [WEIGHTS[name] for name, row in USED.items() if sources.is_remote(row)
 # what both rules that make a source go by
 PRETRAINED = config["pretrain"] | {name: config["train_network"][name] for name in ("batch", "threads")}
 PRETRAINED |= {"seed": config["seed"]}
+# what every training goes by, and the plan of them
+TRAINING = {name: value for name, value in config["train_network"].items() if name != "sampling"}
 
 
 def made_source(name):
@@ -112,6 +114,12 @@ def candidate_records(wildcards):
     return per_subject("results/work/sub-{subject}/space-{space}/propose_candidates.json")(wildcards)
 
 
+def sampled_candidates(wildcards):
+    """The records of the candidates that training slices are drawn by, where that is asked for."""
+    asked = config["train_network"]["sampling"] == "candidates" and wildcards.task == "segmentation"
+    return candidate_records(wildcards) if asked else []
+
+
 def trained_cells(wildcards):
     """Every cell of the experiment, both tasks."""
     return [cell for task in config["experiment"] for cell in cells(task, rules.train_network.output[0])]
@@ -136,7 +144,11 @@ def count_cells(wildcards):
     """How many cells each source has in each task that strategies are asked of."""
     return {
         task: {
-            source: len(cells(task, rules.train_network.output[0], source=source))
+            source: sum(
+                len(cells(task, rules.train_network.output[0], source=source, strategy=strategy))
+                for strategy in dict.fromkeys(arm["strategy"] for arm in arms(task, source=source))
+                if strategy not in settings.METHODS
+            )
             for source in experiment.list_sources(wanted)
         }
         for task, wanted in config["experiment"].items()
@@ -149,7 +161,7 @@ def compared_arms(wildcards):
     return [
         (arm["source"], arm["strategy"])
         for arm in arms("segmentation", **primary_arms())
-        if arm["n"] == "all" and arm["strategy"] not in settings.CONTROLS
+        if arm["n"] == "all" and arm["strategy"] not in (*settings.CONTROLS, *settings.METHODS)
     ]
 
 

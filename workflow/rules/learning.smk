@@ -140,7 +140,7 @@ rule plan_experiment:
         counts=count_cells,
         backbones={name: row["backbone"] for name, row in NAMED.items()},
         compared=compared_arms,
-        options=config["train_network"],
+        options=TRAINING,
         code=digest("plan_experiment"),
     script:
         "../../scripts/plan_experiment.py"
@@ -152,6 +152,7 @@ rule train_network:
         cohort="results/cohort.tsv",
         slices=slices,
         weights=lambda wildcards: WEIGHTS[wildcards.source],
+        candidates=sampled_candidates,
         making=lambda wildcards: (
             f"results/sources/{wildcards.source}/{making.MANIFEST}"
             if making.is_made(SOURCES[wildcards.source])
@@ -165,6 +166,9 @@ rule train_network:
         "results/logs/train_network/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.log",
     benchmark:
         "results/benchmarks/train_network/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.tsv"
+    wildcard_constraints:
+        # these have a rule of their own
+        strategy=f"(?!({'|'.join(settings.METHODS)})/)[0-9a-z-]+",
     conda:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
@@ -174,11 +178,11 @@ rule train_network:
     params:
         # what training goes by: another licence or citation trains nothing again
         source=lambda wildcards: {name: SOURCES[wildcards.source][name] for name in ("backbone", "sha256")},
-        # its own row alone: another variant trains nothing again
-        variants=lambda wildcards: {name: row for name, row in config["variants"].items() if name == wildcards.strategy},
         delivered=lambda wildcards: (wildcards.strategy, wildcards.space, wildcards.split)
         == (DELIVERED, SPACE, "folds"),
-        options=config["train_network"],
+        # of the variants its own row alone: another one trains nothing again
+        options=lambda wildcards: TRAINING
+        | {"variants": {name: row for name, row in config["variants"].items() if name == wildcards.strategy}},
         code=digest("train_network"),
     script:
         "../../scripts/train_network.py"
