@@ -61,7 +61,7 @@ def import_scans(subject, found, layout, reference=("t1c", "t1", "flair", "t2"),
         scan, label = _try_reading("labels", problems, notes, read_labels, found["files"]["labels"], *wanted)
         if label:
             scans["labels"], scheme = scan, label["scheme"]
-    people = found["columns"] | (_read_participant(found) if layout == "phantom" else {})
+    people = found["columns"] | (_read_participant(found) if layout == "phantom" and found["files"] else {})
     status = {
         "subject": subject,
         "name": found["name"],

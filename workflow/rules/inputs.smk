@@ -94,7 +94,7 @@ def primary_arms():
 
 def scan_files(wildcards):
     """The subject's own files, so that a changed scan reruns its subject and nobody else."""
-    if config["dataset"]["layout"] == "phantom":
+    if config["dataset"]["layout"] == "phantom" and FOUND[wildcards.subject]["files"]:
         return rules.simulate_subject.output
     return [path for path in FOUND[wildcards.subject]["files"].values() if Path(path).exists()]
 
