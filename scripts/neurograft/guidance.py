@@ -27,6 +27,18 @@ QUALITY = {
         "open the subject's page and follow the yellow outline; if brain is cut off, check the scan's orientation and "
         "coverage, or leave the subject out",
     ),
+    "signal_to_noise": (
+        "Signal to noise", "",
+        "points in one cloud; measured only where there is air around the head",
+        "a point far below: a fast or moved scan, a faulty coil; two clouds: two scanners or protocols",
+        "look at the scan itself; keep it unless the tumour cannot be seen",
+    ),
+    "sharpness": (
+        "Sharpness in the plane", "1/mm",
+        "points in one cloud; thick or large voxels lie lower",
+        "a point far below: a blurred, moved or heavily smoothed scan, or much larger voxels; far above: rings",
+        "look at the scan itself: blurred edges hide small tumours, and a network learns the blur with them",
+    ),
     "similarity": (
         "Registration similarity", "",
         "all subjects close together",
