@@ -148,7 +148,7 @@ def _canonical(data, affine):
 
 def _read_volume(path):
     """Read a file as (float32 array of three axes, affine, notes); faults of header and gzip raise ScanError."""
-    loaded = _open_nifti(path)
+    loaded = open_nifti(path)
     check_geometry(path, loaded)
     with np.errstate(all="ignore"):  # a value too large for float32 becomes infinite and is caught later
         try:
@@ -159,7 +159,7 @@ def _read_volume(path):
     return np.array(data.reshape(data.shape[:3])), loaded.affine, notes
 
 
-def _open_nifti(path):
+def open_nifti(path):
     """Parse a whole file in memory, so that the checksum at the end of a gzip is read too."""
     try:
         raw = Path(path).read_bytes()
