@@ -34,9 +34,9 @@ QUALITY = {
         "look at the scan itself; keep it unless the tumour cannot be seen",
     ),
     "sharpness": (
-        "Sharpness in the plane", "1/mm",
-        "points in one cloud; thick or large voxels lie lower",
-        "a point far below: a blurred, moved or heavily smoothed scan, or much larger voxels; far above: rings",
+        "Sharpness in the plane", "",
+        "points in one cloud, around 0.5; thick slices and large voxels lie lower",
+        "a point far below, towards 0.33: a blurred, moved or heavily smoothed scan, or much larger voxels",
         "look at the scan itself: blurred edges hide small tumours, and a network learns the blur with them",
     ),
     "similarity": (

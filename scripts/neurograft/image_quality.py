@@ -9,7 +9,9 @@ from neurograft.quality import noise_level
 THINNED = 4.0  # mm; fine enough to find the air
 AIR_MARGIN = 2  # thinned voxels around the head that are not counted as air
 FEWEST_AIR = 500  # thinned voxels
-MOST_SLICES = 40
+MOST_SLICES = 20
+FINE = 2.0  # mm, the nearer of the distances over which sharpness is measured
+RIM = 5.0  # mm of the brain's edge in the plane, where partial volume and the mask would be measured
 RAYLEIGH_MEDIAN = 1.1774  # of the magnitude of noise with standard deviation 1: the root of 2 ln 2
 QUANTILES = (5, 25, 50, 75, 95)
 
@@ -83,46 +85,58 @@ def signal_to_noise(data, brain, sizes):
 
 
 def sharpness(data, brain, sizes):
-    """How steep intensities are in the plane of the slices, against how far they spread.
+    """How much intensities change over 2 mm of the slices' plane, against how much over 6 mm.
 
-    The root of the mean squared gradient (Tenengrad: Krotkov 1988, Int. J. Comput. Vis. 1:223) over the standard
-    deviation of the brain's intensities, both clipped to the 0.5 and 99.5 percentiles. What noise adds to the
-    gradient is taken off (`quality.noise_level`), or noisy scans would look sharp. It does not change with
-    intensities, falls with blur, motion and thick voxels, and compares scans of one sequence.
+    The root of the ratio of the variogram (half the mean squared difference of voxels so far apart) at the two
+    distances, along the blunter of the plane's two axes: motion, and thick slices that were resampled, blur one axis
+    alone. Unlike gradient energy it needs no contrast to divide by; why it was chosen: docs/decisions.md. What noise
+    adds is taken off (`quality.noise_level`), and the brain's rim is left out.
 
     Parameters
     ----------
     data : ndarray of float32, shape (X, Y, Z)
     brain : ndarray of bool, the same shape
     sizes : array_like, shape (3,)
-        Voxel sizes in mm; the two finest axes are the plane.
+        Voxel sizes in mm; the two finest axes are the plane, the first two where all are alike. Voxels above 2 mm
+        are compared over 1 and 3 of them.
 
     Returns
     -------
     float or None
-        Per mm; None without a brain or without contrast.
+        1/3 where nothing is finer than 6 mm, about 1 where much is finer than 2 mm. None without a brain, or
+        without contrast.
     """
     if not brain.any():
         return None
-    box = grid_box(brain, margin=2)
+    box = grid_box(brain)
     *plane, across = np.argsort(sizes, kind="stable")
     order = (*sorted(plane), across)
     data, brain = data[box].transpose(order), brain[box].transpose(order)
-    every = max(1, data.shape[2] // MOST_SLICES)
-    data, brain = data[:, :, ::every], brain[:, :, ::every]
-    core = ndimage.binary_erosion(brain, np.ones((3, 3, 1)))
+    # the middle half of the slices shows much the same anatomy in everybody
+    depth = data.shape[2]
+    some = slice(depth // 4, max(depth // 4 + 1, 3 * depth // 4), max(1, depth // 2 // MOST_SLICES))
+    data, brain = data[:, :, some], brain[:, :, some]
+    reach = np.maximum(1, np.round(RIM / np.asarray(sizes)[list(order)])).astype(int)
+    core = ndimage.binary_erosion(brain, np.ones((2 * reach[0] + 1, 2 * reach[1] + 1, 1)))
     if not core.any():
         return None
     data = np.clip(data, *np.percentile(data[brain], (0.5, 99.5)))
-    spread = float(data[brain].std())
-    if spread <= 0:
-        return None
-    noise, energy = noise_level(data, brain), 0.0
+    noise, found = noise_level(data, brain), []
     for axis in (0, 1):
-        step = 2 * float(sizes[order[axis]])
-        slope = (np.roll(data, -1, axis) - np.roll(data, 1, axis))[core] / step
-        energy += float(np.mean(slope**2)) - 2 * (noise / step) ** 2
-    return max(0.0, energy) ** 0.5 / spread
+        near = max(1, round(FINE / float(sizes[order[axis]])))
+        change = [_variogram(data, core, axis, lag) - noise**2 for lag in (near, 3 * near)]
+        if change[1] <= 0:
+            return None
+        found.append((max(0.0, change[0]) / change[1]) ** 0.5)
+    return min(found)
+
+
+def _variogram(data, inside, axis, lag):
+    """Half the mean squared difference of voxels `lag` apart that are both inside; 0 where there are none."""
+    first, second = (np.moveaxis(data, axis, 0)[cut] for cut in (slice(lag, None), slice(None, -lag)))
+    both = np.moveaxis(inside, axis, 0)
+    both = both[lag:] & both[:-lag]
+    return float(np.mean((first[both] - second[both]) ** 2)) / 2 if both.any() else 0.0
 
 
 def describe_intensities(values):
