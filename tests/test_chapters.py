@@ -57,7 +57,6 @@ def test_measures_have_readable_names():
 
 
 def test_an_empty_run_has_empty_chapters():
-    assert chapters.tell_quality([]) == {"panels": [], "marked": []}
     assert chapters.tell_training([], []) == {"tasks": [], "times": [], "dice": None, "falling": []}
     assert not any(chapters.tell_comparison([]).values())
     assert chapters.tell_results([]) == chapters.choose_overlays([], "lp-ft", {}) == []
@@ -68,12 +67,9 @@ def test_an_empty_run_has_empty_chapters():
 
 def test_hostile_names_stay_words_in_every_drawing():
     hostile = make_run(patients=4)
-    for row in hostile["quality"]:
-        row |= {"subject": EVIL, "flags": EVIL, EVIL: "2.5", "outlier": True}
     cells = [cell | {"source": EVIL, "seed": EVIL, "converged": False} for cell in hostile["cells"]]
     runtimes = [row | {"rule": EVIL, "jobs": EVIL} for row in hostile["runtimes"]]
     told = [
-        chapters.tell_quality(hostile["quality"]),
         candidate_chapters.tell_candidates({EVIL + name: record for name, record in hostile["candidates"].items()}),
         chapters.tell_training(cells, [row | {"source": EVIL} for row in hostile["times"]]),
         chapters.tell_results([row | {"source": EVIL, "subject": EVIL, "region": EVIL} for row in hostile["scores"]]),
@@ -101,26 +97,6 @@ def test_every_subject_goes_somewhere():
     assert (first["task"], first["patients"], first["folds"]) == ("segmentation", 10, 5)
     assert first["regions"] == "WT, TC, ET" and second["classes"] == "tumour-free, tumour"
     assert chapters.tell_flow([run["cohort"][0] | {"site": None}], {})["sites"] == [("not stated", 1)]
-
-
-def test_quality_has_a_panel_a_measure_and_a_strip_a_sequence():
-    rows = [{"subject": f"S{i}", "volume_ml_t1": 1400 + i, "volume_ml_t2": 1300, "overlap_t2": 0.9} for i in range(4)]
-    rows[1] |= {"volume_ml_t1": "", "flags": "registration failed"}
-    rows[2] |= {"volume_ml_t2": 700, "outlier": "volume_ml_t2, overlap_t2"}
-    told = chapters.tell_quality(rows)
-    assert [(panel["title"], [part for part, _ in panel["strips"]]) for panel in told["panels"]] == [
-        ("Brain mask volume", ["T1", "T2"]), ("Overlap of brain masks", ["T2"]),
-    ]  # fmt: skip
-    assert all(panel["good"] and panel["bad"] and panel["advice"] for panel in told["panels"])
-    first, second, overlap = drawings(told)
-    assert (len(list(first.iter("circle"))), len(list(first.iter("polygon")))) == (3, 0)
-    assert (len(list(second.iter("circle"))), len(list(second.iter("polygon")))) == (3, 1)
-    assert "S2" in words(second) and "S2" in words(overlap) and "S2" not in words(first)
-    odd = "Brain mask volume, T2; Overlap of brain masks, T2"
-    assert told["marked"] == [
-        {"subject": "S1", "flags": "registration failed", "outlier": ""},
-        {"subject": "S2", "flags": "", "outlier": odd},
-    ]
 
 
 def cell(source="s", fold=0, **changes):

@@ -124,6 +124,22 @@ def test_sampling_by_candidates_trains_segmentation_again_and_nothing_else(finis
     assert again == {("segmentation", "scratch"), ("segmentation", "lp-ft")}
 
 
+def test_leaving_a_subject_out_by_hand_prepares_nobody_else_again(finished, tmp_path):
+    (tmp_path / "out.tsv").write_text("participant_id\treason\nphantom002\tcyst, no tumour\n")
+    (tmp_path / "more.yaml").write_text(json.dumps({"dataset": {"exclude": str(tmp_path / "out.tsv")}}))
+    shutil.copytree(finished / "results", tmp_path / "results")
+    shutil.copytree(finished / ".snakemake", tmp_path / ".snakemake")
+    config = ("--cores", 2, "--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
+    said = snakemake(tmp_path, *config, targets=["results/quality.tsv"])
+    done = re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", said, re.MULTILINE)
+    assert done == ["import_scans", "gather_cohort", "gather_quality"]
+    cohort = {row["participant_id"]: row["reason"] for row in rows(tmp_path / "results/cohort.tsv")}
+    assert {name: reason for name, reason in cohort.items() if reason} == {
+        "phantom002": "excluded by hand: cyst, no tumour"
+    }
+    assert "phantom002" not in [row["subject"] for row in rows(tmp_path / "results/quality.tsv")]
+
+
 def test_a_second_run_does_nothing(finished):
     assert "Nothing to be done" in snakemake(finished, "--cores", 2, "--configfile", ROOT / "config/tiny.yaml")
 

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 from markupsafe import Markup
 
-from neurograft import charts, guidance, summaries, wording
+from neurograft import charts, summaries, wording
 from neurograft.metrics import METRICS
 from neurograft.settings import CONTROLS, METHODS, TRANSDUCTIVE, base_strategy
 from neurograft.summaries import number, yes
@@ -50,28 +50,6 @@ def tell_flow(cohort, splits):
         "excluded": [row for row in cohort if not yes(row["included"])], "incomplete": wording.list_incomplete(splits),
         "sites": Counter(row.get("site") or "not stated" for row in included).most_common(),
     }  # fmt: skip
-
-
-def tell_quality(quality):
-    """Give a panel for each measure of quality, and the subjects with flags or outliers."""
-    columns = summaries.quality_measures(quality)
-    panels = {}
-    for column in columns:
-        points = [
-            (row["subject"], number(row[column]), summaries.is_outlier(row, column))
-            for row in quality
-            if number(row.get(column)) is not None
-        ]
-        words = guidance.quality_words(column)
-        strip = charts.draw_strip(points, 0 if words["unit"] == "ml" else 2, words["unit"])
-        panels.setdefault(words["title"], words | {"strips": []})["strips"].append((words["part"], strip))
-    marked = []
-    for row in quality:
-        odd = [guidance.name_quality(column) for column in columns if summaries.is_outlier(row, column)]
-        flags = str(row.get("flags") or "")
-        if odd or flags:
-            marked.append({"subject": row["subject"], "flags": flags, "outlier": "; ".join(odd)})
-    return {"panels": list(panels.values()), "marked": marked}
 
 
 def tell_training(cells, times):

@@ -158,7 +158,7 @@ def _canonical(data, affine):
 
 def _read_volume(path):
     """Read a file as (float32 array of three axes, affine, the header's other affine or None, notes)."""
-    loaded, pixdim = _open_nifti(path)
+    loaded, pixdim = open_nifti(path)
     affine, other, notes = read_geometry(path, loaded, pixdim)
     with np.errstate(all="ignore"):  # a value too large for float32 becomes infinite and is caught later
         try:
@@ -169,7 +169,7 @@ def _read_volume(path):
     return np.array(data.reshape(data.shape[:3])), affine, other, notes
 
 
-def _open_nifti(path):
+def open_nifti(path):
     """Parse a whole file in memory, so that the checksum at the end of a gzip is read; give pixdim as written, too."""
     try:
         raw = Path(path).read_bytes()

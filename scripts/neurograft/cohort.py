@@ -8,6 +8,7 @@ budget of 0.5 s for the names of 1,000 subjects: docs/decisions.md.)
 import os
 import re
 
+from neurograft.exclusions import BY_HAND, read_exclusions
 from neurograft.image_folders import find_images
 from neurograft.names import list_bids_images, list_folder, may_hold_tumours, rank_bids, subject_label, take_one
 from neurograft.regions import LABEL_SCHEMES, cohort_scheme, regions_of
@@ -38,7 +39,7 @@ class CohortError(ValueError):
     """A fault of the dataset as a whole; one line that says what to do."""
 
 
-def find_subjects(layout, root=None, subjects=0, unlabelled=0):
+def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude=""):
     """List a dataset's subjects and their files, by name alone.
 
     Parameters
@@ -52,6 +53,8 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0):
         How many subjects a phantom has; other layouts find theirs.
     unlabelled : int
         How many of these, the last ones, come without their labels.
+    exclude : str
+        TSV of the subjects that are excluded by hand (`exclusions.read_exclusions`); empty for nobody.
 
     Returns
     -------
@@ -59,12 +62,13 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0):
         Subject label X (letters and digits of the original name) to `name`, `source` (folder or row),
         `files` (sequence, "labels" or "image", to path; of phantom and dicom where they will be), `site`, `columns`
         (the dataset's own, str to str), `scheme` (the label scheme its file names speak for, or ""), `problems`,
-        `notes`.
+        `notes`. Who is excluded by hand has no files, and that as the only
+        problem.
 
     Raises
     ------
     CohortError
-        If a root is not there, holds no subject, or two subjects have the same label.
+        If a root is not there, holds no subject, two subjects have the same label, or `exclude` has a mistake.
     """
     found = {}
     for place in (root or [None]) if isinstance(root, list | tuple) else [root]:
@@ -83,6 +87,11 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0):
                 both = f"{found[label]['source']} and {entry['source']}"
                 raise CohortError(f"{both} are both subject '{label}' (only a-z and 0-9 count); rename or remove one")
             found[label] = entry
+    try:
+        for label, reason in (read_exclusions(exclude, found) if exclude else {}).items():
+            found[label] |= {"files": {}, "problems": [f"{BY_HAND}: {reason}"]}
+    except TableError as error:
+        raise CohortError(f"dataset.exclude: {error}") from None
     return found
 
 

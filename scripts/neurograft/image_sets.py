@@ -141,9 +141,10 @@ def _foreground(picture):
 
 def _try_reading(subject, about):
     """Read one file; give its picture (or None) and its status, as `cohort.gather_cohort` takes it."""
-    picture, notes, reason = None, list(about["notes"]), ""
+    picture, notes, reason = None, list(about["notes"]), "; ".join(about["problems"])
     try:
-        picture, said = read_picture(about["files"]["image"])
+        # who is excluded by hand has no file
+        picture, said = (None, []) if reason else read_picture(about["files"]["image"])
         notes += said
     except ScanError as error:
         reason = str(error)

@@ -20,7 +20,8 @@ def join_late_facts(found, layout):
     dict
         As `found`; `files` are those that came to be, `columns`, `problems` and `notes` may have grown.
     """
-    return LATE_FACTS.get(layout, dict)(found)
+    # who is excluded by hand has no files to ask
+    return LATE_FACTS.get(layout, dict)(found) if found["files"] else found
 
 
 def _join_participant(found):

@@ -20,17 +20,19 @@ from neurograft import (
     tables,
     wording,
 )
+from neurograft import quality_chapters as group
 from neurograft import transfer_chapters as transfer
 from neurograft.summaries import number, yes
 
 TITLE = "Does transfer learning help these patients?"
 MOST_POINTS = 2000
+MOST_LISTED = 100
 TEMPLATES = Path(__file__).resolve().parents[2] / "workflow" / "report"
 FIXED = ("participant_id", "included", "reason", "sequences", "labels", "site", "scheme")
 
 
 def write_report(folder, cohort, config=None, simulated=False, title=TITLE, templates=TEMPLATES, **results):
-    """Write the report, whole or not at all: index.html, a page a subject, their pictures, claims.tsv.
+    """Write the report, whole or not at all: index.html, quality.html, a page a subject, their pictures, claims.tsv.
 
     Tables are lists of dicts; numbers may be text, as read from a TSV, and may be missing.
 
@@ -90,6 +92,8 @@ def write_report(folder, cohort, config=None, simulated=False, title=TITLE, temp
             shutil.copyfile(copies, part / "figures/copies.png")
         page = environment.get_template("index.html.j2").render(_index_context(run))
         (part / "index.html").write_text(page, encoding="utf-8")
+        page = environment.get_template("quality.html.j2").render(_quality_context(run))
+        (part / "quality.html").write_text(page, encoding="utf-8")
         tables.write_table(part / "claims.tsv", run["claims"], claims.COLUMNS)
         template = environment.get_template("subject.html.j2")
         for one in _subject_contexts(run) if run["pages"] else ():
@@ -99,6 +103,7 @@ def write_report(folder, cohort, config=None, simulated=False, title=TITLE, temp
 # what the report shows beside the cohort, and what it takes where there is none
 RESULTS = {
     "quality": (),  # rows of quality.tsv: subject, site, numbers, flags, outlier (true, or the columns)
+    "intensities": (),  # rows of intensities.tsv
     "splits": {},  # splits.json
     "plan": {},  # plan.json
     "primary": {},  # `space` and `split` that the verdict is about
@@ -165,7 +170,7 @@ def _index_context(run):
         "headline": told.get("headline")
         or wording.headline(comparison, splits, scores, run["cells"], run["simulated"]),
         "flow": flow,
-        "quality": chapters.tell_quality(run["quality"]),
+        "quality": group.tell_quality(run["quality"], run["intensities"]),
         "candidates": candidate_chapters.tell_candidates(run["candidates"], run["cells"]),
         "training": chapters.tell_training(run["cells"], run["times"]),
         "results": chapters.tell_results([*pooled, *summaries.pool_patients(run["contrast"], splits)]),
@@ -189,6 +194,13 @@ def _index_context(run):
         | found
         | {"tiles": _tiles(flow, pooled, run["strategy"], run["source"], told), "attention": _attention(found)}
     )
+
+
+def _quality_context(run):
+    """Give the values of the page over the cohort."""
+    found = group.fill_page(run["quality"], run["intensities"], run["cohort"], run["pages"])
+    kind = {"pictures_only": bool(run["imported"]), "units": "pictures" if run["imported"] else "subjects"}
+    return run | found | kind | {"most": MOST_LISTED}
 
 
 def _tiles(flow, scores, strategy, source, told):

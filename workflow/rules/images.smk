@@ -5,7 +5,7 @@ COHORT = "import_images"
 
 checkpoint import_images:
     input:
-        [subject["files"]["image"] for subject in FOUND.values()],
+        [path for subject in FOUND.values() for path in subject["files"].values()],
     output:
         cohort="results/cohort.tsv",
         quality="results/quality.tsv",

@@ -102,6 +102,8 @@ def dicom_files(subject):
 
 def scan_files(wildcards):
     """The subject's own files, so that a changed scan reruns its subject and nobody else."""
+    if not FOUND[wildcards.subject]["files"]:
+        return []  # excluded by hand
     made = {"phantom": "simulate_subject", "dicom": "convert_dicom"}.get(config["dataset"]["layout"])
     folders = getattr(rules, made).output if made else []
     # what a job makes comes with its folder

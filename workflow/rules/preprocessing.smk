@@ -82,7 +82,8 @@ rule gather_quality:
         registered=per_subject("results/work/sub-{subject}/space-{space}/register_scans.json"),
         normalized=per_subject("results/work/sub-{subject}/space-{space}/normalize_intensity.json"),
     output:
-        "results/quality.tsv",
+        quality="results/quality.tsv",
+        intensities="results/intensities.tsv",
     log:
         "results/logs/gather_quality.log",
     conda:

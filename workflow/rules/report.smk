@@ -33,6 +33,7 @@ rule write_report:
     input:
         cohort="results/cohort.tsv",
         quality="results/quality.tsv",
+        intensities=[] if IMAGES else "results/intensities.tsv",
         splits="results/splits.json",
         scores=rules.compare_strategies.output.scores,
         comparison=rules.compare_strategies.output.comparison,
@@ -57,7 +58,7 @@ rule write_report:
         figures=per_subject("results/figures/sub-{subject}/space-{space}"),
         templates=[
             f"{workflow.basedir}/workflow/report/{name}.html.j2"
-            for name in ("base", "macros", "index", "subject", "images", "transfer")
+            for name in ("base", "macros", "index", "quality", "subject", "images", "transfer")
         ],
     output:
         directory("results/report"),
