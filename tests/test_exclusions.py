@@ -2,7 +2,7 @@
 
 import pytest
 
-from neurograft import checks, cohort, image_sets, tables
+from neurograft import checks, cohort_rows, image_sets, tables
 from neurograft.cohort import CohortError, find_subjects
 from neurograft.exclusions import read_exclusions
 from neurograft.tables import TableError
@@ -52,7 +52,7 @@ def test_who_is_excluded_is_out_with_the_reason_and_nothing_of_the_others_change
     after = find_subjects("phantom", subjects=3, exclude=write(tmp_path, "participant_id\treason\nphantom002\tcyst\n"))
     assert {name for name in before if before[name] != after[name]} == {"phantom002"}
     status, scans = checks.import_scans("phantom002", after["phantom002"], "phantom")
-    (row,) = cohort.gather_cohort([status])
+    (row,) = cohort_rows.gather_cohort([status])
     assert (row["included"], row["reason"], scans) == (False, "excluded by hand: cyst", {})
 
 
