@@ -82,7 +82,7 @@ def test_a_subset_passes_whole(files, subset, engine, template, monkeypatch):
         assert all(not np.array_equal(cut[:, channel], cut[:, other]) for other in range(channel))
     assert (labels is None) == ("t1c" not in subset)
     scans = {name: normalized[name] for name in subset}
-    ranked, table, record = candidates.propose_candidates(
+    ranked, table, record, _ = candidates.propose_candidates(
         scans, normalized["brain"], registered.get("labels"), segments=500
     )
     assert record["sequences"] == list(subset) and record["flags"] == [] and len(table)
