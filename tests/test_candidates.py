@@ -85,7 +85,7 @@ def test_table_and_image_agree(proposed):
 
 
 def test_what_both_sides_show_ranks_below_what_one_side_shows(proposed):
-    ranked, table, _, _ = proposed
+    ranked, table, _ = proposed
     data = np.asarray(ranked.dataobj)
     spots = ellipsoid((-30, -40, 0), (9, 9, 9)) | ellipsoid((30, -40, 0), (9, 9, 9))
     assert not (data[spots] == 1).any()
