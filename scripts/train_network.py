@@ -15,6 +15,6 @@ cells.train_cell(
     truths={row["participant_id"]: row.get(target) for row in tables.read_table(snakemake.input.cohort)},
     predict_unlabelled=snakemake.params.delivered,
     keep_weights=snakemake.params.delivered,
-    variants=snakemake.params.variants,
+    candidates=cases.find_candidates(snakemake.input.candidates),
     **snakemake.params.options,
 )

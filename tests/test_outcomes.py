@@ -37,7 +37,7 @@ def case(tmp_path):
     tables.write_table(folder / "history.tsv", [{"step": 1, "loss": 0.5, "train_dice": 0.9}])
     tables.write_table(folder / "seconds.tsv", [{"step": 1, "seconds": 2.0}])
     file = {"file": str(labels), "shape": list(SHAPE), "affine": NATIVE.tolist()}
-    found = {"file": str(labels), "values": [2, 4], "grid_of": "t1c", "scheme": "brats2018"}
+    found = file | {"values": [2, 4], "grid_of": "t1c", "scheme": "brats2018"}
     status = {"subject": "X", "scheme": "brats2018", "reference": "t1c", "sequences": {"t1c": file}, "labels": found}
     row = {
         "participant_id": "X",
@@ -68,6 +68,16 @@ def test_delivery_gives_the_datasets_values_on_the_datasets_grid(case, tmp_path)
     assert record["delivered"]
     assert record["volume_ml"]["ET"] == pytest.approx(0.064)
     assert [row["index"] for row in tables.read_table(f"{stem}_dseg.tsv")] == ["0", "1", "2", "4"]
+
+
+def test_a_missing_sequence_is_named_beside_what_was_delivered(case, tmp_path):
+    folder, split, status, _ = case
+    stem = str(tmp_path / "sub-X")
+    whole = outcomes.deliver_subject(stem, "X", [folder], split, status, RECORD)
+    assert "missing" not in whole and "MissingSequences" not in images.read_json(f"{stem}_dseg.json")
+    split["tasks"]["segmentation"]["incomplete"] = {"X": ["t2"]}
+    record = outcomes.deliver_subject(stem, "X", [folder], split, status, RECORD)
+    assert record["missing"] == images.read_json(f"{stem}_dseg.json")["MissingSequences"] == ["t2"]
 
 
 def test_without_a_prediction_nothing_is_delivered_and_the_reason_is_said(case, tmp_path):

@@ -36,7 +36,7 @@ from . import (
     tables,
     training,
 )  # fmt: skip
-from .roles import Untrainable, assign_roles, check_pretraining, share_target
+from .roles import Untrainable, assign_roles, check_pretraining, find_unlearnt, share_target
 
 OPTIONS = {"steps": 400, "batch": 16, "threads": 1, "patches": {"steps": 200, "batch": 1}}
 LIBRARIES = ("torch", "monai", "numpy")
@@ -54,6 +54,7 @@ def train_cell(
     predict_unlabelled=False,
     keep_weights=False,
     variants=None,
+    candidates=None,
     **options,
 ):
     """Train one cell, predict its test patients, and write its folder, whole or not at all.
@@ -77,6 +78,9 @@ def train_cell(
         Predict the subjects without labels too; write `weights.pt`, of the first network where there are two.
     variants : dict of str to dict, optional
         Named strategies of the config (`strategies.plan`).
+    candidates : dict of str to list of int, optional
+        Subject to the slices of its tumour candidates (`cases.find_candidates`), which half of the training slices
+        without tumour are then drawn from, where they are free of it.
     **options
         `steps`, `batch` and `threads` of `training.train`; `patches`, the first two for a 3-D backbone.
 
@@ -96,7 +100,8 @@ def train_cell(
             pretraining = making.read_making(weights) if making.is_made(source) else {}
             roles, rounds = _assign(split, cell, predict_unlabelled, variants)
             check_pretraining(split, roles, pretraining)
-            task = predictions.open_task(split, cell, slices, truths)
+            unlearnt = find_unlearnt(split, cell, roles)
+            task = predictions.open_task(split, cell, slices, truths, unlearnt, candidates)
             made = _train_rounds(manifest, task, roles, rounds, (source, weights), options, variants)
             predicting = {subject: each["network"] for each in made for subject in each["predicts"]}
             predictions.write_predictions(part, cell["task"], task, predicting, roles, options["threads"])
@@ -105,6 +110,7 @@ def train_cell(
             draw = training.inputs(made[0]["network"]).draw_fixed
             records.write_records(part, cell["task"], task.read, made, roles, subjects, options, draw)
             manifest |= _describe(made, roles) | {"outputs": task.outputs, **options}
+            manifest |= _name_incomplete(split["tasks"][cell["task"]], roles, unlearnt)
             manifest["pretrained_on"] = pretraining.get("subjects", []) if made[0]["plan"].loads else []
         except Untrainable as reason:
             manifest["reason"] = str(reason)
@@ -172,7 +178,7 @@ def _train(cell, task, cases, targets, source, options, variants):
             loaded = networks.load_source(network, networks3d.rename_weights(cell["backbone"], state))
             inherited = set(strategies.split_parameters(network)[0]) - {f"encoder.{name}" for name in loaded["missing"]}
         if plan.estimate_norms:
-            training.estimate_norms(network, cases, **drawing)
+            training.estimate_norms(network, cases, dropout=task.dropout, **drawing)
         before = copy.deepcopy(network)
         if plan.prepare:
             plan.prepare(network)
@@ -189,6 +195,7 @@ def _train(cell, task, cases, targets, source, options, variants):
             weight_decay=plan.weight_decay,
             extra=extra,
             targets=targets if extra else (),
+            dropout=task.dropout,
             **drawing,
         )
         sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
@@ -210,6 +217,13 @@ def _write_training(part, made, keep_weights):
     if keep_weights:
         state = trained["network"].state_dict()
         torch.save({name: value.cpu() for name, value in state.items()}, part / "weights.pt")
+
+
+def _name_incomplete(task, roles, unlearnt):
+    """Say who of a cell lacks which sequences, where anybody of the task does: then its training dropped channels."""
+    members = {subject for role in roles.values() for subject in role}
+    lacking = {subject: lacks for subject, lacks in task.get("incomplete", {}).items() if subject in members}
+    return {"incomplete": lacking, "unlearnt": unlearnt} if "incomplete" in task else {}
 
 
 def _describe(made, roles):

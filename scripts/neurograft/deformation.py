@@ -65,7 +65,7 @@ def deform_brain(deform, template, moved, reference, threads=1):
 
 
 def find_lesion(moved):
-    """Guess where the tumour is: the candidates of the two highest levels (`candidates.LEVELS`).
+    """Guess where the tumour is: the candidates of the two highest levels (`candidate_regions.LEVELS`).
 
     A large tumour widens the spread that levels are counted in, and much of it then reaches only the second. What is
     left out of the comparison in vain costs little; a tumour that takes part in it shrinks. Drawn labels are not asked:
@@ -80,10 +80,11 @@ def find_lesion(moved):
     -------
     ndarray of bool, shape (X, Y, Z)
     """
-    from neurograft.candidates import LEVELS, propose_candidates  # takes a second to import
+    from neurograft.candidate_regions import LEVELS
+    from neurograft.candidates import propose_candidates  # takes a second to import
 
     normalised, _ = normalize_intensity(moved)
-    ranked, table, _ = propose_candidates(normalised, moved["brain"])
+    ranked, table, *_ = propose_candidates(normalised, moved["brain"])
     chosen = table.loc[table["level"] >= LEVELS[1], "rank"]
     return np.isin(np.asanyarray(ranked.dataobj), chosen)
 
