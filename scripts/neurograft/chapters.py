@@ -68,7 +68,7 @@ def tell_quality(quality):
     marked = []
     for row in quality:
         odd = [guidance.name_quality(column) for column in columns if summaries.is_outlier(row, column)]
-        flags = str(row.get("flags") or "")
+        flags = "; ".join(str(row[key]) for key in ("flags", "look") if row.get(key))
         if odd or flags:
             marked.append({"subject": row["subject"], "flags": flags, "outlier": "; ".join(odd)})
     return {"panels": list(panels.values()), "marked": marked}

@@ -113,6 +113,8 @@ def _background(cite, version):
 
 def _preprocessing(cite, config):
     register = config.get("register_scans", {})
+    engine = config.get("strip_skull", {}).get("engine", "deepbet")
+    stripping = {"robex": ("ROBEX", "robex"), "hd-bet": ("HD-BET", "hd-bet")}.get(engine, ("deepbet", "deepbet"))
     engine, template, spacing = register.get("engine"), register.get("template"), register.get("spacing")
     method = config.get("normalize_intensity", {}).get("method")
     tool = {"greedy": ("greedy", ("greedy",)), "ants": ("ANTs", ("ants",))}.get(engine, ("affine registration", ()))
@@ -129,8 +131,9 @@ def _preprocessing(cite, config):
     origin = origins.get(config.get("dataset", {}).get("layout"))
     return [
         *([cite(*origin)] if origin else []),
-        cite("Scans were checked, reoriented to canonical axes, and skull-stripped with deepbet on every sequence "
-             "unless they already were.", "deepbet"),
+        cite("Scans were checked, reoriented to canonical axes, and skull-stripped with "
+             f"{stripping[0]} on every sequence unless they already were; the sequences' brain masks were combined by "
+             "majority.", stripping[1]),
         cite(f"With {tool[0]}, each sequence was registered rigidly to the subject's reference sequence, unless it was "
              f"aligned already{affine}; the transforms were composed and each image was resampled once"
              + (f" to {spacing:g} mm." if spacing else "."), *tool[1], *mni),

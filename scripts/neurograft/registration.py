@@ -7,6 +7,8 @@ the direction in which `images.resample` reads the moving image.
 import numpy as np
 
 from neurograft.alignment import REGISTRATION_ENGINES, align_pair, regridded, smoothed
+from neurograft.brain_masks import combine_masks
+from neurograft.cut_tissue import find_cut_tissue
 from neurograft.images import SEQUENCES, grid_box, image, read_image, resample, resample_labels
 from neurograft.templates import template_path
 
@@ -47,22 +49,26 @@ def register_scans(
     -------
     registered : dict of str to nibabel.Nifti1Image
         Sequences float32 in their own intensities, zero outside of the brain; `labels` if given; `brain`,
-        uint8.
+        uint8, the sequences' masks combined (`brain_masks.combine_masks`).
     record : dict
         `to_template`: template world to reference world; `to_reference`: reference world to each other
         sequence's world; `similarity` (normalised mutual information, 1 is none) and `overlap` (Dice of the
-        brain masks) of each alignment, with the key `template` for the last; `aligned_already`, `flags`,
-        `grid`.
+        brain masks) of each alignment, with the key `template` for the last; `cut`, tissue that looks cut off by
+        the mask (`cut_tissue.find_cut_tissue`), and `look`, that in words; `aligned_already`, `flags`, `grid`.
     """
     flags = []
     masks = _usable_masks(scans, masks, flags)
     record = {"engine": engine, "aligned_already": bool(coregistered), "similarity": {}, "overlap": {}}
     align = REGISTRATION_ENGINES[engine]
-    to_reference = {}
+    to_reference, trusted = {}, {reference: np.eye(4)}
     for name in (sequence for sequence in SEQUENCES if sequence in scans and sequence != reference):
         pair = (scans[reference], scans[name], masks[reference], masks[name])
         to_reference[name], quality = align_pair(align, pair, "rigid", threads, coregistered)
         _note(record, flags, name, quality)
+        if not quality["fault"]:
+            trusted[name] = to_reference[name]
+    brain = combine_masks(masks, trusted, reference)
+    record["cut"], record["look"] = find_cut_tissue(scans, brain, trusted)
     to_template, shape, affine = np.eye(4), *regridded(scans[reference], spacing)
     if template is not None:
         shape, affine = template.shape, template.affine
@@ -71,7 +77,7 @@ def register_scans(
         to_template, quality = align_pair(align, pair, "affine", threads)
         _note(record, flags, "template", quality)
     transforms = {reference: to_template} | {name: there @ to_template for name, there in to_reference.items()}
-    registered = resample_all(scans, masks[reference], transforms, reference, labels_on or reference, shape, affine)
+    registered = resample_all(scans, brain, transforms, reference, labels_on or reference, shape, affine)
     record |= {
         "to_template": to_template.tolist(),
         "to_reference": {name: there.tolist() for name, there in to_reference.items()},

@@ -226,7 +226,7 @@ def _subject_rows(run):
     for row in cohort:
         subject = str(row["participant_id"])
         own = by_subject.get(subject, {})
-        notes = [str(row.get("reason") or ""), str(own.get("flags") or "")]
+        notes = [str(row.get("reason") or ""), str(own.get("flags") or ""), str(own.get("look") or "")]
         rows.append({
             "subject": subject, "included": yes(row["included"]), "site": row.get("site") or "",
             "sequences": row.get("sequences") or "", "labels": yes(row.get("labels")),
@@ -265,7 +265,8 @@ def _subject_contexts(run):
                  summaries.is_outlier(measured, key))
                 for key in summaries.quality_measures([measured])
             ],
-            "flags": str(measured.get("flags") or ""), "seen": subject in run["seen"],
+            "flags": "; ".join(str(measured[key]) for key in ("flags", "look") if measured.get(key)),
+            "seen": subject in run["seen"],
             "left_out": [(task, known["left_out"][subject]) for task, known in tasks.items()
                          if subject in known.get("left_out", {})],
             "heads": [(head, "number") for head in heads],

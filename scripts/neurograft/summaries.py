@@ -171,7 +171,7 @@ def time_summary(times):
 
 def quality_measures(quality):
     """List the numeric columns of the quality table that hold at least one number."""
-    passed = {"subject", "participant_id", "site", "tumour_free", "flags", "outlier"}
+    passed = {"subject", "participant_id", "site", "tumour_free", "look", "flags", "outlier"}
     columns = list(dict.fromkeys(column for row in quality for column in row if column not in passed))
     return [column for column in columns if any(number(row.get(column)) is not None for row in quality)]
 

@@ -9,12 +9,13 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
-from neurograft import code_digest, cohort, controls, experiment, making, names
+from neurograft import code_digest, cohort, controls, experiment, extraction_engines, making, names
 from neurograft import sequence_rules, settings, sources, tables, templates
 
 try:
     with open(f"{workflow.basedir}/workflow/schemas/config.schema.yaml") as schema:
         config.update(settings.fit_layout(settings.resolve_config(config, yaml.safe_load(schema)), config))
+    extraction_engines.check_engines(**config["strip_skull"])
     SOURCES = sources.read_sources(f"{workflow.basedir}/config/sources.tsv")
     experiment.check_variants(config["variants"])
     experiment.check_experiment(
@@ -47,6 +48,7 @@ except (
     settings.SettingsError,
     sources.SourceError,
     cohort.CohortError,
+    extraction_engines.MissingEngine,
     tables.TableError,
     FileNotFoundError,
 ) as mistake:
