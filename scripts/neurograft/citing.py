@@ -117,6 +117,7 @@ def _preprocessing(cite, config):
     stripping = {"robex": ("ROBEX", "robex"), "hd-bet": ("HD-BET", "hd-bet")}.get(engine, ("deepbet", "deepbet"))
     engine, template, spacing = register.get("engine"), register.get("template"), register.get("spacing")
     method = config.get("normalize_intensity", {}).get("method")
+    evened = config.get("normalize_intensity", {}).get("bias_correction")
     tool = {"greedy": ("greedy", ("greedy",)), "ants": ("ANTs", ("ants",))}.get(engine, ("affine registration", ()))
     # a file's folders are nobody's business in a paper
     own = f"the template {Path(template).name}" if template else "a template"
@@ -137,8 +138,9 @@ def _preprocessing(cite, config):
         cite(f"With {tool[0]}, each sequence was registered rigidly to the subject's reference sequence, unless it was "
              f"aligned already{affine}; the transforms were composed and each image was resampled once"
              + (f" to {spacing:g} mm." if spacing else "."), *tool[1], *mni),
+        *([cite("The coil's sensitivity was taken out of each sequence with N4.", "n4")] if evened else []),
         cite(f"Intensities within the brain were normalised ({method})." if method else
-             "Intensities within the brain were normalised."),
+             "Intensities within the brain were normalised.", method),
     ]  # fmt: skip
 
 

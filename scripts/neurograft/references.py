@@ -94,6 +94,16 @@ REFERENCES = {
         "neural networks. Human Brain Mapping 2019;40:4952-4964.",
         "10.1002/hbm.24750",
     ),
+    "n4": (
+        "Tustison NJ, Avants BB, Cook PA, et al. N4ITK: improved N3 bias correction. IEEE Transactions on Medical "
+        "Imaging 2010;29:1310-1320.",
+        "10.1109/TMI.2010.2046908",
+    ),
+    "whitestripe": (
+        "Shinohara RT, Sweeney EM, Goldsmith J, et al. Statistical normalization techniques for magnetic resonance "
+        "imaging. NeuroImage: Clinical 2014;6:9-19.",
+        "10.1016/j.nicl.2014.08.008",
+    ),
     "greedy": (
         "Yushkevich PA, Pluta J, Wang H, et al. Fast automatic segmentation of hippocampal subfields and medial "
         "temporal lobe subregions in 3 Tesla and 7 Tesla T2-weighted MRI. Alzheimer's & Dementia "
