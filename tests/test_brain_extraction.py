@@ -32,7 +32,7 @@ def test_stripped_image_is_its_own_mask_without_holes_and_specks():
     data[20:26, 20:26, 20:26] = 0
     data[1, 1, 1] = 5
     data[25, 25, 30] = -3
-    masks, record = brain_extraction.strip_skull({"t1": images.image(data, affine)}, {"t1": True}, "t1")
+    masks, record, _ = brain_extraction.strip_skull({"t1": images.image(data, affine)}, {"t1": True}, "t1")
     np.testing.assert_array_equal(np.asanyarray(masks["t1"].dataobj) > 0, inside)
     assert masks["t1"].get_data_dtype() == np.uint8
     assert record["stripped_already"] and record["flags"] == []
@@ -49,7 +49,7 @@ def test_nothing_like_a_head_is_flagged_and_not_raised(fill):
         "nan": np.full((24, 24, 12), np.nan),
     }[fill]
     scan = images.image(data.astype(np.float32), np.diag([4.0, 4.0, 4.0, 1.0]))
-    masks, record = brain_extraction.strip_skull({"t2": scan}, {"t2": False}, "t2", threads=1)
+    masks, record, _ = brain_extraction.strip_skull({"t2": scan}, {"t2": False}, "t2", threads=1)
     assert masks["t2"].shape == scan.shape
     assert record["flags"] and record["flags"][0].startswith("t2: ")
 
@@ -62,6 +62,26 @@ def test_flags_name_sequence_and_reason():
     assert flag.startswith("t2: brain mask of 1200 ml, that of t1 has 1500 ml")
 
 
+def test_second_opinion_is_compared_mapped_and_flagged():
+    inside, affine = egg()
+    mask = images.image(inside.astype(np.uint8), affine)
+    record, flags, differ = brain_extraction.compare_opinions(mask, inside, "robex", "t1c")
+    assert record["agreement"] == {"t1c": 1.0} and flags == [] and not np.any(differ.dataobj)
+    other = np.roll(inside, 6, axis=0)
+    record, flags, differ = brain_extraction.compare_opinions(mask, other, "robex", "t1c")
+    assert record["engine"] == "robex" and record["agreement"]["t1c"] == pytest.approx(overlap(inside, other), abs=1e-4)
+    assert flags[0].startswith("t1c: robex, asked for a second opinion, sees another brain (Dice 0.")
+    np.testing.assert_array_equal(np.asanyarray(differ.dataobj) == brain_extraction.FIRST_ONLY, inside & ~other)
+    np.testing.assert_array_equal(np.asanyarray(differ.dataobj) == brain_extraction.SECOND_ONLY, other & ~inside)
+
+
+def test_no_second_opinion_on_what_is_stripped_already():
+    inside, affine = egg()
+    scans = {"t1": images.image(inside * 9.0, affine)}
+    _, record, differ = brain_extraction.strip_skull(scans, {"t1": True}, "t1", second="robex")
+    assert differ is None and "second" not in record
+
+
 def test_labels_are_no_sequence():
     inside, affine = egg()
     scans = {"flair": images.image(inside * 9.0, affine), "labels": images.image(inside.astype(np.uint8), affine)}
@@ -72,7 +92,7 @@ def test_labels_are_no_sequence():
 def test_real_tumour_head_against_hd_bet():
     folder = DATA / "raw_tumour_head"
     scans = {name: read(folder / f"{name}.nii.gz") for name in images.SEQUENCES}
-    masks, record = brain_extraction.strip_skull(scans, dict.fromkeys(scans, False), "t1c")
+    masks, record, _ = brain_extraction.strip_skull(scans, dict.fromkeys(scans, False), "t1c")
     dice = {
         name: overlap(masks[name].dataobj, read(folder / f"brainmask_hdbet_{name}.nii.gz").dataobj) for name in masks
     }
@@ -84,7 +104,7 @@ def test_real_tumour_head_against_hd_bet():
 def test_real_healthy_head_against_anatomical_labels():
     """The label map lacks the fluid around the brain, so it is closed and filled, and only approximates the mask."""
     folder = DATA / "healthy_heads/Subj1"
-    masks, _ = brain_extraction.strip_skull({"t1": read(folder / "t1.nii.gz")}, {"t1": False}, "t1")
+    masks, *_ = brain_extraction.strip_skull({"t1": read(folder / "t1.nii.gz")}, {"t1": False}, "t1")
     labels = np.asanyarray(read(folder / "dlmuse.nii.gz").dataobj) > 0
     closed = ndimage.binary_closing(np.pad(labels, 8), ndimage.generate_binary_structure(3, 1), iterations=5)
     closed = ndimage.binary_fill_holes(closed)[8:-8, 8:-8, 8:-8]

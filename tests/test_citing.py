@@ -10,7 +10,7 @@ from fake_run import make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft import citing, intensity, making, registration, score_citations, sources, strategies
+from neurograft import citing, extraction_engines, intensity, making, registration, score_citations, sources, strategies
 from neurograft import settings as configuration
 
 SCHEMA = yaml.safe_load((Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml").read_text())
@@ -76,6 +76,10 @@ def test_no_reference_is_in_the_list_in_vain():
         spans = {task: {"strategies": list(strategies.STRATEGIES)} for task in TASKS}
         run = configured(layout, register_scans={"engine": engine, "deformable": True}, experiment=spans)
         used |= {row["text"] for row in citing.write_methods(*run)[1]}
+    for engine in extraction_engines.EXTRAS:
+        used |= {row["text"] for row in citing.write_methods(*configured("bids", strip_skull={"engine": engine}))[1]}
+    evened = {"method": "whitestripe", "bias_correction": True}
+    used |= {row["text"] for row in citing.write_methods(*configured("bids", normalize_intensity=evened))[1]}
     scores = [*score_citations.SCORE_CITATIONS.values(), score_citations.UNRELIABLE]
     listed = {text.partition(" doi:")[0] for text in scores} | {text for text, _ in citing.REFERENCES.values()}
     assert used == listed

@@ -31,6 +31,20 @@ def test_masks_lie_on_their_own_files_voxels(tmp_path, mask):
     assert np.array_equal(np.asanyarray(back.dataobj), np.asanyarray(canonical.dataobj))
 
 
+def test_disagreement_lies_on_the_reference_s_voxels_and_goes_with_the_second_opinion(tmp_path, mask):
+    canonical, stored = mask
+    file = {"file": "/scan.nii.gz", "shape": [10, 12, 8], "affine": LPS.tolist()}
+    status = {"reference": "t1", "sequences": {"t1": file}}
+    record = {"engine": "deepbet", "second": {"engine": "robex"}}
+    stem = str(tmp_path / "sub-1")
+    derivatives.write_disagreement(stem, canonical, status, record)
+    assert np.array_equal(np.asanyarray(nib.load(f"{stem}_desc-disagreement_dseg.nii.gz").dataobj), stored)
+    assert np.array_equal(derivatives.read_disagreement(stem).dataobj, canonical.dataobj)
+    assert images.read_json(f"{stem}_desc-disagreement_dseg.json")["2"] == "robex only"
+    derivatives.write_disagreement(stem, None, status, record)
+    assert derivatives.read_disagreement(stem) is None and not list(tmp_path.glob("*disagreement*"))
+
+
 def test_a_sequence_that_went_away_leaves_no_mask_behind(tmp_path, mask):
     file = {"file": "/scan.nii.gz", "shape": [10, 12, 8], "affine": LPS.tolist()}
     status = {"reference": "t1", "sequences": {"t1": file, "t2": file}}

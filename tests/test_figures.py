@@ -44,6 +44,15 @@ def test_quality_has_a_row_a_sequence_and_the_template():
     assert any("SIMULATED" in text for text in words(figure)) and any("template" in text for text in words(figure))
 
 
+def test_quality_shows_where_two_opinions_differ():
+    scan = head()
+    differ = blob(scan, (12, 24, 18), 2)
+    figure = figures.draw_quality({"t1": scan}, {"t1": mask_of(scan)}, disagreement={"t1": differ})
+    assert any("second opinion" in text for text in words(figure))
+    shades = [shown.get_array() for axes in figure.axes for shown in axes.images[1:]]
+    assert any((shade[..., :3] == colors.to_rgb(figures.OPINIONS[2])).all(axis=-1).any() for shade in shades)
+
+
 def test_segmentation_says_how_much_and_how_alike():
     scan = head()
     truth, predicted = blob(scan, (20, 24, 10)), blob(scan, (22, 24, 10))

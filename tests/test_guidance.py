@@ -6,9 +6,11 @@ from fake_run import EVIL
 from neurograft import guidance, images, quality
 
 STRIP = {name: dict.fromkeys(images.SEQUENCES, 1400.0) for name in ("volume_ml", "signal_to_noise", "sharpness")}
+STRIP["second"] = {"agreement": {"t1c": 0.97}}
 REGISTER = {name: dict.fromkeys(("t1", "t2", "flair", "template"), 1.1) for name in ("similarity", "overlap")}
+REGISTER |= {"volume_change": {"lesion": 0.0, "unheld": -0.1}, "cut": {"flair": {"area_mm2": 0.0}}}
 NORMALIZE = {"contrast_to_noise": dict.fromkeys(images.SEQUENCES, 8.0)}
-COLUMNS = [name for name in quality.quality_row(STRIP, REGISTER, NORMALIZE) if name != "flags"]
+COLUMNS = [name for name in quality.quality_row(STRIP, REGISTER, NORMALIZE) if name not in ("look", "flags")]
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -16,13 +18,13 @@ def test_every_column_of_the_quality_table_has_words_of_its_own(column):
     words = guidance.quality_words(column)
     for name, nothing in zip(("good", "bad", "advice"), guidance.UNKNOWN[1:], strict=True):
         assert len(words[name]) > len(nothing) and words[name] != nothing
-    assert words["part"] in ("T1", "T1c", "T2", "FLAIR", "template")
+    assert words["part"] in ("T1", "T1c", "T2", "FLAIR", "template", "lesion", "unheld")
     assert column.endswith(f"_{words['part'].lower()}")
     assert (words["unit"] == "ml") == column.startswith("volume_ml")
 
 
 def test_measures_are_told_apart_and_share_their_words_between_sequences():
-    assert len({guidance.name_quality(column) for column in COLUMNS}) == len(COLUMNS) == 24
+    assert len({guidance.name_quality(column) for column in COLUMNS}) == len(COLUMNS) == 28
     assert len({guidance.quality_words(column)["title"] for column in COLUMNS}) == len(quality.MEASURES)
     of_pictures = {"side", "foreground", "contrast"}  # measured by `image_sets`
     assert set(guidance.QUALITY) == {*quality.MEASURES, *of_pictures}

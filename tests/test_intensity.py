@@ -44,6 +44,39 @@ def test_methods_have_the_middle_and_spread_they_promise():
     assert (values["percentile"].min(), values["percentile"].max()) == pytest.approx((0, 1))
 
 
+@pytest.mark.parametrize("sequence, modes", [("t1", (40, 70, 100)), ("t2", (120, 70, 50))])
+def test_whitestripe_puts_white_matter_at_zero(sequence, modes):
+    """Fluid, grey and white matter, with more white than grey; on T1 a lesion darkens neither middle nor spread."""
+    rng = np.random.default_rng(0)
+    sizes = (2000, 9000, 12000)
+    values = np.concatenate([rng.normal(mode, 5, size) for mode, size in zip(modes, sizes, strict=True)])
+    middle, spread = intensity.whitestripe(values, sequence)
+    assert middle == pytest.approx(modes[2], abs=1.5)
+    with_lesion = np.concatenate([values, rng.normal(modes[0], 5, 3000)])
+    assert intensity.whitestripe(with_lesion, sequence) == pytest.approx((middle, spread), rel=0.25)
+    assert 3 < spread < 12
+    scaled = intensity.whitestripe(300 * values + 7, sequence)
+    assert scaled == pytest.approx((300 * middle + 7, 300 * spread), rel=1e-3)
+
+
+def test_bias_correction_evens_out_a_coil_s_sensitivity_and_repeats_itself():
+    rng = np.random.default_rng(0)
+    grid = np.indices((30, 36, 24)) - np.reshape((15, 18, 12), (3, 1, 1, 1))
+    brain = (grid[0] / 13) ** 2 + (grid[1] / 16) ** 2 + (grid[2] / 10) ** 2 < 1
+    tissue = np.where(rng.uniform(size=brain.shape) < 0.5, 100, 70) + rng.normal(0, 2, brain.shape)
+    data = (brain * tissue * np.exp(0.3 * grid[1] / 16)).astype(np.float32)
+    registered = {"t1": images.image(data, AFFINE * 2), "brain": images.image(brain.astype(np.uint8), AFFINE * 2)}
+    values = {}
+    for corrected in (False, True):
+        done, record = intensity.normalize_intensity(registered, bias_correction=corrected)
+        values[corrected] = np.asanyarray(done["t1"].dataobj)
+        assert record["bias_correction"] == corrected and not values[corrected][~brain].any()
+    slope = {key: np.polyfit(grid[1][brain], each[brain], 1)[0] for key, each in values.items()}
+    assert abs(slope[True]) < 0.3 * abs(slope[False])
+    again, _ = intensity.normalize_intensity(registered, bias_correction=True)
+    np.testing.assert_array_equal(again["t1"].dataobj, values[True])
+
+
 def test_zero_outside_and_a_record():
     normalised, record = intensity.normalize_intensity(subject())
     outside = np.asanyarray(normalised["brain"].dataobj) == 0

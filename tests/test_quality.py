@@ -72,13 +72,9 @@ def test_outliers_do_not_depend_on_the_unit(values, scale, shift):
 
 def test_one_row_for_each_subject():
     row = quality.quality_row(
-        {"volume_ml": {"t1": 1500.0}, "flags": ["t1: odd"]},
-        {
-            "similarity": {"template": 1.1},
-            "overlap": {"template": 0.9},
-            "volume_change": {"lesion": 0.01},
-            "flags": [],
-        },
+        {"volume_ml": {"t1": 1500.0}, "second": {"agreement": {"t1": 0.95}}, "flags": ["t1: odd"]},
+        {"similarity": {"template": 1.1}, "overlap": {"template": 0.9}, "volume_change": {"lesion": 0.01}}
+        | {"cut": {"flair": {"area_mm2": 70.0}}, "look": ["see"]},
         {"contrast_to_noise": {"t1": 9.0}, "flags": ["t1: dark"]},
     )
     assert row == {
@@ -86,6 +82,9 @@ def test_one_row_for_each_subject():
         "similarity_template": 1.1,
         "overlap_template": 0.9,
         "volume_change_lesion": 0.01,
+        "agreement_t1": 0.95,
+        "cut_mm2_flair": 70.0,
         "contrast_to_noise_t1": 9.0,
+        "look": "see",
         "flags": "t1: odd; t1: dark",
     }

@@ -53,6 +53,8 @@ def test_the_index_names_who_stands_out_and_what_goes_with_the_site(run):
         {"subject": "S1", "flags": "registration failed", "outlier": ""},
         {"subject": "S2", "flags": "", "outlier": odd},
     ]
+    looked = quality_chapters.tell_quality([{"subject": "S1", "flags": "left out", "look": "mask cuts"}])["marked"]
+    assert looked == [{"subject": "S1", "flags": "left out; mask cuts", "outlier": ""}]
     first, second = quality_chapters.tell_quality(run["quality"], run["intensities"])["sites"]
     before, after = map(int, re.findall(r"(\d+) %", first))
     assert first.startswith("T1c: ") and second.startswith("FLAIR: ") and before > 60 > after

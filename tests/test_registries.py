@@ -5,10 +5,10 @@ from pathlib import Path
 import yaml
 
 from neurograft import (
-    brain_extraction,
     citing,
     cohort,
     encoders,
+    extraction_engines,
     intensity,
     making,
     networks3d,
@@ -35,7 +35,9 @@ def enum(block, key):
 def test_enums_equal_registries():
     assert enum("dataset", "layout") == set(cohort.DATASETS)
     assert enum("import_scans", "labels") == {"auto", *regions.LABEL_SCHEMES}
-    assert enum("strip_skull", "engine") == set(brain_extraction.BRAIN_EXTRACTION_ENGINES)
+    assert enum("strip_skull", "engine") == set(extraction_engines.BRAIN_EXTRACTION_ENGINES)
+    assert enum("strip_skull", "second") == {"none", *extraction_engines.BRAIN_EXTRACTION_ENGINES}
+    assert set(extraction_engines.EXTRAS) < set(extraction_engines.BRAIN_EXTRACTION_ENGINES)
     assert enum("register_scans", "engine") == set(registration.REGISTRATION_ENGINES)
     assert enum("normalize_intensity", "method") == set(intensity.INTENSITY_METHODS)
     assert enum("propose_candidates", "engine") == set(supervoxels.SUPERVOXEL_ENGINES)

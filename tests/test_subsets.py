@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from neurograft import brain_extraction, candidates, checks, images, intensity, phantom, registration
+from neurograft.linear_engines import align_greedy
 
 SUBSETS = [names for count in range(1, 5) for names in itertools.combinations(images.SEQUENCES, count)]
 
@@ -34,7 +35,7 @@ def engine():
         pair = (np.asanyarray(one.dataobj).tobytes() + one.affine.tobytes() for one in (fixed, moving))
         key = (kind, *map(hash, pair))
         if key not in known:
-            known[key] = registration.REGISTRATION_ENGINES["greedy"](fixed, moving, kind, fixed_mask, moving_mask)
+            known[key] = align_greedy(fixed, moving, kind, fixed_mask, moving_mask)
         return known[key]
 
     return align
@@ -48,13 +49,13 @@ def template():
 def preprocess(files, subset, engine, template, monkeypatch):
     """Do what the scripts do, step by step; without T1c in the patient's own space, which saves seconds."""
     named = "MNI152" if "t1c" in subset else "none"
-    monkeypatch.setitem(registration.REGISTRATION_ENGINES, "once", engine)
+    monkeypatch.setitem(registration.REGISTRATION_ENGINES, "once", {"linear": engine})
     given = {name: files[name] for name in (*subset, "labels") if name in subset or "t1c" in subset}
     found = {"name": "a", "site": "", "columns": {}, "problems": [], "notes": [], "scheme": "", "files": given}
     status, scans = checks.import_scans("a", found, "table", template=named)
     assert status["included"], status["reason"]
     stripped = {name: file["stripped"] for name, file in status["sequences"].items()}
-    masks, seen = brain_extraction.strip_skull(scans, stripped, status["reference"])
+    masks, seen, _ = brain_extraction.strip_skull(scans, stripped, status["reference"])
     registered, record = registration.register_scans(
         scans, masks, status["reference"], status["coregistered"], template if "t1c" in subset else None, 4.0, "once",
         labels_on=(status["labels"] or {}).get("grid_of"), in_template=status["in_template"],

@@ -3,16 +3,20 @@
 import numpy as np
 from scipy import ndimage
 
+from neurograft.extraction_engines import BRAIN_EXTRACTION_ENGINES
 from neurograft.image_quality import measure_scans
 from neurograft.images import grid_box, image
-from neurograft.quality import mask_volume
+from neurograft.quality import mask_volume, overlap
 
 # An adult brain with its fluid spaces, the extremes of disease and of the field of view included.
 SMALLEST_ML, LARGEST_ML = 600, 2200
 LARGEST_DISAGREEMENT = 0.15
+# Two good engines agree to about 0.95 or more (HD-BET and BrainLesion on a real T1c with a tumour: 0.975).
+LEAST_AGREEMENT = 0.90
+FIRST_ONLY, SECOND_ONLY = 1, 2  # values of the disagreement map
 
 
-def strip_skull(scans, stripped, reference, engine="deepbet", threads=2):
+def strip_skull(scans, stripped, reference, engine="deepbet", second="none", threads=2):
     """Find the brain in each sequence.
 
     Never raises for strange data: an empty mask is an answer, and is flagged.
@@ -27,6 +31,8 @@ def strip_skull(scans, stripped, reference, engine="deepbet", threads=2):
         The sequence that the others are later aligned to; the masks' volumes are compared with its.
     engine : str
         A key of `BRAIN_EXTRACTION_ENGINES`.
+    second : str
+        Another such key, for a second opinion on the reference; "none" for none. It changes no mask.
     threads : int
         Threads of the network, a fixed number, since it may change the last bits of the probabilities.
 
@@ -36,19 +42,23 @@ def strip_skull(scans, stripped, reference, engine="deepbet", threads=2):
         uint8, on the grid of each sequence.
     record : dict
         `engine`, `stripped_already` (all of them), `stripped` (each), `volume_ml`, `flags` in plain words, and
-        `image_quality.measure_scans`.
+        `image_quality.measure_scans`; with a second opinion on a reference that had its skull also `second`: `engine`,
+        `agreement` (Dice of the two masks of the reference, by its name), `volume_ml`; and `look`, like `flags`, but
+        no reason to leave the subject out.
+    disagreement : nibabel.Nifti1Image or None
+        uint8, on the grid of the reference: `FIRST_ONLY` and `SECOND_ONLY` where only one of the two sees brain.
     """
     names = [name for name in scans if name != "labels"]
+    finite = {name: _finite(scans[name]) for name in names}
     find = None
     masks = {}
     for name in names:
-        data = np.nan_to_num(np.asanyarray(scans[name].dataobj).astype(np.float32), posinf=0.0, neginf=0.0)
         if stripped.get(name, False):
-            found = data != 0
+            found = np.asanyarray(finite[name].dataobj) != 0
         else:
             # the network is loaded once, and only where there is a skull to strip
             find = find or BRAIN_EXTRACTION_ENGINES[engine](threads)
-            found = find(data)
+            found = _find(find, finite[name])
         masks[name] = image(tidy_mask(found).astype(np.uint8), scans[name].affine)
     volumes = {name: round(mask_volume(mask), 1) for name, mask in masks.items()}
     record = {
@@ -57,8 +67,61 @@ def strip_skull(scans, stripped, reference, engine="deepbet", threads=2):
         "stripped": {name: bool(stripped.get(name, False)) for name in names},
         "volume_ml": volumes,
         "flags": volume_flags(volumes, reference),
+    } | measure_scans(scans, masks, stripped)
+    if second == "none" or stripped.get(reference, False):
+        return masks, record, None
+    found = tidy_mask(_find(BRAIN_EXTRACTION_ENGINES[second](threads), finite[reference]))
+    record["second"], record["look"], disagreement = compare_opinions(masks[reference], found, second, reference)
+    return masks, record, disagreement
+
+
+def compare_opinions(mask, found, second, reference):
+    """Compare a second engine's mask with the first one's.
+
+    Parameters
+    ----------
+    mask : nibabel.Nifti1Image
+        The first opinion.
+    found : ndarray of bool, shape (X, Y, Z)
+        The second, on the same grid.
+    second, reference : str
+        The second engine and the sequence.
+
+    Returns
+    -------
+    record : dict
+    look : list of str
+    disagreement : nibabel.Nifti1Image
+        These three as `strip_skull` describes them.
+    """
+    first = np.asanyarray(mask.dataobj) > 0
+    other = image(found.astype(np.uint8), mask.affine)
+    agreement = round(overlap(first, found), 4)
+    record = {
+        "engine": second,
+        "agreement": {reference: agreement},
+        "volume_ml": {reference: round(mask_volume(other), 1)},
     }
-    return masks, record | measure_scans(scans, masks, stripped)
+    look = []
+    if agreement < LEAST_AGREEMENT:
+        look.append(
+            f"{reference}: {second}, asked for a second opinion, sees another brain (Dice {agreement:.2f}, "
+            f"{mask_volume(other):.0f} ml instead of {mask_volume(mask):.0f} ml)"
+        )
+    differ = FIRST_ONLY * (first & ~found) + SECOND_ONLY * (found & ~first)
+    return record, look, image(differ.astype(np.uint8), mask.affine)
+
+
+def _finite(scan):
+    """Give an image as float32, odd numbers as zero."""
+    data = np.nan_to_num(np.asanyarray(scan.dataobj).astype(np.float32), posinf=0.0, neginf=0.0)
+    return image(data, scan.affine)
+
+
+def _find(find, scan):
+    """Ask an engine, unless the image is constant."""
+    data = np.asanyarray(scan.dataobj)
+    return find(scan) if data.min() < data.max() else np.zeros(data.shape, bool)
 
 
 def tidy_mask(found):
@@ -112,33 +175,3 @@ def volume_flags(volumes, reference):
                 " (one of them is wrong, or shows only part of the head)"
             )
     return flags
-
-
-def _load_deepbet(threads):
-    """Load deepbet (Fisch et al. 2024, Comput. Biol. Med. 179:108845), whose weights lie in its wheel.
-
-    Returns a function from an array of shape (X, Y, Z), canonical axes, to a boolean array. It runs on the
-    processor, so that masks do not depend on whether a machine has a graphics card.
-    """
-    import torch
-    from deepbet import BrainExtraction
-
-    network = BrainExtraction(no_gpu=True)
-
-    def find(data):
-        if data.min() == data.max():
-            return np.zeros(data.shape, bool)
-        before = torch.get_num_threads()
-        torch.set_num_threads(threads)
-        try:
-            return network.run_model(data) > 0.5
-        except (ValueError, AssertionError):
-            # so it says that its first, coarse look saw nothing like a head
-            return np.zeros(data.shape, bool)
-        finally:
-            torch.set_num_threads(before)
-
-    return find
-
-
-BRAIN_EXTRACTION_ENGINES = {"deepbet": _load_deepbet}

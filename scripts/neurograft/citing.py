@@ -119,8 +119,11 @@ def _background(cite, version):
 
 def _preprocessing(cite, config):
     register = config.get("register_scans", {})
+    engine = config.get("strip_skull", {}).get("engine", "deepbet")
+    stripping = {"robex": ("ROBEX", "robex"), "hd-bet": ("HD-BET", "hd-bet")}.get(engine, ("deepbet", "deepbet"))
     engine, template, spacing = register.get("engine"), register.get("template"), register.get("spacing")
     method = config.get("normalize_intensity", {}).get("method")
+    evened = config.get("normalize_intensity", {}).get("bias_correction")
     tool = {"greedy": ("greedy", ("greedy",)), "ants": ("ANTs", ("ants",)), "simpleitk": ("SimpleITK", ("simpleitk",))}
     tool = tool.get(engine, ("affine registration", ()))
     # a file's folders are nobody's business in a paper
@@ -140,14 +143,16 @@ def _preprocessing(cite, config):
     )
     return [
         *([cite(*origin)] if origin else []),
-        cite("Scans were checked, reoriented to canonical axes, and skull-stripped with deepbet on every sequence "
-             "unless they already were.", "deepbet"),
+        cite("Scans were checked, reoriented to canonical axes, and skull-stripped with "
+             f"{stripping[0]} on every sequence unless they already were; the sequences' brain masks were combined by "
+             "majority.", stripping[1]),
         cite(f"With {tool[0]}, each sequence was registered rigidly to the subject's reference sequence, unless it was "
              f"aligned already{affine}; the transforms were composed and each image was resampled once"
              + (f" to {spacing:g} mm." if spacing else "."), *tool[1], *mni),
         *([cite(deformed, "brett")] if register.get("deformable") and template != "none" else []),
+        *([cite("The coil's sensitivity was taken out of each sequence with N4.", "n4")] if evened else []),
         cite(f"Intensities within the brain were normalised ({method})." if method else
-             "Intensities within the brain were normalised."),
+             "Intensities within the brain were normalised.", method),
     ]  # fmt: skip
 
 

@@ -52,6 +52,33 @@ def write_masks(stem, masks, status):
             images.write_image(f"{stem}_desc-brain_mask.nii.gz", native, sidecar)
 
 
+def write_disagreement(stem, disagreement, status, record):
+    """Write where two opinions of the reference's brain differ; without a second one only remove an earlier run's.
+
+    Parameters
+    ----------
+    stem : str
+        Native stem of the subject.
+    disagreement : nibabel.Nifti1Image or None
+        Canonical, from `brain_extraction.strip_skull`.
+    status, record : dict
+        Import status, and the record of `strip_skull`.
+    """
+    _remove(f"{stem}_desc-disagreement_dseg.*")
+    if disagreement is None:
+        return
+    file = status["sequences"][status["reference"]]
+    native = images.to_native(disagreement, file["shape"], file["affine"])
+    sidecar = {"Sources": [file["file"]], "1": f"{record['engine']} only", "2": f"{record['second']['engine']} only"}
+    images.write_image(f"{stem}_desc-disagreement_dseg.nii.gz", native, sidecar)
+
+
+def read_disagreement(stem):
+    """Read what `write_disagreement` wrote, canonical; None where there was no second opinion."""
+    path = Path(f"{stem}_desc-disagreement_dseg.nii.gz")
+    return images.read_image(path) if path.exists() else None
+
+
 def read_masks(stem, sequences):
     """Read the brain masks that `write_masks` wrote, canonical.
 

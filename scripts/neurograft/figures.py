@@ -21,12 +21,13 @@ NAMES = {"t1": "T1", "t1c": "T1c", "t2": "T2", "flair": "FLAIR"}
 # Okabe and Ito's colours, told apart also by colour-blind readers
 YELLOW, SKY, ORANGE, VERMILION, PURPLE, GREEN = "#F0E442", "#56B4E9", "#E69F00", "#D55E00", "#CC79A7", "#009E73"
 TISSUES = {"necrosis": VERMILION, "oedema": SKY, "enhancing": YELLOW, "tumour": SKY}
+OPINIONS = {1: ORANGE, 2: PURPLE}
 RANKS = (YELLOW, SKY, ORANGE, PURPLE, GREEN)
 BRATS = {"necrosis": 1, "oedema": 2, "enhancing": 4}
 DOTS = 110
 
 
-def draw_quality(scans, masks, registered=None, template=None, title="", simulated=False):
+def draw_quality(scans, masks, registered=None, template=None, title="", simulated=False, disagreement=None):
     """Draw the brain mask's outline on every sequence and the template's on the registered images.
 
     Parameters
@@ -42,6 +43,8 @@ def draw_quality(scans, masks, registered=None, template=None, title="", simulat
     title : str
     simulated : bool
         Say so in the picture.
+    disagreement : dict of str to image, optional
+        For a sequence with a second opinion: 1 and 2 where only the first or the second engine sees brain.
 
     Returns
     -------
@@ -50,8 +53,13 @@ def draw_quality(scans, masks, registered=None, template=None, title="", simulat
         registered sequence in the same manner, and one slice of every registered sequence, with
         the template's outline.
     """
-    rows = [_native_row(name, scans[name], masks.get(name)) for name in images.SEQUENCES if name in scans]
+    differ = disagreement or {}
+    shown = [name for name in images.SEQUENCES if name in scans]
+    rows = [_native_row(name, scans[name], masks.get(name), differ.get(name)) for name in shown]
     entries = [Line2D([], [], color=YELLOW, label="brain mask of this sequence")]
+    if differ:
+        entries.append(Patch(color=OPINIONS[1], label="brain in this mask only"))
+        entries.append(Patch(color=OPINIONS[2], label="brain in the second opinion only"))
     if any(name in images.SEQUENCES for name in registered or {}):
         rows += _registered_rows(registered, template)
     if registered and template is not None:
@@ -208,11 +216,13 @@ def _to_palette(picture, shades):
     return picture.quantize(palette=key, dither=Image.Dither.NONE)
 
 
-def _native_row(name, scan, mask):
+def _native_row(name, scan, mask, differ=None):
     """Give one sequence as scanned: label, data, voxel sizes, views, layers."""
     data, cut, sizes = panels.crop_head(scan)
     inside = np.zeros(data.shape, bool) if mask is None else (np.asanyarray(mask.dataobj) > 0)[cut]
-    return f"{NAMES[name]}\nas scanned", data, sizes, panels.choose_evenly(inside), [("line", inside, YELLOW)]
+    layers = [] if differ is None else [("fill", np.asanyarray(differ.dataobj)[cut], OPINIONS)]
+    views = panels.choose_evenly(inside)
+    return f"{NAMES[name]}\nas scanned", data, sizes, views, [*layers, ("line", inside, YELLOW)]
 
 
 def _registered_rows(registered, template):

@@ -52,6 +52,19 @@ QUALITY = {
         "a point far below: a failed registration, or a mask that lost a part of the brain",
         "open the subject's page and look at both outlines",
     ),
+    "agreement": (
+        "Agreement with the second opinion", "",
+        "0.95 or more, and all subjects close together",
+        "under 0.90: two tools see different brains",
+        "open the subject's page: the colours on the reference show where only one of the two sees brain",
+    ),
+    "cut_mm2": (
+        "Bright tissue that the mask cuts", "mm2",
+        "0, or a few mm2 where cortex or vessels reach the edge",
+        "40 or more: the mask's border runs through tissue that looks like tumour on both of its sides",
+        "open the subject's page and look whether the mask cut tumour off; if so, try another engine of "
+        "strip_skull, or leave the subject out (dataset.exclude)",
+    ),
     "volume_change": (
         "Volume change of the tumour candidates by deformation", "",
         "lesion near 0 and within 0.05 either way; unheld is what the deformation alone would have made of it",

@@ -29,7 +29,11 @@ def draw_subject(folder, subject, status, scans, registered, stem, space_stem, t
     simulated = status["layout"] == "phantom"
     common = {"title": f"sub-{subject}", "simulated": simulated}
     masks = derivatives.read_masks(stem, sequences)
-    drawn = {"quality": figures.draw_quality(sequences, masks, registered, template, **common)}
+    differ = derivatives.read_disagreement(stem)
+    disagreement = {} if differ is None else {status["reference"]: differ}
+    drawn = {
+        "quality": figures.draw_quality(sequences, masks, registered, template, disagreement=disagreement, **common)
+    }
     candidates = images.read_image(f"{space_stem}_desc-candidates_dseg.nii.gz")
     normalized = derivatives.read_normalized(space_stem)
     drawn["candidates"] = figures.draw_candidates(normalized, candidates, registered.get("labels"), **common)

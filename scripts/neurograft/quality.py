@@ -177,7 +177,8 @@ def quality_row(strip, register, normalize):
     Returns
     -------
     dict
-        Columns such as `volume_ml_t1c`, `similarity_flair`, `contrast_to_noise_t2`, and `flags`.
+        Columns such as `volume_ml_t1c`, `similarity_flair`, `contrast_to_noise_t2`, `cut_mm2_flair`, `look` (what
+        a reader should look at) and `flags` (why the subject is left out).
     """
     row = {}
     for record, names in (
@@ -188,7 +189,10 @@ def quality_row(strip, register, normalize):
     ):
         for name in names:
             row.update({f"{name}_{key}": value for key, value in record.get(name, {}).items()})
-    row["flags"] = "; ".join(flag for record in (strip, register, normalize) for flag in record.get("flags", []))
+    row.update({f"agreement_{key}": value for key, value in strip.get("second", {}).get("agreement", {}).items()})
+    row.update({f"cut_mm2_{key}": found["area_mm2"] for key, found in register.get("cut", {}).items()})
+    for name in ("look", "flags"):
+        row[name] = "; ".join(words for record in (strip, register, normalize) for words in record.get(name, []))
     return row
 
 
@@ -205,7 +209,7 @@ def gather_quality(statuses, strips, registers, normalizes):
     -------
     list of dict
         Rows of `quality.tsv`: `subject`, `site`, numbers, `tumour_free` (labelled, and without a
-        tumour), `flags` and `outlier` (the columns in which the subject stands out).
+        tumour), `look`, `flags` and `outlier` (the columns in which the subject stands out).
     """
     rows = []
     for status, *records in zip(statuses, strips, registers, normalizes, strict=True):
@@ -214,7 +218,7 @@ def gather_quality(statuses, strips, registers, normalizes):
         rows.append(known | quality_row(*records) | {"tumour_free": labels is not None and not labels["values"]})
     numbers = [name for name in dict.fromkeys(key for row in rows for key in row) if name.startswith(MEASURES)]
     marked = mark_outliers(rows, numbers)
-    texts = ("tumour_free", "flags")
+    texts = ("tumour_free", "look", "flags")
     return [
         {name: row.get(name) for name in ("subject", "site", *numbers, *texts)} | {"outlier": ", ".join(outlier)}
         for row, outlier in zip(rows, marked, strict=True)
@@ -223,10 +227,12 @@ def gather_quality(statuses, strips, registers, normalizes):
 
 MEASURES = (
     "volume_ml",
+    "agreement",
     "signal_to_noise",
     "contrast_to_noise",
     "sharpness",
     "similarity",
     "overlap",
+    "cut_mm2",
     "volume_change",
 )

@@ -25,7 +25,7 @@ def tell_quality(rows, intensities=()):
     marked = []
     for row in rows:
         odd = [guidance.name_quality(column) for column in columns if summaries.is_outlier(row, column)]
-        flags = str(row.get("flags") or "")
+        flags = summaries.tell_flags(row)
         if odd or flags:
             marked.append({"subject": row["subject"], "flags": flags, "outlier": "; ".join(odd)})
     return {"subjects": len(rows) if columns else 0, "marked": marked, "sites": _tell_sites(intensities)}
@@ -133,7 +133,7 @@ def _list_numbers(rows, columns, pages):
             for column, value in zip(columns, key[3:], strict=True)
         ]
         line = {"subject": key[0], "site": key[1], "odd": key[2], "cells": cells, "style": style}
-        lines.append(line | {"page": pages.get(key[0], ""), "flags": str(row.get("flags") or "")})
+        lines.append(line | {"page": pages.get(key[0], ""), "flags": summaries.tell_flags(row)})
     return {"heads": heads, "lines": lines}
 
 

@@ -84,6 +84,26 @@ REFERENCES = {
         "convolutional neural networks. Computers in Biology and Medicine 2024;179:108845.",
         "10.1016/j.compbiomed.2024.108845",
     ),
+    "robex": (
+        "Iglesias JE, Liu CY, Thompson PM, Tu Z. Robust brain extraction across datasets and comparison with publicly "
+        "available methods. IEEE Transactions on Medical Imaging 2011;30:1617-1634.",
+        "10.1109/TMI.2011.2138152",
+    ),
+    "hd-bet": (
+        "Isensee F, Schell M, Pflueger I, et al. Automated brain extraction of multisequence MRI using artificial "
+        "neural networks. Human Brain Mapping 2019;40:4952-4964.",
+        "10.1002/hbm.24750",
+    ),
+    "n4": (
+        "Tustison NJ, Avants BB, Cook PA, et al. N4ITK: improved N3 bias correction. IEEE Transactions on Medical "
+        "Imaging 2010;29:1310-1320.",
+        "10.1109/TMI.2010.2046908",
+    ),
+    "whitestripe": (
+        "Shinohara RT, Sweeney EM, Goldsmith J, et al. Statistical normalization techniques for magnetic resonance "
+        "imaging. NeuroImage: Clinical 2014;6:9-19.",
+        "10.1016/j.nicl.2014.08.008",
+    ),
     "greedy": (
         "Yushkevich PA, Pluta J, Wang H, et al. Fast automatic segmentation of hippocampal subfields and medial "
         "temporal lobe subregions in 3 Tesla and 7 Tesla T2-weighted MRI. Alzheimer's & Dementia "

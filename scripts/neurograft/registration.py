@@ -7,6 +7,8 @@ import numpy as np
 
 from neurograft import deformation
 from neurograft.alignment import USUAL_TURN, align_pair
+from neurograft.brain_masks import combine_masks
+from neurograft.cut_tissue import find_cut_tissue
 from neurograft.deformable_engines import deform_ants, deform_greedy, deform_simpleitk
 from neurograft.images import SEQUENCES, grid_box, image, read_image, resample, resample_labels
 from neurograft.linear_engines import align_ants, align_greedy, align_simpleitk
@@ -65,24 +67,31 @@ def register_scans(
     -------
     registered : dict of str to nibabel.Nifti1Image
         Sequences float32 in their own intensities, zero outside of the brain; `labels` if given; `brain`,
-        uint8. Where it was deformed also the fields `warp` (template world to affinely aligned world) and `unwarp`
-        (back), on a coarse grid.
+        uint8, the sequences' masks combined (`brain_masks.combine_masks`). Where it was deformed also the fields
+        `warp` (template world to affinely aligned world) and `unwarp` (back), on a coarse grid.
     record : dict
         `to_template`: template world to reference world; `to_reference`: reference world to each other
         sequence's world; `similarity` (normalised mutual information, 1 is none) and `overlap` (Dice of the
-        brain masks) of each alignment, with the key `template` for the last; `aligned_already`, `flags`,
-        `grid`. Where it was to be deformed also `deformable` (whether it was), `volume_change` (of the lesion, as a
-        share) and `lesion_ml`.
+        brain masks) of each alignment, with the key `template` for the last; `cut`, tissue that looks cut off by
+        the mask (`cut_tissue.find_cut_tissue`), and `look`, that in words; `aligned_already`, `flags`, `grid`. Where
+        it was to be deformed also `deformable` (whether it was), `volume_change` (of the lesion, as a share) and
+        `lesion_ml`.
     """
-    flags = []
-    masks = _usable_masks(scans, masks, flags)
+    flags, found = [], masks
+    masks = _usable_masks(scans, found, flags)
     record = {"engine": engine, "aligned_already": bool(coregistered), "similarity": {}, "overlap": {}}
     align = REGISTRATION_ENGINES[engine]["linear"]
-    to_reference = {}
+    to_reference, trusted = {}, {reference: np.eye(4)}
     for name in (sequence for sequence in SEQUENCES if sequence in scans and sequence != reference):
         pair = (scans[reference], scans[name], masks[reference], masks[name])
         to_reference[name], quality = align_pair(align, pair, "rigid", threads, coregistered)
         _note(record, flags, name, quality)
+        if not quality["fault"]:
+            trusted[name] = to_reference[name]
+    # what stands in the place of an empty mask has no vote, unless there is no other
+    voters = {name: there for name, there in trusted.items() if masks[name] is found[name]}
+    brain = combine_masks(masks, voters or {reference: np.eye(4)}, reference)
+    record["cut"], record["look"] = find_cut_tissue(scans, brain, trusted)
     to_template, shape, affine = np.eye(4), *regridded(scans[reference], spacing)
     if template is not None:
         shape, affine = template.shape, template.affine
@@ -95,13 +104,13 @@ def register_scans(
     transforms = {reference: to_template} | {name: there @ to_template for name, there in to_reference.items()}
     fields = {}
     if deformable and template is not None:
-        fields, told = _deform(engine, scans, masks[reference], transforms, template, reference, threads)
+        fields, told = _deform(engine, scans, brain, transforms, template, reference, threads)
         _note(record, flags, "deformed", told)
         record |= {name: told[name] for name in ("volume_change", "lesion_ml") if name in told}
         record["deformable"] = bool(fields)
     if fields:
         transforms = {name: chain(fields["warp"], there) for name, there in transforms.items()}
-    registered = resample_all(scans, masks[reference], transforms, reference, labels_on or reference, shape, affine)
+    registered = resample_all(scans, brain, transforms, reference, labels_on or reference, shape, affine)
     record |= {
         "to_template": to_template.tolist(),
         "to_reference": {name: there.tolist() for name, there in to_reference.items()},

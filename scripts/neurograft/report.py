@@ -253,7 +253,7 @@ def _subject_rows(run):
     for row in cohort:
         subject = str(row["participant_id"])
         own = by_subject.get(subject, {})
-        notes = [str(row.get("reason") or ""), str(own.get("flags") or "")]
+        notes = [str(row.get("reason") or ""), summaries.tell_flags(own)]
         rows.append({
             "subject": subject, "included": yes(row["included"]), "site": row.get("site") or "",
             "sequences": row.get("sequences") or "", "labels": yes(row.get("labels")),
@@ -292,7 +292,7 @@ def _subject_contexts(run):
                  summaries.is_outlier(measured, key))
                 for key in summaries.quality_measures([measured])
             ],
-            "flags": str(measured.get("flags") or ""), "seen": subject in run["seen"],
+            **{key: str(measured.get(key) or "") for key in ("flags", "look")}, "seen": subject in run["seen"],
             "left_out": [(task, known["left_out"][subject]) for task, known in tasks.items()
                          if subject in known.get("left_out", {})],
             "incomplete": [(one["task"], one["words"]) for one in incomplete if one["subject"] == subject],

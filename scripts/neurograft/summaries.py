@@ -171,9 +171,14 @@ def time_summary(times):
 
 def quality_measures(quality):
     """List the numeric columns of the quality table that hold at least one number."""
-    passed = {"subject", "participant_id", "site", "tumour_free", "flags", "outlier"}
+    passed = {"subject", "participant_id", "site", "tumour_free", "look", "flags", "outlier"}
     columns = list(dict.fromkeys(column for row in quality for column in row if column not in passed))
     return [column for column in columns if any(number(row.get(column)) is not None for row in quality)]
+
+
+def tell_flags(row):
+    """Join what a row of the quality table says in words: why a subject is left out, and what is to be looked at."""
+    return "; ".join(str(row[key]) for key in ("flags", "look") if row.get(key))
 
 
 def is_outlier(row, column):

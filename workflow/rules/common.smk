@@ -12,12 +12,13 @@ sys.path.insert(0, f"{workflow.basedir}/scripts")
 # a home may be full or read-only where jobs run: what matplotlib keeps of fonts lies in the working directory
 os.environ.setdefault("MPLCONFIGDIR", os.path.abspath(".snakemake/matplotlib"))
 
-from neurograft import code_digest, cohort, controls, experiment, making, names
+from neurograft import code_digest, cohort, controls, experiment, extraction_engines, making, names
 from neurograft import sequence_rules, settings, sources, tables, templates
 
 try:
     with open(f"{workflow.basedir}/workflow/schemas/config.schema.yaml") as schema:
         config.update(settings.fit_layout(settings.resolve_config(config, yaml.safe_load(schema)), config))
+    extraction_engines.check_engines(**config["strip_skull"])
     SOURCES = sources.read_sources(f"{workflow.basedir}/config/sources.tsv")
     experiment.check_variants(config["variants"])
     experiment.check_experiment(
@@ -50,6 +51,7 @@ except (
     settings.SettingsError,
     sources.SourceError,
     cohort.CohortError,
+    extraction_engines.MissingEngine,
     tables.TableError,
     FileNotFoundError,
 ) as mistake:

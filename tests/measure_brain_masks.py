@@ -1,0 +1,82 @@
+"""Hold brain masks against the references of `raw_tumour_head`: Dice, 95 % surface distance, seconds, memory.
+
+`python tests/measure_brain_masks.py deepbet` measures an engine on each sequence, then each sequence's mask against
+two others on its own grid: the combination of all (`brain_masks`), and the reference's, moved. One engine a run, since
+memory is the process's peak; `--only t1c` looks at one sequence and combines nothing.
+"""
+
+import argparse
+import resource
+import sys
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+from neurograft import (  # noqa: E402
+    alignment,
+    brain_extraction,
+    brain_masks,
+    cut_tissue,
+    images,
+    linear_engines,
+    metrics,
+)
+
+HEAD = Path(__file__).parents[2] / "shared/data/raw_tumour_head"
+
+
+def read(folder, name):
+    """Read an image, canonical, as float32."""
+    loaded = nib.as_closest_canonical(nib.load(folder / f"{name}.nii.gz"))
+    return images.image(loaded.get_fdata(dtype=np.float32), loaded.affine)
+
+
+def judge(label, mask, truth, note=""):
+    """Print one row of the table."""
+    first, second = (np.asanyarray(each.dataobj) > 0 for each in (truth, mask))
+    distance = metrics.hd95(first, second, np.linalg.norm(truth.affine[:3, :3], axis=0))
+    print(f"{label:22} Dice {metrics.dice(first, second):.4f}  HD95 {distance:5.2f} mm  {note}", flush=True)
+
+
+def main():
+    """Measure one engine and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("engine", choices=sorted(brain_extraction.BRAIN_EXTRACTION_ENGINES))
+    parser.add_argument("--head", type=Path, default=HEAD)
+    parser.add_argument("--only", choices=images.SEQUENCES)
+    options = parser.parse_args()
+    names = [options.only] if options.only else list(images.SEQUENCES)
+    scans = {name: read(options.head, name) for name in names}
+    truths = {name: read(options.head, f"brainmask_hdbet_{name}") for name in names}
+    masks = {}
+    for name in names:
+        before, wall = time.process_time(), time.perf_counter()
+        masks |= brain_extraction.strip_skull({name: scans[name]}, {}, name, options.engine, threads=1)[0]
+        spent = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        note = f"{time.process_time() - before:.1f} processor s, {time.perf_counter() - wall:.1f} s"
+        judge(f"{name}, {options.engine}", masks[name], truths[name], f"{note}, of programs {spent:.1f} s so far")
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(f"peak memory {peak / 1024:.0f} MB")
+    if options.only:
+        return
+    align, reference = linear_engines.align_greedy, "t1c"
+    to_sequence = {reference: np.eye(4)}
+    for name in (name for name in names if name != reference):
+        pair = (scans[reference], scans[name], masks[reference], masks[name])
+        to_sequence[name], quality = alignment.align_pair(align, pair, "rigid", 1)
+        print(name, quality)
+    combined = brain_masks.combine_masks(masks, to_sequence, reference)
+    for label, mask in ((f"{reference}'s mask", masks[reference]), ("combined", combined)):
+        for name in names:
+            grid = scans[name].shape, scans[name].affine
+            moved = images.resample_labels(mask, *grid, np.linalg.inv(to_sequence[name]))
+            judge(f"{name}, {label}", moved, truths[name])
+    print(cut_tissue.find_cut_tissue(scans, combined, to_sequence))
+
+
+if __name__ == "__main__":
+    main()
