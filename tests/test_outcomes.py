@@ -51,9 +51,17 @@ def case(tmp_path):
     return folder, split, status, truth
 
 
+def write_records(folder, status):
+    """Write the two records that scoring reads of a subject; say where they are."""
+    files = {"status": folder / "status.json", "registered": folder / "register_scans.json"}
+    images.write_json(files["status"], status)
+    images.write_json(files["registered"], RECORD)
+    return {"X": files}
+
+
 def test_a_perfect_prediction_scores_one_on_the_native_grid(case):
     folder, split, status, _ = case
-    scores = outcomes.score_cell(folder, split, {"X": status}, {"X": RECORD})
+    scores = outcomes.score_cell(folder, split, write_records(folder, status))
     dice = {row["region"]: row["value"] for row in scores if row["metric"] == "dice"}
     assert dice == {"WT": 1.0, "TC": 1.0, "ET": 1.0}
 
@@ -100,7 +108,7 @@ def test_a_source_that_could_not_be_made_is_the_reason(case, tmp_path):
 
 def test_comparison_tables_of_one_cell(case):
     folder, split, status, _ = case
-    scores = outcomes.score_cell(folder, split, {"X": status}, {"X": RECORD})
+    scores = outcomes.score_cell(folder, split, write_records(folder, status))
     all_scores, comparison, again, times = outcomes.compare_cells([folder], scores, split)
     assert all_scores == scores
     assert comparison == []
@@ -109,4 +117,4 @@ def test_comparison_tables_of_one_cell(case):
 
 def test_an_untrained_cell_has_no_scores(tmp_path):
     images.write_json(tmp_path / "manifest.json", {"task": "segmentation", "trained": False, "reason": "too few"})
-    assert outcomes.score_cell(tmp_path, {}, {}, {}) == []
+    assert outcomes.score_cell(tmp_path, {}, {}) == []

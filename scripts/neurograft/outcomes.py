@@ -8,7 +8,7 @@ import numpy as np
 from neurograft import comparison, delivery, derivatives, evaluation, images, regions, tables
 
 
-def score_cell(folder, split, statuses, records):
+def score_cell(folder, split, files):
     """Score the test patients of one cell.
 
     Parameters
@@ -17,8 +17,8 @@ def score_cell(folder, split, statuses, records):
         The cell.
     split : dict
         `splits.json`.
-    statuses, records : dict of str to dict
-        Import status and registration record of each subject.
+    files : dict of str to dict
+        Where each subject's import `status` and its `registered` record are (`cases.find_records`).
 
     Returns
     -------
@@ -33,7 +33,8 @@ def score_cell(folder, split, statuses, records):
         return evaluation.score_classification(cell, tables.read_table(Path(folder) / "predictions.tsv"), classes)
     rows = []
     for subject in cell["test"]:
-        labels, record = statuses[subject]["labels"], records[subject]
+        record = images.read_json(files[subject]["registered"])
+        labels = images.read_json(files[subject]["status"])["labels"]
         rows += evaluation.score_segmentation(
             cell,
             subject,

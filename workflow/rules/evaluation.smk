@@ -5,8 +5,7 @@ rule score_predictions:
     input:
         cell=rules.train_network.output[0],
         splits="results/splits.json",
-        statuses=per_subject("results/work/sub-{subject}/status.json"),
-        registered=per_subject("results/work/sub-{subject}/space-{space}/register_scans.json"),
+        subjects=subjects,
     output:
         "results/work/scores/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.tsv",
     log:

@@ -88,7 +88,7 @@ rule pretrain_simulated:
 rule pretrain_masked:
     input:
         splits="results/splits.json",
-        slices=per_subject("results/work/sub-{subject}/space-{space}/slices"),
+        subjects=subjects,
         weights=lambda wildcards: WEIGHTS[making.base_of(SOURCES[wildcards.source])],
     output:
         weights="results/sources/{source}/weights",
@@ -120,7 +120,7 @@ rule plan_experiment:
     input:
         splits="results/splits.json",
         cohort="results/cohort.tsv",
-        slices=slices,
+        subjects=subjects,
     output:
         plan="results/plan.json",
         words="results/plan.txt",
@@ -150,7 +150,7 @@ rule train_network:
     input:
         splits="results/splits.json",
         cohort="results/cohort.tsv",
-        slices=slices,
+        subjects=subjects,
         weights=lambda wildcards: WEIGHTS[wildcards.source],
         making=lambda wildcards: (
             f"results/sources/{wildcards.source}/{making.MANIFEST}"

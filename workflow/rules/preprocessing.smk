@@ -95,3 +95,24 @@ rule gather_quality:
         code=digest("gather_quality"),
     script:
         "../../scripts/gather_quality.py"
+
+
+rule gather_subjects:
+    input:
+        slices=per_subject("results/work/sub-{subject}/space-{space}/slices"),
+        statuses=per_subject("results/work/sub-{subject}/status.json"),
+        registered=per_subject("results/work/sub-{subject}/space-{space}/register_scans.json"),
+    output:
+        "results/work/space-{space}/subjects.tsv",
+    log:
+        "results/logs/gather_subjects/{space}.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        code=digest("gather_subjects"),
+    script:
+        "../../scripts/gather_subjects.py"

@@ -4,7 +4,7 @@
 rule extract_features:
     input:
         splits="results/splits.json",
-        slices=per_subject("results/work/sub-{subject}/space-{space}/slices", labelled=True),
+        subjects=subjects,
         weights=lambda wildcards: WEIGHTS[wildcards.source],
     output:
         temp(directory("results/work/features/{source}/space-{space}")),
