@@ -19,6 +19,7 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/recommendation.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/targets.smk"
+include: "workflow/rules/watching.smk"
 
 
 localrules:

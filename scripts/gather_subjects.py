@@ -3,6 +3,6 @@
 from neurograft import cases, logs, tables
 
 logs.send_to_log(snakemake.log[0])
-found = snakemake.input
-rows = cases.gather_subjects(found.slices, found.statuses, found.registered)
-tables.write_table(snakemake.output[0], rows, ["subject", "slices", "status", "registered", "sha256"])
+found = {name: list(files) for name, files in snakemake.input.items()}
+rows = cases.gather_subjects(found.pop("slices"), **found)
+tables.write_table(snakemake.output[0], rows, ["subject", "slices", *found, "sha256"])

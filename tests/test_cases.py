@@ -95,8 +95,8 @@ def test_the_list_of_subjects_changes_with_whatever_a_cell_reads(tmp_path):
         cases.write_slices(folder, volume, labels, {"sequences": ["t1"]})
         (tmp_path / "status.json").write_text(json.dumps({"subject": "A"}))
         (tmp_path / "registered.json").write_text(json.dumps({"moved": moved}))
-        files = ([str(folder)], [str(tmp_path / "status.json")], [str(tmp_path / "registered.json")])
-        return cases.gather_subjects(*files)
+        files = {name: [str(tmp_path / f"{name}.json")] for name in ("status", "registered")}
+        return cases.gather_subjects([str(folder)], **files)
 
     first = gather()
     assert gather() == first and [row["subject"] for row in first] == ["A"]

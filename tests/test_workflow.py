@@ -211,6 +211,7 @@ def test_sources_are_ranked_without_training(finished, tmp_path):
     scored = rows(tmp_path / "results/evaluation/transfer_scores.tsv")
     assert {(row["patients"], row["left_out"]) for row in scored} == {("4", "2")}
     assert all(row["scores"] == "6" and row["patients"] == "4" for row in ranking)
+    assert re.search(r"PROGRESS: \d jobs done, \d left; about .* left", said)
     assert "too few sources" in said and "No transferability score is reliable on medical tasks" in said
     assert not list(tmp_path.glob("results/work/features/*/*"))
 
@@ -412,5 +413,8 @@ def test_only_sources_that_the_experiment_names_are_fetched(telling, tmp_path):
     finally:
         table.write_text(before)
     assert f"put weights-1.pth at {found / 'mine/weights'}" in said
+    # what a failed run ends with: the rule, which one of its jobs, the end of its log, and what to try
+    failure = said[said.index("FAILED: fetch_source, source mine") :]
+    assert "put weights-1.pth" in failure and "what to try" in failure and "Finished work is kept" in failure
     assert "use a source that needs none: efficientnet-lite0" in said
     assert "Traceback" not in said

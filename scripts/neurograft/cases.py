@@ -12,25 +12,27 @@ LEAST_TUMOUR = 20.0  # mm2 of tumour that make a slice one with tumour
 LEAST_BRAIN = 0.25  # of the largest brain area of the patient's slices
 
 
-def gather_subjects(folders, statuses, registered):
+def gather_subjects(folders, **records):
     """List what later steps read of each subject, so that each of many jobs has one input instead of thousands.
 
     Parameters
     ----------
-    folders, statuses, registered : sequence of str
-        The subjects' folders of slices (`write_slices`), import statuses and registration records, in one order.
+    folders : sequence of str
+        The subjects' folders of slices (`write_slices`).
+    **records : sequence of str
+        Their JSON records by name, in the same order; `status` (of the import) among them.
 
     Returns
     -------
     list of dict
-        `subject`, `slices`, `status`, `registered` (paths) and `sha256`, which changes with the content of any of them.
+        `subject`, `slices`, a path for each record, and `sha256`, which changes with the content of any of them.
     """
     rows = []
-    for files in zip(folders, statuses, registered, strict=True):
-        said = [Path(files[0], "index.json").read_bytes(), *(Path(file).read_bytes() for file in files[1:])]
-        row = dict(zip(("slices", "status", "registered"), files, strict=True))
+    for folder, *files in zip(folders, *records.values(), strict=True):
+        said = [Path(file).read_bytes() for file in (Path(folder, "index.json"), *files)]
+        row = {"slices": folder} | dict(zip(records, files, strict=True))
         row["sha256"] = hashlib.sha256(b"\n".join(said)).hexdigest()
-        rows.append({"subject": images.read_json(files[1])["subject"]} | row)
+        rows.append({"subject": images.read_json(row["status"])["subject"]} | row)
     return rows
 
 
@@ -55,7 +57,7 @@ def find_slices(path):
 
 
 def find_records(path):
-    """Say where each subject's `status` and `registered` record are; pictures have none. `path` as in `find_slices`."""
+    """Say where each subject's records are, by name; pictures have none. `path` as in `find_slices`."""
     return {} if Path(path).is_dir() else {row["subject"]: row for row in tables.read_table(path)}
 
 

@@ -1,4 +1,4 @@
-# Skull-stripping, registration and intensity normalisation of one subject, and the group's quality table.
+# Skull-stripping, registration and intensity normalisation of one subject, the list of what became of all, and the quality table.
 
 
 rule strip_skull:
@@ -75,33 +75,14 @@ rule normalize_intensity:
         "../../scripts/normalize_intensity.py"
 
 
-rule gather_quality:
-    input:
-        statuses=per_subject("results/work/sub-{subject}/status.json"),
-        stripped=per_subject("results/work/sub-{subject}/strip_skull.json"),
-        registered=per_subject("results/work/sub-{subject}/space-{space}/register_scans.json"),
-        normalized=per_subject("results/work/sub-{subject}/space-{space}/normalize_intensity.json"),
-    output:
-        "results/quality.tsv",
-    log:
-        "results/logs/gather_quality.log",
-    conda:
-        "../../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=10,
-    params:
-        code=digest("gather_quality"),
-    script:
-        "../../scripts/gather_quality.py"
-
-
+# One input for each later job instead of thousands: planning takes as long as there are files to look at.
 rule gather_subjects:
     input:
         slices=per_subject("results/work/sub-{subject}/space-{space}/slices"),
-        statuses=per_subject("results/work/sub-{subject}/status.json"),
+        status=per_subject("results/work/sub-{subject}/status.json"),
+        stripped=per_subject("results/work/sub-{subject}/strip_skull.json"),
         registered=per_subject("results/work/sub-{subject}/space-{space}/register_scans.json"),
+        normalized=per_subject("results/work/sub-{subject}/space-{space}/normalize_intensity.json"),
     output:
         "results/work/space-{space}/subjects.tsv",
     log:
@@ -116,3 +97,22 @@ rule gather_subjects:
         code=digest("gather_subjects"),
     script:
         "../../scripts/gather_subjects.py"
+
+
+rule gather_quality:
+    input:
+        f"results/work/space-{SPACE}/subjects.tsv",
+    output:
+        "results/quality.tsv",
+    log:
+        "results/logs/gather_quality.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        code=digest("gather_quality"),
+    script:
+        "../../scripts/gather_quality.py"
