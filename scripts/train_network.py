@@ -13,8 +13,8 @@ cells.train_cell(
     snakemake.input.weights,
     cases.find_slices(snakemake.input.subjects),
     truths={row["participant_id"]: row.get(target) for row in tables.read_table(snakemake.input.cohort)},
-    predict_unlabelled=snakemake.params.delivered,
-    keep_weights=snakemake.params.delivered,
+    **dict.fromkeys(("predict_unlabelled", "keep_weights"), snakemake.params.delivered),
     variants=snakemake.params.variants,
+    checkpoint=snakemake.params.checkpoint,
     **snakemake.params.options,
 )

@@ -1,4 +1,4 @@
-"""Measure what each job's start costs: processor seconds and memory of the imports of its script, and the largest of them.
+"""Measure what each job's start costs: processor seconds, memory and heavy packages of the imports of its script.
 
     python tests/measure_startup.py
 

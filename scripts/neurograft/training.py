@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from . import batches, masking, patches
+from . import batches, checkpoints, masking, patches
 from .computing import device, lower_precision, place_images, place_network, reproducible
 from .stages import spatial_axes
 
@@ -34,6 +34,7 @@ def train(
     extra=None,
     targets=(),
     draw=None,
+    checkpoint=None,
 ):
     """Train a network in place, for a fixed number of steps.
 
@@ -63,6 +64,9 @@ def train(
         each batch, for `extra` alone.
     draw : iterator of (images, truth), optional
         Gives the batches instead of the cases.
+    checkpoint : checkpoints.Checkpoint, optional
+        Takes the state now and then; a training that finds one goes on from there. The batches drawn before are
+        drawn again, so that what follows is the same to the bit.
 
     Returns
     -------
@@ -72,14 +76,21 @@ def train(
     seconds : list of float
         Since the start, after each step.
     """
-    history, seconds = [], []
-    start = time.perf_counter()
+    lengths = phase_lengths(phases, steps)
     with reproducible(seed, threads), _deepest_features(network, extra) as add:
         place_network(network)
         draw = draw or _draw_with_targets(inputs(network), cases, targets, shares, batch, seed)
-        for number, (phase, length) in enumerate(zip(phases, phase_lengths(phases, steps), strict=True)):
+        kept = _go_on(network, draw, checkpoint)
+        history, seconds = kept["history"], kept["seconds"]
+        start = time.perf_counter() - (seconds[-1] if seconds else 0)
+        for number, (phase, length) in enumerate(zip(phases, lengths, strict=True)):
+            if number < kept["phase"]:
+                continue
             optimizer, schedule = _start_phase(network, phase, length, weight_decay)
-            for _ in range(length):
+            if kept["optimizer"] and number == kept["phase"]:
+                optimizer.load_state_dict(kept["optimizer"])
+                schedule.load_state_dict(kept["schedule"])
+            for _ in range(sum(lengths[: number + 1]) - len(history)):
                 rate = max(group["lr"] for group in optimizer.param_groups)
                 found = _step(network, next(draw), task, optimizer, add, len(history) / steps)
                 schedule.step()
@@ -87,6 +98,8 @@ def train(
                 seconds.append(time.perf_counter() - start)
                 if log and len(history) % max(1, steps // 20) == 0:
                     log(f"step {len(history)}/{steps}, loss {found['loss']:.3f}, {seconds[-1]:.0f} s")
+                if checkpoint:
+                    checkpoint.write(network, number, optimizer, schedule, history, seconds)
     return history, seconds
 
 
@@ -220,6 +233,18 @@ def _draw_with_targets(inputs, cases, targets, shares, batch, seed):
     own = inputs.draw_batches(cases, shares, batch, seed, size)
     others = inputs.draw_batches(targets, {"any": 1.0}, batch, seed + 1, size)
     return ((torch.cat([images, more]), truth) for (images, truth), (more, _) in zip(own, others))
+
+
+def _go_on(network, draw, checkpoint):
+    """Put a network, its draw of batches and torch's random numbers where a checkpoint left them; give its state."""
+    kept = checkpoint.read() if checkpoint else None
+    if kept is None:
+        return {"history": [], "seconds": [], "phase": 0, "optimizer": None}
+    network.load_state_dict(kept["network"])
+    for _ in kept["history"]:
+        next(draw)
+    checkpoints.restore_random(kept)
+    return kept
 
 
 def _start_phase(network, phase, length, weight_decay):

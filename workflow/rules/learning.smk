@@ -179,6 +179,8 @@ rule train_network:
         delivered=lambda wildcards: (wildcards.strategy, wildcards.space, wildcards.split)
         == (DELIVERED, SPACE, "folds"),
         options=config["train_network"],
+        # no output: Snakemake would delete it when the job is killed, which is when it is needed
+        checkpoint="results/work/checkpoints/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}",
         code=digest("train_network"),
     script:
         "../../scripts/train_network.py"
