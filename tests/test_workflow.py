@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import nibabel as nib
@@ -171,6 +172,16 @@ def test_spaces_and_splits_of_an_experiment_become_cells(finished, tmp_path):
     assert jobs["register_scans"] == "6" and "strip_skull" not in jobs
     # another estimate trains nothing again
     assert jobs["plan_experiment"] == "1"
+
+
+def test_snakemakes_own_report_holds_the_tables_with_captions(finished, tmp_path):
+    snakemake(finished, "--configfile", ROOT / "config/tiny.yaml", "--report", tmp_path / "run.zip")
+    with zipfile.ZipFile(tmp_path / "run.zip") as packed:
+        names = {Path(name).name for name in packed.namelist()}
+        page = packed.read("run/report.html").decode()
+    assert {"index.html", "cohort.tsv", "quality.tsv", "plan.txt", "scores.tsv", "comparison.tsv"} <= names
+    for words in ("with one page a subject", "the smallest difference that so many patients can show"):
+        assert words in page
 
 
 def test_a_second_run_does_nothing(finished):

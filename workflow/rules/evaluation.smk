@@ -30,12 +30,16 @@ rule compare_strategies:
         cells=trained_cells,
         scores=scored_cells,
     output:
-        scores="results/evaluation/scores.tsv",
-        comparison="results/evaluation/comparison.tsv",
+        scores=report("results/evaluation/scores.tsv", caption="../report/scores.rst", category="Experiment"),
+        comparison=report(
+            "results/evaluation/comparison.tsv", caption="../report/comparison.rst", category="Experiment"
+        ),
         again="results/evaluation/aa.tsv",
         times="results/evaluation/times.tsv",
     log:
         "results/logs/compare_strategies.log",
+    benchmark:
+        "results/benchmarks/compare_strategies/all.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -67,6 +71,8 @@ rule assess_transfer:
         fairness="results/evaluation/fairness.tsv",
     log:
         "results/logs/assess_transfer.log",
+    benchmark:
+        "results/benchmarks/assess_transfer/all.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

@@ -7,8 +7,8 @@ checkpoint import_images:
     input:
         [subject["files"]["image"] for subject in FOUND.values()],
     output:
-        cohort="results/cohort.tsv",
-        quality="results/quality.tsv",
+        cohort=report("results/cohort.tsv", caption="../report/cohort.rst", category="Cohort"),
+        quality=report("results/quality.tsv", caption="../report/quality.rst", category="Cohort"),
         slices=directory("results/work/images/slices"),
         record=IMAGE_FILES["record"],
         copies=IMAGE_FILES["copies"],

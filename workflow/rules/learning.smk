@@ -9,6 +9,8 @@ rule split_cohort:
         "results/splits.json",
     log:
         "results/logs/split_cohort.log",
+    benchmark:
+        "results/benchmarks/split_cohort/all.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -123,7 +125,7 @@ rule plan_experiment:
         subjects=subjects,
     output:
         plan="results/plan.json",
-        words="results/plan.txt",
+        words=report("results/plan.txt", caption="../report/plan.rst", category="Experiment"),
     log:
         "results/logs/plan_experiment.log",
     benchmark:

@@ -87,6 +87,8 @@ rule gather_subjects:
         "results/work/space-{space}/subjects.tsv",
     log:
         "results/logs/gather_subjects/{space}.log",
+    benchmark:
+        "results/benchmarks/gather_subjects/{space}.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -103,9 +105,11 @@ rule gather_quality:
     input:
         f"results/work/space-{SPACE}/subjects.tsv",
     output:
-        "results/quality.tsv",
+        report("results/quality.tsv", caption="../report/quality.rst", category="Cohort"),
     log:
         "results/logs/gather_quality.log",
+    benchmark:
+        "results/benchmarks/gather_quality/all.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
