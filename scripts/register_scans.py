@@ -16,5 +16,5 @@ registered, record = registration.register_scans(
     options["engine"],
     labels_on=(status["labels"] or {}).get("grid_of"),
 )
-images.write_scans(snakemake.output.scans, registered)
+images.write_scans(snakemake.output.scans, registered, packed=True)
 images.write_json(snakemake.output.record, record)

@@ -125,12 +125,34 @@ def read_scans(folder):
     return {name: read_image(names[name]) for name in order}
 
 
-def write_scans(folder, scans):
-    """Write images as `NAME.nii.gz` into a new folder, whole or not at all."""
+def write_scans(folder, scans, packed=False):
+    """Write images as `NAME.nii.gz` into a new folder, whole or not at all; if `packed`, floats as int16."""
     with whole(folder) as part:
         part.mkdir()
         for name, scan in scans.items():
-            scan.to_filename(part / f"{name}.nii.gz")
+            floats = packed and scan.get_data_dtype().kind == "f"
+            (as_int16(scan) if floats else scan).to_filename(part / f"{name}.nii.gz")
+
+
+def as_int16(scan):
+    """Pack an image for writing in half the space: int16 with a slope and no offset, so that 0 stays 0.
+
+    Parameters
+    ----------
+    scan : nibabel.Nifti1Image, float
+
+    Returns
+    -------
+    nibabel.Nifti1Image
+        For writing only: its data in memory are the stored integers. The error is at most the largest
+        absolute value / 65534.
+    """
+    data = np.asanyarray(scan.dataobj)
+    slope = max(float(np.abs(data).max(initial=0)), 1e-6) / 32767
+    packed = nib.Nifti1Image(np.round(data / slope).astype(np.int16), scan.affine, scan.header)
+    packed.set_data_dtype(np.int16)
+    packed.header.set_slope_inter(slope, 0)
+    return packed
 
 
 def to_native(canonical, shape, affine):
