@@ -54,10 +54,10 @@ def measure_wall(run, rules):
     return max(record["endtime"] for record in times) - min(record["starttime"] for record in times)
 
 
-def foretell(rules, subjects, cores, names):
-    """Foretell the seconds of some rules, one job of each for every subject, on so many cores."""
-    work = sum(mean(rules[name]["seconds"]) for name in names) * subjects
-    return max(work / min(cores, subjects), subjects * len(names) * PER_JOB)
+def foretell(rules, jobs, cores):
+    """Foretell the seconds of so many jobs of some rules (dict of str to int) on so many cores."""
+    work = sum(mean(rules[name]["seconds"]) * count for name, count in jobs.items())
+    return max(work / min(cores, *jobs.values()), sum(jobs.values()) * PER_JOB)
 
 
 def report(run):
@@ -75,7 +75,8 @@ def report(run):
     names = [name for name, rule in rules.items() if rule["subject"] and name != "simulate_subject"]
     print("\n| subjects | " + " | ".join(GROUPS) + " | disk, GB |\n|---|" + "---|" * (len(GROUPS) + 1))
     for subjects in SUBJECTS:
-        hours = [f"{foretell(rules, subjects, cores, names) / 3600:.2f} h" for cores in GROUPS.values()]
+        jobs = dict.fromkeys(names, subjects)
+        hours = [f"{foretell(rules, jobs, cores) / 3600:.2f} h" for cores in GROUPS.values()]
         print(f"| {subjects:,} | " + " | ".join(hours) + f" | {subjects * sum(disk.values()) / 1000:,.0f} |")
 
 
@@ -83,9 +84,9 @@ def compare(run, basis, cores):
     """Print what a run took and what another one foretells of it: the steps before the trainings."""
     rules, known = read_rules(run), read_rules(basis)
     names = [name for name, rule in rules.items() if rule["subject"] and name not in AFTER and name in known]
-    subjects = max(len(rules[name]["wall"]) for name in names)
-    foretold, taken = foretell(known, subjects, cores, names), measure_wall(run, names)
-    print(f"{subjects} subjects on {cores} cores, {', '.join(names)}")
+    jobs = {name: len(rules[name]["wall"]) for name in names}
+    foretold, taken = foretell(known, jobs, cores), measure_wall(run, names)
+    print(f"{', '.join(f'{count} {name}' for name, count in jobs.items())} on {cores} cores")
     print(f"foretold {foretold:.0f} s, took {taken:.0f} s: {taken / foretold:.2f} times")
 
 

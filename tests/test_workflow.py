@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from browser import CHROMIUM, dump
 from fake_images import make_head, save
+from make_cohort import copy_run
+from measure_planning import plan
 from test_downloads import serve
 from test_report import CHAPTERS
 
@@ -182,6 +184,17 @@ def test_snakemakes_own_report_holds_the_tables_with_captions(finished, tmp_path
     assert {"index.html", "cohort.tsv", "quality.tsv", "plan.txt", "scores.tsv", "comparison.tsv"} <= names
     for words in ("with one page a subject", "the smallest difference that so many patients can show"):
         assert words in page
+
+
+def test_one_subject_more_reruns_nobody_elses_steps(finished, tmp_path):
+    """Forty subjects are done and the forty-first is imported: its own steps and the group's are planned."""
+    copy_run(finished, tmp_path, 40)
+    assert plan(tmp_path, 40)[2] == {}
+    shutil.rmtree(tmp_path)
+    copy_run(finished, tmp_path, 40, added=1)
+    own = ("strip_skull", "register_scans", "normalize_intensity", "propose_candidates")
+    group = ("gather_subjects", "gather_quality", "preprocess", "candidates")
+    assert plan(tmp_path, 41, "preprocess", "candidates")[2] == dict.fromkeys((*own, *group), 1) | {"total": 8}
 
 
 def test_a_second_run_does_nothing(finished):

@@ -83,13 +83,13 @@ def describe_progress(left, subjects, spent, known, elapsed):
         if not gathering:
             parts.insert(1, f"{subjects - len(waiting)} finished")
     work, toil = sum(seconds for _, seconds in spent.values()), sum(known.get(rule, 0) for rule, _ in left)
-    untimed = sorted({rule for rule, _ in left if rule not in known and rule != "all"})
+    untimed = sum(rule not in known for rule, _ in left if rule != "all")
     if work:
         parts.append(f"about {_in_words(elapsed * toil / work)} left")
     if gathering:
         parts.append("the steps after the import are planned when it is done")
     elif untimed:
-        parts.append("not counting what was never timed here: " + ", ".join(untimed))
+        parts.append(f"not counting {untimed} jobs of steps that were never timed here")
     return "PROGRESS: " + "; ".join(parts)
 
 
