@@ -8,7 +8,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY_MB)
 
-.PHONY: demo transfer-demo test test-long lint format lock
+.PHONY: demo transfer-demo test test-long test-slurm lint format lock
 
 demo: .venv/installed
 	@$(SNAKEMAKE) --show-failed-logs
@@ -25,6 +25,10 @@ test: .venv/installed lint
 test-long: .venv/installed
 	$(BIN)/python -m pytest -m long
 
+# The whole tiny configuration on a real Slurm, and a job that runs out of time.
+test-slurm: .venv/installed
+	$(BIN)/python -m pytest -m long tests/test_slurm.py
+
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -39,12 +43,7 @@ format: .venv/installed
 .venv/installed: envs/requirements.lock
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'neurograft needs Python 3.11 or newer: make PYTHON=python3.11 ...')"
 	$(PYTHON) -m venv .venv
-ifeq ($(GPU),1)
-	$(BIN)/python -m pip install --quiet --requirement envs/requirements.lock
-else
-	$(BIN)/python -m pip install --quiet --no-deps --retries 1 --extra-index-url $(TORCH_INDEX) torch==2.13.0
-	$(BIN)/python -m pip install --quiet --no-deps --requirement envs/requirements.lock
-endif
+	GPU=$(GPU) TORCH_INDEX=$(TORCH_INDEX) sh envs/install.sh $(BIN)/python
 	@touch $@
 
 # Resolve envs/requirements.in afresh, in an environment of its own, into the pinned lock.

@@ -15,6 +15,7 @@ registered, record = registration.register_scans(
     options["spacing"],
     options["engine"],
     labels_on=(status["labels"] or {}).get("grid_of"),
+    in_template=status["in_template"],
 )
 images.write_scans(snakemake.output.scans, registered, packed=True)
 images.write_json(snakemake.output.record, record)

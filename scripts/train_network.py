@@ -14,7 +14,7 @@ cells.train_cell(
     cases.find_slices(snakemake.input.subjects),
     truths={row["participant_id"]: row.get(target) for row in tables.read_table(snakemake.input.cohort)},
     **dict.fromkeys(("predict_unlabelled", "keep_weights"), snakemake.params.delivered),
-    variants=snakemake.params.variants,
+    candidates=cases.find_candidates(snakemake.input.candidates),
     checkpoint=snakemake.params.checkpoint,
     **snakemake.params.options,
 )

@@ -12,6 +12,7 @@ REASONS = (
     "flair.nii.gz is damaged: the gzip stream ends early; copy the file again",
     "no sequence was found; expected one of t1, t1c, t2, flair",
 )
+NATIVE = ("signal_to_noise", "sharpness")
 GAINS = {"scratch": 0.0, "frozen-random": -0.02, "frozen": 0.012, "lp-ft": 0.028}
 
 
@@ -32,7 +33,8 @@ def make_run(
 
     `places` are pairs of space and split, the primary one first.
     """
-    rng = np.random.default_rng(seed)
+    # what came later draws from a generator of its own, so that the rest stays as it was
+    rng, more = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     gains = GAINS if gains is None else gains
     labelled = [f"CBICA{i:03d}" if i % 2 else f"TCIA{i:03d}" for i in range(patients)]
     others = [f"UNL{i:03d}" for i in range(unlabelled)]
@@ -50,6 +52,7 @@ def make_run(
     quality = [
         {"subject": row["participant_id"], "site": row["site"]}
         | {f"volume_ml_{name}": f"{rng.normal(1420, 90):.1f}" for name in sequences}
+        | {f"{measure}_{name}": f"{more.normal(20, 2):.3f}" for measure in NATIVE for name in sequences}
         | {f"similarity_{name}": f"{rng.normal(1.18, 0.02):.4f}" for name in ("t1", "t2", "flair", "template")}
         | {"overlap_template": f"{rng.normal(0.95, 0.01):.4f}"}
         | {f"contrast_to_noise_{name}": f"{rng.normal(8, 1.2):.3f}" for name in sequences}
@@ -76,7 +79,8 @@ def make_run(
             cells, scores, times = (a + b for a, b in zip((cells, scores, times), made, strict=True))
     verdicts = compare_strategies(scores, cells) if compared else []
     return {
-        "cohort": cohort, "quality": quality, "splits": splits, "scores": scores, "cells": cells, "times": times,
+        "cohort": cohort, "quality": quality, "intensities": _intensities(more, present),
+        "splits": splits, "scores": scores, "cells": cells, "times": times,
         "comparison": verdicts, "candidates": _candidates(rng, labelled, others),
         "sources": [{"name": "efficientnet-lite0", "backbone": "efficientnet-lite0", "dimensions": "2",
                      "domain": "ImageNet photographs",
@@ -139,6 +143,19 @@ def _scores(rng, cell, subjects, skill, gain):
             for metric, number in (("balanced-accuracy", skill[subject] + gain), ("brier", 0.9 - skill[subject])):
                 value = float(np.clip(number + rng.normal(0, 0.02), 0, 1))
                 rows.append(cell | {"subject": subject, "region": "", "metric": metric, "value": value})
+    return rows
+
+
+def _intensities(rng, present):
+    """Percentiles of two sequences: the scanner's scale before, one scale after."""
+    rows = []
+    for row in present:
+        for name in ("t1c", "flair"):
+            gain = {"CBIC": 300, "TCIA": 900}.get(row["site"], 500) * rng.uniform(0.9, 1.1)
+            for when, scale, shift in (("before", gain, 3), ("after", rng.uniform(0.9, 1.1), 0)):
+                found = {f"p{q}": f"{scale * (shift + (q - 50) / 30):.4f}" for q in (5, 25, 50, 75, 95)}
+                rows.append({"subject": row["participant_id"], "site": row["site"], "sequence": name, "when": when})
+                rows[-1] |= found
     return rows
 
 

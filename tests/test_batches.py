@@ -110,3 +110,43 @@ def test_fixed_slices_are_shared_out_evenly_and_never_twice(sizes, count):
     taken = [sum(int(z) in own for z in numbers) for own in strata.values()]
     # a stratum gives less than another only where it has no more
     assert all(taken[k] >= max(taken) - 1 or taken[k] == sizes[k] for k in range(len(sizes)))
+
+
+def test_dropping_leaves_half_whole_and_never_nothing():
+    drawn = [
+        next(draw) for draw in (batches.draw_batches(CASES, SHARES, 400, 0, dropout=drop) for drop in (False, True))
+    ]
+    (whole, masks), (dropped, same) = drawn
+    assert torch.equal(masks, same)
+    kept = (dropped == whole).flatten(2).all(2)
+    assert kept.any(1).all() and 0.4 < float(kept.all(1).float().mean()) < 0.6
+    # both channels are dropped alike, and wholly
+    assert 0.15 < float(kept[:, 0].logical_not().float().mean()) < 0.35 and not dropped[~kept].any()
+    again = next(batches.draw_batches(CASES, SHARES, 400, 0, dropout=True))[0]
+    other = next(batches.draw_batches(CASES, SHARES, 400, 1, dropout=True))[0]
+    assert torch.equal(again, dropped) and not torch.equal((other != 0).any((2, 3)), (dropped != 0).any((2, 3)))
+
+
+@budget(max_examples=40, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.integers(0, 3)), min_size=1, max_size=4), st.integers(0, 99))
+def test_dropping_keeps_one_of_the_channels_that_are_there(channels, seed):
+    there = [place for place, channel in enumerate(channels) if channel is not None]
+    images = torch.zeros(12, len(channels), 3, 3)
+    images[:, there] = 1
+    batches.drop_channels(images, [{"channels": channels}] * 12, np.random.default_rng(seed))
+    assert not there or images[:, there].amax(1).eq(1).all()
+
+
+def test_every_subset_of_the_channels_is_seen():
+    images = torch.ones(600, 3, 2, 2)
+    batches.drop_channels(images, [{"channels": [0, 1, 2]}] * 600, np.random.default_rng(0))
+    seen, counts = images[:, :, 0, 0].unique(dim=0, return_counts=True)
+    assert len(seen) == 7 and counts.min() > 30 and counts.max() > 250
+
+
+def test_a_missing_channel_stays_zero_through_augmentation():
+    case = make_case(0) | {"channels": [1, None, 2]}
+    images, _ = next(batches.draw_batches([case, make_case(1) | {"channels": [1, 0, 2]}], SHARES, 40, 0))
+    missing = ~images[:, 1].flatten(1).any(1)
+    assert 0.3 < float(missing.float().mean()) < 0.7 and images[:, [0, 2]].flatten(2).any(2).all()
+    assert not batches.draw_fixed(case, 4)[0][:, 1].any()

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
-from neurograft.candidates import precision_at, propose_candidates, recall_at
+from neurograft.candidates import list_slices, precision_at, propose_candidates, recall_at
 from neurograft.images import SEQUENCES, image, read_image
 
 SHARED = Path(__file__).parents[2] / "shared/data"
@@ -51,7 +51,15 @@ def lesion():
 @pytest.fixture(scope="module")
 def proposed(lesion):
     images, brain = scans(lesion)
-    return propose_candidates(images, brain, image(lesion.astype(np.uint8), AFFINE))
+    return propose_candidates(images, brain, image(lesion.astype(np.uint8), AFFINE))[:3]
+
+
+def test_slices_are_those_that_the_first_candidates_cover():
+    ranked = np.zeros((10, 10, 6), int)
+    ranked[:4, :4, 1], ranked[:3, :3, 2], ranked[:9, :9, 4] = 1, 2, 6
+    # 16 voxels of 2 mm2 and 9 of them; the sixth candidate is none of the first
+    assert list_slices(ranked, (1.0, 2.0, 5.0)) == [1]
+    assert list_slices(ranked, (2.0, 2.0, 5.0)) == [1, 2]
 
 
 def test_the_lesion_is_first(proposed, lesion):
@@ -87,7 +95,7 @@ def test_what_both_sides_show_ranks_below_what_one_side_shows(proposed):
 @pytest.mark.parametrize("names", SUBSETS, ids="+".join)
 def test_every_subset_of_the_sequences_finds_the_lesion(names, lesion):
     images, brain = scans(lesion, names)
-    ranked, _, record = propose_candidates(images, brain)
+    ranked, _, record, _ = propose_candidates(images, brain)
     data = np.asarray(ranked.dataobj)
     assert record["sequences"] == list(names)
     assert (data[lesion] == 1).mean() > 0.5
@@ -99,7 +107,7 @@ def test_a_dark_core_belongs_to_its_rim():
     images, brain = scans(lesion, ("t1c", "flair"))
     for name in images:
         images[name] = image(np.where(core, -3, np.asarray(images[name].dataobj)).astype(np.float32), AFFINE)
-    ranked, _, _ = propose_candidates(images, brain)
+    ranked, _, _, _ = propose_candidates(images, brain)
     assert (np.asarray(ranked.dataobj)[core] == 1).mean() > 0.9
 
 
@@ -108,7 +116,7 @@ def test_same_result_on_any_number_of_threads(proposed, lesion):
     before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
     try:
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1 if before > 1 else 3)
-        ranked, table, _ = propose_candidates(images, brain)
+        ranked, table, _, _ = propose_candidates(images, brain)
     finally:
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
     assert (np.asarray(ranked.dataobj) == np.asarray(proposed[0].dataobj)).all()
@@ -124,7 +132,7 @@ def test_intensity_scale_does_not_matter_to_the_first_candidate(lesion):
 
 def test_top_limits_the_candidates(lesion):
     images, brain = scans(lesion, ("flair",))
-    ranked, table, _ = propose_candidates(images, brain, top=2)
+    ranked, table, _, _ = propose_candidates(images, brain, top=2)
     assert len(table) == 2 and np.asarray(ranked.dataobj).max() == 2
 
 
@@ -168,7 +176,7 @@ def strange(kind):
 def test_strange_data_is_flagged_and_never_raises(kind, flag):
     images, brain = strange(kind)
     labels = image(np.zeros(brain.shape, np.uint8), np.eye(4))
-    ranked, table, record = propose_candidates(images, brain, labels)
+    ranked, table, record, _ = propose_candidates(images, brain, labels)
     assert ranked.shape == brain.shape and np.asarray(ranked.dataobj).max() == len(table)
     assert flag is None or flag in record["flags"]
     assert list(table)[:2] == ["rank", "level"]
@@ -212,6 +220,6 @@ def test_a_real_glioma():
     for key, scan in raw.items():
         data = np.asarray(scan.dataobj, np.float32)
         images[key] = image((data - data[brain].mean()) / data[brain].std() * brain, scan.affine)
-    _, table, record = propose_candidates(images, image(brain, labels.affine), labels)
+    _, table, record, _ = propose_candidates(images, image(brain, labels.affine), labels)
     assert record["oracle_dice"] > 0.9 and record["recall"]["20"] > 0.95
     assert record["first_hit"] == 1 and table["tumour_share"][0] > 0.8

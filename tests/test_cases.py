@@ -35,6 +35,19 @@ def test_segmentation_strata_are_slices_with_and_without_tumour(folder):
     }
 
 
+def test_candidates_are_slices_without_tumour(folder, tmp_path):
+    case = cases.segmentation_case(folder, ["t2"], "brats2018")
+    place = tmp_path / "sub-A/space-S/propose_candidates.json"
+    place.parent.mkdir(parents=True)
+    # on the grid, whose slice 7 is the first of the box: one with tumour, two without, and two outside of the box
+    place.write_text(json.dumps({"slices": [2, 7, 10, 12, 40]}))
+    found = cases.find_candidates([place])
+    strata = cases.add_candidates(case, found["A"])["strata"]
+    assert strata["candidates"].tolist() == [3, 5]
+    assert {name: strata[name].tolist() for name in ("tumour", "rest")} == {"tumour": [0, 1, 2], "rest": [3, 4, 5]}
+    assert "candidates" not in case["strata"]
+
+
 def test_region_table_turns_labels_into_masks(folder):
     case = cases.segmentation_case(folder, ["t2"], "brats2018")
     masks = case["regions"][case["labels"]]
@@ -106,6 +119,23 @@ def test_the_list_of_subjects_changes_with_whatever_a_cell_reads(tmp_path):
     assert cases.find_records(tmp_path / "subjects.tsv")["A"]["registered"] == str(tmp_path / "registered.json")
 
 
-def test_an_absent_sequence_is_said(folder):
+def test_an_absent_sequence_is_an_error_unless_it_is_known_to_be_missing(folder):
     with pytest.raises(ValueError, match="t1"):
         cases.segmentation_case(folder, ["t1"], "brats2018")
+    with pytest.raises(ValueError, match="none of t1"):
+        cases.segmentation_case(folder, ["t1"], "brats2018", missing=["t1"])
+    case = cases.segmentation_case(folder, ["t2", "t1", "t1c"], "brats2018", missing=["t1"])
+    assert case["channels"] == [1, None, 0]
+
+
+def test_a_missing_channel_is_zero_and_nobody_elses(folder):
+    # the slices hold T2, but the split says that it is not there
+    case = cases.segmentation_case(folder, ["t1c", "t2", "flair"], "brats2018", missing=["t2"])
+    for axis, whole in ((1, case["images"]), (0, case["images"][0])):
+        taken = cases.take_channels(whole, case["channels"], axis)
+        known = np.asarray(whole)
+        assert not np.any(taken.take(1, axis))
+        assert np.array_equal(taken.take([0, 2], axis), known.take([0, 2], axis))
+    assert np.array_equal(cases.take_channels(case["images"][0], [2, 0]), case["images"][0][[2, 0]])
+    # slices with brain are told by the channels that are there
+    assert cases.target_case(folder, ["t1c", "t2"], ["t2"])["strata"]["any"].tolist() == [0, 1, 2, 3, 4]

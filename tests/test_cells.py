@@ -10,7 +10,7 @@ import pytest
 import torch
 from fake_cases import CELL
 
-from neurograft import cells, checkpoints, sources, splits
+from neurograft import cells, checkpoints, predictions, sources, splits
 
 TABLE = Path(__file__).parents[1] / "config/sources.tsv"
 SOURCE = sources.read_sources(TABLE)["efficientnet-lite0"]
@@ -90,6 +90,49 @@ def test_releases_with_other_label_values_train_the_same_network(cohort, segment
     assert manifest["weights_sha256"] == segmented[1]["weights_sha256"]
 
 
+def lacking(cohort, **missing):
+    """The cohort with subjects whose split says that they lack sequences."""
+    slices, split = cohort
+    tasks = {name: task | {"incomplete": missing} for name, task in split["tasks"].items()}
+    return slices, freeze(split | {"tasks": tasks})
+
+
+def without(slices, subject, folder, *names):
+    """Copy a subject's slices without some sequences, as `cut_slices` writes them then."""
+    shutil.copytree(slices[subject], folder)
+    index = json.loads((folder / "index.json").read_text())
+    kept = [place for place, name in enumerate(index["sequences"]) if name not in names]
+    np.save(folder / "images.npy", np.load(folder / "images.npy")[:, kept])
+    index["sequences"] = [index["sequences"][place] for place in kept]
+    (folder / "index.json").write_text(json.dumps(index))
+    return folder
+
+
+def test_subjects_without_a_sequence_are_trained_on_and_predicted(cohort, segmented, tmp_path):
+    """What stands where a missing sequence would be makes no difference, and is not zero by chance."""
+    missing = {"p1": ["flair"], "p3": ["t2"], "u0": ["t1c", "t2"]}
+    full, split = lacking(cohort, **missing)
+    cut = full | {name: without(full, name, tmp_path / name, *names) for name, names in missing.items()}
+    made = [train(tmp_path / str(n), (s, split), cell(), predict_unlabelled=True) for n, s in enumerate((full, cut))]
+    assert made[0] == made[1] and made[0]["incomplete"] == missing and made[0]["unlearnt"] == []
+    assert made[0]["train"] == segmented[1]["train"] and made[0]["weights_sha256"] != segmented[1]["weights_sha256"]
+    for name in ("sub-p1.npz", "sub-u0.npz"):
+        assert (tmp_path / "0" / name).read_bytes() == (tmp_path / "1" / name).read_bytes()
+    assert "incomplete" not in segmented[1]
+
+
+def test_a_sequence_that_no_training_subject_has_is_given_to_nobody(cohort, tmp_path):
+    slices, split = lacking(cohort, p0=["t2", "flair"])
+    few = cell(n="1")
+    made = train(tmp_path / "a", (slices, split), few, steps=1)
+    assert made["train"] == ["p0"] and made["unlearnt"] == ["t2", "flair"]
+    other = slices | {"p1": without(slices, "p1", tmp_path / "p1", "t2", "flair")}
+    train(tmp_path / "b", (other, split), few, steps=1)
+    assert (tmp_path / "a/sub-p1.npz").read_bytes() == (tmp_path / "b/sub-p1.npz").read_bytes()
+    nothing = train(tmp_path / "c", lacking(cohort, p0=["t2", "flair"], p1=["t1c"]), few)
+    assert not nothing["trained"] and nothing["reason"].startswith("p1 has no sequence that a training subject")
+
+
 def test_segmentation_cell_writes_what_others_read(segmented):
     folder, manifest = segmented
     assert {path.name for path in folder.iterdir()} == RECORDS | {"sub-p1.npz", "sub-u0.npz", "weights.pt"}
@@ -129,6 +172,19 @@ def test_seeds_and_folds_start_differently(segmented, cohort, tmp_path):
     other = train(tmp_path / "cell", cohort, cell(seed=1))
     assert other["weights_sha256"] != segmented[1]["weights_sha256"]
     assert sorted(other["train"]) == sorted(segmented[1]["train"])
+
+
+def test_slices_may_be_drawn_by_candidates(segmented, cohort, tmp_path):
+    """One slice of each patient looks as if it had tumour: another training, in which half of the rest is that one."""
+    slices, split = cohort
+    drawn = predictions.open_task(split, cell(), slices, None, candidates=dict.fromkeys(slices, [5 + 7]))
+    assert drawn.read("p1")["strata"]["candidates"].tolist() == [7]
+    assert drawn.shares["candidates"] == drawn.shares["rest"] and sum(drawn.shares.values()) == pytest.approx(1)
+    assert "candidates" not in drawn.read("p1", labelled=False).get("strata", {})
+    other = train(tmp_path / "cell", cohort, cell(), candidates=dict.fromkeys(slices, [5 + 7]))
+    same = train(tmp_path / "same", cohort, cell(), candidates={})
+    before = segmented[1]["weights_sha256"]
+    assert same["weights_sha256"] == before != other["weights_sha256"]
 
 
 def test_n_takes_a_prefix(cohort, tmp_path):

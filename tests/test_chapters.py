@@ -6,7 +6,7 @@ import pytest
 from fake_run import EVIL, make_run
 from markupsafe import Markup
 
-from neurograft import chapters, summaries
+from neurograft import candidate_chapters, chapters, summaries
 
 ARM = {"task": "segmentation", "source": "s", "strategy": "lp-ft", "n": "all"}
 
@@ -57,26 +57,20 @@ def test_measures_have_readable_names():
 
 
 def test_an_empty_run_has_empty_chapters():
-    assert chapters.tell_quality([]) == {"panels": [], "marked": []}
     assert chapters.tell_training([], []) == {"tasks": [], "times": [], "dice": None, "falling": []}
     assert not any(chapters.tell_comparison([]).values())
     assert chapters.tell_results([]) == chapters.choose_overlays([], "lp-ft", {}) == []
     assert chapters.tell_runtimes([]) == ""
-    empty = chapters.tell_candidates({})
-    assert (empty["subjects"], empty["labelled"], empty["oracle"], empty["recall"]) == (0, 0, "", "")
     flow = chapters.tell_flow([], {})
     assert not any(flow.values())
 
 
 def test_hostile_names_stay_words_in_every_drawing():
     hostile = make_run(patients=4)
-    for row in hostile["quality"]:
-        row |= {"subject": EVIL, "flags": EVIL, EVIL: "2.5", "outlier": True}
     cells = [cell | {"source": EVIL, "seed": EVIL, "converged": False} for cell in hostile["cells"]]
     runtimes = [row | {"rule": EVIL, "jobs": EVIL} for row in hostile["runtimes"]]
     told = [
-        chapters.tell_quality(hostile["quality"]),
-        chapters.tell_candidates({EVIL + name: record for name, record in hostile["candidates"].items()}),
+        candidate_chapters.tell_candidates({EVIL + name: record for name, record in hostile["candidates"].items()}),
         chapters.tell_training(cells, [row | {"source": EVIL} for row in hostile["times"]]),
         chapters.tell_results([row | {"source": EVIL, "subject": EVIL, "region": EVIL} for row in hostile["scores"]]),
         chapters.tell_comparison([row | {"source": EVIL, "region": EVIL} for row in hostile["comparison"]]),
@@ -98,45 +92,11 @@ def test_every_subject_goes_somewhere():
     assert [row["participant_id"] for row in flow["excluded"]] == ["BAD0", "BAD1"]
     assert dict(flow["sites"]) == {"TCIA": 5, "CBIC": 5, "UNL": 2}
     assert flow["left_out"] == [{"subject": "CBICA001", "task": "segmentation", "reason": "lacks flair"}]
+    assert flow["incomplete"] == []
     first, second = flow["tasks"]
     assert (first["task"], first["patients"], first["folds"]) == ("segmentation", 10, 5)
     assert first["regions"] == "WT, TC, ET" and second["classes"] == "tumour-free, tumour"
     assert chapters.tell_flow([run["cohort"][0] | {"site": None}], {})["sites"] == [("not stated", 1)]
-
-
-def test_quality_has_a_panel_a_measure_and_a_strip_a_sequence():
-    rows = [{"subject": f"S{i}", "volume_ml_t1": 1400 + i, "volume_ml_t2": 1300, "overlap_t2": 0.9} for i in range(4)]
-    rows[1] |= {"volume_ml_t1": "", "flags": "registration failed"}
-    rows[2] |= {"volume_ml_t2": 700, "outlier": "volume_ml_t2, overlap_t2"}
-    told = chapters.tell_quality(rows)
-    assert [(panel["title"], [part for part, _ in panel["strips"]]) for panel in told["panels"]] == [
-        ("Brain mask volume", ["T1", "T2"]), ("Overlap of brain masks", ["T2"]),
-    ]  # fmt: skip
-    assert all(panel["good"] and panel["bad"] and panel["advice"] for panel in told["panels"])
-    first, second, overlap = drawings(told)
-    assert (len(list(first.iter("circle"))), len(list(first.iter("polygon")))) == (3, 0)
-    assert (len(list(second.iter("circle"))), len(list(second.iter("polygon")))) == (3, 1)
-    assert "S2" in words(second) and "S2" in words(overlap) and "S2" not in words(first)
-    odd = "Brain mask volume, T2; Overlap of brain masks, T2"
-    assert told["marked"] == [
-        {"subject": "S1", "flags": "registration failed", "outlier": ""},
-        {"subject": "S2", "flags": "", "outlier": odd},
-    ]
-
-
-def test_candidates_are_summarised_over_labelled_subjects():
-    records = {
-        "B": {"oracle_dice": "0.9", "recall": {"1": 0.2, "5": "0.6"}, "flags": []},
-        "A": {"oracle_dice": 0.8, "recall": {"1": 0.4, "5": None}, "flags": ["empty brain mask"]},
-        "C": {"flags": [], "recall": None, "oracle_dice": None},
-    }
-    told = chapters.tell_candidates(records)
-    assert (told["subjects"], told["labelled"], told["flags"]) == (3, 2, {"A": ["empty brain mask"]})
-    assert told["oracle_mean"]["mean"] == pytest.approx(0.85) and told["oracle_mean"]["patients"] == 2
-    means = [node.text for node in drawings(told["recall"])[0].iter("title") if "mean" in (node.text or "")]
-    assert means == ["k = 1: mean 0.300", "k = 5: mean 0.600"]
-    unlabelled = chapters.tell_candidates({"C": records["C"]})
-    assert (unlabelled["subjects"], unlabelled["labelled"], unlabelled["recall"]) == (1, 0, "")
 
 
 def cell(source="s", fold=0, **changes):

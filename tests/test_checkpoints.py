@@ -31,7 +31,7 @@ def go(strategy, path=None, dies_after=None, fingerprint="same"):
         if plan.prepare:
             plan.prepare(network)
     extra = plan.extra(network, set()) if plan.extra else None
-    draw = training._draw_with_targets(training.inputs(network), CASES, TARGETS if extra else (), SHARES, 2, 1)
+    draw = training._draw_with_targets(training.inputs(network), CASES, TARGETS if extra else (), SHARES, 2, 1, False)
     checkpoint = checkpoints.Checkpoint(path, fingerprint, every=0.0, share=math.inf) if path else None
     try:
         history, _ = training.train(

@@ -68,7 +68,7 @@ def test_every_number_has_its_reference_and_every_reference_is_cited(run):
 
 def test_no_reference_is_in_the_list_in_vain():
     used = set()
-    for engine, layout in product(registration.REGISTRATION_ENGINES, ("phantom", "brats")):
+    for engine, layout in product(registration.REGISTRATION_ENGINES, ("phantom", "brats", "dicom")):
         spans = {task: {"strategies": list(strategies.STRATEGIES)} for task in TASKS}
         run = configured(layout, register_scans={"engine": engine}, experiment=spans)
         used |= {row["text"] for row in citing.write_methods(*run)[1]}
@@ -223,3 +223,12 @@ def test_made_sources_are_told_where_their_weights_were_used():
 
 def test_every_way_of_making_a_source_has_its_words():
     assert set(citing.PRETRAININGS) == {*making.MADE_FROM, "nobody"}
+
+
+def test_dicom_is_told_and_its_converter_cited():
+    config, splits = configured("dicom")
+    assert "converted with dcm2niix" in told(config, splits) and "10.1016/j.jneumeth.2016.03.001" in dois(
+        config, splits
+    )
+    config, splits = configured("bids")
+    assert "dcm2niix" not in told(config, splits) and "10.1016/j.jneumeth.2016.03.001" not in dois(config, splits)

@@ -44,7 +44,7 @@ def test_a_name_without_letters_or_digits_stops_the_run(tmp_path):
         find_subjects("brats", str(tmp_path))
 
 
-@pytest.mark.parametrize("layout", ["bids", "brats", "table", "images"])
+@pytest.mark.parametrize("layout", ["bids", "brats", "dicom", "table", "images"])
 def test_a_root_that_is_missing_or_empty(tmp_path, layout):
     empty = tmp_path / "empty"
     empty.write_text("participant_id\tt1\n") if layout == "table" else empty.mkdir()
@@ -228,6 +228,31 @@ def test_a_thousand_subjects_are_listed(tmp_path, layout):
     assert len(found) == 1000 and all(len(entry["files"]) == 5 for entry in found.values())
 
 
+def test_dicom_is_one_folder_a_patient(tmp_path):
+    touch(tmp_path, "Case 1/a/b/IM1", "Case 1/IM2", "case-2/labels.nii.gz", "case-2/x", "loose.dcm", ".trash/IM1")
+    (tmp_path / "participants.tsv").write_text("participant_id\tsite\tage\nCase 1\tBern\t60\n")
+    found = find_subjects("dicom", str(tmp_path))
+    assert list(found) == ["Case1", "case2"] and found["Case1"]["source"] == str(tmp_path / "Case 1")
+    assert found["Case1"]["files"]["flair"] == "results/work/sub-Case1/converted/flair.nii.gz"
+    assert found["Case1"]["site"] == "Bern" and found["Case1"]["columns"] == {"age": "60"}
+    assert "labels" not in found["Case1"]["files"]
+    assert found["case2"]["files"]["labels"] == str(tmp_path / "case-2/labels.nii.gz")
+
+
+def test_a_thousand_dicom_folders_are_listed_without_opening_a_file(tmp_path):
+    for index in range(1000):
+        (tmp_path / f"p{index:04d}").mkdir()
+    touch(tmp_path, *(f"p0000/study/IM{k}" for k in range(20)))
+    # in a process of its own, for such a hook cannot be taken away again
+    code = (
+        "import sys; from neurograft import cohort; root = sys.argv[1]; seen = []\n"
+        "sys.addaudithook(lambda event, about: seen.append(about[0]) if event in ('open', 'os.scandir') else None)\n"
+        "print(len(cohort.find_subjects('dicom', root)), [path == root for path in seen])"
+    )
+    where = {"cwd": Path(cohort.__file__).parents[1], "capture_output": True, "text": True}
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], **where).stdout.strip() == "1000 [True]"
+
+
 def test_listing_imports_nothing_heavy():
     code = (
         "import sys; from neurograft import cohort; sys.exit(bool({'numpy', 'nibabel', 'pandas'} & set(sys.modules)))"
@@ -246,48 +271,3 @@ def test_real_datasets_are_recognised():
 
 
 # the table of the cohort
-
-
-def status(subject, scheme="", values=None, certain=True, **changes):
-    labels = None if values is None else {"values": values, "certain": certain}
-    plain = {"included": True, "reason": "", "notes": [], "site": "", "columns": {}, "name": subject}
-    return plain | {"subject": subject, "sequences": {"t1": {}, "t2": {}}, "labels": labels, "scheme": scheme} | changes
-
-
-def test_cohort_rows_have_every_column():
-    rows = cohort.gather_cohort(
-        [
-            status("a", site="X", columns={"age": "5", "reason": "referral"}, notes=["one", "two"]),
-            status("b", included=False, reason="t1: broken", sequences={}, columns={"sex": "F"}),
-        ]
-    )
-    assert [list(row) for row in rows] == [[*cohort.FIXED_COLUMNS, "age", "dataset_reason", "sex"]] * 2
-    assert (
-        rows[0]["sequences"] == "t1,t2" and rows[0]["notes"] == "one; two" and rows[0]["dataset_reason"] == "referral"
-    )
-    assert rows[1]["included"] is False and rows[1]["reason"] == "t1: broken" and rows[1]["age"] == ""
-
-
-def test_cohort_rows_settle_the_scheme():
-    rows = cohort.gather_cohort(
-        [
-            status("a", "brats2023", [1, 2, 3]),
-            status("b", "binary", [1], certain=False),
-            status("c", "brats2018", [1, 2], certain=False),
-            status("d", "", [], certain=False),
-            status("e", "brats2018", [4]),
-            status("f", "brats2023", [3]),
-            status("g", "brats2018"),
-            status("h", "binary", [1], certain=True),
-        ]
-    )
-    assert [row["scheme"] for row in rows[:4]] == ["brats2023"] * 4 and all(row["labels"] for row in rows[:4])
-    # another release's values for the same regions are as good
-    assert rows[4]["labels"] is True and rows[4]["scheme"] == "brats2018" and rows[4]["notes"] == ""
-    assert rows[6]["labels"] is False and rows[6]["scheme"] == "brats2018" and rows[6]["notes"] == ""
-    assert rows[7]["labels"] is False and "follow binary, the cohort brats2023" in rows[7]["notes"]
-
-
-def test_cohort_of_tumour_free_labels_only():
-    (row,) = cohort.gather_cohort([status("a", "", [], certain=False)])
-    assert row["labels"] is True and row["scheme"] == ""

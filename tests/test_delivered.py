@@ -20,6 +20,16 @@ def test_delivery_gives_the_datasets_values_on_the_datasets_grid(case, tmp_path)
     assert [row["index"] for row in tables.read_table(f"{stem}_dseg.tsv")] == ["0", "1", "2", "4"]
 
 
+def test_a_missing_sequence_is_named_beside_what_was_delivered(case, tmp_path):  # noqa: F811
+    folder, split, status, _ = case
+    stem = str(tmp_path / "sub-X")
+    whole = delivered.deliver_subject(stem, "X", [folder], split, status, RECORD)
+    assert "missing" not in whole and "MissingSequences" not in images.read_json(f"{stem}_dseg.json")
+    split["tasks"]["segmentation"]["incomplete"] = {"X": ["t2"]}
+    record = delivered.deliver_subject(stem, "X", [folder], split, status, RECORD)
+    assert record["missing"] == images.read_json(f"{stem}_dseg.json")["MissingSequences"] == ["t2"]
+
+
 def test_without_a_prediction_nothing_is_delivered_and_the_reason_is_said(case, tmp_path):  # noqa: F811
     folder, split, status, _ = case
     stem = str(tmp_path / "derivatives" / "sub-X")

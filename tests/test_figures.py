@@ -60,6 +60,8 @@ def test_strange_data_still_give_pictures(tmp_path, fill):
         figures.draw_quality({"t1": scan}, {"t1": empty}),
         figures.draw_quality({"t1": scan}, {}, {"t1": scan, "brain": empty}, empty),
         figures.draw_quality({}, {}),
+        figures.draw_defaced({"t1": (scan, np.ones(scan.shape, bool))}),
+        figures.draw_defaced({}),
         figures.draw_candidates({"t1": scan}, empty),
         figures.draw_candidates({"flair": scan}, blob(scan, (9, 9, 9), 3), empty),
         figures.draw_segmentation(scan, empty),

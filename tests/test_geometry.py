@@ -25,15 +25,16 @@ def scan(sform=AFFINE, qform=AFFINE, shape=SHAPE, codes=(1, 1)):
 
 def fault(*args, **kwargs):
     with pytest.raises(ScanError) as caught:
-        geometry.check_geometry("a.nii", scan(*args, **kwargs))
+        geometry.read_geometry("a.nii", scan(*args, **kwargs))
     assert str(caught.value).startswith("a.nii") and "\n" not in str(caught.value)
     return str(caught.value)
 
 
 @pytest.mark.parametrize("codes", [(1, 1), (1, 0), (0, 1), (4, 1)])
 def test_a_true_header(codes):
-    geometry.check_geometry("a.nii", scan(codes=codes))
-    geometry.check_geometry("a.nii", scan(codes=codes, shape=(*SHAPE, 1)))
+    for shape in (SHAPE, (*SHAPE, 1)):
+        affine, other, notes = geometry.read_geometry("a.nii", scan(codes=codes, shape=shape))
+        assert np.allclose(affine, AFFINE) and other is None and notes == []
 
 
 def test_zero_singular_and_infinite_affine():
@@ -52,10 +53,10 @@ def test_contradicting_affines():
         moved = AFFINE.copy()
         moved[0, 3] += shift
         if shift < 2.5:
-            geometry.check_geometry("a.nii", scan(moved))
+            geometry.read_geometry("a.nii", scan(moved))
         else:
             assert "contradict each other, 2.6 mm apart at a corner" in fault(moved)
-    assert "contradict" in fault(AFFINE @ np.diag([-1, 1, 1, 1]))
+    assert "left and right swapped" in fault(AFFINE @ np.diag([-1, 1, 1, 1]))
 
 
 @pytest.mark.parametrize(

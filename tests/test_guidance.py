@@ -5,7 +5,7 @@ from fake_run import EVIL
 
 from neurograft import guidance, images, quality
 
-STRIP = {"volume_ml": dict.fromkeys(images.SEQUENCES, 1400.0)}
+STRIP = {name: dict.fromkeys(images.SEQUENCES, 1400.0) for name in ("volume_ml", "signal_to_noise", "sharpness")}
 REGISTER = {name: dict.fromkeys(("t1", "t2", "flair", "template"), 1.1) for name in ("similarity", "overlap")}
 NORMALIZE = {"contrast_to_noise": dict.fromkeys(images.SEQUENCES, 8.0)}
 COLUMNS = [name for name in quality.quality_row(STRIP, REGISTER, NORMALIZE) if name != "flags"]
@@ -22,7 +22,7 @@ def test_every_column_of_the_quality_table_has_words_of_its_own(column):
 
 
 def test_measures_are_told_apart_and_share_their_words_between_sequences():
-    assert len({guidance.name_quality(column) for column in COLUMNS}) == len(COLUMNS) == 16
+    assert len({guidance.name_quality(column) for column in COLUMNS}) == len(COLUMNS) == 24
     assert len({guidance.quality_words(column)["title"] for column in COLUMNS}) == len(quality.MEASURES)
     of_pictures = {"side", "foreground", "contrast"}  # measured by `image_sets`
     assert set(guidance.QUALITY) == {*quality.MEASURES, *of_pictures}

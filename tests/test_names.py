@@ -72,3 +72,17 @@ def test_the_lowest_rank_is_taken_and_the_rest_noted():
     taken, notes = names.take_one({"t2": files, "t1": ["x/a.nii"]}, names.rank_bids)
     assert taken == {"t1": "x/a.nii", "t2": files[3]}
     assert notes == ["t2: took sub-a_run-02_T2w.nii, left " + ", ".join(Path(path).name for path in order[1:])]
+
+
+def test_files_of_any_depth_and_their_digest(tmp_path):
+    touch(tmp_path, "b/c/IM2", "b/IM1", "a", ".DS_Store", "b/.git/x")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    listed = [str(Path(path).relative_to(tmp_path)) for path, _ in names.list_files(tmp_path)]
+    assert listed == ["a", "b/IM1", "b/c/IM2"]
+    before = names.digest_files(tmp_path)
+    touch(tmp_path, "b/.DS_Store")
+    assert names.digest_files(tmp_path) == before
+    (tmp_path / "b/IM1").write_text("other")
+    after = names.digest_files(tmp_path)
+    (tmp_path / "b/IM1").rename(tmp_path / "b/IM0")
+    assert len({before, after, names.digest_files(tmp_path)}) == 3

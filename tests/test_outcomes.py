@@ -37,7 +37,7 @@ def case(tmp_path):
     tables.write_table(folder / "history.tsv", [{"step": 1, "loss": 0.5, "train_dice": 0.9}])
     tables.write_table(folder / "seconds.tsv", [{"step": 1, "seconds": 2.0}])
     file = {"file": str(labels), "shape": list(SHAPE), "affine": NATIVE.tolist()}
-    found = {"file": str(labels), "values": [2, 4], "grid_of": "t1c", "scheme": "brats2018"}
+    found = file | {"values": [2, 4], "grid_of": "t1c", "scheme": "brats2018"}
     status = {"subject": "X", "scheme": "brats2018", "reference": "t1c", "sequences": {"t1c": file}, "labels": found}
     row = {
         "participant_id": "X",

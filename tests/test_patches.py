@@ -130,3 +130,16 @@ def test_fixed_patches_of_a_patient_without_tumour():
         patches.draw_fixed(case | {"strata": {"tumour": np.array([], int)}}, 3, SMALL)
     images, masks = patches.draw_fixed({k: v for k, v in case.items() if k != "labels"}, 1, SMALL)
     assert images.shape == (1, 3, *SMALL) and masks is None
+
+
+def test_channels_are_missing_and_dropped_as_in_slices():
+    incomplete = CASES[0] | {"channels": [1, None, 3]}
+    whole, dropped = (
+        next(patches.draw_batches([incomplete, CASES[1]], SHARES, 12, 0, SMALL, dropout=drop))[0]
+        for drop in (False, True)
+    )
+    missing = ~whole[:, 1].flatten(1).any(1)
+    assert 0 < int(missing.sum()) < 12 and whole[:, [0, 2]].flatten(2).any(2).all()
+    kept = (whole == dropped).flatten(2).all(2) & whole.flatten(2).any(2)
+    assert kept.any(1).all() and not kept[~missing].all() and not dropped[~kept].any()
+    assert not patches.draw_fixed(incomplete, 2, SMALL)[0][:, 1].any()

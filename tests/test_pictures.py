@@ -34,7 +34,7 @@ def steps(tmp_path_factory):
     registered, _ = registration.register_scans(scans, masks, "t1c", True, spacing=5.0)
     normalized, _ = intensity.normalize_intensity(registered)
     derivatives.write_normalized(space_stem, normalized)
-    ranks, _, _ = candidates.propose_candidates(normalized, registered["brain"], segments=200)
+    ranks, _, _, _ = candidates.propose_candidates(normalized, registered["brain"], segments=200)
     images.write_image(f"{space_stem}_desc-candidates_dseg.nii.gz", ranks)
     arguments = {"subject": "X", "status": status, "scans": scans, "registered": registered, "stem": stem}
     return arguments | {"space_stem": space_stem, "template": registered["brain"]}

@@ -6,8 +6,8 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
+from running import ROOT, rows, snakemake
 from scipy import ndimage
-from test_workflow import ROOT, rows, snakemake
 
 DATA = ROOT.parent / "shared/data"
 LEAST_DICE = {"t1": 0.96, "t1c": 0.96, "t2": 0.93, "flair": 0.96}

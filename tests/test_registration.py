@@ -67,6 +67,24 @@ def test_everything_is_on_the_template_grid_and_zero_outside_the_brain(subject, 
     assert set(record["similarity"]) == set(record["overlap"]) == {"flair", "template"}
 
 
+@pytest.mark.parametrize("true", [True, False])
+def test_who_lies_in_the_template_is_left_there_but_not_unseen(subject, monkeypatch, true):
+    scans, masks = subject
+    asked = []
+    monkeypatch.setitem(registration.REGISTRATION_ENGINES, "still", lambda *a, **k: asked.append(1) or still(*a, **k))
+    inside = np.asanyarray(masks["t1"].dataobj) > 0
+    affine = scans["t1"].affine.copy()
+    affine[0, 3] += 0 if true else 60  # a claim that the images do not bear out
+    template = images.image(np.asanyarray(scans["t1"].dataobj) * inside, affine)
+    registered, record = registration.register_scans(
+        scans, masks, "t1", True, template, engine="still", in_template=True
+    )
+    shift = np.asarray(record["to_template"]) - np.eye(4)
+    assert (not asked and not shift.any()) if true else (asked and shift[0, 3] == pytest.approx(-60, abs=0.1))
+    assert record["flags"] == []
+    assert overlap(np.asanyarray(registered["brain"].dataobj) > 0, np.asanyarray(template.dataobj) > 0) > 0.99
+
+
 def test_target_spacing_without_a_template(subject):
     scans, masks = subject
     registered, record = registration.register_scans(scans, masks, "t1", True, spacing=4.0)

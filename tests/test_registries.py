@@ -41,12 +41,13 @@ def test_enums_equal_registries():
     assert enum("propose_candidates", "engine") == set(supervoxels.SUPERVOXEL_ENGINES)
     assert enum("deliver", "strategy") == set(strategies.STRATEGIES)
     for task in SCHEMA["experiment"]["properties"].values():
-        assert set(task["properties"]["strategies"]["items"]["enum"]) == set(strategies.STRATEGIES)
+        assert set(task["properties"]["strategies"]["items"]["enum"]) == {*strategies.STRATEGIES, *settings.METHODS}
 
 
 def test_every_strategy_has_its_rates_order_and_words():
     names = list(strategies.STRATEGIES)
-    assert names == list(strategies.RATES) == list(summaries.ORDER) == list(citing.STRATEGIES)
+    assert names == list(strategies.RATES) == list(citing.STRATEGIES)
+    assert list(summaries.ORDER) == [*names, *settings.METHODS] and list(settings.METHODS) == list(citing.FEATURES)
     assert set(settings.TRANSDUCTIVE) < set(names)
     assert {*settings.CONTROLS, *settings.PARAMETERS} == set(names)
     methods = SCHEMA["variants"]["additionalProperties"]["properties"]["method"]["enum"]

@@ -120,6 +120,16 @@ def test_cells_that_could_not_be_trained_are_named_with_their_reason(tmp_path):
     assert "cells not trained: nobody to learn from" in write(tmp_path / "report", **run).plain()
 
 
+def test_who_lacks_a_sequence_is_named_in_the_index_and_on_the_page(tmp_path):
+    run = make_run(patients=8, unlabelled=1)
+    run["splits"]["tasks"]["segmentation"]["incomplete"] = {"UNL000": ["t2"]}
+    page, words = write(tmp_path / "report", **run), "without t2: predicted from t1c, flair"
+    for said in (words, "1 lack a sequence that the networks take: UNL000", "1 subjects lacked a sequence"):
+        assert said in page.plain(), said
+    assert words in Page(tmp_path / "report/sub-UNL000.html").plain()
+    assert "lack" not in Page(tmp_path / f"report/sub-{run['cohort'][0]['participant_id']}.html").plain()
+
+
 def test_data_never_become_markup(tmp_path):
     run = make_run()
     for row in run["cohort"]:
@@ -134,7 +144,7 @@ def test_data_never_become_markup(tmp_path):
         cell["seed"] = EVIL
     report.write_report(tmp_path / "report", **run)
     pages = sorted((tmp_path / "report").glob("*.html"))
-    assert len(pages) == 1 + len(run["cohort"])
+    assert len(pages) == 2 + len(run["cohort"])
     for path in pages:
         page = Page(path)
         assert not [tag for tag, attrs in page.tags if tag == "script" or any(name.startswith("on") for name in attrs)]
@@ -183,7 +193,8 @@ def test_nothing_but_the_folder_is_ever_asked_for(tmp_path):
 def test_nothing_trained_says_why_and_shows_the_rest(tmp_path):
     page = write(tmp_path / "report", **nothing_trained()).plain()
     assert "No network was trained: 0 labelled subjects, at least 5 are needed." in page
-    assert "Brain mask volume" in page and "There are no scores." in page and "There is nothing to compare." in page
+    assert "There are no scores." in page and "There is nothing to compare." in page
+    assert "Brain mask volume" in Page(tmp_path / "report/quality.html").plain()
 
 
 def test_almost_empty_runs(tmp_path):
@@ -245,12 +256,13 @@ def test_other_spaces_never_touch_the_main_answer(full, tmp_path):
 def test_tables_read_back_from_text_give_the_same_report(full, tmp_path):
     write(tmp_path / "a", **full)
     read = {}
-    for name in ("scores", "comparison", "times", "quality", *sorted(OPTIONAL)):
+    for name in ("scores", "comparison", "times", "quality", "intensities", *sorted(OPTIONAL)):
         tables.write_table(tmp_path / "table.tsv", full[name])
         read[name] = tables.read_table(tmp_path / "table.tsv")
         assert read[name]
     write(tmp_path / "b", **(full | read))
-    assert (tmp_path / "a/index.html").read_bytes() == (tmp_path / "b/index.html").read_bytes()
+    for page in ("index.html", "quality.html"):
+        assert (tmp_path / "a" / page).read_bytes() == (tmp_path / "b" / page).read_bytes()
 
 
 def test_names_in_the_tables_of_transfer_never_become_markup(full, tmp_path):
@@ -306,6 +318,7 @@ def test_300_subjects_stay_small(tmp_path):
     run["pictures"] = draw(tmp_path, [row["participant_id"] for row in run["cohort"]])
     report.write_report(tmp_path / "report", **run)
     assert (tmp_path / "report/index.html").stat().st_size < 2_000_000
+    assert (tmp_path / "report/quality.html").stat().st_size < 1_000_000
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium to open the report")
@@ -315,9 +328,9 @@ def test_a_browser_opens_it_on_a_phone(tmp_path):
         row["note"] = "averylongwordwithoutanybreak" * 6
     run["pictures"] = draw(tmp_path, [row["participant_id"] for row in run["cohort"]])
     report.write_report(tmp_path / "report", **add_transfer(run))
-    pages = ("index.html", "sub-CBICA003.html", "sub-BAD1.html")
+    pages = ("index.html", "sub-CBICA003.html", "sub-BAD1.html", "quality.html")
     found = look(tmp_path / "report", pages)
-    assert found[0]["headings"] == list(CHAPTERS) and len(found) == 3
+    assert found[0]["headings"] == list(CHAPTERS) and len(found) == 4
     for seen in found:
         assert seen["width"] <= 390 and seen["wide"] == []
         assert seen["missing"] == [] and all(url.startswith(("file:", "data:")) for url in seen["asked"])

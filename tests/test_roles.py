@@ -48,3 +48,23 @@ def test_halves_see_each_other_and_the_unlabelled():
 def test_nobody_to_adapt_to_is_said():
     with pytest.raises(roles.Untrainable, match="coral adapts to images of other test patients .* fold 0 has neither"):
         share(["a1", "a2"], ["a3"], {"a1": "a", "a2": "a", "a3": "a"})
+
+
+def unlearnt(lacking, train=("a", "b"), test=("c",)):
+    """What no training subject has, of three sequences."""
+    task = {"sequences": ["t1c", "t2", "flair"], "incomplete": lacking}
+    parts = {"train": list(train), "test": list(test), "unlabelled": ["u"]}
+    return roles.find_unlearnt({"tasks": {"segmentation": task}}, CELL, parts)
+
+
+def test_a_sequence_of_no_training_subject_is_not_learnt():
+    assert unlearnt({}) == unlearnt({"a": ["t2"], "c": ["t2", "flair"]}) == []
+    assert unlearnt({"a": ["flair", "t2"], "b": ["t2"]}) == ["t2"]
+    with pytest.raises(roles.Untrainable, match="c has no sequence that a training subject of fold 0 has"):
+        unlearnt({"a": ["t2"], "b": ["t2"], "c": ["t1c", "flair"]})
+
+
+def test_reconstruction_is_learnt_from_complete_scans_alone():
+    task = {"patients": dict(zip("abuv", "abuv")), "subjects": ["a", "b"], "unlabelled": ["u", "v"]}
+    assert roles.choose_unlabelled({"tasks": {"segmentation": task}}) == ["u", "v"]
+    assert roles.choose_unlabelled({"tasks": {"segmentation": task | {"incomplete": {"v": ["t2"]}}}}) == ["u"]

@@ -141,14 +141,16 @@ def test_who_is_left_out_and_why():
     rows = cohort(14)
     rows[0]["labels"] = "false"
     rows[1] |= {"included": "false", "reason": "damaged"}
-    rows[2]["sequences"] = "t1,t1c"
+    rows[2]["sequences"] = "t1"
+    rows[0]["sequences"], rows[4]["sequences"] = "flair,t1", "t1,t1c"
     made = splits.split_cohort(rows, {"p003": ["registration failed: 0.1", "empty mask"]}, folds=3)
     task = made["tasks"]["segmentation"]
     assert task["left_out"] == {
-        "p002": "lacks t2, flair",
+        "p002": "lacks t1c, t2, flair",
         "p003": "quality: registration failed: 0.1; empty mask",
     }
-    assert task["unlabelled"] == ["p000"]
+    assert task["incomplete"] == {"p000": ["t1c", "t2"], "p004": ["t2", "flair"]}
+    assert task["unlabelled"] == ["p000"] and "p004" in task["subjects"]
     assert len(task["subjects"]) == 10 and not {"p000", "p001", "p002", "p003"} & set(task["subjects"])
 
 
@@ -173,10 +175,11 @@ def test_a_sequence_that_half_have_is_used_and_the_others_are_named():
     for row in rows[:6]:
         row["sequences"] = "t1c,flair"
     task = splits.split_cohort(rows, folds=3)["tasks"]["segmentation"]
-    assert task["sequences"] == ["t1c", "t2", "flair"] and len(task["left_out"]) == 6
+    assert task["sequences"] == ["t1c", "t2", "flair"] and len(task["subjects"]) == 12 and not task["left_out"]
+    assert task["incomplete"] == {row["participant_id"]: ["t2"] for row in rows[:6]}
     rows[6]["sequences"] = "t1c,flair"
     task = splits.split_cohort(rows, folds=3)["tasks"]["segmentation"]
-    assert task["sequences"] == ["t1c", "flair"] and not task["left_out"]
+    assert task["sequences"] == ["t1c", "flair"] and not task["left_out"] and "incomplete" not in task
 
 
 def test_too_few_or_no_labels_is_one_line_not_an_error():

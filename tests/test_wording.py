@@ -139,3 +139,14 @@ def test_arms_that_saw_target_images_say_so():
     assert wording.arm({"strategy": "lp-ft", "source": "a"}) == "lp-ft from a"
     assert wording.arm({"strategy": "frozen-random", "source": "a"}) == "frozen-random (a)"
     assert wording.arm({"strategy": "scratch", "source": "none"}) == "scratch"
+
+
+def test_who_lacks_a_sequence_and_what_is_left():
+    task = {"trainable": True, "sequences": ["t1c", "t2", "flair"], "subjects": ["a"]}
+    task |= {"incomplete": {"a": ["t2"], "u": ["t1c", "flair"]}}
+    splits = {"tasks": {"segmentation": task, "classification": task | {"trainable": False}}}
+    assert wording.list_incomplete(splits) == [
+        {"subject": "a", "task": "segmentation", "words": "without t2: trained on and predicted from t1c, flair"},
+        {"subject": "u", "task": "segmentation", "words": "without t1c, flair: predicted from t2"},
+    ]
+    assert wording.list_incomplete({}) == []

@@ -1,13 +1,9 @@
 """The real workflow, end to end, on a coarse simulated cohort."""
 
-import csv
 import hashlib
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -15,67 +11,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 from browser import CHROMIUM, dump
+from fake_dicom import write_series
 from fake_images import make_head, save
 from make_cohort import copy_run
 from measure_planning import plan
+from running import ROOT, fingerprints, rows, snakemake
 from test_downloads import serve
 from test_report import CHAPTERS
 
 from neurograft import assessment, images, phantom, tables
-
-ROOT = Path(__file__).parents[1]
-# times are the only thing that two runs may not share
-TIMES = (
-    "benchmarks",
-    "logs",
-    "report",
-    "seconds.tsv",
-    "times.tsv",
-    "time_saved.tsv",
-    "figures",
-    "plan.json",
-    "plan.txt",
-)
-
-
-def snakemake(folder, *arguments, targets=(), check=True, repository=ROOT):
-    """Run the workflow with `folder` as its working directory."""
-    # targets first: options such as --configfile take every word that follows
-    command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(repository / "Snakefile")]
-    command += ["--directory", str(folder), "--show-failed-logs", *map(str, arguments)]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("OMP_")}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=repository, env=environment)
-    text = done.stdout + done.stderr
-    assert done.returncode == 0 or not check, text[-6000:]
-    return text
-
-
-def rows(path):
-    """Read a TSV."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
-
-
-def fingerprints(results, places=(), skip=TIMES):
-    """Hash every file of a results folder that must not depend on times."""
-    files = sorted(path for path in results.rglob("*") if path.is_file())
-    kept = [path for path in files if not set(path.relative_to(results).parts) & set(skip)]
-    # records name their input files by absolute path: the place of the run is not a difference
-    found = {}
-    for path in kept:
-        content = path.read_bytes()
-        for place in places:
-            content = content.replace(str(place).encode(), b"")
-        found[str(path.relative_to(results))] = hashlib.sha256(content).hexdigest()
-    return found
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """The tiny configuration, run once."""
-    folder = tmp_path_factory.mktemp("tiny")
-    snakemake(folder, "--cores", 2, "--configfile", ROOT / "config/tiny.yaml")
-    return folder
 
 
 def test_every_promised_output_is_there(finished):
@@ -137,8 +81,8 @@ def test_scores_are_tidy(finished):
     cell = ["task", "source", "strategy", "space", "split", "n", "fold", "seed"]
     assert list(scores[0]) == [*cell, "subject", "region", "metric", "value"]
     dice = [row for row in scores if row["metric"] == "dice"]
-    # both strategies, every labelled patient once, three regions
-    assert len(dice) == 2 * 6 * 3
+    # both strategies and the supervoxels, every labelled patient once, three regions
+    assert len(dice) == 3 * 6 * 3
     assert all(0 <= float(row["value"]) <= 1 for row in dice)
 
 
@@ -195,6 +139,29 @@ def test_one_subject_more_reruns_nobody_elses_steps(finished, tmp_path):
     own = ("strip_skull", "register_scans", "normalize_intensity", "propose_candidates")
     group = ("gather_subjects", "gather_quality", "preprocess", "candidates")
     assert plan(tmp_path, 41, "preprocess", "candidates")[2] == dict.fromkeys((*own, *group), 1) | {"total": 8}
+
+
+def test_sampling_by_candidates_trains_segmentation_again_and_nothing_else(finished, tmp_path):
+    (tmp_path / "more.yaml").write_text("train_network: {sampling: candidates}\n")
+    plan = snakemake(finished, "-n", "--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
+    again = set(re.findall(r"output: results/predictions/(\w+)/[\w.-]+/([\w-]+)/", plan))
+    assert again == {("segmentation", "scratch"), ("segmentation", "lp-ft")}
+
+
+def test_leaving_a_subject_out_by_hand_prepares_nobody_else_again(finished, tmp_path):
+    (tmp_path / "out.tsv").write_text("participant_id\treason\nphantom002\tcyst, no tumour\n")
+    (tmp_path / "more.yaml").write_text(json.dumps({"dataset": {"exclude": str(tmp_path / "out.tsv")}}))
+    shutil.copytree(finished / "results", tmp_path / "results")
+    shutil.copytree(finished / ".snakemake", tmp_path / ".snakemake")
+    config = ("--cores", 2, "--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
+    said = snakemake(tmp_path, *config, targets=["results/quality.tsv"])
+    done = re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", said, re.MULTILINE)
+    assert done == ["import_scans", "gather_cohort", "gather_quality"]
+    cohort = {row["participant_id"]: row["reason"] for row in rows(tmp_path / "results/cohort.tsv")}
+    assert {name: reason for name, reason in cohort.items() if reason} == {
+        "phantom002": "excluded by hand: cyst, no tumour"
+    }
+    assert "phantom002" not in [row["subject"] for row in rows(tmp_path / "results/quality.tsv")]
 
 
 def test_a_second_run_does_nothing(finished):
@@ -254,6 +221,20 @@ def resolved(telling, folder, *arguments):
     """The config as the workflow sees it."""
     lines = snakemake(folder, "-n", *arguments, repository=telling).splitlines()
     return json.loads(next(line for line in lines if line.startswith("CONFIG")).removeprefix("CONFIG"))
+
+
+def test_supervoxels_are_a_method_beside_the_networks(finished):
+    results = finished / "results"
+    comparison = rows(results / "evaluation/comparison.tsv")
+    own = [row for row in comparison if (row["strategy"], row["against"]) == ("supervoxels", "scratch")]
+    assert {(row["region"], row["metric"]) for row in own} >= {("WT", "dice"), ("ET", "hd95")}
+    # what is said of transfer is said of networks alone
+    assert not any(row["verdict"] for row in own)
+    assert "supervoxels" not in (results / "report/claims.tsv").read_text()
+    assert not {row["strategy"] for row in rows(results / "evaluation/overfitting.tsv")} & {"supervoxels"}
+    assert "With and without training" in (results / "report/index.html").read_text()
+    # features of the encoder are shared by the folds, and gone when these are done
+    assert not list(results.glob("work/pooled/*/*/*"))
 
 
 def test_a_users_file_means_the_same_everywhere_and_knows_nothing_of_the_demo(telling, tmp_path):
@@ -358,6 +339,19 @@ def test_without_labels_there_is_still_a_report_that_says_why(scanned, tmp_path)
     assert not (tmp_path / "results/predictions").exists()
     assert len(list(tmp_path.glob("results/derivatives/*/anat/*desc-candidates_dseg.nii.gz"))) == 3
     assert not list(tmp_path.glob("results/derivatives/*/anat/sub-*[0-9]_dseg.nii.gz"))
+
+
+def test_a_dicom_folder_is_imported_and_nothing_tells_who_it_is(tmp_path):
+    data = np.random.default_rng(0).integers(1, 3000, (16, 18, 12))
+    names = lambda k: f"Zwiebelfisch^Ottokar_{k}"  # noqa: E731
+    write_series(tmp_path / "in/case 1/19430817", data, np.diag([-7.0, 7, 10, 1]), "flair", names=names)
+    (tmp_path / "my.yaml").write_text("dataset: {layout: dicom, root: in}\n")
+    status = "results/work/sub-case1/status.json"
+    said = snakemake(tmp_path, "--cores", 1, "--configfile", tmp_path / "my.yaml", targets=[status]).encode()
+    assert list(json.loads((tmp_path / status).read_text())["sequences"]) == ["flair"]
+    places = [path for folder in ("results", ".snakemake") for path in (tmp_path / folder).rglob("*")]
+    said += b"".join(str(path).encode() + (path.read_bytes() if path.is_file() else b"") for path in places)
+    assert b"Zwiebelfisch" not in said and b"19430817" not in said
 
 
 def test_pictures_in_folders_of_classes_run_from_files_to_report(tmp_path):

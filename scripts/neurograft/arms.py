@@ -8,7 +8,7 @@ from collections import defaultdict
 
 from neurograft import statistics, summaries, wording
 from neurograft.controls import control_sources
-from neurograft.settings import CONTROLS
+from neurograft.settings import CONTROLS, METHODS
 from neurograft.summaries import number
 
 # what an arm is judged by: of each task the first that was scored
@@ -108,9 +108,14 @@ def find_control(controls, source, kin=None):
     return {patient: sum(one[patient] for one in others) / len(others) for patient in sorted(both)}
 
 
+def of_networks(rows):
+    """Keep the rows of trained networks: what is said of transfer is said of them."""
+    return [row for row in rows if row["strategy"] not in METHODS]
+
+
 def transferred(rows):
-    """Keep the rows of the strategies that are no controls."""
-    return [row for row in rows if row["strategy"] not in CONTROLS]
+    """Keep the rows of the networks' strategies that are no controls."""
+    return [row for row in of_networks(rows) if row["strategy"] not in CONTROLS]
 
 
 def finite(row):

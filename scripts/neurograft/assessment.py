@@ -10,6 +10,7 @@ import numpy as np
 
 from . import benefits, curves, delivered, fairness, privacy, tables
 from .evaluation import ARM, CELL
+from .settings import METHODS
 
 RECORDS = ("layers", "features", "fit", "seconds")
 
@@ -35,6 +36,9 @@ def assess_transfer(folders, scores, split, cohort, kin=None):
     dict of str to list of dict
         The rows of each table of `COLUMNS`.
     """
+    # what transfer does is asked of networks
+    folders = [folder for folder in folders if Path(folder).parent.name not in METHODS]
+    scores = [row for row in scores if row["strategy"] not in METHODS]
     cells = [cell for cell in map(_read, folders) if cell["trained"]]
     patients = {**split["tasks"]["classification"]["patients"], **split["tasks"]["segmentation"]["patients"]}
     means = benefits.score_patients(scores, patients)

@@ -1,19 +1,23 @@
 """Batches for training: slices drawn from patients, put on one canvas, augmented.
 
 A *case* is one patient: a dict with `images` (Z, all sequences, X, Y), `channels` (the sequences that the
-network gets, by number) and `strata` (lists of slice numbers to draw from); for segmentation also `labels`
-(Z, X, Y) and `regions` (boolean table, label value x region), for classification `classes` (Z,). Arrays
-or memory maps: only the drawn slices are read.
+network gets, by number, None for one that the patient lacks) and `strata` (lists of slice numbers to draw from);
+for segmentation also `labels` (Z, X, Y) and `regions` (boolean table, label value x region), for classification
+`classes` (Z,). Arrays or memory maps: only the drawn slices are read.
 """
 
 import numpy as np
 import torch
 from torch.nn import functional
 
+from .cases import take_channels
+
 MULTIPLE = 32
+WHOLE_SHARE = 0.5  # of the slices that keep every channel where channels are dropped
+DROPS = 3  # the stream of random numbers of the dropping, beside those of drawing and augmenting
 
 
-def draw_batches(cases, shares, batch, seed, size=None, augmented=True):
+def draw_batches(cases, shares, batch, seed, size=None, augmented=True, dropout=False):
     """Draw batches without end, augmented unless told not to.
 
     A stratum is drawn by its share, then a patient that has it, then one of its slices: every
@@ -28,6 +32,9 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True):
     size : tuple of int, optional
         Of the canvas; by default `canvas_size` of these cases.
     augmented : bool
+    dropout : bool
+        Whether whole channels are dropped (`drop_channels`); which ones follows from the seed alone, and all else
+        that is drawn stays the same.
 
     Yields
     ------
@@ -35,6 +42,7 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True):
     targets : Tensor, shape (batch, R, X, Y) in 0 and 1, or (batch,) classes, or None without either
     """
     random, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    dropping = np.random.default_rng([seed, DROPS])
     size = size or case_canvas(cases)
     for chosen in draw_slices(cases, shares, batch, random):
         images, targets = _read(chosen, size)
@@ -42,6 +50,8 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True):
             masks = targets if targets is not None and targets.ndim == images.ndim else None
             images, masks = augment(images, masks, generator)
             targets = targets if masks is None else masks
+        if dropout:
+            drop_channels(images, [case for case, _ in chosen], dropping)
         yield images, targets
 
 
@@ -83,7 +93,7 @@ def draw_fixed(case, count, size=None):
 
 def _read(chosen, size):
     """Read (case, slice) pairs: images and, where the cases have them, region masks or classes."""
-    images = np.stack([fit(case["images"][z][case["channels"]], size) for case, z in chosen])
+    images = np.stack([fit(take_channels(case["images"][z], case["channels"]), size) for case, z in chosen])
     targets = None
     if "classes" in chosen[0][0]:
         targets = torch.tensor([int(case["classes"][z]) for case, z in chosen])
@@ -106,6 +116,26 @@ def draw_slices(cases, shares, batch, random):
             case = holders[name][random.integers(len(holders[name]))]
             chosen.append((case, random.choice(case["strata"][name])))
         yield chosen
+
+
+def drop_channels(images, cases, random):
+    """Set whole channels to zero, in place: half of the samples stay as they are, the others keep 1 or more.
+
+    How many of a patient's channels are kept is drawn first, then which, so that each count is as frequent.
+    A network that is to predict patients who lack a sequence has thus seen every subset of its channels.
+
+    Parameters
+    ----------
+    images : Tensor, shape (batch, C, ...)
+    cases : list of dict
+        The patient of each sample.
+    random : numpy.random.Generator
+    """
+    for image, case in zip(images, cases, strict=True):
+        there = [number for number, channel in enumerate(case["channels"]) if channel is not None]
+        if len(there) > 1 and random.random() >= WHOLE_SHARE:
+            dropped = random.permutation(there)[random.integers(1, len(there)) :]
+            image[dropped.tolist()] = 0
 
 
 def augment(images, masks, generator):

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
+from neurograft.image_quality import measure_scans
 from neurograft.images import grid_box, image
 from neurograft.quality import mask_volume
 
@@ -34,7 +35,8 @@ def strip_skull(scans, stripped, reference, engine="deepbet", threads=2):
     masks : dict of str to nibabel.Nifti1Image
         uint8, on the grid of each sequence.
     record : dict
-        `engine`, `stripped_already` (all of them), `stripped` (each), `volume_ml`, `flags` in plain words.
+        `engine`, `stripped_already` (all of them), `stripped` (each), `volume_ml`, `flags` in plain words, and
+        `image_quality.measure_scans`.
     """
     names = [name for name in scans if name != "labels"]
     find = None
@@ -56,7 +58,7 @@ def strip_skull(scans, stripped, reference, engine="deepbet", threads=2):
         "volume_ml": volumes,
         "flags": volume_flags(volumes, reference),
     }
-    return masks, record
+    return masks, record | measure_scans(scans, masks, stripped)
 
 
 def tidy_mask(found):

@@ -6,19 +6,17 @@ candidate, so that a lesion is one row of the table and not a hundred supervoxel
 """
 
 import numpy as np
-import pandas as pd
 from nibabel.affines import voxel_sizes
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
+from neurograft.candidate_regions import COLUMNS, group_supervoxels, rank_regions
 from neurograft.images import SEQUENCES, image
+from neurograft.priors import tissue_priors
 from neurograft.supervoxels import measure_supervoxels, oracle_dice, segment_supervoxels, tumour_share
 
 KS = (1, 5, 10, 20)
-# Levels of the score, in robust standard deviations above the brain's median: 3 is the usual limit of an outlier,
-# the regions that only 2 and 1 reach follow as candidates of their own (the fringe of a lesion is one).
-LEVELS = (3.0, 2.0, 1.0)
-SMALLEST_ML = 0.2
+FIRST = 5  # candidates that the record repeats, for whoever looks
+LEAST_AREA = 20.0  # mm2
 # FLAIR tells oedema from fluid, so it counts most; T2 half of that, since fluid is brighter than any tumour there.
 WEIGHTS = {"flair": 1.0, "t2": 0.5, "t1c": 0.25, "t1": 0.25}
 FLUID = 4.0  # robust z; without FLAIR, what is brighter than this on T2 looks like fluid
@@ -28,10 +26,11 @@ ALIKE = 2.0  # supervoxels share their score the less, the more their evidence d
 # In a very even brain the median absolute deviation of the score is so small that anything would be an outlier:
 # at least this much, in the units of the evidence (standard deviations of single voxels), is one step of the score.
 STEP = 0.25
-COLUMNS = ("rank", "level", "evidence", "score", "volume_ml", "x_mm", "y_mm", "z_mm", "depth_mm", "supervoxels")
 
 
-def propose_candidates(images, brain, labels=None, engine="simpleitk", segments=8000, compactness=0.5, top=20):
+def propose_candidates(
+    images, brain, labels=None, engine="simpleitk", segments=8000, compactness=0.5, top=20, curve=(), priors=False
+):
     """Propose ranked tumour candidates from any subset of the sequences.
 
     Parameters
@@ -46,6 +45,10 @@ def propose_candidates(images, brain, labels=None, engine="simpleitk", segments=
         See `supervoxels.segment_supervoxels`.
     top : int
         How many candidates to keep.
+    curve : sequence of int
+        Further numbers of supervoxels, for which the oracle Dice of a labelled tumour is recorded.
+    priors : bool
+        Whether the images are in MNI152 space, so that the template's tissues are measured too.
 
     Returns
     -------
@@ -58,9 +61,14 @@ def propose_candidates(images, brain, labels=None, engine="simpleitk", segments=
         `asymmetry_` and `contrast_` (see `measure_supervoxels`), and `tumour_share` if there are labels. Empty if
         nothing is found.
     record : dict
-        `sequences`, `engine`, `supervoxels`, `candidates`, `mirror_x_mm`, `flags`, and with a labelled tumour
+        `sequences`, `engine`, `supervoxels`, `candidates`, `mirror_x_mm`, `flags`, `first` (the first rows of the
+        table: where to look), `slices` (of the grid, where these first candidates are), and with a labelled tumour
         `oracle_dice`, `recall` and `precision` at 1, 5, 10, 20, `first_hit` (rank of the first candidate that is
-        mostly tumour, or None) and `false_candidates` (kept candidates without any tumour).
+        mostly tumour, or None) and `false_candidates` (kept candidates without any tumour), and `curve`, the oracle
+        Dice at each further number.
+    cut : dict
+        The supervoxels behind them, for `supervoxel_files.write_supervoxels`: `segments`, `features`,
+        `mirror`.
 
     Raises
     ------
@@ -73,25 +81,38 @@ def propose_candidates(images, brain, labels=None, engine="simpleitk", segments=
     if any(grid.shape != brain.shape or not np.allclose(grid.affine, brain.affine, atol=1e-3) for grid in grids):
         raise ValueError("images, brain mask and labels must be on one grid")
     channels, flags = _usable(images, mask)
-    segments_image = np.zeros(mask.shape, np.int32)
-    if channels:
-        spacing = voxel_sizes(brain.affine)
-        segments_image = segment_supervoxels(list(channels.values()), mask, spacing, engine, segments, compactness)
+    spacing = voxel_sizes(brain.affine)
+
+    def cut_into(number):
+        if not channels:
+            return np.zeros(mask.shape, np.int32)
+        return segment_supervoxels(list(channels.values()), mask, spacing, engine, number, compactness)
+
+    segments_image = cut_into(segments)
     features, links, mirror = measure_supervoxels(channels, segments_image, mask, brain.affine)
+    if priors and len(features):
+        features = features.assign(**tissue_priors(features[["x_mm", "y_mm", "z_mm"]].to_numpy()))
     score = score_supervoxels(features, links)
-    regions, levels = group_supervoxels(score, features, links)
-    table, ranks = _rank(regions, levels, score, features, top)
+    regions, levels = group_supervoxels(score, features, links.get("neighbours"))
+    table, ranks = rank_regions(regions, levels, score, features, top)
     if not len(table):
         flags.append("no candidate found")
     ranked = ranks.astype(np.uint16)[segments_image]
     record = {"sequences": list(channels), "engine": engine, "supervoxels": len(features), "candidates": len(table)}
-    record |= {"mirror_x_mm": mirror, "flags": flags}
+    record |= {
+        "mirror_x_mm": mirror,
+        "flags": flags,
+        "first": table.head(FIRST)[list(COLUMNS)].round(2).to_dict("records"),
+    }
     if labels is not None:
         tumour = np.asanyarray(labels.dataobj) > 0
         table["tumour_share"] = tumour_share(ranked, tumour)[1 : len(table) + 1]
         if tumour.any():
             record |= judge_candidates(segments_image, ranked, tumour)
-    return image(ranked, brain.affine), table, record
+            record["curve"] = {str(number): oracle_dice(cut_into(number), tumour) for number in curve}
+    record["slices"] = list_slices(ranked, spacing)
+    made = {"segments": segments_image, "features": features, "mirror": mirror}
+    return image(ranked, brain.affine), table, record, made
 
 
 def _usable(images, mask):
@@ -168,74 +189,17 @@ def _signs(features):
     return signs
 
 
-def group_supervoxels(score, features, links):
-    """Join neighbouring supervoxels of high score to regions, level by level (`LEVELS`).
+def list_slices(ranked, spacing):
+    """Number the axial slices in which the first candidates together cover more than `LEAST_AREA`.
 
-    What a region encloses belongs to it (a dark necrotic core). A lower level sees only what the higher ones left
-    over, so regions never overlap. Regions under 0.2 ml are dropped.
-
-    Returns
-    -------
-    regions : ndarray of int, shape (n,)
-        1 to m, 0 for none.
-    levels : ndarray of float, shape (m,)
+    Parameters
+    ----------
+    ranked : ndarray of int, shape (X, Y, Z)
+    spacing : sequence of 3 float
+        Voxel size in mm.
     """
-    regions = np.zeros(len(score), int)
-    levels = []
-    if not len(score):
-        return regions, np.zeros(0)
-    volume, edge = features["volume_ml"].to_numpy(), features["edge"].to_numpy()
-    taken = np.zeros(len(score), bool)
-    for level in LEVELS:
-        high = _fill((score > level) | taken, edge, links["neighbours"])
-        parts = _components(high & ~taken, links["neighbours"])
-        sizes = np.bincount(parts, volume)
-        for part in np.flatnonzero(sizes >= SMALLEST_ML):
-            if part:
-                levels.append(level)
-                regions[parts == part] = len(levels)
-        taken |= high
-    return regions, np.array(levels)
-
-
-def _components(chosen, graph):
-    """Number the connected parts of the chosen supervoxels from 1; 0 for the others."""
-    picked = np.flatnonzero(chosen)
-    parts = np.zeros(len(chosen), int)
-    parts[picked] = connected_components(graph[picked][:, picked], directed=False)[1] + 1
-    return parts
-
-
-def _fill(chosen, edge, graph):
-    """Add what the chosen supervoxels enclose: parts of the rest that do not reach the brain's edge."""
-    parts = _components(~chosen, graph)
-    open_parts = np.bincount(parts, edge) > 0
-    return chosen | ~open_parts[parts]
-
-
-def _rank(regions, levels, score, features, top):
-    """Describe the first `top` regions by level and evidence; also give each supervoxel its rank, 0 first."""
-    ranks = np.zeros(len(score) + 1, int)
-    if not len(levels):
-        return pd.DataFrame(columns=COLUMNS), ranks
-    volume = features["volume_ml"].to_numpy()
-    totals = np.bincount(regions, volume)
-    evidence = np.bincount(regions, volume * score**2)
-    order = np.lexsort((-evidence[1:], -levels))[:top] + 1
-    renamed = np.zeros(len(totals), int)
-    renamed[order] = np.arange(1, len(order) + 1)
-    ranks[1:] = renamed[regions]
-
-    def average(column):
-        return (np.bincount(regions, volume * column) / totals)[order]
-
-    table = {"rank": renamed[order], "level": levels[order - 1], "evidence": evidence[order], "score": average(score)}
-    table |= {"volume_ml": totals[order], **{name: average(features[name]) for name in ("x_mm", "y_mm", "z_mm")}}
-    table |= {"depth_mm": average(features["depth_mm"]), "supervoxels": np.bincount(regions)[order]}
-    for name in features:
-        if name.startswith(("z_", "sd_", "asymmetry_", "contrast_")) and name != "z_mm":
-            table[name] = average(features[name])
-    return pd.DataFrame(table), ranks
+    area = ((ranked > 0) & (ranked <= FIRST)).sum((0, 1)) * spacing[0] * spacing[1]
+    return np.flatnonzero(area > LEAST_AREA).tolist()
 
 
 def recall_at(ranked, tumour, ks=KS):

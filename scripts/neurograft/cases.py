@@ -61,7 +61,7 @@ def find_records(path):
     return {} if Path(path).is_dir() else {row["subject"]: row for row in tables.read_table(path)}
 
 
-def segmentation_case(folder, sequences, scheme, labelled=True):
+def segmentation_case(folder, sequences, scheme, labelled=True, missing=()):
     """Read one subject as a case of `training`: its slices with and without tumour are the strata.
 
     Parameters
@@ -74,8 +74,15 @@ def segmentation_case(folder, sequences, scheme, labelled=True):
         Row of `regions.LABEL_SCHEMES`.
     labelled : bool
         Whether to read labels and strata.
+    missing : collection of str
+        Sequences that the subject is known to lack: their channel is None (`take_channels`).
+
+    Raises
+    ------
+    ValueError
+        If a sequence is absent that is not said to be missing, or nothing is left.
     """
-    case = _read_slices(folder, sequences)
+    case = _read_slices(folder, sequences, missing)
     if labelled:
         case["labels"] = np.load(Path(folder) / "labels.npy", mmap_mode="r")
         case["regions"] = region_table(region_values(scheme))
@@ -84,7 +91,32 @@ def segmentation_case(folder, sequences, scheme, labelled=True):
     return case
 
 
-def classification_case(folder, sequences, classes, truth=None, labelled=True):
+def find_candidates(records):
+    """Give subject to the slices where its first candidates are, on the grid, from records of `propose_candidates`.
+
+    Parameters
+    ----------
+    records : iterable of str or Path
+        `.../sub-X/space-S/propose_candidates.json`.
+    """
+    return {Path(path).parents[1].name.removeprefix("sub-"): images.read_json(path)["slices"] for path in records}
+
+
+def add_candidates(case, slices):
+    """Add a stratum of those slices without tumour that look as if they had one.
+
+    Parameters
+    ----------
+    case : dict
+        From `segmentation_case`, with labels.
+    slices : list of int
+        Where the candidates are, on the grid.
+    """
+    own = np.asarray(slices, int) - case["index"]["box"][2][0]
+    return case | {"strata": case["strata"] | {"candidates": np.intersect1d(case["strata"]["rest"], own)}}
+
+
+def classification_case(folder, sequences, classes, truth=None, labelled=True, missing=()):
     """Read one subject for classification: the slices with enough brain, one stratum a class.
 
     Slices with less than a quarter of the patient's largest brain area are left out of training and
@@ -92,14 +124,14 @@ def classification_case(folder, sequences, classes, truth=None, labelled=True):
 
     Parameters
     ----------
-    folder, sequences, labelled
+    folder, sequences, labelled, missing
         As in `segmentation_case`.
     classes : list of str
     truth : str, optional
         The patient's class. Without it each slice has its own, from the labels: the second class
         if it holds more than `LEAST_TUMOUR` mm2 of tumour.
     """
-    case = _read_slices(folder, sequences)
+    case = _read_slices(folder, sequences, missing)
     case["usable"] = _with_brain(case)
     if labelled:
         if truth is None:
@@ -113,14 +145,40 @@ def classification_case(folder, sequences, classes, truth=None, labelled=True):
     return case
 
 
-def target_case(folder, sequences):
+def target_case(folder, sequences, missing=()):
     """Read one subject for adaptation: images alone, of the slices with enough brain, in one stratum.
 
     Nothing of its labels is opened, here or later. Slices at the rim of the brain are left out, since
     training draws mostly slices with tumour and the two should differ by the patient, not the place.
     """
-    case = _read_slices(folder, sequences)
+    case = _read_slices(folder, sequences, missing)
     return case | {"strata": {"any": _with_brain(case)}}
+
+
+def take_channels(array, channels, axis=0):
+    """Take the network's channels from an array of all sequences; one that the subject lacks is zero throughout.
+
+    Zero is the value outside of the brain, and of the brain's median after the robust z-score. No scan is zero
+    everywhere, so a network that was trained with whole channels dropped knows an absent one.
+
+    Parameters
+    ----------
+    array : ndarray
+    channels : list of int or None
+        Numbers along `axis`; None for a sequence that is not there.
+    axis : int
+
+    Returns
+    -------
+    ndarray
+        A copy.
+    """
+    before = (slice(None),) * axis
+    taken = array[(*before, [channel or 0 for channel in channels])]
+    for place, channel in enumerate(channels):
+        if channel is None:
+            taken[(*before, place)] = 0
+    return taken
 
 
 def write_slices(folder, opened, labels, index):
@@ -152,12 +210,16 @@ def region_table(values):
     return table
 
 
-def _read_slices(folder, sequences):
+def _read_slices(folder, sequences, missing=()):
     """Open a subject's slices without reading them."""
     shared = isinstance(folder, dict)
     index = folder["index"] if shared else images.read_json(Path(folder) / "index.json")
     opened = folder["images"] if shared else _open_images(folder)
-    return {"images": opened, "channels": [index["sequences"].index(name) for name in sequences], "index": index}
+    if set(sequences) <= set(missing):
+        raise ValueError(f"{folder} has none of {', '.join(sequences)}")
+    # an absent sequence that nobody spoke of is an error
+    channels = [None if name in missing else index["sequences"].index(name) for name in sequences]
+    return {"images": opened, "channels": channels, "index": index}
 
 
 def _open_images(folder):
@@ -167,5 +229,5 @@ def _open_images(folder):
 
 def _with_brain(case):
     """Number the slices whose brain is not much smaller than the largest."""
-    brain = np.array([np.count_nonzero(one[case["channels"]].any(0)) for one in case["images"]])
+    brain = np.array([np.count_nonzero(take_channels(one, case["channels"]).any(0)) for one in case["images"]])
     return np.flatnonzero(brain >= LEAST_BRAIN * brain.max())

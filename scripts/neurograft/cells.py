@@ -38,7 +38,7 @@ from . import (
     tables,
     training,
 )  # fmt: skip
-from .roles import Untrainable, assign_roles, check_pretraining, share_target
+from .roles import Untrainable, assign_roles, check_pretraining, find_unlearnt, share_target
 
 OPTIONS = {"steps": 400, "batch": 16, "threads": 1, "patches": {"steps": 200, "batch": 1}}
 LIBRARIES = ("torch", "monai", "numpy")
@@ -57,6 +57,7 @@ def train_cell(
     keep_weights=False,
     variants=None,
     checkpoint=None,
+    candidates=None,
     **options,
 ):
     """Train one cell, predict its test patients, and write its folder, whole or not at all.
@@ -83,6 +84,9 @@ def train_cell(
     checkpoint : str or Path, optional
         Where the state of a training is kept until the cell is written, with the number of the training at the end
         of its name; a cell that was killed goes on from there.
+    candidates : dict of str to list of int, optional
+        Subject to the slices of its tumour candidates (`cases.find_candidates`), which half of the training slices
+        without tumour are then drawn from, where they are free of it.
     **options
         `steps`, `batch` and `threads` of `training.train`; `patches`, the first two for a 3-D backbone.
 
@@ -102,7 +106,8 @@ def train_cell(
             pretraining = making.read_making(weights) if making.is_made(source) else {}
             roles, rounds = _assign(split, cell, predict_unlabelled, variants)
             check_pretraining(split, roles, pretraining)
-            task = predictions.open_task(split, cell, slices, truths)
+            unlearnt = find_unlearnt(split, cell, roles)
+            task = predictions.open_task(split, cell, slices, truths, unlearnt, candidates)
             made = _train_rounds(manifest, task, roles, rounds, (source, weights), options, variants, checkpoint)
             predicting = {subject: each["network"] for each in made for subject in each["predicts"]}
             predictions.write_predictions(part, cell["task"], task, predicting, roles, options["threads"])
@@ -111,6 +116,7 @@ def train_cell(
             draw = training.inputs(made[0]["network"]).draw_fixed
             records.write_records(part, cell["task"], task.read, made, roles, subjects, options, draw)
             manifest |= _describe(made, roles) | {"outputs": task.outputs, **options}
+            manifest |= _name_incomplete(split["tasks"][cell["task"]], roles, unlearnt)
             manifest["pretrained_on"] = pretraining.get("subjects", []) if made[0]["plan"].loads else []
         except Untrainable as reason:
             manifest["reason"] = str(reason)
@@ -172,13 +178,14 @@ def _train(cell, task, cases, targets, source, options, variants, path):
             loaded = networks.load_source(network, networks3d.rename_weights(cell["backbone"], state))
             inherited = set(strategies.split_parameters(network)[0]) - {f"encoder.{name}" for name in loaded["missing"]}
         if plan.estimate_norms:
-            training.estimate_norms(network, cases, **drawing)
+            training.estimate_norms(network, cases, dropout=task.dropout, **drawing)
         before = copy.deepcopy(network)
         if plan.prepare:
             plan.prepare(network)
         network.to(computing.device())
         extra = plan.extra(network, inherited) if plan.extra else None
         facts = {"cell": cell, "options": options, "variants": variants, "source": source[0], "outputs": task.outputs}
+        facts |= {"dropout": task.dropout}
         facts["code"] = code_digest.code_digest(__file__) if path else ""
         started = checkpoints.take_fingerprint(network, [*cases, *targets], facts) if path else ""
         history, seconds = training.train(
@@ -192,6 +199,7 @@ def _train(cell, task, cases, targets, source, options, variants, path):
             weight_decay=plan.weight_decay,
             extra=extra,
             targets=targets if extra else (),
+            dropout=task.dropout,
             checkpoint=checkpoints.Checkpoint(path, started) if path else None,
             **drawing,
         )
@@ -214,6 +222,13 @@ def _write_training(part, made, keep_weights):
     if keep_weights:
         state = trained["network"].state_dict()
         torch.save({name: value.cpu() for name, value in state.items()}, part / "weights.pt")
+
+
+def _name_incomplete(task, roles, unlearnt):
+    """Say who of a cell lacks which sequences, where anybody of the task does: then its training dropped channels."""
+    members = {subject for role in roles.values() for subject in role}
+    lacking = {subject: lacks for subject, lacks in task.get("incomplete", {}).items() if subject in members}
+    return {"incomplete": lacking, "unlearnt": unlearnt} if "incomplete" in task else {}
 
 
 def _describe(made, roles):

@@ -5,9 +5,9 @@ from collections import Counter, defaultdict
 
 from markupsafe import Markup
 
-from neurograft import charts, guidance, summaries, wording
+from neurograft import charts, summaries, wording
 from neurograft.metrics import METRICS
-from neurograft.settings import CONTROLS, TRANSDUCTIVE, base_strategy
+from neurograft.settings import CONTROLS, METHODS, TRANSDUCTIVE, base_strategy
 from neurograft.summaries import number, yes
 
 DELIVERED_SHOWN = 3
@@ -47,58 +47,9 @@ def tell_flow(cohort, splits):
     return {
         "found": len(cohort), "included": len(included), "labelled": len(labelled),
         "unlabelled": len(included) - len(labelled), "tasks": tasks, "left_out": left_out,
-        "excluded": [row for row in cohort if not yes(row["included"])],
+        "excluded": [row for row in cohort if not yes(row["included"])], "incomplete": wording.list_incomplete(splits),
         "sites": Counter(row.get("site") or "not stated" for row in included).most_common(),
     }  # fmt: skip
-
-
-def tell_quality(quality):
-    """Give a panel for each measure of quality, and the subjects with flags or outliers."""
-    columns = summaries.quality_measures(quality)
-    panels = {}
-    for column in columns:
-        points = [
-            (row["subject"], number(row[column]), summaries.is_outlier(row, column))
-            for row in quality
-            if number(row.get(column)) is not None
-        ]
-        words = guidance.quality_words(column)
-        strip = charts.draw_strip(points, 0 if words["unit"] == "ml" else 2, words["unit"])
-        panels.setdefault(words["title"], words | {"strips": []})["strips"].append((words["part"], strip))
-    marked = []
-    for row in quality:
-        odd = [guidance.name_quality(column) for column in columns if summaries.is_outlier(row, column)]
-        flags = str(row.get("flags") or "")
-        if odd or flags:
-            marked.append({"subject": row["subject"], "flags": flags, "outlier": "; ".join(odd)})
-    return {"panels": list(panels.values()), "marked": marked}
-
-
-def tell_candidates(records):
-    """Summarise how much of the tumour the first candidates hold.
-
-    `records`: subject to the record of `propose_candidates`, with `oracle_dice` and `recall` (k to share)
-    for labelled subjects.
-    """
-    oracle, curves = [], {}
-    for subject, record in sorted(records.items()):
-        if number(record.get("oracle_dice")) is not None:
-            oracle.append((subject, number(record["oracle_dice"]), False))
-        if read_recall(record):
-            curves[subject] = read_recall(record)
-    flags = {subject: record["flags"] for subject, record in sorted(records.items()) if record.get("flags")}
-    return {
-        "subjects": len(records), "labelled": len(curves), "flags": flags,
-        "oracle": charts.draw_strip(oracle, 3) if oracle else "",
-        "oracle_mean": summaries.mean_interval([value for _, value, _ in oracle]) if oracle else None,
-        "recall": charts.draw_recall(curves) if curves else "",
-    }  # fmt: skip
-
-
-def read_recall(record):
-    """Give k to the share of the tumour in the first k candidates, where it was measured."""
-    recall = {int(k): number(value) for k, value in (record.get("recall") or {}).items()}
-    return {k: value for k, value in recall.items() if value is not None}
 
 
 def tell_training(cells, times):
@@ -208,7 +159,7 @@ def tell_comparison(comparison):
     for row in comparison:
         if row["metric"] in MAIN_METRICS or (row["task"] in single and row["metric"] == "accuracy"):
             groups[(row["task"], row["region"] or "", row["metric"], row["against"], str(row["n"]))].append(row)
-    controls = CONTROLS.index
+    controls = (*CONTROLS, *METHODS).index
     order = sorted(
         groups,
         key=lambda k: (k[0] != "segmentation", -summaries.size(k[4]), regions.get(k[1], 9), k[2], controls(k[3])),

@@ -188,13 +188,15 @@ def draw_strip(points, digits=2, unit=""):
     )
 
 
-def draw_recall(curves):
-    """Draw, for each labelled subject and as a mean, the share of the tumour among the first k candidates.
+def draw_recall(curves, along="first k candidates", what="recall of the tumour"):
+    """Draw what is reached at a few numbers: a line a labelled subject, and their mean.
 
     Parameters
     ----------
     curves : dict of str to dict of int to float
-        Subject to k to recall.
+        Subject to k to share.
+    along, what : str
+        What the numbers and the shares are.
     """
     ks = sorted({k for curve in curves.values() for k in curve})
     if not ks:
@@ -214,8 +216,8 @@ def draw_recall(curves):
     for k in ks:
         parts.append(svg.mark(spots[k], up(means[k]), "circle", INK, True, f"k = {k}: mean {means[k]:.3f}"))
         parts.append(svg.text(spots[k], 197, str(k), "middle", SOFT, 11))
-    parts.append(svg.text(WIDTH - 14, 213, "first k candidates", "end", SOFT, 11))
-    return svg.svg(220, parts, "recall of the tumour: " + ", ".join(f"{means[k]:.2f} at {k}" for k in ks))
+    parts.append(svg.text(WIDTH - 14, 213, along, "end", SOFT, 11))
+    return svg.svg(220, parts, f"{what}: " + ", ".join(f"{means[k]:.2f} at {k}" for k in ks))
 
 
 def draw_bars(rows):

@@ -13,16 +13,25 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from neurograft.geometry import check_geometry, same_grid, voxel_sizes
-from neurograft.images import SEQUENCES, ScanError, image, read_json
+from neurograft.geometry import corner_distance, read_geometry, same_grid, voxel_sizes
+from neurograft.images import SEQUENCES, ScanError, image, onto_axes
+from neurograft.late_facts import join_late_facts
+from neurograft.recognition import (
+    clear_background,
+    lies_in_template,
+    looks_stripped,
+    share_one_space,
+    tell_plan,
+    tell_recognised,
+    template_grids,
+)
 from neurograft.regions import recognise_scheme
 
 STRAY_SHARE = 0.01  # of the voxels may be no number, if they lie outside of the head
 LARGEST_TUMOUR = 800.0  # ml; more is a brain mask or a map of tissues
-LARGEST_BRAIN = 2000.0  # ml, with the fluid around it; a head has more
 
 
-def import_scans(subject, found, layout, reference=("t1c", "t1", "flair", "t2"), labels="auto"):
+def import_scans(subject, found, layout, reference=("t1c", "t1", "flair", "t2"), labels="auto", template=None):
     """Read and check everything a subject has.
 
     Parameters
@@ -37,16 +46,19 @@ def import_scans(subject, found, layout, reference=("t1c", "t1", "flair", "t2"),
         The first of these that is present is the reference sequence.
     labels : str
         "auto" or a row of `regions.LABEL_SCHEMES`.
+    template : str, optional
+        As in `templates.template_path`: what the scans are to be registered to, if they are not yet.
 
     Returns
     -------
     status : dict
         As JSON can hold it: `included`, `reason`, `notes`, `sequences` (with file, shape and affine of
-        the original grid, and whether the skull is already off), `reference`, `coregistered`, `labels`,
-        `scheme`, `site`, `columns`, `name`.
+        the original grid, and whether the skull is already off), `reference`, `coregistered`, `in_template`,
+        `labels`, `scheme`, `site`, `columns`, `name`, and in words `recognised` and `will_do`.
     scans : dict of str to nibabel.Nifti1Image
         Canonical float32 images, "labels" as uint8; empty if the subject is excluded.
     """
+    found = join_late_facts(found, layout)
     problems, notes, scans, facts = list(found["problems"]), list(found["notes"]), {}, {}
     for sequence in (name for name in SEQUENCES if name in found["files"]):
         scan, about = _try_reading(sequence, problems, notes, read_scan, found["files"][sequence])
@@ -57,11 +69,11 @@ def import_scans(subject, found, layout, reference=("t1c", "t1", "flair", "t2"),
     order = [name for name in (*reference, *SEQUENCES) if name in scans]
     label, scheme = None, found["scheme"] if labels == "auto" else labels
     if "labels" in found["files"] and scans:
-        wanted = ({name: scans[name] for name in order}, found["scheme"], labels)
+        wanted = ({name: scans[name] for name in order}, facts, found["scheme"], labels)
         scan, label = _try_reading("labels", problems, notes, read_labels, found["files"]["labels"], *wanted)
         if label:
             scans["labels"], scheme = scan, label["scheme"]
-    people = found["columns"] | (_read_participant(found) if layout == "phantom" else {})
+    people = dict(found["columns"])
     status = {
         "subject": subject,
         "name": found["name"],
@@ -71,12 +83,14 @@ def import_scans(subject, found, layout, reference=("t1c", "t1", "flair", "t2"),
         "layout": layout,
         "sequences": facts,
         "reference": order[0] if order else None,
-        "coregistered": not problems and _share_one_space(scans, facts, 0.9 if layout == "brats" else 0.98),
+        "coregistered": not problems and share_one_space(scans, facts, 0.9 if layout == "brats" else 0.98),
+        "in_template": not problems and lies_in_template([scans[name] for name in facts], template_grids(template)),
         "labels": None if problems else label,
         "scheme": scheme,
         "site": people.pop("site", "") or found["site"],
         "columns": people,
     }
+    status |= {"recognised": tell_recognised(status), "will_do": tell_plan(status, template)}
     return status, {} if problems else scans
 
 
@@ -89,12 +103,6 @@ def _try_reading(name, problems, notes, read, *args):
         return None, None
     notes += [f"{name}: {note}" for note in said]
     return scan, about
-
-
-def _read_participant(found):
-    """Read the columns that a simulated subject brings beside its images."""
-    file = Path(next(iter(found["files"].values()))).with_name("participant.json")
-    return read_json(file) if file.exists() else {}
 
 
 def read_scan(path):
@@ -110,7 +118,8 @@ def read_scan(path):
     scan : nibabel.Nifti1Image
         Canonical, float32, finite.
     facts : dict
-        `file`, `shape` and `affine` of the original grid, `stripped`.
+        `file`, `shape` and `affine` of the original grid, `stripped`, and `other_affine` where the header has
+        another orientation besides (`geometry.read_geometry`).
     notes : list of str
         What was put right on the way.
 
@@ -119,7 +128,7 @@ def read_scan(path):
     ScanError
         With file, fault and what to do.
     """
-    data, affine, notes = _read_volume(path)
+    data, affine, other, notes = _read_volume(path)
     stray = ~np.isfinite(data)
     if stray.any():
         count = int(stray.sum())
@@ -134,10 +143,11 @@ def read_scan(path):
     sample = data[data != 0][:: max(1, data.size // 100_000)]
     if len(np.unique(sample)) < 8:
         raise ScanError(f"{path} holds fewer than 8 grey values, so it is a mask, not a scan; give the scan itself")
+    notes += clear_background(data)
     scan = _canonical(data, affine)
-    stripped = looks_stripped(scan)
     grid = {"file": os.path.abspath(path), "shape": list(data.shape), "affine": affine.tolist()}
-    return scan, grid | {"stripped": stripped}, notes
+    also = {} if other is None else {"other_affine": other.tolist()}
+    return scan, grid | {"stripped": looks_stripped(scan)} | also, notes
 
 
 def _canonical(data, affine):
@@ -147,20 +157,20 @@ def _canonical(data, affine):
 
 
 def _read_volume(path):
-    """Read a file as (float32 array of three axes, affine, notes); faults of header and gzip raise ScanError."""
-    loaded = _open_nifti(path)
-    check_geometry(path, loaded)
+    """Read a file as (float32 array of three axes, affine, the header's other affine or None, notes)."""
+    loaded, pixdim = open_nifti(path)
+    affine, other, notes = read_geometry(path, loaded, pixdim)
     with np.errstate(all="ignore"):  # a value too large for float32 becomes infinite and is caught later
         try:
             data = loaded.get_fdata(dtype=np.float32, caching="unchanged")
         except Exception as error:  # nibabel has no common class for what a broken file can do
             raise ScanError(f"{path} cannot be read ({error}); export or copy it again") from None
-    notes = [f"a series of one volume, shape {data.shape}, read as one image"] if data.ndim > 3 else []
-    return np.array(data.reshape(data.shape[:3])), loaded.affine, notes
+    notes += [f"a series of one volume, shape {data.shape}, read as one image"] if data.ndim > 3 else []
+    return np.array(data.reshape(data.shape[:3])), affine, other, notes
 
 
-def _open_nifti(path):
-    """Parse a whole file in memory, so that the checksum at the end of a gzip is read too."""
+def open_nifti(path):
+    """Parse a whole file in memory, so that the checksum at the end of a gzip is read; give pixdim as written, too."""
     try:
         raw = Path(path).read_bytes()
         if raw[:2] == b"\x1f\x8b":
@@ -175,6 +185,7 @@ def _open_nifti(path):
     try:
         kind = nib.Nifti2Image if 540 in (_size(raw, "little"), _size(raw, "big")) else nib.Nifti1Image
         loaded = kind.from_bytes(raw)
+        pixdim = kind.header_class(raw[: kind.header_class.sizeof_hdr], check=False)["pixdim"][:4]
         need = int(loaded.dataobj.offset) + int(np.prod(loaded.shape, dtype=object)) * loaded.get_data_dtype().itemsize
     except Exception:  # any bytes can come here, and nibabel has no common class for them
         raise ScanError(f"{path} is not a NIfTI image (.nii or .nii.gz); convert it to NIfTI") from None
@@ -182,7 +193,7 @@ def _open_nifti(path):
         raise ScanError(f"{path} is cut off ({len(raw)} of {need} bytes); copy or download it again")
     if loaded.get_data_dtype().kind not in "iuf":
         raise ScanError(f"{path} holds colours or complex numbers; export it as a plain grey-value image")
-    return loaded
+    return loaded, pixdim
 
 
 def _size(raw, order):
@@ -198,62 +209,7 @@ def _head(data, stray):
     return ndimage.binary_fill_holes(ndimage.binary_closing(known > 0.1 * np.percentile(known[known != 0], 99)))
 
 
-def looks_stripped(scan):
-    """Tell whether the skull is already off.
-
-    Outside of a stripped brain everything is exactly zero, on most of each face of the field of view
-    too; what is left is one piece, and with its holes filled no larger than a brain. A head whose air was
-    set to zero has the scalp, which closes around the dark skull, and is larger; a defaced head too.
-
-    Parameters
-    ----------
-    scan : nibabel.Nifti1Image
-        Canonical.
-
-    Returns
-    -------
-    bool
-    """
-    mask = np.asanyarray(scan.dataobj) != 0
-    faces = [mask.take(end, axis).mean() for axis in range(3) for end in (0, -1)]
-    if mask.mean() > 0.7 or max(faces) > 0.5:
-        return False
-    filled = _filled(scan)
-    pieces, _ = ndimage.label(filled)
-    largest = np.bincount(pieces.ravel())[1:].max(initial=0)
-    sizes = voxel_sizes(scan.affine)
-    volume = filled.sum() * np.prod(sizes * _steps(sizes)) / 1000
-    return bool(300 < volume < LARGEST_BRAIN and largest > 0.9 * filled.sum())
-
-
-def _steps(sizes):
-    """Thin a grid to about 2 mm: take every how-manieth voxel along each axis."""
-    return np.maximum(1, np.round(2.0 / sizes)).astype(int)
-
-
-def _filled(scan):
-    """Give the non-zero voxels, thinned to about 2 mm, with the holes of each axial slice filled."""
-    x, y, z = _steps(voxel_sizes(scan.affine))
-    mask = np.asanyarray(scan.dataobj)[::x, ::y, ::z] != 0
-    return np.stack([ndimage.binary_fill_holes(mask[..., k]) for k in range(mask.shape[2])], axis=2)
-
-
-def _share_one_space(scans, facts, overlap):
-    """Tell whether all sequences are stripped, on one grid and cut to nearly one mask: registered before.
-
-    The least Dice between masks is lower for a BraTS release, whose sequences are known to be registered
-    but in 2023 were cut out one by one (0.96 in a metastasis case; two that were never aligned reach 0.94).
-    """
-    names = list(facts)
-    first = scans[names[0]]
-    if not all(facts[name]["stripped"] and same_grid(scans[name], first) for name in names):
-        return False
-    masks = [_filled(scans[name]) for name in names]
-    overlaps = [2 * (mask & masks[0]).sum() / (mask.sum() + masks[0].sum()) for mask in masks]
-    return bool(min(overlaps) > overlap)
-
-
-def read_labels(path, scans, naming="", wanted="auto"):
+def read_labels(path, scans, facts, naming="", wanted="auto"):
     """Read a label image and check it against the scans.
 
     Parameters
@@ -261,6 +217,8 @@ def read_labels(path, scans, naming="", wanted="auto"):
     path : str or Path
     scans : dict of str to nibabel.Nifti1Image
         Canonical; the label belongs to the first whose grid it has.
+    facts : dict of str to dict
+        What `read_scan` says of each.
     naming, wanted : str
         See `regions.recognise_scheme`.
 
@@ -269,14 +227,14 @@ def read_labels(path, scans, naming="", wanted="auto"):
     labels : nibabel.Nifti1Image
         Canonical, uint8.
     record : dict
-        `file`, `values`, `scheme`, `certain`, `grid_of`.
+        `file`, `affine` (of the file's own grid), `values`, `scheme`, `certain`, `grid_of`.
     notes : list of str
 
     Raises
     ------
     ScanError
     """
-    data, affine, notes = _read_volume(path)
+    data, affine, _, notes = _read_volume(path)
     if not np.isfinite(data).all() or np.abs(data - np.round(data)).max() > 1e-3:
         raise ScanError(f"{path} holds values that are no whole numbers; labels need nearest-neighbour resampling")
     values = [int(value) for value in np.unique(np.round(data)) if value != 0]
@@ -284,16 +242,27 @@ def read_labels(path, scans, naming="", wanted="auto"):
         scheme, certain = recognise_scheme(values, naming, wanted)
     except ValueError as error:
         raise ScanError(f"{path}: {error}; recode the values, or set the label scheme") from None
-    labels = _canonical(np.round(data).astype(np.uint8), affine)
-    grid_of = next((name for name, scan in scans.items() if same_grid(labels, scan)), None)
+    affine = _follow_scan(data.shape, affine, facts)
+    native = nib.Nifti1Image(np.round(data).astype(np.uint8), affine)
+    lying = {name: onto_axes(native, scan.affine) for name, scan in scans.items()}
+    grid_of = next((name for name, scan in scans.items() if same_grid(lying[name], scan)), None)
     if grid_of is None:
         grids = ", ".join(f"{name} {scan.shape}" for name, scan in scans.items())
-        raise ScanError(f"{path} {labels.shape} is on the grid of no sequence ({grids}); resample it to one of them")
+        raise ScanError(f"{path} {native.shape} is on the grid of no sequence ({grids}); resample it to one of them")
     volume = (data != 0).sum() * np.prod(voxel_sizes(affine)) / 1000
     if volume > LARGEST_TUMOUR:
         raise ScanError(f"{path} marks {volume:.0f} ml, more than a tumour: a brain mask or a map of tissues?")
     if not values:
         notes.append("no tumour in the label, kept as tumour-free")
-    on_scan = image(np.asanyarray(labels.dataobj), scans[grid_of].affine)
-    record = {"file": os.path.abspath(path), "values": values, "scheme": scheme, "certain": certain}
-    return on_scan, record | {"grid_of": grid_of}, notes
+    on_scan = image(np.ascontiguousarray(lying[grid_of].dataobj), scans[grid_of].affine)
+    record = {"file": os.path.abspath(path), "affine": affine.tolist(), "values": values, "scheme": scheme}
+    return on_scan, record | {"certain": certain, "grid_of": grid_of}, notes
+
+
+def _follow_scan(shape, affine, facts):
+    """Give a label the place of its scan, where its header repeats the orientation that was not taken of the scan."""
+    least = 0.05 * voxel_sizes(affine).min()
+    for grid in (each for each in facts.values() if "other_affine" in each and shape == tuple(each["shape"])):
+        if corner_distance(shape, grid["other_affine"], affine) < least:
+            return np.asarray(grid["affine"])
+    return affine

@@ -7,7 +7,7 @@ from neurograft.making import base_of, kind_of
 from neurograft.references import REFERENCES
 from neurograft.roles import choose_unlabelled
 from neurograft.score_citations import SCORE_CITATIONS, UNRELIABLE
-from neurograft.settings import CONTROLS
+from neurograft.settings import CONTROLS, METHODS
 
 STRATEGIES = {
     "scratch": ("from scratch", ()),
@@ -29,6 +29,12 @@ STRATEGIES = {
     "dann": ("with all weights fine-tuned and features that a domain classifier cannot tell from those of unlabelled "
              "images of other test patients (transductive)", ("dann",)),
 }  # fmt: skip
+# methods without a network: by what the supervoxels are described beside their own features
+FEATURES = {
+    "supervoxels": "with features of the pretrained encoder pooled over each",
+    "supervoxels-random": "with features of a random encoder (a control)",
+    "supervoxels-plain": "without features of an encoder (a control)",
+}
 # kind of a source that the workflow makes (`making.MADE_FROM`): how it is made; nobody: that it was not
 PRETRAININGS = {
     "simulated": "The source {name} was made here: a segmenter was trained from random weights for {steps} steps on "
@@ -121,9 +127,14 @@ def _preprocessing(cite, config):
     target = "the MNI152 template" if template == "MNI152" else own
     affine = "" if template == "none" else f", and the reference affinely to {target}"
     mni = ("mni",) if template == "MNI152" else ()
-    simulated = "All subjects were SIMULATED from the MNI152 template with known tumours."
+    origins = {
+        "phantom": ("All subjects were SIMULATED from the MNI152 template with known tumours.", "mni"),
+        "dicom": ("DICOM series were converted with dcm2niix, and sequences recognised from their headers by a table "
+                  "of rules.", "dcm2niix"),
+    }  # fmt: skip
+    origin = origins.get(config.get("dataset", {}).get("layout"))
     return [
-        *([cite(simulated, "mni")] if config.get("dataset", {}).get("layout") == "phantom" else []),
+        *([cite(*origin)] if origin else []),
         cite("Scans were checked, reoriented to canonical axes, and skull-stripped with deepbet on every sequence "
              "unless they already were.", "deepbet"),
         cite(f"With {tool[0]}, each sequence was registered rigidly to the subject's reference sequence, unless it was "
@@ -146,7 +157,7 @@ def _candidates(cite, config):
 def _pretraining(cite, config, trained, rows, splits):
     """Tell of the sources that the workflow made itself, where a strategy used their weights."""
     spans = [config["experiment"][task] for task in trained]
-    using = [span for span in spans if set(_every(span, "strategies")) - set(CONTROLS)]
+    using = [span for span in spans if set(_every(span, "strategies")) - {*CONTROLS, *METHODS}]
     used = dict.fromkeys(name for span in using for name in _every(span, "sources"))
     block, sentences = config.get("pretrain", {}), []
     for row in (rows[name] for name in used if name in rows and kind_of(rows[name])):
@@ -162,7 +173,11 @@ def _training(cite, config, trained, volumes):
     block, sentences = config.get("train_network", {}), []
     for task, known in trained.items():
         span = config["experiment"][task]
-        names, strategies = _every(span, "sources"), _every(span, "strategies")
+        names, asked = _every(span, "sources"), _every(span, "strategies")
+        sentences += _supervoxels(cite, [name for name in asked if name in METHODS])
+        strategies = [name for name in asked if name not in METHODS]
+        if not strategies:
+            continue
         encoder = "like" if set(strategies) <= set(CONTROLS) else "pretrained as"
         flat, deep = ([name for name in names if (name in volumes) == wanted] for wanted in (False, True))
         kinds = [(NETWORKS[task], _inputs(known), flat)] if flat or not deep else []
@@ -181,7 +196,22 @@ def _training(cite, config, trained, volumes):
     if "patches" in block and any(set(_every(config["experiment"][task], "sources")) & volumes for task in trained):
         steps += f" ({block['patches']['steps']} steps of {block['patches']['batch']} patches in 3-D)"
     sentences.append(cite(f"All strategies shared input, augmentation and {steps}, without early stopping."))
+    lacking = {subject for known in trained.values() for subject in known.get("incomplete", ())}
+    words = (
+        f"{len(lacking)} subjects lacked a sequence: its channel was zero, and half of the samples of every training "
+        "lost whole channels at random, at least one being kept."
+    )
+    sentences += [cite(words)] if lacking else []
     return sentences
+
+
+def _supervoxels(cite, methods):
+    """Tell of the methods that classified supervoxels instead of training a network."""
+    if not methods:
+        return []
+    ways = "; ".join(FEATURES[name] for name in methods)
+    trees = "by gradient-boosted trees on intensity, texture, asymmetry, depth and the template's tissues"
+    return [cite(f"Supervoxels were classified without a network, {trees}: {ways}.", "ahuja")]
 
 
 def _every(span, key):

@@ -37,6 +37,8 @@ def list_claims(results):
     run |= {"splits": results.get("splits") or {}, "primary": results.get("primary") or {}}
     for name in ("scores", "comparison"):
         run[name] = arms.keep_primary(run[name], run["primary"])
+    for name in ("scores", "comparison", "times", "cells"):
+        run[name] = arms.of_networks(run[name])
     run["scores"] = summaries.pool_patients(run["scores"], run["splits"])
     listed = []
     for claim, side, how, measure in CLAIMS:

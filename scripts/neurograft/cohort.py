@@ -1,4 +1,4 @@
-"""From the names in a dataset to subjects, and from what became of them to one table.
+"""From the names in a dataset to subjects.
 
 Imported while the Snakefile is parsed, by every job of a cluster: standard library only, and the
 finders list names without opening an image. (The BIDS library that was tried takes more than the whole
@@ -8,15 +8,14 @@ budget of 0.5 s for the names of 1,000 subjects: docs/decisions.md.)
 import os
 import re
 
+from neurograft.exclusions import BY_HAND, read_exclusions
 from neurograft.image_folders import find_images
 from neurograft.names import list_bids_images, list_folder, may_hold_tumours, rank_bids, subject_label, take_one
-from neurograft.regions import LABEL_SCHEMES, cohort_scheme, regions_of
-from neurograft.tables import TableError, read_table, write_table
+from neurograft.tables import TableError, read_table
 
-__all__ = ["DATASETS", "CohortError", "find_subjects", "gather_cohort", "read_table", "write_table"]
+__all__ = ["DATASETS", "CohortError", "find_subjects", "read_table"]
 
 SEQUENCES = ("t1", "t1c", "t2", "flair")
-FIXED_COLUMNS = ("participant_id", "included", "reason", "sequences", "labels", "site", "scheme", "name", "notes")
 SITE_COLUMNS = ("site", "center", "centre", "site_id")
 BRATS_NAMES = {
     "_t1": ("t1", "brats2018"),
@@ -37,7 +36,7 @@ class CohortError(ValueError):
     """A fault of the dataset as a whole; one line that says what to do."""
 
 
-def find_subjects(layout, root=None, subjects=0, unlabelled=0):
+def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude=""):
     """List a dataset's subjects and their files, by name alone.
 
     Parameters
@@ -45,24 +44,28 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0):
     layout : str
         A row of `DATASETS`.
     root : str, or list of str
-        Folder (bids, brats, images), TSV (table), or where the simulated scans will be (phantom; by default
+        Folder (bids, brats, dicom, images), TSV (table), or where the simulated scans will be (phantom; by default
         `results/simulated`). Several are joined.
     subjects : int
         How many subjects a phantom has; other layouts find theirs.
     unlabelled : int
         How many of these, the last ones, come without their labels.
+    exclude : str
+        TSV of the subjects that are excluded by hand (`exclusions.read_exclusions`); empty for nobody.
 
     Returns
     -------
     dict of str to dict
         Subject label X (letters and digits of the original name) to `name`, `source` (folder or row),
-        `files` (sequence, "labels" or "image", to path), `site`, `columns` (the dataset's own, str to str),
-        `scheme` (the label scheme its file names speak for, or ""), `problems`, `notes`.
+        `files` (sequence, "labels" or "image", to path; of phantom and dicom where they will be), `site`, `columns`
+        (the dataset's own, str to str), `scheme` (the label scheme its file names speak for, or ""), `problems`,
+        `notes`. Who is excluded by hand has no files, and that as the only
+        problem.
 
     Raises
     ------
     CohortError
-        If a root is not there, holds no subject, or two subjects have the same label.
+        If a root is not there, holds no subject, two subjects have the same label, or `exclude` has a mistake.
     """
     found = {}
     for place in (root or [None]) if isinstance(root, list | tuple) else [root]:
@@ -81,6 +84,11 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0):
                 both = f"{found[label]['source']} and {entry['source']}"
                 raise CohortError(f"{both} are both subject '{label}' (only a-z and 0-9 count); rename or remove one")
             found[label] = entry
+    try:
+        for label, reason in (read_exclusions(exclude, found) if exclude else {}).items():
+            found[label] |= {"files": {}, "problems": [f"{BY_HAND}: {reason}"]}
+    except TableError as error:
+        raise CohortError(f"dataset.exclude: {error}") from None
     return found
 
 
@@ -138,11 +146,16 @@ def _brats_subject(name, source, path, found):
 
 def _find_bids(root, _):
     """Find the subjects of a BIDS dataset, with labels from itself or its derivatives."""
-    table = os.path.join(root, "participants.tsv")
-    people = {row.pop("participant_id", ""): row for row in read_table(table)} if os.path.exists(table) else {}
+    people = _read_people(root)
     shelves = [os.path.join(root, "derivatives", name) for name in list_folder(os.path.join(root, "derivatives"))[0]]
     shelves = [shelf for shelf in shelves if may_hold_tumours(shelf)]
     return [_bids_subject(root, name, people, shelves) for name in list_folder(root)[0] if name.startswith("sub-")]
+
+
+def _read_people(root):
+    """Read `participants.tsv`, where there is one: name of the subject's folder to its columns."""
+    table = os.path.join(root, "participants.tsv")
+    return {row.pop("participant_id", ""): row for row in read_table(table)} if os.path.exists(table) else {}
 
 
 def _bids_subject(root, name, people, shelves):
@@ -206,66 +219,29 @@ def _find_phantom(root, counts):
     return found
 
 
+def _find_dicom(root, _):
+    """Take each folder for a patient; its files come to be during the run, but for a tumour label of the user's."""
+    found, people = [], _read_people(root)
+    for name in list_folder(root)[0]:
+        source = os.path.join(root, name)
+        files = {kind: f"results/work/sub-{subject_label(name)}/converted/{kind}.nii.gz" for kind in SEQUENCES}
+        for labels in (os.path.join(source, "labels.nii"), os.path.join(source, "labels.nii.gz")):
+            if os.path.exists(labels):
+                files["labels"] = labels
+        found.append(_subject(name, source, files, people.get(name, {})))
+    return found
+
+
 def _find_images(root, _):
     """Find pictures in folders of classes; a picture is a subject, for nothing says whose it is."""
     return [_subject(one["name"], one["path"], {"image": one["path"]}, one["columns"]) for one in find_images(root)]
-
-
-def gather_cohort(statuses):
-    """Make the rows of `cohort.tsv`, one a subject, whether it is in or not.
-
-    Here the label scheme is settled: a label whose values fit more than one scheme takes the cohort's; one of
-    another scheme with the same regions, as in joined BraTS releases, keeps its own; any other counts as no
-    label, with a note.
-
-    Parameters
-    ----------
-    statuses : list of dict
-        What `checks.import_scans` gave for each subject.
-
-    Returns
-    -------
-    list of dict
-        `FIXED_COLUMNS`, then every column of the datasets; a clash is renamed to `dataset_<column>`.
-    """
-    common = cohort_scheme(statuses)
-    own = dict.fromkeys(key for status in statuses for key in status["columns"])
-    rows = []
-    for status in statuses:
-        scheme, labels, notes = _settle_scheme(status, common)
-        fixed = {
-            "participant_id": status["subject"],
-            "included": status["included"],
-            "reason": status["reason"],
-            "sequences": ",".join(status["sequences"]),
-            "labels": labels,
-            "site": status["site"],
-            "scheme": scheme,
-            "name": status["name"],
-            "notes": "; ".join(notes),
-        }
-        others = {f"dataset_{k}" if k in FIXED_COLUMNS else k: status["columns"].get(k, "") for k in own}
-        rows.append(fixed | others)
-    return rows
-
-
-def _settle_scheme(status, common):
-    """Give a subject's scheme, whether its label can be used in the cohort, and its notes."""
-    scheme, labels, notes = status["scheme"], status["labels"], status["notes"]
-    if labels is None:
-        return scheme, False, notes
-    fits = set(labels["values"]) <= set(LABEL_SCHEMES.get(common, {}).values())
-    if scheme == common or (fits and not labels["certain"]):
-        return common, True, notes
-    if scheme and common and regions_of(scheme) == regions_of(common):
-        return scheme, True, notes
-    return scheme, False, [*notes, f"labels not used: they follow {scheme}, the cohort {common}; convert them"]
 
 
 EXPECTED = {
     "bids": "a BIDS dataset: a folder with sub-<label>/[ses-<label>/]anat/*_T1w.nii.gz and the like",
     "brats": "a folder of BraTS cases: <case>/<case>_t1.nii.gz (2018-2021) or <case>/<case>-t1n.nii.gz (2023)",
     "table": "a tab-separated file with the column participant_id and paths in t1, t1c, t2, flair, labels",
+    "dicom": "one folder a patient, with DICOM files of any name in folders of any depth",
     "images": "a folder of classes, <class>/*.jpg or *.png, or two such folders, train and test",
     "phantom": "demo subjects to simulate: set their number to 1 or more",
 }
@@ -273,6 +249,7 @@ DATASETS = {
     "bids": _find_bids,
     "brats": _find_brats,
     "table": _find_table,
+    "dicom": _find_dicom,
     "images": _find_images,
     "phantom": _find_phantom,
 }

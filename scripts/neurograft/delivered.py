@@ -8,7 +8,7 @@ from neurograft import delivery, derivatives, images, regions, tables
 
 
 def read_cell(folder):
-    """Read a cell's manifest, with its training history as `history`.
+    """Read a cell's manifest, with its training history as `history` and, of a method of supervoxels, `judged`.
 
     Returns
     -------
@@ -16,7 +16,8 @@ def read_cell(folder):
     """
     manifest = images.read_json(Path(folder) / "manifest.json")
     history = tables.read_table(Path(folder) / "history.tsv") if manifest["trained"] else []
-    return manifest | {"history": history}
+    judged = Path(folder) / "candidates.tsv"
+    return manifest | {"history": history} | ({"judged": tables.read_table(judged)} if judged.exists() else {})
 
 
 def read_prediction(folder, subject, record):
@@ -47,8 +48,9 @@ def deliver_subject(stem, subject, folders, split, status, record):
     Returns
     -------
     dict
-        `delivered`, `reason`, `networks` (how many predicted it), `volume_ml` of each region, and
-        `seen_in_pretraining`: whether the source was trained on this subject's scans, without labels.
+        `delivered`, `reason`, `networks` (how many predicted it), `volume_ml` of each region,
+        `seen_in_pretraining`: whether the source was trained on this subject's scans, without labels; and
+        `missing`, the sequences that the networks take and the subject lacks, where it does.
     """
     task = split["tasks"]["segmentation"]
     having = [folder for folder in folders if (Path(folder) / f"sub-{subject}.npz").exists()]
@@ -61,10 +63,11 @@ def deliver_subject(stem, subject, folders, split, status, record):
     grid = status["sequences"][status["reference"]]
     predictions = [read_prediction(folder, subject, record) for folder in having]
     labels, chances = delivery.deliver_segmentation(predictions, record, grid["shape"], grid["affine"], scheme)
-    derivatives.write_delivered(stem, labels, chances, delivery.dseg_table(scheme))
+    missing = task.get("incomplete", {}).get(subject, [])
+    derivatives.write_delivered(stem, labels, chances, delivery.dseg_table(scheme), missing)
     voxel = abs(np.linalg.det(np.asarray(grid["affine"])[:3, :3])) / 1000
     masks = regions.region_masks(np.asanyarray(labels.dataobj), scheme)
     volumes = {region: round(float(mask.sum() * voxel), 3) for region, mask in masks.items()}
     seen = any(subject in read_cell(folder).get("pretrained_on", ()) for folder in having)
     record = {"delivered": True, "reason": "", "networks": len(having), "volume_ml": volumes}
-    return record | {"seen_in_pretraining": seen}
+    return record | {"seen_in_pretraining": seen} | ({"missing": missing} if missing else {})

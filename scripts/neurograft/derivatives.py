@@ -93,7 +93,7 @@ def read_normalized(stem):
     return {name: images.read_image(path) for name, path in paths.items() if Path(path).exists()}
 
 
-def write_delivered(stem, labels, probabilities, table):
+def write_delivered(stem, labels, probabilities, table, missing=()):
     """Write the delivered segmentation, its probabilities and the meaning of its values.
 
     Parameters
@@ -107,6 +107,8 @@ def write_delivered(stem, labels, probabilities, table):
         float32 in [0, 1], by region, same grid.
     table : list of dict
         Rows of `dseg.tsv`.
+    missing : list of str
+        Sequences that the networks take and this subject lacks; named in the sidecar.
     """
     _remove(f"{stem}_dseg.*")
     _remove(f"{stem}_desc-*_probseg.*")
@@ -119,7 +121,8 @@ def write_delivered(stem, labels, probabilities, table):
         written.header.set_slope_inter(1 / 255, 0)
         images.write_image(f"{stem}_desc-{region}_probseg.nii.gz", written, {"Region": region})
     tables.write_table(f"{stem}_dseg.tsv", table)
-    images.write_image(f"{stem}_dseg.nii.gz", labels, {"Manual": False, "Description": "see dseg.tsv"})
+    sidecar = {"Manual": False, "Description": "see dseg.tsv"} | ({"MissingSequences": missing} if missing else {})
+    images.write_image(f"{stem}_dseg.nii.gz", labels, sidecar)
 
 
 def _remove(pattern):

@@ -6,7 +6,7 @@ The rules use this module while the Snakefile is parsed: nothing heavy is import
 import itertools
 
 from .making import with_bases
-from .settings import PARAMETERS, TRANSDUCTIVE, SettingsError, base_strategy
+from .settings import METHODS, PARAMETERS, TRANSDUCTIVE, SettingsError, base_strategy
 from .sources import forbids_sharing
 
 # what tells the arms of an experiment apart: the key of the config that lists its values
@@ -60,6 +60,7 @@ def check_experiment(experiment, delivered, sources, between=None):
             if source not in sources:
                 known = ", ".join(sources)
                 raise SettingsError(f"config: experiment.{task}.sources names '{source}'; sources.tsv has: {known}")
+    _check_methods(experiment, sources)
     segmentation = experiment["segmentation"]
     if base_strategy(delivered) in TRANSDUCTIVE:
         raise SettingsError(
@@ -83,6 +84,24 @@ def check_experiment(experiment, delivered, sources, between=None):
         raise SettingsError("config: the split 'between' needs split_cohort.between: {train: [SITE], test: [SITE]}")
     if all(sides) and set(sides[0]) & set(sides[1]):
         raise SettingsError(f"config: split_cohort.between trains and tests on {sorted(set(sides[0]) & set(sides[1]))}")
+
+
+def _check_methods(experiment, sources):
+    """Check that methods without a network are asked of what they can do: segmentation, by sources of slices."""
+    for task, wanted in experiment.items():
+        for arm in list_arms(wanted):
+            if arm["strategy"] not in METHODS:
+                continue
+            if task != "segmentation":
+                place = f"config: experiment.{task}.strategies"
+                raise SettingsError(f"{place}: {arm['strategy']} is a method of segmentation; leave it out here")
+            row = sources[arm["source"]]
+            if row["dimensions"] != "2":
+                flat = ", ".join(name for name, other in sources.items() if other["dimensions"] == "2")
+                raise SettingsError(
+                    f"config: experiment.{task}: {arm['strategy']} takes features of slices, and {arm['source']} is a "
+                    f"{row['dimensions']}-D source: choose from {flat}"
+                )
 
 
 def check_variants(variants):

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from . import computing, images, networks, predictions, sources
 from .batches import case_canvas, fit
+from .cases import take_channels
 
 SLICES = 12  # with tumour, and as many without
 PIXELS = 300  # of tumour, and as many of brain without
@@ -45,7 +46,7 @@ def extract_features(out_folder, source, weights, split, slices, seed=0, threads
     with images.whole(out_folder) as part, computing.reproducible(seed, threads):
         part.mkdir()
         network = networks.build_segmenter(source["backbone"], len(known["sequences"]) or 1, 1)
-        state, reason = _load(weights, source["sha256"])
+        state, reason = load_or_say(weights, source["sha256"])
         if state:
             networks.load_source(network, state)
             computing.place_network(network).eval()
@@ -82,7 +83,7 @@ def sample_features(encoder, case, usable, generator, state=None):
     """
     chosen, slice_labels = draw_slices(case, usable)
     size = case_canvas([case])
-    opened = np.stack([fit(case["images"][z][case["channels"]], size) for z in chosen])
+    opened = np.stack([fit(take_channels(case["images"][z], case["channels"]), size) for z in chosen])
     tumour = np.stack([fit(case["regions"][:, 0][case["labels"][z]], size) for z in chosen])
     (place, x, y), labels = draw_pixels(tumour, opened.any(1), generator)
     found = {"labels": labels, "slice_labels": slice_labels}
@@ -164,7 +165,7 @@ def torchvision_logits(last, state):
     return x
 
 
-def _load(weights, sha256):
+def load_or_say(weights, sha256):
     """Load a checkpoint; an empty file is a source that could not be made, and says why."""
     try:
         return sources.load_weights(weights, sha256), ""

@@ -7,11 +7,13 @@ image gives a picture that says so, never an exception.
 
 import io
 
+import nibabel as nib
 import numpy as np
 from matplotlib import colors
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from PIL import Image
+from scipy import ndimage
 
 from neurograft import images, panels
 
@@ -130,6 +132,46 @@ def draw_segmentation(reference, predicted, truth=None, scheme=None, title="", s
         entries.append(Line2D([], [], color=ORANGE, label="delivered"))
         entries.append(Line2D([], [], color="white", label="as labelled"))
     return panels.lay_out(rows, note, simulated, entries)
+
+
+def draw_defaced(cut, title="", simulated=False):
+    """Draw defaced images, and the front of the head before and after.
+
+    Parameters
+    ----------
+    cut : dict of str to (image, ndarray of bool)
+        Sequence to the whole image, on its own grid, and to where the face was.
+    title : str
+    simulated : bool
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row a sequence: a slice through the middle and one through an eye, seen from the side, without the face;
+        then how near the head comes to someone in front of it, with the face and without.
+    """
+    rows = []
+    for name, (scan, face) in cut.items():
+        whole = nib.as_closest_canonical(scan)
+        gone = np.asanyarray(nib.as_closest_canonical(nib.Nifti1Image(face.astype(np.uint8), scan.affine)).dataobj) > 0
+        before, box, sizes = panels.crop_head(whole)
+        after = np.where(gone[box], 0, before)
+        level = 0.2 * np.percentile(before, 99)
+        fronts = [
+            (panels.CORONAL, 0, _see_front(data, level), words)
+            for data, words in ((before, "as it was"), (after, "shared"))
+        ]
+        sides = [(panels.SAGITTAL, int(share * before.shape[0]), after, "shared") for share in (0.5, 0.35)]
+        rows.append((NAMES[name], before, sizes, [*sides, *fronts], []))
+    return panels.lay_out(rows, title, simulated, [])
+
+
+def _see_front(data, level):
+    """Shade a head by how near its surface is to someone in front, shape (X, 1, Z)."""
+    head = ndimage.uniform_filter(data, 3) > level
+    near = np.where(head.any(axis=1), head.shape[1] - np.argmax(head[:, ::-1], axis=1), 0)
+    # nothing farther back than half of the head is told apart
+    return np.maximum(near - 0.5 * head.shape[1], 0)[:, None, :].astype(np.float32)
 
 
 def save_figure(figure, path, kilobytes=150):

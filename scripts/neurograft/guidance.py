@@ -27,6 +27,18 @@ QUALITY = {
         "open the subject's page and follow the yellow outline; if brain is cut off, check the scan's orientation and "
         "coverage, or leave the subject out",
     ),
+    "signal_to_noise": (
+        "Signal to noise", "",
+        "points in one cloud; measured only where there is air around the head",
+        "a point far below: a fast or moved scan, a faulty coil; two clouds: two scanners or protocols",
+        "look at the scan itself; keep it unless the tumour cannot be seen",
+    ),
+    "sharpness": (
+        "Sharpness in the plane", "",
+        "points in one cloud, around 0.5; thick slices and large voxels lie lower",
+        "a point far below, towards 0.33: a blurred, moved or heavily smoothed scan, or much larger voxels",
+        "look at the scan itself: blurred edges hide small tumours, and a network learns the blur with them",
+    ),
     "similarity": (
         "Registration similarity", "",
         "all subjects close together",

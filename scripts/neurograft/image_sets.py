@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from . import cohort, copies, duplicates, images, intensity
+from . import cohort_rows, copies, duplicates, images, intensity
 from .images import ScanError
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP")
@@ -68,7 +68,7 @@ def import_images(folder, found, size=224, method="robust-zscore"):
     kept = [status for status in statuses if status["included"]]
     pairs = duplicates.find_copies(thumbnails)
     copies.name_groups(kept, pairs)
-    return cohort.gather_cohort(statuses), measured, copies.describe_copies(statuses, pairs) | {"size": size}
+    return cohort_rows.gather_cohort(statuses), measured, copies.describe_copies(statuses, pairs) | {"size": size}
 
 
 def read_picture(path):
@@ -140,10 +140,11 @@ def _foreground(picture):
 
 
 def _try_reading(subject, about):
-    """Read one file; give its picture (or None) and its status, as `cohort.gather_cohort` takes it."""
-    picture, notes, reason = None, list(about["notes"]), ""
+    """Read one file; give its picture (or None) and its status, as `cohort_rows.gather_cohort` takes it."""
+    picture, notes, reason = None, list(about["notes"]), "; ".join(about["problems"])
     try:
-        picture, said = read_picture(about["files"]["image"])
+        # who is excluded by hand has no file
+        picture, said = (None, []) if reason else read_picture(about["files"]["image"])
         notes += said
     except ScanError as error:
         reason = str(error)

@@ -155,6 +155,24 @@ def as_int16(scan):
     return packed
 
 
+def onto_axes(moved, affine):
+    """Flip and permute an image's axes to those of a grid of the same voxels; nothing is interpolated.
+
+    The two grids are compared with each other, not with the world: at 45 degrees an axis is as near to
+    left-right as to front-back, and which of them it counts for would hang on rounding.
+
+    Parameters
+    ----------
+    moved : nibabel.Nifti1Image
+    affine : array_like, shape (4, 4)
+
+    Returns
+    -------
+    nibabel.Nifti1Image
+    """
+    return moved.as_reoriented(nib.io_orientation(np.linalg.inv(affine) @ moved.affine))
+
+
 def to_native(canonical, shape, affine):
     """Put a canonical image back, voxel for voxel, onto the axes of the file it came from.
 
@@ -169,8 +187,7 @@ def to_native(canonical, shape, affine):
     ValueError
         If the two grids are not the same voxels.
     """
-    turn = nib.orientations.ornt_transform(nib.io_orientation(canonical.affine), nib.io_orientation(affine))
-    native = canonical.as_reoriented(turn)
+    native = onto_axes(canonical, affine)
     if native.shape != tuple(shape) or not np.allclose(native.affine, affine, atol=1e-3):
         raise ValueError("the two images are not on the same voxels")
     return image(np.asanyarray(native.dataobj), affine)

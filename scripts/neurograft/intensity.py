@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from neurograft.image_quality import describe_intensities
 from neurograft.images import SEQUENCES, grid_box, image
 from neurograft.quality import contrast_to_noise
 
@@ -57,7 +58,7 @@ def normalize_intensity(registered, method="robust-zscore"):
         float32, exactly zero outside of the brain and where the scan does not reach; and `brain`.
     record : dict
         `method`, `contrast_to_noise` and `coverage` (share of the brain that the scan shows) of each
-        sequence, `flags` in plain words.
+        sequence, `intensities` (`before` and `after`, percentiles of each sequence), `flags` in plain words.
     """
     scale = INTENSITY_METHODS[method]
     whole = np.asanyarray(registered["brain"].dataobj) > 0
@@ -66,6 +67,7 @@ def normalize_intensity(registered, method="robust-zscore"):
     brain = whole[box]
     normalised = {}
     record = {"method": method, "contrast_to_noise": {}, "coverage": {}, "flags": []}
+    record["intensities"] = {"before": {}, "after": {}}
     for name in (sequence for sequence in SEQUENCES if sequence in registered):
         data = np.nan_to_num(np.asanyarray(registered[name].dataobj)[box].astype(np.float32))
         inside = brain & (data != 0)
@@ -75,6 +77,8 @@ def normalize_intensity(registered, method="robust-zscore"):
             middle, spread = scale(values)
             out[box][inside] = (values - middle) / (spread if spread > 0 else 1)
         normalised[name] = image(out, registered[name].affine)
+        for when, shown in (("before", data), ("after", out[box])):
+            record["intensities"][when][name] = describe_intensities(shown[inside])
         record["contrast_to_noise"][name] = round(contrast_to_noise(data, inside), 3)
         record["coverage"][name] = round(float(inside.sum() / max(1, brain.sum())), 4)
         record["flags"] += _flags(name, record["coverage"][name], bool(np.any(out)))

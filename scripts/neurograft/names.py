@@ -3,6 +3,7 @@
 Standard library only; used while the Snakefile is parsed.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -27,6 +28,38 @@ def list_folder(folder):
     except OSError:
         return [], []
     return [name for name, is_folder in seen if is_folder], [name for name, is_folder in seen if not is_folder]
+
+
+def list_files(folder):
+    """List the visible files below a folder, with their sizes and times.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Returns
+    -------
+    list of (str, os.stat_result)
+        Paths in order; links to folders are not followed.
+    """
+    found = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths = [os.path.join(parent, name) for name in sorted(files) if not name.startswith(".")]
+        found += [(path, os.stat(path)) for path in paths if os.path.isfile(path)]
+    return found
+
+
+def digest_files(folder):
+    """Digest the names, sizes and times of the files below a folder, which Snakemake would keep by name.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    seen = [(path, about.st_size, about.st_mtime_ns) for path, about in list_files(folder)]
+    return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
 
 
 def take_one(candidates, rank):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import nibabel as nib
+import numpy as np
 
 from neurograft import comparison, delivery, evaluation, images, tables
 from neurograft.delivered import read_cell, read_prediction
@@ -40,10 +41,16 @@ def score_cell(folder, split, files):
             subject,
             read_prediction(folder, subject, record),
             delivery.native_transform(record, labels["grid_of"]),
-            nib.load(labels["file"]),
+            _untouched(labels),
             split["schemes"][subject],
         )
     return rows
+
+
+def _untouched(labels):
+    """Open a label file as it is, its voxels where the import found them."""
+    loaded = nib.load(labels["file"])
+    return nib.Nifti1Image(loaded.dataobj, np.asarray(labels["affine"]))
 
 
 def compare_cells(folders, scores, split, primary=None, kin=None):

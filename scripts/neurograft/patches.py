@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from .batches import draw_slices
+from .batches import DROPS, draw_slices, drop_channels
+from .cases import take_channels
 
 SIZES = 64, 96  # voxels along an axis, of a small case and of any other; the deepest maps are at 1/32
 REACH = 1.5  # times the patch is what its turned and enlarged form may touch: 1.15 (cos 15 + sin 15 degrees) = 1.41
@@ -17,7 +18,7 @@ SHIFT = 0.25  # of the patch: how far the voxel that was drawn may lie from its 
 GOLDEN = 0.618034
 
 
-def draw_batches(cases, shares, batch, seed, size=None, augmented=True):
+def draw_batches(cases, shares, batch, seed, size=None, augmented=True, dropout=False):
     """Draw batches without end, augmented unless told not to.
 
     A stratum, a patient and a slice are drawn as in `batches.draw_batches`, then a voxel of the slice's
@@ -33,6 +34,8 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True):
         Of a patch; by default `case_canvas` of these cases.
     augmented : bool
         If not, the voxel is in the patch's middle, as far as the case reaches.
+    dropout : bool
+        As in `batches.draw_batches`.
 
     Yields
     ------
@@ -40,6 +43,7 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True):
     targets : Tensor, shape (batch, R, X, Y, Z) in 0 and 1, or None without labels
     """
     random, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    dropping = np.random.default_rng([seed, DROPS])
     size = np.array(size or case_canvas(cases))
     read = 2 * np.ceil(REACH * size / 2).astype(int) if augmented else size
     for chosen in draw_slices(cases, shares, batch, random):
@@ -51,7 +55,11 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True):
                 middle = middle + random.uniform(-SHIFT, SHIFT, 3) * size
             middles.append(_hold(middle, case, size))
         images, masks = _stack([case for case, _ in chosen], middles, read)
-        yield augment(images, masks, tuple(size.tolist()), generator) if augmented else (images, masks)
+        if augmented:
+            images, masks = augment(images, masks, tuple(size.tolist()), generator)
+        if dropout:
+            drop_channels(images, [case for case, _ in chosen], dropping)
+        yield images, masks
 
 
 def draw_fixed(case, count, size=None):
@@ -151,7 +159,7 @@ def _candidates(case, z):
     if "labels" in case:
         plane = case["regions"][:, 0][case["labels"][z]]
     if not plane.any():
-        plane = (case["images"][z][case["channels"]] != 0).any(0)
+        plane = (take_channels(case["images"][z], case["channels"]) != 0).any(0)
     found = np.argwhere(plane if plane.any() else ~plane)
     return np.column_stack([found, np.full(len(found), z)])
 
@@ -173,7 +181,7 @@ def _stack(cases, middles, size):
     corners = [np.rint(middle - size / 2).astype(int) for middle in middles]
     images, masks = [], []
     for case, corner in zip(cases, corners, strict=True):
-        volume = _read(case["images"].transpose(1, 2, 3, 0), corner, size)[case["channels"]]
+        volume = take_channels(_read(case["images"].transpose(1, 2, 3, 0), corner, size), case["channels"])
         images.append(torch.from_numpy(volume).float())
         if "labels" in case:
             labels = _read(case["labels"].transpose(1, 2, 0), corner, size)

@@ -49,7 +49,7 @@ def _draw_segmentation(delivered, status, scans, common):
     same = truth is None or (truth.shape == reference.shape and np.allclose(truth.affine, reference.affine, atol=1e-3))
     if not same:
         truth = images.resample_labels(truth, reference.shape, reference.affine)
-    predicted = nib.as_closest_canonical(nib.load(delivered))
+    predicted = images.onto_axes(nib.load(delivered), reference.affine)
     tissues = tables.read_table(str(delivered).removesuffix(".nii.gz") + ".tsv")
     scheme = {row["name"]: int(row["index"]) for row in tissues if row["name"] != "background"}
     return figures.draw_segmentation(reference, predicted, truth, scheme, **common)

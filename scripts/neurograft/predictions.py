@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import inference, splits, tables
-from .cases import classification_case, segmentation_case, target_case
+from .cases import add_candidates, classification_case, segmentation_case, take_channels, target_case
 from .regions import region_values
 
 TUMOUR_SHARE = 0.67  # of the slices of a batch
@@ -20,45 +20,58 @@ class Task(NamedTuple):
     read_target : function of a subject that gives its images alone, for adaptation.
     outputs : names of the network's outputs.
     shares : share of each stratum in a batch.
+    dropout : whether training drops whole channels: where a subject of the task lacks one, in every cell alike.
     """
 
     read: Callable
     read_target: Callable
     outputs: list
     shares: dict
+    dropout: bool
 
 
-def open_task(split, cell, slices, truths):
+def open_task(split, cell, slices, truths, unlearnt=(), candidates=None):
     """Give the `Task` of a cell.
 
     Parameters
     ----------
-    split, cell, slices, truths
+    split, cell, slices, truths, candidates
         As in `cells.train_cell`.
+    unlearnt : collection of str
+        Sequences that no training subject has (`roles.find_unlearnt`): nobody's is given to the network.
     """
     task = split["tasks"][cell["task"]]
+    incomplete = task.get("incomplete", {})
+
+    def lacks(subject):
+        return {*incomplete.get(subject, ()), *unlearnt}
 
     def read_target(subject):
-        return target_case(slices[subject], task["sequences"])
+        return target_case(slices[subject], task["sequences"], lacks(subject))
 
     if cell["task"] == "segmentation":
         regions = list(region_values(split["scheme"]))
 
         def read(subject, labelled=True):
-            return segmentation_case(slices[subject], task["sequences"], split["schemes"][subject], labelled)
+            about = (task["sequences"], split["schemes"][subject], labelled, lacks(subject))
+            case = segmentation_case(slices[subject], *about)
+            return add_candidates(case, candidates[subject]) if candidates and labelled else case
 
-        return Task(read, read_target, regions, {"tumour": TUMOUR_SHARE, "rest": 1 - TUMOUR_SHARE})
+        shares = {"tumour": TUMOUR_SHARE, "rest": 1 - TUMOUR_SHARE}
+        if candidates:
+            shares |= dict.fromkeys(("rest", "candidates"), (1 - TUMOUR_SHARE) / 2)
+        return Task(read, read_target, regions, shares, bool(incomplete))
     of_slices = task["target"] == splits.SLICE_TARGET
     if not of_slices and truths is None:
         raise ValueError(f"the target is the column {task['target']}: `truths` has to give each subject's class")
 
     def read(subject, labelled=True):
         truth = None if of_slices or not labelled else truths[subject]
-        return classification_case(slices[subject], task["sequences"], task["classes"], truth, labelled) | {
-            "pooled": not of_slices
-        }
+        about = (task["sequences"], task["classes"], truth, labelled, lacks(subject))
+        return classification_case(slices[subject], *about) | {"pooled": not of_slices}
 
-    return Task(read, read_target, list(task["classes"]), dict.fromkeys(task["classes"], 1.0))
+    shares = dict.fromkeys(task["classes"], 1.0)
+    return Task(read, read_target, list(task["classes"]), shares, bool(incomplete))
 
 
 def write_predictions(part, name, task, networks, roles, threads):
@@ -84,10 +97,15 @@ def _write_segmentation(part, networks, read, roles, outputs, threads):
     """Predict and write one `sub-X.npz` a subject."""
     for subject in roles["test"] + roles["unlabelled"]:
         case = read(subject, labelled=False)
-        chances = inference.predict_volume(networks[subject], case["images"][:, case["channels"]], threads=threads)
+        chances = inference.predict_volume(networks[subject], _inputs(case), threads=threads)
         packed = {name: np.rint(255 * chance).astype(np.uint8) for name, chance in zip(outputs, chances, strict=True)}
         np.savez_compressed(part / f"sub-{subject}.npz", **packed, box=np.asarray(case["index"]["box"]))
         log_line(f"predicted {subject}")
+
+
+def _inputs(case, chosen=slice(None)):
+    """A case's slices, or some of them, with the network's channels."""
+    return take_channels(case["images"][chosen], case["channels"], axis=1)
 
 
 def _write_classification(part, networks, read, roles, outputs, threads):
@@ -105,7 +123,7 @@ def _write_classification(part, networks, read, roles, outputs, threads):
 def _classify(network, case, subject, outputs, threads):
     """Rows of one subject: its slices by their number on the grid of its space, or the patient alone."""
     usable = case["usable"]
-    chances = inference.predict_slices(network, case["images"][usable][:, case["channels"]], threads=threads)
+    chances = inference.predict_slices(network, _inputs(case, usable), threads=threads)
     units = [number + case["index"]["box"][2][0] for number in usable.tolist()]
     truth = [outputs[number] for number in case["classes"][usable]] if "classes" in case else [""] * len(units)
     if case["pooled"]:

@@ -141,16 +141,25 @@ def mark_outliers(rows, columns, limit=3.5):
     marked = [[] for _ in rows]
     for column in columns:
         values = np.array([_number(row.get(column)) for row in rows], float)
-        known = values[np.isfinite(values)]
-        if known.size < FEWEST_FOR_OUTLIERS:
+        ends = robust_limits(values, limit)
+        if ends is None:
             continue
-        middle = np.median(known)
-        spread = 1.4826 * np.median(np.abs(known - middle))
-        if spread <= 1e-9 * max(1.0, abs(middle)):
-            continue
-        for k in np.flatnonzero(np.isfinite(values) & (np.abs(values - middle) > limit * spread)):
+        for k in np.flatnonzero(np.isfinite(values) & ((values < ends[0]) | (values > ends[1]))):
             marked[k].append(column)
     return marked
+
+
+def robust_limits(values, limit=3.5):
+    """Give the two values beyond which one is an outlier, as `mark_outliers` sees it, or None."""
+    values = np.asarray(values, float)
+    known = values[np.isfinite(values)]
+    if known.size < FEWEST_FOR_OUTLIERS:
+        return None
+    middle = np.median(known)
+    spread = 1.4826 * np.median(np.abs(known - middle))
+    if spread <= 1e-9 * max(1.0, abs(middle)):
+        return None
+    return float(middle - limit * spread), float(middle + limit * spread)
 
 
 def _number(value):
@@ -172,9 +181,10 @@ def quality_row(strip, register, normalize):
     """
     row = {}
     for record, names in (
-        (strip, ("volume_ml",)),
-        (register, ("similarity", "overlap")),
+        (strip, ("volume_ml", "signal_to_noise")),
         (normalize, ("contrast_to_noise",)),
+        (strip, ("sharpness",)),
+        (register, ("similarity", "overlap")),
     ):
         for name in names:
             row.update({f"{name}_{key}": value for key, value in record.get(name, {}).items()})
@@ -211,4 +221,4 @@ def gather_quality(statuses, strips, registers, normalizes):
     ]
 
 
-MEASURES = ("volume_ml", "similarity", "overlap", "contrast_to_noise")
+MEASURES = ("volume_ml", "signal_to_noise", "contrast_to_noise", "sharpness", "similarity", "overlap")

@@ -32,9 +32,9 @@ def read_results(files, benchmarks):
     ----------
     files : object with attributes
         Paths `cohort`, `quality`, `splits`, `scores`, `comparison`, `again`, `times`, `plan` (or nothing), and the
-        tables of `assessment.COLUMNS`; where there are such tables also `transfer_scores` and `audit`; of a set of
-        pictures `imported`, `copies` and `contrast`, else nothing; lists of paths `cells`, `candidates` (records in
-        `.../sub-X/space-S/`) and `figures` (folders in `.../sub-X/`).
+        tables of `assessment.COLUMNS`; where there are such tables also `transfer_scores`, `audit` and
+        `intensities`; of a set of pictures `imported`, `copies` and `contrast`, else nothing; lists of paths `cells`,
+        `candidates` (records in `.../sub-X/space-S/`) and `figures` (folders in `.../sub-X/`).
     benchmarks : str or Path
         Folder of Snakemake's benchmark files.
 
@@ -43,8 +43,8 @@ def read_results(files, benchmarks):
     dict
         Keyword arguments of `report.write_report`.
     """
-    # pictures have no transferability scores
-    optional = {name: getattr(files, name, None) for name in ("transfer_scores", "audit")}
+    # pictures have neither transferability scores nor sites to compare
+    optional = {name: getattr(files, name, None) for name in ("transfer_scores", "audit", "intensities")}
     shown = {name: tables.read_table(getattr(files, name)) for name in ("cohort", "quality", "scores", "times")}
     shown |= {name: tables.read_table(path) for name, path in optional.items() if path}
     plan = images.read_json(files.plan) if files.plan else {}

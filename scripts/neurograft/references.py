@@ -1,6 +1,11 @@
 """The works that the report's methods may cite: key to text, and DOI where there is one."""
 
 REFERENCES = {
+    "dcm2niix": (
+        "Li X, Morgan PS, Ashburner J, Smith J, Rorden C. The first step for neuroimaging data analysis: DICOM to "
+        "NIfTI conversion. Journal of Neuroscience Methods 2016;264:47-56.",
+        "10.1016/j.jneumeth.2016.03.001",
+    ),
     "valverde": (
         "Valverde JM, Imani V, Abdollahzadeh A, et al. Transfer learning in magnetic resonance brain imaging: a "
         "systematic review. Journal of Imaging 2021;7(4):66.",

@@ -12,7 +12,16 @@ from neurograft.templates import template_path
 
 
 def register_scans(
-    scans, masks, reference, coregistered, template=None, spacing=None, engine="greedy", threads=1, labels_on=None
+    scans,
+    masks,
+    reference,
+    coregistered,
+    template=None,
+    spacing=None,
+    engine="greedy",
+    threads=1,
+    labels_on=None,
+    in_template=False,
 ):
     """Bring all images of a subject onto one grid.
 
@@ -42,6 +51,8 @@ def register_scans(
         Results are the same bytes again with 1 only.
     labels_on : str, optional
         The sequence on whose grid the labels were drawn; the reference if absent.
+    in_template : bool
+        The scans are said to lie in the template's space: believed, unless the brains do not match.
 
     Returns
     -------
@@ -68,7 +79,9 @@ def register_scans(
         shape, affine = template.shape, template.affine
         inside = image((np.asanyarray(template.dataobj) > 0).astype(np.uint8), affine)
         pair = (template, scans[reference], inside, masks[reference])
-        to_template, quality = align_pair(align, pair, "affine", threads)
+        to_template, quality = align_pair(align, pair, "affine", threads, in_template)
+        if in_template and quality["fault"]:
+            to_template, quality = align_pair(align, pair, "affine", threads)
         _note(record, flags, "template", quality)
     transforms = {reference: to_template} | {name: there @ to_template for name, there in to_reference.items()}
     registered = resample_all(scans, masks[reference], transforms, reference, labels_on or reference, shape, affine)

@@ -7,18 +7,32 @@ from pathlib import Path
 
 import jinja2
 
-from neurograft import arms, cautions, chapters, citing, claims, guidance, images, summaries, tables, wording
+from neurograft import (
+    arms,
+    candidate_chapters,
+    cautions,
+    chapters,
+    citing,
+    claims,
+    guidance,
+    images,
+    summaries,
+    tables,
+    wording,
+)
+from neurograft import quality_chapters as group
 from neurograft import transfer_chapters as transfer
 from neurograft.summaries import number, yes
 
 TITLE = "Does transfer learning help these patients?"
 MOST_POINTS = 2000
+MOST_LISTED = 100
 TEMPLATES = Path(__file__).resolve().parents[2] / "workflow" / "report"
 FIXED = ("participant_id", "included", "reason", "sequences", "labels", "site", "scheme")
 
 
 def write_report(folder, cohort, config=None, simulated=False, title=TITLE, templates=TEMPLATES, **results):
-    """Write the report, whole or not at all: index.html, a page a subject, their pictures, claims.tsv.
+    """Write the report, whole or not at all: index.html, quality.html, a page a subject, their pictures, claims.tsv.
 
     Tables are lists of dicts; numbers may be text, as read from a TSV, and may be missing.
 
@@ -78,6 +92,8 @@ def write_report(folder, cohort, config=None, simulated=False, title=TITLE, temp
             shutil.copyfile(copies, part / "figures/copies.png")
         page = environment.get_template("index.html.j2").render(_index_context(run))
         (part / "index.html").write_text(page, encoding="utf-8")
+        page = environment.get_template("quality.html.j2").render(_quality_context(run))
+        (part / "quality.html").write_text(page, encoding="utf-8")
         tables.write_table(part / "claims.tsv", run["claims"], claims.COLUMNS)
         template = environment.get_template("subject.html.j2")
         for one in _subject_contexts(run) if run["pages"] else ():
@@ -87,6 +103,7 @@ def write_report(folder, cohort, config=None, simulated=False, title=TITLE, temp
 # what the report shows beside the cohort, and what it takes where there is none
 RESULTS = {
     "quality": (),  # rows of quality.tsv: subject, site, numbers, flags, outlier (true, or the columns)
+    "intensities": (),  # rows of intensities.tsv
     "splits": {},  # splits.json
     "plan": {},  # plan.json
     "primary": {},  # `space` and `split` that the verdict is about
@@ -153,8 +170,8 @@ def _index_context(run):
         "headline": told.get("headline")
         or wording.headline(comparison, splits, scores, run["cells"], run["simulated"]),
         "flow": flow,
-        "quality": chapters.tell_quality(run["quality"]),
-        "candidates": chapters.tell_candidates(run["candidates"]),
+        "quality": group.tell_quality(run["quality"], run["intensities"]),
+        "candidates": candidate_chapters.tell_candidates(run["candidates"], run["cells"]),
         "training": chapters.tell_training(run["cells"], run["times"]),
         "results": chapters.tell_results([*pooled, *summaries.pool_patients(run["contrast"], splits)]),
         "comparison": chapters.tell_comparison(comparison),
@@ -177,6 +194,13 @@ def _index_context(run):
         | found
         | {"tiles": _tiles(flow, pooled, run["strategy"], run["source"], told), "attention": _attention(found)}
     )
+
+
+def _quality_context(run):
+    """Give the values of the page over the cohort."""
+    found = group.fill_page(run["quality"], run["intensities"], run["cohort"], run["pages"])
+    kind = {"pictures_only": bool(run["imported"]), "units": "pictures" if run["imported"] else "subjects"}
+    return run | found | kind | {"most": MOST_LISTED}
 
 
 def _tiles(flow, scores, strategy, source, told):
@@ -209,6 +233,9 @@ def _attention(found):
     if found["flow"]["left_out"]:
         names = {row["subject"]: None for row in found["flow"]["left_out"]}
         listed.append(("flow", f"{len(names)} kept out of training: {some(names)}"))
+    if found["flow"]["incomplete"]:
+        names = {row["subject"]: None for row in found["flow"]["incomplete"]}
+        listed.append(("flow", f"{len(names)} lack a sequence that the networks take: {some(names)}"))
     if found["candidates"]["flags"]:
         listed.append(("candidates", f"candidates flagged: {some(found['candidates']['flags'])}"))
     if found["training"]["falling"]:
@@ -247,7 +274,7 @@ def _subject_contexts(run):
         for key, found in summaries.patient_means(scores, task, region, metric).items():
             for subject, value in found.items():
                 own_scores.setdefault(subject, {}).setdefault(key, {})[chapters.name_measure(region, metric)] = value
-    names = list(pages)
+    names, incomplete = list(pages), wording.list_incomplete(run["splits"])
     for number_, row in enumerate(run["cohort"]):
         subject = str(row["participant_id"])
         measured = own_quality.get(subject, {})
@@ -268,6 +295,7 @@ def _subject_contexts(run):
             "flags": str(measured.get("flags") or ""), "seen": subject in run["seen"],
             "left_out": [(task, known["left_out"][subject]) for task, known in tasks.items()
                          if subject in known.get("left_out", {})],
+            "incomplete": [(one["task"], one["words"]) for one in incomplete if one["subject"] == subject],
             "heads": [(head, "number") for head in heads],
             "scored": [
                 [key[0], wording.arm({"source": key[1], "strategy": key[2]}), key[3],
@@ -275,5 +303,6 @@ def _subject_contexts(run):
                 for key in sorted(scored, key=summaries.arm_order)
             ],
             "oracle": number(record.get("oracle_dice")),
-            "recall": sorted(chapters.read_recall(record).items()),
+            "recall": sorted(candidate_chapters.read_recall(record).items()),
+            "look_here": candidate_chapters.list_first(record),
         }  # fmt: skip

@@ -42,6 +42,36 @@ def assign_roles(split, cell):
     return roles
 
 
+def find_unlearnt(split, cell, roles):
+    """Name the network's sequences that every training subject of a cell lacks.
+
+    A channel that was zero throughout training has weights that nothing chose: a scan must not be sent through them.
+
+    Parameters
+    ----------
+    split, cell : dict
+        As in `assign_roles`.
+    roles : dict
+        What `assign_roles` gave.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    Untrainable
+        If a subject that is to be predicted has no other sequence.
+    """
+    task = split["tasks"][cell["task"]]
+    lacking = {subject: set(lacks) for subject, lacks in task.get("incomplete", {}).items()}
+    unlearnt = set.intersection(*(lacking.get(subject, set()) for subject in roles["train"]))
+    for subject in roles["test"] + roles["unlabelled"]:
+        if set(task["sequences"]) <= lacking.get(subject, set()) | unlearnt:
+            raise Untrainable(f"{subject} has no sequence that a training subject of fold {cell['fold']} has")
+    return [name for name in task["sequences"] if name in unlearnt]
+
+
 def share_target(split, cell, roles):
     """Share the test patients out, so that nobody is predicted by a network adapted to their own images.
 
@@ -85,7 +115,8 @@ def share_target(split, cell, roles):
 def choose_unlabelled(split):
     """Name the subjects that may be trained on before any cell: no cell tests a scan of their patients.
 
-    They are without label in every task, and so is every other scan of their patient that is in a split.
+    They are without label in every task, and so is every other scan of their patient that is in a split; and they
+    have every sequence, so that no reconstruction is learnt of what is not there.
 
     Parameters
     ----------
@@ -100,7 +131,8 @@ def choose_unlabelled(split):
     owner = {subject: patient for task in tasks for subject, patient in task["patients"].items()}
     labelled = {owner[subject] for task in tasks for subject in task["subjects"]}
     unlabelled = set.intersection(*(set(task["unlabelled"]) for task in tasks))
-    return sorted(subject for subject in unlabelled if owner[subject] not in labelled)
+    incomplete = {subject for task in tasks for subject in task.get("incomplete", ())}
+    return sorted(subject for subject in unlabelled - incomplete if owner[subject] not in labelled)
 
 
 def check_pretraining(split, roles, pretraining):

@@ -7,6 +7,9 @@ import difflib
 CONTROLS = ("scratch", "frozen-random")
 # strategies that see images of the target's patients; named here too, since `strategies` imports torch
 TRANSDUCTIVE = ("adabn", "coral", "dann")
+# methods of segmentation that train no network, named among the strategies: whose features they classify supervoxels
+# by, beside the supervoxels' own; each is held against scratch and against those after it
+METHODS = {"supervoxels": "source", "supervoxels-random": "random encoder", "supervoxels-plain": "none"}
 # what a variant of a strategy may set; the controls have no variants, or there would be no one control
 PARAMETERS = {
     "frozen": ("top",),

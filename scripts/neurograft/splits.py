@@ -60,6 +60,7 @@ def split_cohort(
     dict
         `hash`, `seed`, `scheme` (the cohort's), `schemes` (subject to its own) and `tasks`; each task with
         `trainable`, `reason`, `sequences`, `subjects` (labelled), `unlabelled`, `left_out` (subject to reason),
+        `incomplete` (subject to those of `sequences` that it lacks; only where there is such a subject),
         `patients` (subject to patient), a list of folds for each of `SPLITS` (each with `test` and `train`,
         whose prefixes are the nested training sets, and of sites a `name`),
         and `regions` or `target` and `classes`.
@@ -113,13 +114,15 @@ def _answers(rows, column):
 def _split_task(answers, rows, flags, present, wanted, count, seed, tumour_free, between):
     """One task's split; `answers` holds the subjects with a known answer, and its class or ''."""
     channels = _channels(wanted, present, answers or rows)
-    left_out = {}
+    left_out, incomplete = {}, {}
     for subject in rows:
         missing = [name for name in channels if name not in present.get(subject, ())]
         if flags.get(subject):
             left_out[subject] = "quality: " + "; ".join(flags[subject])
-        elif missing or not channels:
+        elif len(missing) == len(channels):
             left_out[subject] = f"lacks {', '.join(missing) or 'every usable sequence'}"
+        elif missing:
+            incomplete[subject] = missing
     patients = {subject: patient_of(rows[subject]) for subject in rows}
     usable = [subject for subject in sorted(answers) if subject not in left_out]
     known = Counter(answers[subject] for subject in {patients[s]: s for s in usable}.values())
@@ -135,7 +138,9 @@ def _split_task(answers, rows, flags, present, wanted, count, seed, tumour_free,
         dealt["sites"] = deal_sites(usable, patients, strata, sites, seed)
         dealt["between"] = deal_between(usable, patients, strata, sites, **between, seed=seed) if between else []
     unlabelled = sorted(set(rows) - set(answers) - set(left_out))
-    return {
+    # a cohort in which nobody lacks anything has the same file, and hash, as one that could not have
+    lacking = {subject: incomplete[subject] for subject in sorted(incomplete) if subject not in left_out}
+    made = {
         "trainable": not reason,
         "reason": reason,
         "sequences": channels,
@@ -143,7 +148,9 @@ def _split_task(answers, rows, flags, present, wanted, count, seed, tumour_free,
         "unlabelled": unlabelled,
         "left_out": dict(sorted(left_out.items())),
         "patients": {subject: patients[subject] for subject in usable + unlabelled},
-    } | {name: list(made) for name, made in dealt.items()}
+    }
+    made |= {"incomplete": lacking} if lacking else {}
+    return made | {name: list(folds) for name, folds in dealt.items()}
 
 
 def _channels(wanted, present, subjects):

@@ -11,7 +11,7 @@ from neurograft.settings import CONTROLS
 VERDICTS = ("helps", "hurts", "no evidence", "refused", "not converged")
 ORDER = (
     *("scratch", "frozen-random", "frozen", "last-layers", "gradual", "fine-tune", "lp-ft", "discriminative", "l2-sp"),
-    *("lora", "adabn", "coral", "dann"),
+    *("lora", "adabn", "coral", "dann", "supervoxels", "supervoxels-random", "supervoxels-plain"),
 )
 
 

@@ -247,9 +247,20 @@ def _depth(mask, spacing):
     return depth
 
 
-def _link(segments, centres, sizes):
-    """Find each supervoxel's neighbours and its counterpart on the other side."""
-    count = len(sizes)
+def weigh_neighbours(segments, count):
+    """Give the graph of neighbours, weighted by shared surface; a supervoxel without any is its own.
+
+    Parameters
+    ----------
+    segments : ndarray of int, shape (X, Y, Z)
+    count : int
+        Number of supervoxels, n.
+
+    Returns
+    -------
+    scipy.sparse.csr_array, shape (n, n)
+        Rows sum to 1.
+    """
     pairs, contact = neighbours(segments)
     first, second = pairs.T - 1
     both = (np.concatenate([first, second]), np.concatenate([second, first]))
@@ -257,12 +268,18 @@ def _link(segments, centres, sizes):
     surface = graph.sum(axis=1)
     # a supervoxel without any neighbour is its own, so that its contrast is 0
     graph = graph + sparse.diags_array((surface == 0).astype(float))
+    return sparse.diags_array(1 / np.where(surface > 0, surface, 1)) @ graph
+
+
+def _link(segments, centres, sizes):
+    """Find each supervoxel's neighbours and its counterpart on the other side."""
+    count = len(sizes)
     middle = float(np.average(centres[:, 0], weights=sizes))
     mirror = 0.0 if abs(middle) <= MIDLINE_MM else middle
     mirrored = centres * [-1, 1, 1] + [2 * mirror, 0, 0]
     # with one supervoxel, cKDTree would drop the axis of the neighbours
     distance, nearest = cKDTree(centres).query(mirrored, k=list(range(1, min(MIRRORED, count) + 1)))
-    links = {"neighbours": sparse.diags_array(1 / np.where(surface > 0, surface, 1)) @ graph}
+    links = {"neighbours": weigh_neighbours(segments, count)}
     return links | {"mirrored": nearest, "matched": distance[:, 0] <= MIDLINE_MM}, mirror
 
 

@@ -98,3 +98,15 @@ def mark(x, y, shape, colour, filled, title, size=5.5, opacity=1):
         return opening + Markup("<title>{}</title></circle>").format(title)
     corners = " ".join(f"{x + size * a:.1f},{y + size * b:.1f}" for a, b in CORNERS[shape])
     return Markup('<polygon points="{}" {}><title>{}</title></polygon>').format(corners, look, title)
+
+
+def dots(spots, colour, size=2.6):
+    """Give many points as one path, a few bytes each; they have no names."""
+    strokes = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in spots)
+    look = 'fill="none" stroke="{}" stroke-width="{}" stroke-linecap="round" opacity="0.6"'
+    return Markup('<path d="{}" ' + look + "/>").format(strokes, colour, 2 * size)
+
+
+def link(address, inner):
+    """Give a part that leads to another page; without an address the part alone."""
+    return Markup('<a href="{}">{}</a>').format(address, inner) if address else inner

@@ -34,6 +34,7 @@ def train(
     extra=None,
     targets=(),
     draw=None,
+    dropout=False,
     checkpoint=None,
 ):
     """Train a network in place, for a fixed number of steps.
@@ -64,6 +65,9 @@ def train(
         each batch, for `extra` alone.
     draw : iterator of (images, truth), optional
         Gives the batches instead of the cases.
+    dropout : bool
+        Drop whole channels of the training patients (`batches.drop_channels`), the same ones for every network and
+        plan of a seed; never of the target's.
     checkpoint : checkpoints.Checkpoint, optional
         Takes the state now and then; a training that finds one goes on from there. The batches drawn before are
         drawn again, so that what follows is the same to the bit.
@@ -79,7 +83,7 @@ def train(
     lengths = phase_lengths(phases, steps)
     with reproducible(seed, threads), _deepest_features(network, extra) as add:
         place_network(network)
-        draw = draw or _draw_with_targets(inputs(network), cases, targets, shares, batch, seed)
+        draw = draw or _draw_with_targets(inputs(network), cases, targets, shares, batch, seed, dropout)
         kept = _go_on(network, draw, checkpoint)
         history, seconds = kept["history"], kept["seconds"]
         start = time.perf_counter() - (seconds[-1] if seconds else 0)
@@ -143,7 +147,7 @@ def estimate_norms(network, cases, **drawing):
     average_norms(network.encoder, blind, **drawing)
 
 
-def average_norms(network, cases, count=12, batch=16, seed=0, threads=1, augmented=True):
+def average_norms(network, cases, count=12, batch=16, seed=0, threads=1, augmented=True, dropout=False):
     """Set the BatchNorm statistics of a network, or of a part that takes images, to averages over slices.
 
     InstanceNorm and GroupNorm keep none: they normalise each image by itself, in a random network
@@ -158,8 +162,8 @@ def average_norms(network, cases, count=12, batch=16, seed=0, threads=1, augment
         Number of batches.
     batch, seed, threads : int
         As in `train`.
-    augmented : bool
-        Whether the slices are augmented as in training.
+    augmented, dropout : bool
+        Whether the slices are augmented, and lose channels, as in training.
     """
     norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
     if not norms:
@@ -171,7 +175,8 @@ def average_norms(network, cases, count=12, batch=16, seed=0, threads=1, augment
             norm.reset_running_stats()
             norm.momentum = None  # a plain average over the batches
             norm.train()
-        draw = inputs(network).draw_batches(cases, {"any": 1.0}, batch, seed, augmented=augmented)
+        known = {"augmented": augmented, "dropout": dropout}
+        draw = inputs(network).draw_batches(cases, {"any": 1.0}, batch, seed, **known)
         for _ in range(count):
             images = place_images(next(draw)[0])
             with lower_precision():  # not around the drawing, whose augmentation would follow it
@@ -225,12 +230,12 @@ def _deepest_features(network, extra):
         handle.remove()
 
 
-def _draw_with_targets(inputs, cases, targets, shares, batch, seed):
+def _draw_with_targets(inputs, cases, targets, shares, batch, seed, dropout):
     """Draw training batches; where there are targets, as many of their slices follow, without truth."""
     if not targets:
-        return inputs.draw_batches(cases, shares, batch, seed)
+        return inputs.draw_batches(cases, shares, batch, seed, dropout=dropout)
     size = inputs.case_canvas([*cases, *targets])
-    own = inputs.draw_batches(cases, shares, batch, seed, size)
+    own = inputs.draw_batches(cases, shares, batch, seed, size, dropout=dropout)
     others = inputs.draw_batches(targets, {"any": 1.0}, batch, seed + 1, size)
     return ((torch.cat([images, more]), truth) for (images, truth), (more, _) in zip(own, others))
 

@@ -26,7 +26,8 @@ def tell_transfer(run, pooled):
     -------
     dict
     """
-    primary, everywhere, kin = run["primary"], run["everywhere"], find_kin(run["sources"])
+    primary, kin, pooled = run["primary"], find_kin(run["sources"]), arms.of_networks(pooled)
+    everywhere = {name: arms.of_networks(rows) for name, rows in run["everywhere"].items()}
     every = summaries.pool_patients(everywhere["scores"], run["splits"])
     return {
         "curves": tell_curves(pooled, run["splits"], kin),

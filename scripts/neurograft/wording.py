@@ -1,7 +1,7 @@
 """What the report says in plain words: the verdict, the comparisons, numbers with their intervals."""
 
 from neurograft import summaries
-from neurograft.settings import CONTROLS, TRANSDUCTIVE, base_strategy
+from neurograft.settings import CONTROLS, METHODS, TRANSDUCTIVE, base_strategy
 from neurograft.summaries import number
 
 MARKS = {"helps": "▲", "hurts": "▼", "no evidence": "●", "refused": "■", "not converged": "◇", "nothing": "○"}
@@ -41,8 +41,10 @@ def arm(row):
     if row["strategy"] in CONTROLS:
         # a control has the network of a source, and none of its weights
         return row["strategy"] + f" ({row['source']})" * (str(row["source"]) not in ("", "none"))
-    if not row["source"]:
+    if not row["source"] or METHODS.get(row["strategy"]) == "none":
         return row["strategy"]
+    if METHODS.get(row["strategy"]) == "random encoder":
+        return f"{row['strategy']} ({row['source']})"
     return f"{row['strategy']} from {row['source']}" + " (transductive)" * (
         base_strategy(row["strategy"]) in TRANSDUCTIVE
     )
@@ -139,3 +141,26 @@ def headline(comparison, splits, scores, cells, simulated):
 
 def _headline(kind, title, sentences):
     return {"kind": kind, "mark": MARKS[kind], "title": title, "sentences": sentences}
+
+
+def list_incomplete(splits):
+    """Say of every subject that lacks a sequence what its networks get.
+
+    Parameters
+    ----------
+    splits : dict
+        `splits.json`.
+
+    Returns
+    -------
+    list of dict
+        `subject`, `task`, `words`.
+    """
+    rows = []
+    for task, known in splits.get("tasks", {}).items():
+        # of a task without networks nothing is predicted
+        for subject, lacks in known.get("incomplete", {}).items() if known["trainable"] else ():
+            there = ", ".join(name for name in known["sequences"] if name not in lacks)
+            role = "trained on and predicted" if subject in known["subjects"] else "predicted"
+            rows.append({"subject": subject, "task": task, "words": f"without {', '.join(lacks)}: {role} from {there}"})
+    return rows

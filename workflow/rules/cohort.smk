@@ -12,14 +12,40 @@ rule simulate_subject:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=5,
+        mem_mb=grow(1500),
+        runtime=grow(5),
     params:
         seed=config["seed"],
         options=config["simulate_subject"],
         code=digest("simulate_subject"),
     script:
         "../../scripts/simulate_subject.py"
+
+
+rule convert_dicom:
+    input:
+        # its content counts, not its time, which changes with every checkout
+        rules=ancient(RULES),
+    output:
+        converted=directory("results/work/sub-{subject}/converted"),
+    log:
+        "results/logs/convert_dicom/sub-{subject}.log",
+    benchmark:
+        "results/benchmarks/convert_dicom/sub-{subject}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1500),
+        runtime=grow(20),
+    params:
+        source=lambda wildcards: FOUND[wildcards.subject]["source"],
+        # not as input: Snakemake would write the files' names down, and they may say who it is
+        files=lambda wildcards: dicom_files(wildcards.subject),
+        rules=RULES_DIGEST,
+        code=digest("convert_dicom"),
+    script:
+        "../../scripts/convert_dicom.py"
 
 
 rule import_scans:
@@ -36,12 +62,13 @@ rule import_scans:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=grow(1500),
+        runtime=grow(5),
     params:
         found=lambda wildcards: FOUND[wildcards.subject],
         layout=config["dataset"]["layout"],
         options=config["import_scans"],
+        template=config["register_scans"]["template"],
         code=digest("import_scans"),
     script:
         "../../scripts/import_scans.py"
@@ -61,8 +88,8 @@ checkpoint gather_cohort:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         code=digest("gather_cohort"),
     script:

@@ -1,5 +1,6 @@
 # Validates the config, and lists the cohort by names only.
 # It is parsed again by every job: nothing heavy is imported here.
+import os
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -8,8 +9,11 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
+# a home may be full or read-only where jobs run: what matplotlib keeps of fonts lies in the working directory
+os.environ.setdefault("MPLCONFIGDIR", os.path.abspath(".snakemake/matplotlib"))
 
-from neurograft import code_digest, cohort, controls, experiment, making, settings, sources, templates
+from neurograft import code_digest, cohort, controls, experiment, making, names
+from neurograft import sequence_rules, settings, sources, tables, templates
 
 try:
     with open(f"{workflow.basedir}/workflow/schemas/config.schema.yaml") as schema:
@@ -38,8 +42,17 @@ try:
             sources.verify(WEIGHTS[name], row["sha256"])
     TEMPLATE = templates.template_path(config["register_scans"]["template"]) or []
     FOUND = cohort.find_subjects(**config["dataset"])
+    # what DICOM series are recognised by: a mistake in it stops the run before any job
+    RULES = config["convert_dicom"]["rules"] or f"{workflow.basedir}/config/sequences.tsv"
+    RULES_DIGEST = sequence_rules.digest_rules(sequence_rules.read_rules(RULES))
     experiment.check_target(config["experiment"]["classification"]["target"], FOUND)
-except (settings.SettingsError, sources.SourceError, cohort.CohortError, FileNotFoundError) as mistake:
+except (
+    settings.SettingsError,
+    sources.SourceError,
+    cohort.CohortError,
+    tables.TableError,
+    FileNotFoundError,
+) as mistake:
     raise WorkflowError(str(mistake)) from None
 
 # a set of 2-D pictures: nothing to register, to segment or to deliver
@@ -71,3 +84,8 @@ def digest(step):
     if not workflow.is_main_process:
         return ""
     return code_digest.code_digest(f"{workflow.basedir}/scripts/{step}.py")
+
+
+def grow(amount):
+    """A resource that each retry has more of: a job that ran out of memory or time would run out of it again."""
+    return lambda wildcards, attempt: amount * attempt

@@ -16,8 +16,8 @@ rule score_predictions:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grow(2000),
+        runtime=grow(10),
     params:
         code=digest("score_predictions"),
     script:
@@ -44,8 +44,8 @@ rule compare_strategies:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=grow(1000),
+        runtime=grow(20),
     params:
         primary=primary_arms(),
         kin=KIN,
@@ -77,8 +77,8 @@ rule assess_transfer:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=grow(1000),
+        runtime=grow(20),
     params:
         kin=KIN,
         code=digest("assess_transfer"),
@@ -102,8 +102,8 @@ rule deliver_segmentation:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=grow(2000),
+        runtime=grow(5),
     params:
         stem="results/derivatives/sub-{subject}/anat/sub-{subject}",
         code=digest("deliver_segmentation"),

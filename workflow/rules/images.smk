@@ -5,7 +5,7 @@ COHORT = "import_images"
 
 checkpoint import_images:
     input:
-        [subject["files"]["image"] for subject in FOUND.values()],
+        [path for subject in FOUND.values() for path in subject["files"].values()],
     output:
         cohort=report("results/cohort.tsv", caption="../report/cohort.rst", category="Cohort"),
         quality=report("results/quality.tsv", caption="../report/quality.rst", category="Cohort"),
@@ -20,8 +20,8 @@ checkpoint import_images:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=grow(1000),
+        runtime=grow(30),
     params:
         dataset=config["dataset"],
         options={"size": config["import_images"]["size"], "method": config["normalize_intensity"]["method"]},
@@ -45,8 +45,8 @@ rule score_contrast:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=grow(1000),
+        runtime=grow(20),
     params:
         space=SPACE,
         code=digest("score_contrast"),

@@ -7,6 +7,8 @@ FETCHED = [WEIGHTS[name] for name, row in USED.items() if sources.is_remote(row)
 # what both rules that make a source go by
 PRETRAINED = config["pretrain"] | {name: config["train_network"][name] for name in ("batch", "threads")}
 PRETRAINED |= {"seed": config["seed"]}
+# what every training goes by, and the plan of them
+TRAINING = {name: value for name, value in config["train_network"].items() if name != "sampling"}
 
 
 def made_source(name):
@@ -95,16 +97,32 @@ def primary_arms():
     return {"space": SPACES[wanted["spaces"][0]], "split": wanted["splits"][0]}
 
 
+@lru_cache
+def dicom_files(subject):
+    """A digest of the names, sizes and times of a patient's DICOM files, so that a changed one converts them again."""
+    return names.digest_files(FOUND[subject]["source"])
+
+
 def scan_files(wildcards):
     """The subject's own files, so that a changed scan reruns its subject and nobody else."""
-    if config["dataset"]["layout"] == "phantom":
-        return rules.simulate_subject.output
-    return [path for path in FOUND[wildcards.subject]["files"].values() if Path(path).exists()]
+    if not FOUND[wildcards.subject]["files"]:
+        return []  # excluded by hand
+    made = {"phantom": "simulate_subject", "dicom": "convert_dicom"}.get(config["dataset"]["layout"])
+    folders = getattr(rules, made).output if made else []
+    # what a job makes comes with its folder
+    own = [path for path in FOUND[wildcards.subject]["files"].values() if not path.startswith("results/")]
+    return [*folders, *(path for path in own if Path(path).exists())]
 
 
 def candidate_records(wildcards):
     """The record of every included subject's candidates."""
     return per_subject("results/work/sub-{subject}/space-{space}/propose_candidates.json")(wildcards)
+
+
+def sampled_candidates(wildcards):
+    """The records of the candidates that training slices are drawn by, where that is asked for."""
+    asked = config["train_network"]["sampling"] == "candidates" and wildcards.task == "segmentation"
+    return candidate_records(wildcards) if asked else []
 
 
 def trained_cells(wildcards):
@@ -131,7 +149,11 @@ def count_cells(wildcards):
     """How many cells each source has in each task that strategies are asked of."""
     return {
         task: {
-            source: len(cells(task, rules.train_network.output[0], source=source))
+            source: sum(
+                len(cells(task, rules.train_network.output[0], source=source, strategy=strategy))
+                for strategy in dict.fromkeys(arm["strategy"] for arm in arms(task, source=source))
+                if strategy not in settings.METHODS
+            )
             for source in experiment.list_sources(wanted)
         }
         for task, wanted in config["experiment"].items()
@@ -144,7 +166,7 @@ def compared_arms(wildcards):
     return [
         (arm["source"], arm["strategy"])
         for arm in arms("segmentation", **primary_arms())
-        if arm["n"] == "all" and arm["strategy"] not in settings.CONTROLS
+        if arm["n"] == "all" and arm["strategy"] not in (*settings.CONTROLS, *settings.METHODS)
     ]
 
 

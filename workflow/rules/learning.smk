@@ -15,8 +15,8 @@ rule split_cohort:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         seed=config["seed"],
         target=config["experiment"]["classification"]["target"],
@@ -47,8 +47,8 @@ rule fetch_source:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=300,
-        runtime=120,
+        mem_mb=grow(300),
+        runtime=grow(120),
     params:
         # the hash says all about the file: no digest of the code, that would fetch the same bytes again
         sha256=lambda wildcards: SOURCES[wildcards.source]["sha256"],
@@ -74,8 +74,8 @@ rule pretrain_simulated:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
     resources:
-        mem_mb=3500,
-        runtime=90,
+        mem_mb=grow(3500),
+        runtime=grow(90),
     params:
         source=lambda wildcards: made_source(wildcards.source),
         aligned=bool(TEMPLATE),
@@ -107,8 +107,8 @@ rule pretrain_masked:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
     resources:
-        mem_mb=3500,
-        runtime=90,
+        mem_mb=grow(3500),
+        runtime=grow(90),
     params:
         source=lambda wildcards: made_source(wildcards.source),
         base=lambda wildcards: made_source(making.base_of(SOURCES[wildcards.source])),
@@ -136,13 +136,13 @@ rule plan_experiment:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
     resources:
-        mem_mb=3500,
-        runtime=20,
+        mem_mb=grow(3500),
+        runtime=grow(20),
     params:
         counts=count_cells,
         backbones={name: row["backbone"] for name, row in NAMED.items()},
         compared=compared_arms,
-        options=config["train_network"],
+        options=TRAINING,
         code=digest("plan_experiment"),
     script:
         "../../scripts/plan_experiment.py"
@@ -154,6 +154,7 @@ rule train_network:
         cohort="results/cohort.tsv",
         subjects=subjects,
         weights=lambda wildcards: WEIGHTS[wildcards.source],
+        candidates=sampled_candidates,
         making=lambda wildcards: (
             f"results/sources/{wildcards.source}/{making.MANIFEST}"
             if making.is_made(SOURCES[wildcards.source])
@@ -167,20 +168,23 @@ rule train_network:
         "results/logs/train_network/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.log",
     benchmark:
         "results/benchmarks/train_network/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.tsv"
+    wildcard_constraints:
+        # these have a rule of their own
+        strategy=f"(?!({'|'.join(settings.METHODS)})/)[0-9a-z-]+",
     conda:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
     resources:
-        mem_mb=3500,
-        runtime=60,
+        mem_mb=grow(3500),
+        runtime=grow(60),
     params:
         # what training goes by: another licence or citation trains nothing again
         source=lambda wildcards: {name: SOURCES[wildcards.source][name] for name in ("backbone", "sha256")},
-        # its own row alone: another variant trains nothing again
-        variants=lambda wildcards: {name: row for name, row in config["variants"].items() if name == wildcards.strategy},
         delivered=lambda wildcards: (wildcards.strategy, wildcards.space, wildcards.split)
         == (DELIVERED, SPACE, "folds"),
-        options=config["train_network"],
+        # of the variants its own row alone: another one trains nothing again
+        options=lambda wildcards: TRAINING
+        | {"variants": {name: row for name, row in config["variants"].items() if name == wildcards.strategy}},
         # no output: Snakemake would delete it when the job is killed, which is when it is needed
         checkpoint="results/work/checkpoints/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}",
         code=digest("train_network"),

@@ -16,8 +16,8 @@ rule strip_skull:
         "../../envs/environment.yaml"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=10,
+        mem_mb=grow(3000),
+        runtime=grow(10),
     params:
         options=config["strip_skull"],
         code=digest("strip_skull"),
@@ -42,8 +42,8 @@ rule register_scans:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grow(2000),
+        runtime=grow(20),
     params:
         options=lambda wildcards: config["register_scans"] | ({} if wildcards.space == SPACE else {"template": "none"}),
         code=digest("register_scans"),
@@ -66,8 +66,8 @@ rule normalize_intensity:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=grow(2000),
+        runtime=grow(10),
     params:
         options=config["normalize_intensity"],
         code=digest("normalize_intensity"),
@@ -93,8 +93,8 @@ rule gather_subjects:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=grow(500),
+        runtime=grow(10),
     params:
         code=digest("gather_subjects"),
     script:
@@ -105,7 +105,8 @@ rule gather_quality:
     input:
         f"results/work/space-{SPACE}/subjects.tsv",
     output:
-        report("results/quality.tsv", caption="../report/quality.rst", category="Cohort"),
+        quality=report("results/quality.tsv", caption="../report/quality.rst", category="Cohort"),
+        intensities="results/intensities.tsv",
     log:
         "results/logs/gather_quality.log",
     benchmark:
@@ -114,8 +115,8 @@ rule gather_quality:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         code=digest("gather_quality"),
     script:

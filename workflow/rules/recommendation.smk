@@ -16,8 +16,8 @@ rule extract_features:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grow(2000),
+        runtime=grow(30),
     params:
         source=lambda wildcards: {name: SOURCES[wildcards.source][name] for name in ("backbone", "sha256")},
         seed=config["seed"],
@@ -39,8 +39,8 @@ rule score_features:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grow(2000),
+        runtime=grow(30),
     params:
         seed=config["seed"],
         code=digest("score_features"),
@@ -61,8 +61,8 @@ rule score_sources:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         volumes=[name for name, row in SCORED.items() if row["dimensions"] == "3"],
         spaces=scored_spaces(),
@@ -85,8 +85,8 @@ rule recommend_sources:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         volumes=[name for name, row in RANKED.items() if row["dimensions"] == "3"],
         spaces=[primary_arms()["space"]],
@@ -112,8 +112,8 @@ rule audit_scores:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         primary=primary_arms(),
         code=digest("audit_scores"),

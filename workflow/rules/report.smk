@@ -20,8 +20,8 @@ rule draw_subject:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=grow(1500),
+        runtime=grow(5),
     params:
         options=config["register_scans"],
         code=digest("draw_subject"),
@@ -33,6 +33,7 @@ rule write_report:
     input:
         cohort="results/cohort.tsv",
         quality="results/quality.tsv",
+        intensities=[] if IMAGES else "results/intensities.tsv",
         splits="results/splits.json",
         scores=rules.compare_strategies.output.scores,
         comparison=rules.compare_strategies.output.comparison,
@@ -57,7 +58,7 @@ rule write_report:
         figures=per_subject("results/figures/sub-{subject}/space-{space}"),
         templates=[
             f"{workflow.basedir}/workflow/report/{name}.html.j2"
-            for name in ("base", "macros", "index", "subject", "images", "transfer")
+            for name in ("base", "macros", "index", "quality", "subject", "images", "transfer")
         ],
     output:
         report(directory("results/report"), htmlindex="index.html", caption="../report/answer.rst", category="Report"),
@@ -69,8 +70,8 @@ rule write_report:
         "../../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=20,
+        mem_mb=grow(1500),
+        runtime=grow(20),
     params:
         config=config,
         primary=primary_arms(),

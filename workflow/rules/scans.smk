@@ -4,6 +4,7 @@
 include: "cohort.smk"
 include: "preprocessing.smk"
 include: "candidates.smk"
+include: "sharing.smk"
 
 
 COHORT = "gather_cohort"

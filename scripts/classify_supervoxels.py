@@ -1,0 +1,13 @@
+"""Fit a cell's classifiers of supervoxels and predict its test patients."""
+
+from neurograft import cases, images, logs, supervoxel_cells, supervoxel_files
+
+logs.send_to_log(snakemake.log[0])
+supervoxel_cells.classify_supervoxels(
+    snakemake.output[0],
+    images.read_json(snakemake.input.splits),
+    {"task": "segmentation", **snakemake.wildcards},
+    cases.find_slices(snakemake.input.subjects),
+    supervoxel_files.find_supervoxels(snakemake.input.supervoxels),
+    next(iter(snakemake.input.pooled), None),
+)

@@ -1,0 +1,114 @@
+"""One cell of the experiment for a method that trains no network: classify supervoxels, predict the test patients.
+
+The method is that of Ahuja et al. (2020), whose superpixels are described by their intensities and by a pretrained
+encoder, here in 3-D, by patient, and beside controls. The cell's folder is that of `cells`, without weights and
+records, and with
+
+candidates.tsv  subject, recall_1, recall_5, recall_10, recall_20, false_candidates, first_hit: the regions that the
+                classifier's probabilities propose in each test patient, judged as `candidates` judges its own
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from . import candidates, images, predictions, regions, settings, tables
+from .candidate_regions import group_supervoxels, rank_regions
+from .roles import Untrainable, assign_roles
+from .supervoxel_classifier import fit_classifiers, predict_chances, refine_border
+from .supervoxel_files import read_supervoxels
+from .supervoxels import weigh_neighbours
+
+# what `measure_supervoxels` gives that tells no tissue; a place counts by its distance from the middle
+NO_FEATURES = ("edge", "volume_ml", "x_mm")
+LEVELS = (0.75, 0.5, 0.25)  # probabilities, as `candidate_regions.LEVELS` are levels of the score without training
+TOP = 20
+JUDGED = ("subject", *(f"recall_{k}" for k in candidates.KS), "false_candidates", "first_hit")
+
+
+def classify_supervoxels(out_folder, split, cell, slices, supervoxels, pooled=None, threads=1):
+    """Fit classifiers of supervoxels on a cell's training patients, predict its test patients, write its folder.
+
+    Parameters
+    ----------
+    out_folder : str or Path
+        Written whole or not at all.
+    split, cell
+        As in `cells.train_cell`; the cell's strategy is a key of `settings.METHODS`.
+    slices, supervoxels : dict of str to path
+        Subject to its folder of slices and of supervoxels, in the cell's space.
+    pooled : str or Path, optional
+        Folder of `pooling.pool_features`, of a method that uses an encoder's features.
+    threads : int
+
+    Returns
+    -------
+    dict
+        The manifest, as written: `trained` false, and `reason`, where the split allows no training or the source
+        has no weights.
+    """
+    start = time.perf_counter()
+    cell = {**cell, "fold": int(cell["fold"]), "seed": int(cell["seed"])}
+    folders = {"slices": slices, "supervoxels": supervoxels, "pooled": pooled}
+    with images.whole(out_folder) as part:
+        part.mkdir()
+        manifest = {**cell, "trained": False, "splits": split["hash"], "features": settings.METHODS[cell["strategy"]]}
+        try:
+            roles = assign_roles(split, cell) | {"unlabelled": []}
+            reason = images.read_json(Path(pooled) / "source.json")["reason"] if pooled else ""
+            if reason:
+                raise Untrainable(reason)
+            names = list(regions.region_values(split["scheme"]))
+            patients = [_read(subject, folders, split["schemes"][subject]) for subject in roles["train"]]
+            seed = int(np.random.SeedSequence([cell["seed"], cell["fold"]]).generate_state(1)[0])
+            model = fit_classifiers(patients, len(names), seed, threads)
+            seconds = time.perf_counter() - start
+            judged = [_predict(part, model, one, folders, split, names, threads) for one in roles["test"]]
+            tables.write_table(part / "candidates.tsv", judged, JUDGED)
+            tables.write_table(part / "seconds.tsv", [{"step": 1, "seconds": round(seconds, 3)}])
+            tables.write_table(part / "history.tsv", [], ("step", "phase", "loss", "rate"))
+            # trees are grown to their end: nothing is left to converge
+            manifest |= {"trained": True, "reason": "", "converged": True, "subjects": len(roles["train"]), **roles}
+            manifest |= {"columns": model["names"], "outputs": names, "threads": threads, "pretrained_on": []}
+        except Untrainable as reason:
+            manifest["reason"] = str(reason)
+        images.write_json(part / "manifest.json", manifest)
+    return manifest
+
+
+def _read(subject, folders, scheme):
+    """Read what the classifier takes of a subject, its truth by region too."""
+    found = read_supervoxels(folders["supervoxels"][subject])
+    table, pooled = found["features"], folders["pooled"]
+    places = (table["x_mm"] - found["mirror_x_mm"]).abs() if len(table) else ()
+    kept = table.drop(columns=list(NO_FEATURES), errors="ignore").assign(from_middle_mm=places)
+    values = regions.region_values(scheme).values()
+    column = {value: k for k, value in enumerate(found["values"])}
+    members = [[column[value] for value in own if value in column] for own in values]
+    return found | {
+        "names": list(kept),
+        "described": kept.to_numpy(np.float32),
+        "pooled": np.load(Path(pooled) / f"sub-{subject}.npy") if pooled else None,
+        "truth": np.stack([found["shares"][:, own].sum(1) for own in members], axis=1),
+        "volume": np.bincount(found["segments"].ravel(), minlength=len(table) + 1)[1:].astype(float),
+    }
+
+
+def _predict(part, model, subject, folders, split, names, threads):
+    """Predict one subject, write its `sub-X.npz`, and judge what the probabilities propose."""
+    patient = _read(subject, folders, split["schemes"][subject])
+    folder, cut = Path(folders["slices"][subject]), patient["segments"]
+    index = images.read_json(folder / "index.json")
+    stack = np.load(folder / "images.npy").astype(np.float32).transpose(1, 2, 3, 0)
+    chances = predict_chances(model, patient, threads)
+    refined = [refine_border(own, cut, stack, index["spacing"]) for own in chances.T]
+    packed = {name: np.rint(255 * chance).astype(np.uint8) for name, chance in zip(names, refined, strict=True)}
+    np.savez_compressed(part / f"sub-{subject}.npz", **packed, box=np.asarray(index["box"]))
+    predictions.log_line(f"predicted {subject}")
+    grouped = group_supervoxels(chances[:, 0], patient["features"], weigh_neighbours(cut, len(chances)), LEVELS)
+    ranked = rank_regions(*grouped, chances[:, 0], patient["features"], TOP)[1][cut]
+    tumour = np.load(folder / "labels.npy").transpose(1, 2, 0) > 0
+    judged = candidates.judge_candidates(cut, ranked, tumour)
+    recall = {f"recall_{k}": judged["recall"][str(k)] for k in candidates.KS}
+    return {"subject": subject, **recall, **{name: judged[name] for name in JUDGED[-2:]}}

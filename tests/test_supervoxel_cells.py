@@ -1,0 +1,110 @@
+"""A cell of classified supervoxels, from files to files, on the cohort of small slices."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+from test_cells import cell, cohort, freeze, read_tsv  # noqa: F401 (cohort is a fixture)
+
+from neurograft import delivered
+from neurograft.supervoxel_cells import classify_supervoxels
+from neurograft.supervoxel_files import write_supervoxels
+from neurograft.supervoxels import measure_supervoxels
+
+PLAIN = {"strategy": "supervoxels-plain", "fold": 0}
+SEQUENCES = ("t1", "t1c", "t2", "flair")
+
+
+@pytest.fixture(scope="module")
+def cut(cohort, tmp_path_factory):  # noqa: F811
+    """Supervoxels of 4 x 3 x 2 voxels of every subject."""
+    root, found = tmp_path_factory.mktemp("cut"), {}
+    grid = np.indices((40, 33, 8)) // np.array([4, 3, 2])[:, None, None, None]
+    segments = np.ravel_multi_index(tuple(grid), (10, 11, 4)) + 1
+    for subject, folder in cohort[0].items():
+        stack = np.load(folder / "images.npy").astype(float).transpose(1, 2, 3, 0)
+        channels = dict(zip(SEQUENCES, stack, strict=True))
+        affine = np.diag([2.0, 2.0, 2.0, 1.0])
+        features, _, mirror = measure_supervoxels(channels, segments, segments > 0, affine)
+        drawn = folder / "labels.npy"
+        labels = nib.Nifti1Image(np.load(drawn).transpose(1, 2, 0), affine) if drawn.exists() else None
+        found[subject] = root / f"sub-{subject}/space-A/supervoxels"
+        found[subject].parent.mkdir(parents=True)
+        write_supervoxels(found[subject], segments, features, mirror, labels)
+    return found
+
+
+@pytest.fixture(scope="module")
+def classified(cohort, cut, tmp_path_factory):  # noqa: F811
+    folder = tmp_path_factory.mktemp("cells") / "plain"
+    classify_supervoxels(folder, cohort[1], cell(**PLAIN), cohort[0], cut)
+    return folder
+
+
+def test_the_tumour_of_an_unseen_patient_is_found(cohort, classified):  # noqa: F811
+    slices, _ = cohort
+    with np.load(classified / "sub-p0.npz") as packed:
+        predicted, box = packed["WT"] > 127, packed["box"].tolist()
+    truth = np.load(slices["p0"] / "labels.npy").transpose(1, 2, 0) > 0
+    assert 2 * (predicted & truth).sum() / (predicted.sum() + truth.sum()) > 0.85
+    assert box == json.loads((slices["p0"] / "index.json").read_text())["box"]
+
+
+def test_the_folder_is_read_as_any_other_cell(classified):
+    found = delivered.read_cell(classified)
+    assert (found["trained"], found["converged"], found["test"], found["history"]) == (True, True, ["p0"], [])
+    assert found["train"] == ["p1", "p2", "p3", "p4"] and found["features"] == "none"
+    assert "z_flair" in found["columns"] and "x_mm" not in found["columns"]
+    (row,) = read_tsv(classified / "seconds.tsv")
+    assert float(row["seconds"]) > 0
+
+
+def test_candidates_of_the_test_patient_are_judged(classified):
+    (row,) = read_tsv(classified / "candidates.tsv")
+    assert row["subject"] == "p0" and int(row["first_hit"]) == 1
+    assert 0.3 < float(row["recall_1"]) <= float(row["recall_20"]) <= 1
+
+
+def test_same_cell_same_bytes(cohort, cut, classified, tmp_path):  # noqa: F811
+    classify_supervoxels(tmp_path / "again", cohort[1], cell(**PLAIN), cohort[0], cut)
+    for name in ("manifest.json", "candidates.tsv", "sub-p0.npz"):
+        assert (tmp_path / "again" / name).read_bytes() == (classified / name).read_bytes(), name
+
+
+def test_labels_of_the_test_patient_change_no_prediction(cohort, cut, classified, tmp_path):  # noqa: F811
+    """The truth of the one who is predicted may judge, and nothing else."""
+    moved = dict(cut)
+    moved["p0"] = tmp_path / "sub-p0/space-A/supervoxels"
+    moved["p0"].mkdir(parents=True)
+    for file in cut["p0"].iterdir():
+        (moved["p0"] / file.name).write_bytes(file.read_bytes())
+    shares = np.load(moved["p0"] / "shares.npy")
+    np.save(moved["p0"] / "shares.npy", shares[::-1])
+    classify_supervoxels(tmp_path / "other", cohort[1], cell(**PLAIN), cohort[0], moved)
+    assert (tmp_path / "other/sub-p0.npz").read_bytes() == (classified / "sub-p0.npz").read_bytes()
+
+
+@pytest.mark.parametrize("reason", ["", "the source has no weights: gone"])
+def test_features_of_a_source_are_taken_where_there_are_any(cohort, cut, tmp_path, reason):  # noqa: F811
+    (tmp_path / "source.json").write_text(json.dumps({"reason": reason}))
+    for subject in cohort[0]:
+        np.save(tmp_path / f"sub-{subject}.npy", np.random.default_rng(0).normal(size=(440, 30)).astype(np.float16))
+    asked = cell(strategy="supervoxels", fold=0)
+    made = classify_supervoxels(tmp_path / "cell", cohort[1], asked, cohort[0], cut, tmp_path)
+    assert (made["trained"], made["reason"]) == (not reason, reason)
+    assert (tmp_path / "cell/sub-p0.npz").exists() == (not reason)
+
+
+def test_what_the_split_refuses_is_not_trained(cohort, cut, tmp_path):  # noqa: F811
+    made = classify_supervoxels(tmp_path / "cell", cohort[1], cell(**PLAIN, n="9"), cohort[0], cut)
+    assert not made["trained"] and "n is 9" in made["reason"]
+
+
+def test_a_patient_in_two_roles_stops_it(cohort, cut, tmp_path):  # noqa: F811
+    slices, split = cohort
+    task = split["tasks"]["segmentation"]
+    owners = {"tasks": {"segmentation": task | {"patients": task["patients"] | {"p1": "p0"}}}}
+    with pytest.raises(ValueError, match="p"):
+        classify_supervoxels(tmp_path / "cell", freeze(split | owners), cell(**PLAIN), slices, cut)
+    assert not (tmp_path / "cell").exists()
