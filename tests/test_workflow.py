@@ -13,8 +13,6 @@ import pytest
 from browser import CHROMIUM, dump
 from fake_dicom import write_series
 from fake_images import make_head, save
-from make_cohort import copy_run
-from measure_planning import plan
 from running import ROOT, fingerprints, rows, snakemake
 from test_downloads import serve
 from test_report import CHAPTERS
@@ -130,40 +128,6 @@ def test_snakemakes_own_report_holds_the_tables_with_captions(finished, tmp_path
         assert words in page
 
 
-def test_one_subject_more_reruns_nobody_elses_steps(finished, tmp_path):
-    """Forty subjects are done and the forty-first is imported: its own steps and the group's are planned."""
-    copy_run(finished, tmp_path, 40)
-    assert plan(tmp_path, 40)[2] == {}
-    shutil.rmtree(tmp_path)
-    copy_run(finished, tmp_path, 40, added=1)
-    own = ("strip_skull", "register_scans", "normalize_intensity", "propose_candidates")
-    group = ("gather_subjects", "gather_quality", "preprocess", "candidates")
-    assert plan(tmp_path, 41, "preprocess", "candidates")[2] == dict.fromkeys((*own, *group), 1) | {"total": 8}
-
-
-def test_sampling_by_candidates_trains_segmentation_again_and_nothing_else(finished, tmp_path):
-    (tmp_path / "more.yaml").write_text("train_network: {sampling: candidates}\n")
-    plan = snakemake(finished, "-n", "--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
-    again = set(re.findall(r"output: results/predictions/(\w+)/[\w.-]+/([\w-]+)/", plan))
-    assert again == {("segmentation", "scratch"), ("segmentation", "lp-ft")}
-
-
-def test_leaving_a_subject_out_by_hand_prepares_nobody_else_again(finished, tmp_path):
-    (tmp_path / "out.tsv").write_text("participant_id\treason\nphantom002\tcyst, no tumour\n")
-    (tmp_path / "more.yaml").write_text(json.dumps({"dataset": {"exclude": str(tmp_path / "out.tsv")}}))
-    shutil.copytree(finished / "results", tmp_path / "results")
-    shutil.copytree(finished / ".snakemake", tmp_path / ".snakemake")
-    config = ("--cores", 2, "--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
-    said = snakemake(tmp_path, *config, targets=["results/quality.tsv"])
-    done = re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", said, re.MULTILINE)
-    assert done == ["import_scans", "gather_cohort", "gather_quality"]
-    cohort = {row["participant_id"]: row["reason"] for row in rows(tmp_path / "results/cohort.tsv")}
-    assert {name: reason for name, reason in cohort.items() if reason} == {
-        "phantom002": "excluded by hand: cyst, no tumour"
-    }
-    assert "phantom002" not in [row["subject"] for row in rows(tmp_path / "results/quality.tsv")]
-
-
 def test_a_second_run_does_nothing(finished):
     assert "Nothing to be done" in snakemake(finished, "--cores", 2, "--configfile", ROOT / "config/tiny.yaml")
 
@@ -207,16 +171,6 @@ def test_sources_are_ranked_without_training(finished, tmp_path):
     assert not list(tmp_path.glob("results/work/features/*/*"))
 
 
-@pytest.fixture(scope="session")
-def telling(tmp_path_factory):
-    """A copy of the repository whose Snakefile prints the config that it resolved."""
-    copy = tmp_path_factory.mktemp("copy") / "neurograft"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "results"))
-    with open(copy / "Snakefile", "a") as file:
-        file.write('\nprint("CONFIG", __import__("json").dumps(config, sort_keys=True))\n')
-    return copy
-
-
 def resolved(telling, folder, *arguments):
     """The config as the workflow sees it."""
     lines = snakemake(folder, "-n", *arguments, repository=telling).splitlines()
@@ -244,26 +198,6 @@ def test_a_users_file_means_the_same_everywhere_and_knows_nothing_of_the_demo(te
     assert inside == elsewhere
     assert inside["register_scans"]["spacing"] == 1.0
     assert resolved(telling, tmp_path)["register_scans"]["spacing"] == 2.0
-
-
-def test_code_reruns_its_steps_and_a_comment_reruns_nothing(telling, finished, tmp_path):
-    shutil.copytree(finished / "results", tmp_path / "results")
-    shutil.copytree(finished / ".snakemake", tmp_path / ".snakemake")
-    arguments = ("-n", "--configfile", telling / "config/tiny.yaml")
-    module = telling / "scripts/neurograft/candidates.py"
-    before = module.read_text()
-    try:
-        module.write_text(before + "\n# a comment\n")
-        # the copy's own report templates lie elsewhere, so that the report alone is made again
-        comment = snakemake(tmp_path, *arguments, repository=telling)
-        module.write_text(before + "\nANOTHER = 1\n")
-        plan = snakemake(tmp_path, *arguments, repository=telling)
-    finally:
-        module.write_text(before)
-    assert "rule propose_candidates" in plan
-    assert "rule propose_candidates" not in comment
-    assert "rule strip_skull" not in plan
-    assert "rule train_network" not in plan
 
 
 @pytest.mark.parametrize(
