@@ -30,6 +30,7 @@ from . import (
     memory,
     networks,
     networks3d,
+    norms,
     predictions,
     records,
     settings,
@@ -178,7 +179,7 @@ def _train(cell, task, cases, targets, source, options, variants, path):
             loaded = networks.load_source(network, networks3d.rename_weights(cell["backbone"], state))
             inherited = set(strategies.split_parameters(network)[0]) - {f"encoder.{name}" for name in loaded["missing"]}
         if plan.estimate_norms:
-            training.estimate_norms(network, cases, dropout=task.dropout, **drawing)
+            norms.estimate_norms(network, cases, dropout=task.dropout, **drawing)
         before = copy.deepcopy(network)
         if plan.prepare:
             plan.prepare(network)

@@ -5,8 +5,10 @@ whose world coordinates are millimetres, and a transform is a 4x4 matrix that ta
 the *target* grid's world to the *source* image's world (the direction that resampling needs).
 """
 
+import glob
 import json
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +40,11 @@ def whole(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
+    prefix = f".part-{path.name}-"
+    for left in path.parent.glob(f"{glob.escape(prefix)}*"):
+        # of a job that was killed; nobody else writes this path now
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
         part = Path(folder) / path.name
         yield part
         if path.is_dir() and part.is_dir():
