@@ -3,7 +3,12 @@
 import shutil
 
 import pytest
+from hypothesis import settings
 from running import ROOT, snakemake
+
+# how long an example takes says something about the machine, not about the code
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
