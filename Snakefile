@@ -11,6 +11,9 @@ if "dataset" not in config:
     configfile: f"{workflow.basedir}/config/config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/images.smk" if IMAGES else "workflow/rules/scans.smk"
@@ -19,6 +22,7 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/recommendation.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/targets.smk"
+include: "workflow/rules/watching.smk"
 
 
 localrules:

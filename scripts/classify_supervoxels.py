@@ -7,7 +7,7 @@ supervoxel_cells.classify_supervoxels(
     snakemake.output[0],
     images.read_json(snakemake.input.splits),
     {"task": "segmentation", **snakemake.wildcards},
-    cases.find_slices(snakemake.input.slices),
+    cases.find_slices(snakemake.input.subjects),
     supervoxel_files.find_supervoxels(snakemake.input.supervoxels),
     next(iter(snakemake.input.pooled), None),
 )

@@ -1,15 +1,15 @@
 """Deliver one subject's segmentation on its native grid."""
 
-from neurograft import images, logs, outcomes
+from neurograft import delivered, images, logs
 
 logs.send_to_log(snakemake.log[0])
 subject = snakemake.wildcards.subject
-record = outcomes.deliver_subject(
+record = delivered.deliver_subject(
     snakemake.params.stem,
     subject,
     snakemake.input.cells,
     images.read_json(snakemake.input.splits),
     images.read_json(snakemake.input.status),
-    outcomes.read_registration(snakemake.input.registered),
+    delivered.read_registration(snakemake.input.registered),
 )
 images.write_json(snakemake.output[0], record)

@@ -8,6 +8,6 @@ features.extract_features(
     snakemake.params.source,
     snakemake.input.weights,
     images.read_json(snakemake.input.splits),
-    cases.find_slices(snakemake.input.slices),
+    cases.find_slices(snakemake.input.subjects),
     seed=snakemake.params.seed,
 )

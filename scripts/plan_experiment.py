@@ -10,7 +10,7 @@ target = split["tasks"]["classification"]["target"]
 plan = planning.plan_experiment(
     snakemake.params.counts,
     split,
-    cases.find_slices(snakemake.input.slices),
+    cases.find_slices(snakemake.input.subjects),
     snakemake.params.backbones,
     snakemake.params.compared,
     truths={row["participant_id"]: row.get(target) for row in tables.read_table(snakemake.input.cohort)},

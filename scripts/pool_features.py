@@ -8,7 +8,7 @@ pooling.pool_features(
     snakemake.params.source,
     snakemake.input.weights,
     images.read_json(snakemake.input.splits),
-    cases.find_slices(snakemake.input.slices),
+    cases.find_slices(snakemake.input.subjects),
     supervoxel_files.find_supervoxels(snakemake.input.supervoxels),
     snakemake.params.random,
     snakemake.params.seed,

@@ -11,6 +11,6 @@ pretraining.pretrain_masked(
     snakemake.params.base,
     snakemake.input.weights,
     images.read_json(snakemake.input.splits),
-    cases.find_slices(snakemake.input.slices),
+    cases.find_slices(snakemake.input.subjects),
     **snakemake.params.options,
 )

@@ -18,5 +18,5 @@ registered, record = registration.register_scans(
     in_template=status["in_template"],
     deformable=options["deformable"],
 )
-images.write_scans(snakemake.output.scans, registered)
+images.write_scans(snakemake.output.scans, registered, packed=True)
 images.write_json(snakemake.output.record, record)

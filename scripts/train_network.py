@@ -11,10 +11,10 @@ cells.train_cell(
     dict(snakemake.wildcards.items()),
     snakemake.params.source,
     snakemake.input.weights,
-    cases.find_slices(snakemake.input.slices),
+    cases.find_slices(snakemake.input.subjects),
     truths={row["participant_id"]: row.get(target) for row in tables.read_table(snakemake.input.cohort)},
-    predict_unlabelled=snakemake.params.delivered,
-    keep_weights=snakemake.params.delivered,
+    **dict.fromkeys(("predict_unlabelled", "keep_weights"), snakemake.params.delivered),
     candidates=cases.find_candidates(snakemake.input.candidates),
+    checkpoint=snakemake.params.checkpoint,
     **snakemake.params.options,
 )

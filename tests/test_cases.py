@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from neurograft import cases
+from neurograft import cases, tables
 
 
 @pytest.fixture
@@ -85,17 +85,38 @@ def test_a_target_is_images_alone_of_the_slices_with_brain(folder):
 
 
 def test_pictures_share_one_array_and_are_read_as_cases_of_one_slice(tmp_path):
-    own, shared = tmp_path / "sub-A1/space-MNI152/slices", tmp_path / "images/slices"
+    shared = tmp_path / "images/slices"
     shared.mkdir(parents=True)
     np.save(shared / "images.npy", np.arange(1, 4, dtype=np.float16)[:, None, None, None] * np.ones((3, 1, 8, 8)))
     index = {"subjects": ["a", "b", "c"], "sequences": ["image"], "box": [[0, 8], [0, 8], [0, 1]], "spacing": [1, 1, 1]}
     (shared / "index.json").write_text(json.dumps(index))
-    found = cases.find_slices([own, shared])
-    assert list(found) == ["A1", "a", "b", "c"] and found["A1"] == own
+    found = cases.find_slices(shared)
+    assert list(found) == ["a", "b", "c"] and cases.find_records(shared) == {}
     case = cases.classification_case(found["b"], ["image"], ["x", "y"], truth="y")
     assert isinstance(case["images"], np.memmap) and case["images"].shape == (1, 1, 8, 8)
     assert float(case["images"].max()) == 2 and case["channels"] == [0]
     assert {name: z.tolist() for name, z in case["strata"].items()} == {"x": [], "y": [0]}
+
+
+def test_the_list_of_subjects_changes_with_whatever_a_cell_reads(tmp_path):
+    """One voxel of a label, or one number of a record, and nothing else, tells two lists apart."""
+    volume, labels = np.ones((2, 1, 4, 4), np.float16), np.zeros((2, 4, 4), np.uint8)
+
+    def gather(changed_voxel=0, moved=0):
+        folder = tmp_path / "sub-A/slices"
+        labels[0, 0, 0] = changed_voxel
+        cases.write_slices(folder, volume, labels, {"sequences": ["t1"]})
+        (tmp_path / "status.json").write_text(json.dumps({"subject": "A"}))
+        (tmp_path / "registered.json").write_text(json.dumps({"moved": moved}))
+        files = {name: [str(tmp_path / f"{name}.json")] for name in ("status", "registered")}
+        return cases.gather_subjects([str(folder)], **files)
+
+    first = gather()
+    assert gather() == first and [row["subject"] for row in first] == ["A"]
+    assert len({row["sha256"] for row in (*first, *gather(changed_voxel=1), *gather(moved=1))}) == 3
+    tables.write_table(tmp_path / "subjects.tsv", first)
+    assert cases.find_slices(tmp_path / "subjects.tsv") == {"A": str(tmp_path / "sub-A/slices")}
+    assert cases.find_records(tmp_path / "subjects.tsv")["A"]["registered"] == str(tmp_path / "registered.json")
 
 
 def test_an_absent_sequence_is_an_error_unless_it_is_known_to_be_missing(folder):

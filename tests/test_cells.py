@@ -10,7 +10,7 @@ import pytest
 import torch
 from fake_cases import CELL
 
-from neurograft import cells, predictions, sources, splits
+from neurograft import cells, checkpoints, predictions, sources, splits
 
 TABLE = Path(__file__).parents[1] / "config/sources.tsv"
 SOURCE = sources.read_sources(TABLE)["efficientnet-lite0"]
@@ -157,7 +157,7 @@ def test_weights_are_those_that_the_manifest_names(segmented):
     state = torch.load(folder / "weights.pt", weights_only=True)
     holder = torch.nn.Module()
     holder.state_dict = lambda: state
-    assert cells.hash_weights(holder) == manifest["weights_sha256"]
+    assert checkpoints.hash_weights(holder) == manifest["weights_sha256"]
 
 
 def test_same_cell_same_bytes_but_for_the_times(segmented, cohort, tmp_path):

@@ -6,7 +6,7 @@ from fake_run import make_run
 from fake_transfer import add_transfer
 from test_assessment import COHORT, SPLIT, run, straight
 
-from neurograft import arms, assessment, claims, comparison, outcomes, tables
+from neurograft import arms, assessment, claims, comparison, delivered, tables
 
 ARM = {"task": "segmentation", "source": "s", "strategy": "lp-ft", "space": "MNI152", "split": "folds", "n": "8"}
 SCRATCH = {"source": "none", "strategy": "scratch"}
@@ -175,7 +175,7 @@ def test_claims_are_read_from_the_tables_that_the_assessment_writes(tmp_path):
     for name, rows in assessment.assess_transfer(folders + away[0], scores, SPLIT, COHORT).items():
         tables.write_table(tmp_path / f"{name}.tsv", rows, assessment.COLUMNS[name])
         results[name] = tables.read_table(tmp_path / f"{name}.tsv")
-    cells = [outcomes.read_cell(folder) for folder in folders]
+    cells = [delivered.read_cell(folder) for folder in folders]
     primary = {"space": cells[0]["space"], "split": "folds"}
     results |= {"scores": scores, "comparison": comparison.compare_strategies(scores, cells, None, primary)}
     rows = {row["claim"]: row for row in claims.list_claims(results | {"cells": cells, "primary": primary})}

@@ -54,7 +54,7 @@ def test_faults_are_excluded_with_their_reason_and_the_rest_goes_on(root):
     assert sum(row["included"] for row in rows.values()) == len(measured) == record["included"] == 14
     assert record["found"] == 14 + len(FAULTS)
     assert all(row["sequences"] == "image" and row["labels"] is False for row in rows.values() if row["included"])
-    slices = cases.find_slices([folder])
+    slices = cases.find_slices(folder)
     for row in rows.values():
         assert slices[row["participant_id"]]["images"].any() == row["included"]
 
@@ -79,7 +79,7 @@ def test_any_way_of_storing_a_picture_gives_the_same_slice(tmp_path):
         save(tmp_path / "set" / "a" / f"{name}.png", picture)
     save(tmp_path / "set/b/other.png", make_head(2))
     rows, _, record, folder = import_set(tmp_path / "set", size=96)
-    slices = cases.find_slices([folder])
+    slices = cases.find_slices(folder)
     first = np.asarray(slices["agrey"]["images"], float)
     for name in kinds:
         assert np.allclose(slices[f"a{name}"]["images"], first, atol=0.02), name

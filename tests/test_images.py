@@ -66,6 +66,17 @@ def test_scans_come_back_in_order(tmp_path):
         assert scan.get_data_dtype() == np.float32
 
 
+def test_packed_scans_lose_no_zero_and_hardly_anything_else(tmp_path):
+    written = {"t1": blob(seed=1), "labels": images.image(np.arange(60, dtype=np.uint8).reshape(3, 4, 5), AFFINE)}
+    images.write_scans(tmp_path / "packed", written, packed=True)
+    read = images.read_scans(tmp_path / "packed")
+    before, after = (np.asanyarray(scans["t1"].dataobj) for scans in (written, read))
+    assert after.dtype == np.float32 and np.abs(after - before).max() <= np.abs(before).max() / 65000
+    assert not after[before == 0].any() and np.allclose(read["t1"].affine, AFFINE)
+    assert np.array_equal(np.asanyarray(read["labels"].dataobj), np.asanyarray(written["labels"].dataobj))
+    assert read["labels"].get_data_dtype() == np.uint8
+
+
 def test_sidecar_and_json(tmp_path):
     images.write_image(tmp_path / "a.nii.gz", blob(), {"é": np.float32(0.5), "list": np.arange(2)})
     assert images.read_json(tmp_path / "a.json") == {"é": 0.5, "list": [0, 1]}

@@ -51,66 +51,24 @@ def case(tmp_path):
     return folder, split, status, truth
 
 
+def write_records(folder, status):
+    """Write the two records that scoring reads of a subject; say where they are."""
+    files = {"status": folder / "status.json", "registered": folder / "register_scans.json"}
+    images.write_json(files["status"], status)
+    images.write_json(files["registered"], RECORD)
+    return {"X": files}
+
+
 def test_a_perfect_prediction_scores_one_on_the_native_grid(case):
     folder, split, status, _ = case
-    scores = outcomes.score_cell(folder, split, {"X": status}, {"X": RECORD})
+    scores = outcomes.score_cell(folder, split, write_records(folder, status))
     dice = {row["region"]: row["value"] for row in scores if row["metric"] == "dice"}
     assert dice == {"WT": 1.0, "TC": 1.0, "ET": 1.0}
 
 
-def test_delivery_gives_the_datasets_values_on_the_datasets_grid(case, tmp_path):
-    folder, split, status, truth = case
-    stem = str(tmp_path / "derivatives" / "sub-X")
-    record = outcomes.deliver_subject(stem, "X", [folder], split, status, RECORD)
-    delivered = nib.load(f"{stem}_dseg.nii.gz")
-    assert np.array_equal(np.asanyarray(delivered.dataobj), truth)
-    assert np.allclose(delivered.affine, NATIVE)
-    assert record["delivered"]
-    assert record["volume_ml"]["ET"] == pytest.approx(0.064)
-    assert [row["index"] for row in tables.read_table(f"{stem}_dseg.tsv")] == ["0", "1", "2", "4"]
-
-
-def test_a_missing_sequence_is_named_beside_what_was_delivered(case, tmp_path):
-    folder, split, status, _ = case
-    stem = str(tmp_path / "sub-X")
-    whole = outcomes.deliver_subject(stem, "X", [folder], split, status, RECORD)
-    assert "missing" not in whole and "MissingSequences" not in images.read_json(f"{stem}_dseg.json")
-    split["tasks"]["segmentation"]["incomplete"] = {"X": ["t2"]}
-    record = outcomes.deliver_subject(stem, "X", [folder], split, status, RECORD)
-    assert record["missing"] == images.read_json(f"{stem}_dseg.json")["MissingSequences"] == ["t2"]
-
-
-def test_without_a_prediction_nothing_is_delivered_and_the_reason_is_said(case, tmp_path):
-    folder, split, status, _ = case
-    stem = str(tmp_path / "derivatives" / "sub-X")
-    outcomes.deliver_subject(stem, "X", [folder], split, status, RECORD)
-    record = outcomes.deliver_subject(stem, "X", [], split, status, RECORD)
-    assert not record["delivered"]
-    assert record["reason"] == split["tasks"]["segmentation"]["reason"] != ""
-    assert not list((tmp_path / "derivatives").iterdir())
-
-
-def test_a_subject_of_the_pretraining_is_marked(case, tmp_path):
-    folder, split, status, _ = case
-    stem, manifest = str(tmp_path / "derivatives" / "sub-X"), images.read_json(folder / "manifest.json")
-    for seen in ([], ["Y"], ["Y", "X"]):
-        images.write_json(folder / "manifest.json", manifest | {"pretrained_on": seen})
-        record = outcomes.deliver_subject(stem, "X", [folder], split, status, RECORD)
-        assert record["delivered"] and record["seen_in_pretraining"] == ("X" in seen)
-
-
-def test_a_source_that_could_not_be_made_is_the_reason(case, tmp_path):
-    folder, split, status, _ = case
-    (folder / "sub-X.npz").unlink()
-    images.write_json(folder / "manifest.json", {"trained": False, "reason": "nobody to learn from"})
-    split["tasks"]["segmentation"]["reason"] = ""
-    record = outcomes.deliver_subject(str(tmp_path / "sub-X"), "X", [folder, folder], split, status, RECORD)
-    assert not record["delivered"] and record["reason"] == "nobody to learn from"
-
-
 def test_comparison_tables_of_one_cell(case):
     folder, split, status, _ = case
-    scores = outcomes.score_cell(folder, split, {"X": status}, {"X": RECORD})
+    scores = outcomes.score_cell(folder, split, write_records(folder, status))
     all_scores, comparison, again, times = outcomes.compare_cells([folder], scores, split)
     assert all_scores == scores
     assert comparison == []
@@ -119,4 +77,4 @@ def test_comparison_tables_of_one_cell(case):
 
 def test_an_untrained_cell_has_no_scores(tmp_path):
     images.write_json(tmp_path / "manifest.json", {"task": "segmentation", "trained": False, "reason": "too few"})
-    assert outcomes.score_cell(tmp_path, {}, {}, {}) == []
+    assert outcomes.score_cell(tmp_path, {}, {}) == []

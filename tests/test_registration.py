@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from neurograft import delivery, images, outcomes, registration, regridding, templates, transforms
+from neurograft import delivered, delivery, images, registration, regridding, templates, transforms
 from neurograft.quality import overlap
 
 RAW = Path(__file__).parents[2] / "shared/data/raw_tumour_head"
@@ -129,7 +129,7 @@ def test_deformed_images_fit_and_predictions_come_back(subject, tmp_path):
     assert abs(record["volume_change"]["lesion"]) < 0.05
     images.write_scans(tmp_path / "registered", registered)
     images.write_json(tmp_path / "register_scans.json", record)
-    read = outcomes.read_registration(tmp_path / "register_scans.json")
+    read = delivered.read_registration(tmp_path / "register_scans.json")
     there = transforms.chain(registered["warp"], np.array(record["to_template"]))
     points = nib.affines.apply_affine(masks["t1"].affine, np.argwhere(masks["t1"].dataobj)[::50])
     back = transforms.map_points(delivery.native_transform(read), points)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurograft import networks, roles, stages, strategies, training
+from neurograft import networks, norms, roles, stages, strategies, training
 
 SHARES = {"tumour": 0.5, "rest": 0.5}
 
@@ -44,7 +44,7 @@ def run(strategy, cases, steps=8, variants=None):
     network = build()
     plan = strategies.plan(strategy, network, variants)
     if plan.estimate_norms:
-        training.estimate_norms(network, cases, count=2, batch=4)
+        norms.estimate_norms(network, cases, count=2, batch=4)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     if plan.prepare:
         plan.prepare(network)
@@ -204,27 +204,6 @@ def test_a_variant_is_a_strategy_with_other_parameters():
         strategies.plan("wrong", network, rows)
     with pytest.raises(ValueError, match="unknown strategy 'magic'"):
         strategies.plan("odd", network, {"odd": {"method": "magic"}})
-
-
-def test_random_encoder_gets_the_statistics_of_the_patients(cases):
-    network = build()
-    training.estimate_norms(network, cases, count=3, batch=6)
-    network.eval()
-    images = torch.from_numpy(cases[0]["images"]).float()
-    with torch.no_grad():
-        outputs = network.encoder._bn0(network.encoder._conv_stem(images))
-    assert abs(float(outputs.mean())) < 0.3 and 0.5 < float(outputs.std()) < 2
-    assert all(
-        m.momentum == pytest.approx(0.1) for m in network.encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)
-    )
-
-
-def test_statistics_are_estimated_without_labels(cases):
-    blind = [{**case, "labels": np.zeros_like(case["labels"])} for case in cases]
-    seeing, unseeing = build(), build()
-    training.estimate_norms(seeing, cases, count=2, batch=4)
-    training.estimate_norms(unseeing, blind, count=2, batch=4)
-    assert torch.equal(seeing.encoder._bn0.running_var, unseeing.encoder._bn0.running_var)
 
 
 def test_an_unknown_strategy_is_named():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from test_cells import cell, cohort, freeze, read_tsv  # noqa: F401 (cohort is a fixture)
 
-from neurograft import outcomes
+from neurograft import delivered
 from neurograft.supervoxel_cells import classify_supervoxels
 from neurograft.supervoxel_files import write_supervoxels
 from neurograft.supervoxels import measure_supervoxels
@@ -52,7 +52,7 @@ def test_the_tumour_of_an_unseen_patient_is_found(cohort, classified):  # noqa: 
 
 
 def test_the_folder_is_read_as_any_other_cell(classified):
-    found = outcomes.read_cell(classified)
+    found = delivered.read_cell(classified)
     assert (found["trained"], found["converged"], found["test"], found["history"]) == (True, True, ["p0"], [])
     assert found["train"] == ["p1", "p2", "p3", "p4"] and found["features"] == "none"
     assert "z_flair" in found["columns"] and "x_mm" not in found["columns"]

@@ -6,7 +6,7 @@ import torch
 from fake_cases import CASES, SHARES, make_case
 from fake_volumes import make_volume
 
-from neurograft import cases, computing, inference, networks, strategies, training
+from neurograft import cases, computing, inference, networks, norms, strategies, training
 
 
 def trained(strategy="scratch", seed=0, steps=6, threads=1, **more):
@@ -96,7 +96,7 @@ def test_only_norms_that_keep_statistics_have_them_estimated():
         with training.reproducible(0):
             network = networks.build_segmenter(backbone, 3, 1)
         before = {name: value.clone() for name, value in network.state_dict().items()}
-        training.estimate_norms(network, [volume], batch=1, count=1)
+        norms.estimate_norms(network, [volume], batch=1, count=1)
         changed = {
             name.rpartition(".")[2] for name, value in network.state_dict().items() if (value != before[name]).any()
         }

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import nibabel as nib
@@ -117,27 +118,14 @@ def test_spaces_and_splits_of_an_experiment_become_cells(finished, tmp_path):
     assert jobs["plan_experiment"] == "1"
 
 
-def test_sampling_by_candidates_trains_segmentation_again_and_nothing_else(finished, tmp_path):
-    (tmp_path / "more.yaml").write_text("train_network: {sampling: candidates}\n")
-    plan = snakemake(finished, "-n", "--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
-    again = set(re.findall(r"output: results/predictions/(\w+)/[\w.-]+/([\w-]+)/", plan))
-    assert again == {("segmentation", "scratch"), ("segmentation", "lp-ft")}
-
-
-def test_leaving_a_subject_out_by_hand_prepares_nobody_else_again(finished, tmp_path):
-    (tmp_path / "out.tsv").write_text("participant_id\treason\nphantom002\tcyst, no tumour\n")
-    (tmp_path / "more.yaml").write_text(json.dumps({"dataset": {"exclude": str(tmp_path / "out.tsv")}}))
-    shutil.copytree(finished / "results", tmp_path / "results")
-    shutil.copytree(finished / ".snakemake", tmp_path / ".snakemake")
-    config = ("--cores", 2, "--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
-    said = snakemake(tmp_path, *config, targets=["results/quality.tsv"])
-    done = re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", said, re.MULTILINE)
-    assert done == ["import_scans", "gather_cohort", "gather_quality"]
-    cohort = {row["participant_id"]: row["reason"] for row in rows(tmp_path / "results/cohort.tsv")}
-    assert {name: reason for name, reason in cohort.items() if reason} == {
-        "phantom002": "excluded by hand: cyst, no tumour"
-    }
-    assert "phantom002" not in [row["subject"] for row in rows(tmp_path / "results/quality.tsv")]
+def test_snakemakes_own_report_holds_the_tables_with_captions(finished, tmp_path):
+    snakemake(finished, "--configfile", ROOT / "config/tiny.yaml", "--report", tmp_path / "run.zip")
+    with zipfile.ZipFile(tmp_path / "run.zip") as packed:
+        names = {Path(name).name for name in packed.namelist()}
+        page = packed.read("run/report.html").decode()
+    assert {"index.html", "cohort.tsv", "quality.tsv", "plan.txt", "scores.tsv", "comparison.tsv"} <= names
+    for words in ("with one page a subject", "the smallest difference that so many patients can show"):
+        assert words in page
 
 
 def test_a_second_run_does_nothing(finished):
@@ -178,18 +166,9 @@ def test_sources_are_ranked_without_training(finished, tmp_path):
     scored = rows(tmp_path / "results/evaluation/transfer_scores.tsv")
     assert {(row["patients"], row["left_out"]) for row in scored} == {("4", "2")}
     assert all(row["scores"] == "6" and row["patients"] == "4" for row in ranking)
+    assert re.search(r"PROGRESS: \d jobs done, \d left; about .* left", said)
     assert "too few sources" in said and "No transferability score is reliable on medical tasks" in said
     assert not list(tmp_path.glob("results/work/features/*/*"))
-
-
-@pytest.fixture(scope="session")
-def telling(tmp_path_factory):
-    """A copy of the repository whose Snakefile prints the config that it resolved."""
-    copy = tmp_path_factory.mktemp("copy") / "neurograft"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "results"))
-    with open(copy / "Snakefile", "a") as file:
-        file.write('\nprint("CONFIG", __import__("json").dumps(config, sort_keys=True))\n')
-    return copy
 
 
 def resolved(telling, folder, *arguments):
@@ -219,26 +198,6 @@ def test_a_users_file_means_the_same_everywhere_and_knows_nothing_of_the_demo(te
     assert inside == elsewhere
     assert inside["register_scans"]["spacing"] == 1.0
     assert resolved(telling, tmp_path)["register_scans"]["spacing"] == 2.0
-
-
-def test_code_reruns_its_steps_and_a_comment_reruns_nothing(telling, finished, tmp_path):
-    shutil.copytree(finished / "results", tmp_path / "results")
-    shutil.copytree(finished / ".snakemake", tmp_path / ".snakemake")
-    arguments = ("-n", "--configfile", telling / "config/tiny.yaml")
-    module = telling / "scripts/neurograft/candidates.py"
-    before = module.read_text()
-    try:
-        module.write_text(before + "\n# a comment\n")
-        # the copy's own report templates lie elsewhere, so that the report alone is made again
-        comment = snakemake(tmp_path, *arguments, repository=telling)
-        module.write_text(before + "\nANOTHER = 1\n")
-        plan = snakemake(tmp_path, *arguments, repository=telling)
-    finally:
-        module.write_text(before)
-    assert "rule propose_candidates" in plan
-    assert "rule propose_candidates" not in comment
-    assert "rule strip_skull" not in plan
-    assert "rule train_network" not in plan
 
 
 @pytest.mark.parametrize(
@@ -406,5 +365,8 @@ def test_only_sources_that_the_experiment_names_are_fetched(telling, tmp_path):
     finally:
         table.write_text(before)
     assert f"put weights-1.pth at {found / 'mine/weights'}" in said
+    # what a failed run ends with: the rule, which one of its jobs, the end of its log, and what to try
+    failure = said[said.index("FAILED: fetch_source, source mine") :]
+    assert "put weights-1.pth" in failure and "what to try" in failure and "Finished work is kept" in failure
     assert "use a source that needs none: efficientnet-lite0" in said
     assert "Traceback" not in said

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from .norms import average_norms
 from .stages import deepest_channels
-from .training import average_norms
 
 DOMAIN_UNITS = 64
 DOMAIN_PARAMETERS = tuple(f"domain_head.{layer}.{part}" for layer in (0, 2) for part in ("weight", "bias"))
@@ -43,7 +43,7 @@ def adapt_norms(network, cases, **drawing):
     cases : list of dict
         As `cases.target_case` gives them.
     **drawing
-        `batch`, `seed` and `threads` of `training.average_norms`.
+        `batch`, `seed` and `threads` of `norms.average_norms`.
     """
     average_norms(network, cases, augmented=False, **drawing)
 

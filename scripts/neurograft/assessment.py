@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import benefits, curves, fairness, outcomes, privacy, tables
+from . import benefits, curves, delivered, fairness, privacy, tables
 from .evaluation import ARM, CELL
 from .settings import METHODS
 
@@ -125,7 +125,7 @@ def find_gaps(means, attributes):
 
 def _read(folder):
     """Read a cell's manifest and, where it was trained, its history and records."""
-    cell = outcomes.read_cell(folder)
+    cell = delivered.read_cell(folder)
     names = RECORDS if cell["trained"] else ()
     return cell | {name: tables.read_table(Path(folder) / f"{name}.tsv") for name in names}
 

@@ -19,7 +19,7 @@ def tell_candidates(records, cells=()):
     records : dict of str to dict
         Subject to the record of `candidates.propose_candidates`.
     cells : list of dict
-        Cells (`outcomes.read_cell`); those that classified supervoxels have `judged`.
+        Cells (`delivered.read_cell`); those that classified supervoxels have `judged`.
 
     Returns
     -------

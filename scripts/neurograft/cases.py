@@ -1,40 +1,64 @@
 """A subject's slices, as files, opened as a case that `training` draws from and `inference` predicts."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
-from . import images
+from . import images, tables
 from .regions import region_values
 
 LEAST_TUMOUR = 20.0  # mm2 of tumour that make a slice one with tumour
 LEAST_BRAIN = 0.25  # of the largest brain area of the patient's slices
 
 
-def find_slices(folders):
+def gather_subjects(folders, **records):
+    """List what later steps read of each subject, so that each of many jobs has one input instead of thousands.
+
+    Parameters
+    ----------
+    folders : sequence of str
+        The subjects' folders of slices (`write_slices`).
+    **records : sequence of str
+        Their JSON records by name, in the same order; `status` (of the import) among them.
+
+    Returns
+    -------
+    list of dict
+        `subject`, `slices`, a path for each record, and `sha256`, which changes with the content of any of them.
+    """
+    rows = []
+    for folder, *files in zip(folders, *records.values(), strict=True):
+        said = [Path(file).read_bytes() for file in (Path(folder, "index.json"), *files)]
+        row = {"slices": folder} | dict(zip(records, files, strict=True))
+        row["sha256"] = hashlib.sha256(b"\n".join(said)).hexdigest()
+        rows.append({"subject": images.read_json(row["status"])["subject"]} | row)
+    return rows
+
+
+def find_slices(path):
     """Say where each subject's slices are.
 
     Parameters
     ----------
-    folders : iterable of str or Path
-        A subject's own, `.../sub-X/space-S/slices`, or one that pictures share (`image_sets.import_images`).
+    path : str or Path
+        The table of `gather_subjects`, or the folder that pictures share (`image_sets.import_images`).
 
     Returns
     -------
     dict of str to path or dict
         Subject to its folder, or to its `images` in the shared array, not read yet, and `index`.
     """
-    found = {}
-    for folder in folders:
-        owner = Path(folder).parents[1].name
-        if owner.startswith("sub-"):
-            found[owner.removeprefix("sub-")] = folder
-        else:
-            # opened once, for every opened map holds a file descriptor
-            index, shared = images.read_json(Path(folder) / "index.json"), _open_images(folder)
-            own = {"index": index}
-            found |= {name: own | {"images": shared[k : k + 1]} for k, name in enumerate(index["subjects"])}
-    return found
+    if not Path(path).is_dir():
+        return {row["subject"]: row["slices"] for row in tables.read_table(path)}
+    # opened once, for every opened map holds a file descriptor
+    index, shared = images.read_json(Path(path) / "index.json"), _open_images(path)
+    return {name: {"index": index, "images": shared[k : k + 1]} for k, name in enumerate(index["subjects"])}
+
+
+def find_records(path):
+    """Say where each subject's records are, by name; pictures have none. `path` as in `find_slices`."""
+    return {} if Path(path).is_dir() else {row["subject"]: row for row in tables.read_table(path)}
 
 
 def segmentation_case(folder, sequences, scheme, labelled=True, missing=()):
@@ -166,13 +190,16 @@ def write_slices(folder, opened, labels, index):
     opened : ndarray of float16, shape (Z, C, X, Y)
     labels : ndarray of uint8, shape (Z, X, Y), or None
     index : dict
+        Written with `sha256`, which changes with any voxel.
     """
+    arrays = {"images": opened} | ({} if labels is None else {"labels": labels})
+    digest = hashlib.sha256()
     with images.whole(folder) as part:
         part.mkdir()
-        np.save(part / "images.npy", opened)
-        if labels is not None:
-            np.save(part / "labels.npy", labels)
-        images.write_json(part / "index.json", index)
+        for name, array in arrays.items():
+            np.save(part / f"{name}.npy", array)
+            digest.update(np.ascontiguousarray(array))
+        images.write_json(part / "index.json", index | {"sha256": digest.hexdigest()})
 
 
 def region_table(values):

@@ -15,19 +15,22 @@ weights.pt        where asked for
 """
 
 import copy
-import hashlib
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from . import (
+    checkpoints,
+    code_digest,
     computing,
     images,
     making,
     memory,
     networks,
     networks3d,
+    norms,
     predictions,
     records,
     settings,
@@ -54,6 +57,7 @@ def train_cell(
     predict_unlabelled=False,
     keep_weights=False,
     variants=None,
+    checkpoint=None,
     candidates=None,
     **options,
 ):
@@ -78,6 +82,9 @@ def train_cell(
         Predict the subjects without labels too; write `weights.pt`, of the first network where there are two.
     variants : dict of str to dict, optional
         Named strategies of the config (`strategies.plan`).
+    checkpoint : str or Path, optional
+        Where the state of a training is kept until the cell is written, with the number of the training at the end
+        of its name; a cell that was killed goes on from there.
     candidates : dict of str to list of int, optional
         Subject to the slices of its tumour candidates (`cases.find_candidates`), which half of the training slices
         without tumour are then drawn from, where they are free of it.
@@ -102,7 +109,7 @@ def train_cell(
             check_pretraining(split, roles, pretraining)
             unlearnt = find_unlearnt(split, cell, roles)
             task = predictions.open_task(split, cell, slices, truths, unlearnt, candidates)
-            made = _train_rounds(manifest, task, roles, rounds, (source, weights), options, variants)
+            made = _train_rounds(manifest, task, roles, rounds, (source, weights), options, variants, checkpoint)
             predicting = {subject: each["network"] for each in made for subject in each["predicts"]}
             predictions.write_predictions(part, cell["task"], task, predicting, roles, options["threads"])
             _write_training(part, made, keep_weights)
@@ -115,6 +122,8 @@ def train_cell(
         except Untrainable as reason:
             manifest["reason"] = str(reason)
         images.write_json(part / "manifest.json", manifest)
+    for path in Path(checkpoint).parent.glob(f"{Path(checkpoint).name}-*") if checkpoint else ():
+        path.unlink()
     return manifest
 
 
@@ -123,15 +132,6 @@ def choose_options(backbone, **options):
     chosen = OPTIONS | options
     of_patches = chosen.pop("patches")
     return chosen | (of_patches if backbone in networks3d.BACKBONES_3D else {})
-
-
-def hash_weights(network):
-    """Give the SHA-256 over names and bytes of all of a network's tensors."""
-    digest = hashlib.sha256()
-    for name, value in sorted(network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _assign(split, cell, predict_unlabelled, variants):
@@ -146,16 +146,17 @@ def _assign(split, cell, predict_unlabelled, variants):
     return roles, rounds
 
 
-def _train_rounds(cell, task, roles, rounds, source, options, variants):
+def _train_rounds(cell, task, roles, rounds, source, options, variants, checkpoint):
     """Train what each round needs; give each its network and what is known of its training.
 
     A plan that adapts the trained network is trained once; one that trains on the target, once a round.
     """
     cases, trained, made = [task.read(subject) for subject in roles["train"]], None, []
-    for each in rounds:
+    for number, each in enumerate(rounds):
+        own = f"{checkpoint}-{number}" if checkpoint else None
         targets = [task.read_target(subject) for subject in each["adapted_on"]]
         if trained is None or not trained["plan"].adapt:
-            trained = _train(cell, task, cases, targets, source, options, variants)
+            trained = _train(cell, task, cases, targets, source, options, variants, own)
         network = trained["network"]
         if trained["plan"].adapt:
             network = copy.deepcopy(network)
@@ -164,7 +165,7 @@ def _train_rounds(cell, task, roles, rounds, source, options, variants):
     return made
 
 
-def _train(cell, task, cases, targets, source, options, variants):
+def _train(cell, task, cases, targets, source, options, variants, path):
     """Build, load and train one network by its plan; give it with the facts that a manifest needs."""
     stream = int(np.random.SeedSequence([cell["seed"], cell["fold"]]).generate_state(1)[0])
     drawing = {"batch": options["batch"], "seed": stream, "threads": options["threads"]}
@@ -178,12 +179,16 @@ def _train(cell, task, cases, targets, source, options, variants):
             loaded = networks.load_source(network, networks3d.rename_weights(cell["backbone"], state))
             inherited = set(strategies.split_parameters(network)[0]) - {f"encoder.{name}" for name in loaded["missing"]}
         if plan.estimate_norms:
-            training.estimate_norms(network, cases, dropout=task.dropout, **drawing)
+            norms.estimate_norms(network, cases, dropout=task.dropout, **drawing)
         before = copy.deepcopy(network)
         if plan.prepare:
             plan.prepare(network)
         network.to(computing.device())
         extra = plan.extra(network, inherited) if plan.extra else None
+        facts = {"cell": cell, "options": options, "variants": variants, "source": source[0], "outputs": task.outputs}
+        facts |= {"dropout": task.dropout}
+        facts["code"] = code_digest.code_digest(__file__) if path else ""
+        started = checkpoints.take_fingerprint(network, [*cases, *targets], facts) if path else ""
         history, seconds = training.train(
             network,
             cases,
@@ -196,6 +201,7 @@ def _train(cell, task, cases, targets, source, options, variants):
             extra=extra,
             targets=targets if extra else (),
             dropout=task.dropout,
+            checkpoint=checkpoints.Checkpoint(path, started) if path else None,
             **drawing,
         )
         sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
@@ -231,7 +237,7 @@ def _describe(made, roles):
     first = made[0]
     plan, sizes, loaded = first["plan"], first["sizes"], first["loaded"]
     trained = {name for phase in plan.phases for name in phase.rates}
-    hashes = [hash_weights(each["network"]) for each in made]
+    hashes = [checkpoints.hash_weights(each["network"]) for each in made]
     who = [{name: each[name] for name in ("predicts", "adapted_on")} for each in made]
     return {
         "trained": True,

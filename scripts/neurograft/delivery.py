@@ -29,7 +29,7 @@ def native_transform(record, sequence=None):
     record : dict
         Of `register_scans`: `to_template` (template world to reference world) and `to_reference`
         (reference world to each sequence's world); `unwarp` where the brain was deformed
-        (`outcomes.read_registration`).
+        (`delivered.read_registration`).
     sequence : str, optional
         Whose native grid; the reference's where absent or where it has no transform of its own.
 

@@ -5,8 +5,10 @@ whose world coordinates are millimetres, and a transform (`transforms`; most are
 point of the *target* grid's world to the *source* image's world (the direction that resampling needs).
 """
 
+import glob
 import json
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +43,11 @@ def whole(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
+    prefix = f".part-{path.name}-"
+    for left in path.parent.glob(f"{glob.escape(prefix)}*"):
+        # of a job that was killed; nobody else writes this path now
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
         part = Path(folder) / path.name
         yield part
         if path.is_dir() and part.is_dir():
@@ -128,12 +134,34 @@ def read_scans(folder):
     return {name: read_image(names[name]) for name in order}
 
 
-def write_scans(folder, scans):
-    """Write images as `NAME.nii.gz` into a new folder, whole or not at all."""
+def write_scans(folder, scans, packed=False):
+    """Write images as `NAME.nii.gz` into a new folder, whole or not at all; if `packed`, floats as int16."""
     with whole(folder) as part:
         part.mkdir()
         for name, scan in scans.items():
-            scan.to_filename(part / f"{name}.nii.gz")
+            floats = packed and scan.get_data_dtype().kind == "f"
+            (as_int16(scan) if floats else scan).to_filename(part / f"{name}.nii.gz")
+
+
+def as_int16(scan):
+    """Pack an image for writing in half the space: int16 with a slope and no offset, so that 0 stays 0.
+
+    Parameters
+    ----------
+    scan : nibabel.Nifti1Image, float
+
+    Returns
+    -------
+    nibabel.Nifti1Image
+        For writing only: its data in memory are the stored integers. The error is at most the largest
+        absolute value / 65534.
+    """
+    data = np.asanyarray(scan.dataobj)
+    slope = max(float(np.abs(data).max(initial=0)), 1e-6) / 32767
+    packed = nib.Nifti1Image(np.round(data / slope).astype(np.int16), scan.affine, scan.header)
+    packed.set_data_dtype(np.int16)
+    packed.header.set_slope_inter(slope, 0)
+    return packed
 
 
 def onto_axes(moved, affine):

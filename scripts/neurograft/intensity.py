@@ -1,6 +1,5 @@
 """Intensities made comparable between scanners, and the slices that networks are trained on."""
 
-import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
@@ -133,27 +132,6 @@ def _flags(name, coverage, varies):
     elif coverage < FEWEST_COVERED:
         flags.append(f"{name}: the scan shows only {100 * coverage:.0f} % of the brain")
     return flags
-
-
-def as_int16(scan):
-    """Pack an image for writing in half the space: int16 with a slope and no offset, so that 0 stays 0.
-
-    Parameters
-    ----------
-    scan : nibabel.Nifti1Image, float
-
-    Returns
-    -------
-    nibabel.Nifti1Image
-        For writing only: its data in memory are the stored integers. The error is at most the largest
-        absolute value / 65534.
-    """
-    data = np.asanyarray(scan.dataobj)
-    slope = max(float(np.abs(data).max(initial=0)), 1e-6) / 32767
-    packed = nib.Nifti1Image(np.round(data / slope).astype(np.int16), scan.affine, scan.header)
-    packed.set_data_dtype(np.int16)
-    packed.header.set_slope_inter(slope, 0)
-    return packed
 
 
 def cut_slices(normalised, labels=None):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from . import computing, features, images, networks, training
+from . import computing, features, images, networks, norms
 from .batches import MULTIPLE, fit
 from .cases import take_channels, target_case
 from .supervoxel_files import read_supervoxels
@@ -47,7 +47,7 @@ def pool_features(out_folder, source, weights, split, slices, supervoxels, rando
             lacking = known.get("incomplete", {}).get(subject, ())
             case = target_case(slices[subject], known["sequences"], lacking)
             if random:
-                training.average_norms(encoder, [case], seed=seed, threads=threads, augmented=False)
+                norms.average_norms(encoder, [case], seed=seed, threads=threads, augmented=False)
                 encoder.eval()
             cut = read_supervoxels(supervoxels[subject], labelled=False)["segments"]
             pooled = pool_maps(encoder, case["images"], case["channels"], cut)

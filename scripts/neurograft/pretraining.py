@@ -21,6 +21,7 @@ from . import (
     making,
     masking,
     networks,
+    norms,
     phantom,
     predictions,
     registration,
@@ -138,7 +139,7 @@ def pretrain_masked(folder, source, base, weights, split, slices, seed=0, steps=
     draw = masking.mask_batches(read, batch, stream)
     history = _train(network, read, "fine-tune", "reconstruction", steps, batch, stream, threads, draw)
     # those of slices with hidden squares would not be those of whole ones
-    training.average_norms(network.encoder, read, batch=batch, seed=stream, threads=threads, augmented=False)
+    norms.average_norms(network.encoder, read, batch=batch, seed=stream, threads=threads, augmented=False)
     return _write_source(folder, source, network, history, facts | {"steps": steps, "batch": batch})
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from platform import python_version
 from statistics import median
 
-from neurograft import __version__, images, outcomes, tables
+from neurograft import __version__, delivered, images, tables
 
 SOFTWARE = (
     "snakemake",
@@ -64,7 +64,7 @@ def read_results(files, benchmarks):
         "error_rates": plan.get("error_rates", ()),
         "imported": images.read_json(files.imported) | {"copies": files.copies} if files.imported else {},
         "contrast": tables.read_table(files.contrast) if files.contrast else [],
-        "cells": [outcomes.read_cell(folder) for folder in files.cells],
+        "cells": [delivered.read_cell(folder) for folder in files.cells],
         "candidates": {_subject(path): images.read_json(path) for path in files.candidates},
         "pictures": {_subject(folder): _pictures(folder) for folder in files.figures},
         "versions": read_versions(),

@@ -67,7 +67,7 @@ def write_table(path, rows, columns=None):
     lines = ["\t".join(_text(field) for field in fields) for fields in ([row.get(k) for k in header] for row in rows)]
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part-{os.getpid()}-{path.name}")
+    part = path.with_name(f".part-{path.name}")
     try:
         part.write_bytes(("\n".join(["\t".join(header), *lines]) + "\n").encode())
         os.replace(part, path)

@@ -6,12 +6,11 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
-from . import batches, masking, patches
+from . import batches, checkpoints, masking, patches
 from .computing import device, lower_precision, place_images, place_network, reproducible
 from .stages import spatial_axes
-
-BatchNorm = torch.nn.modules.batchnorm._BatchNorm
 
 
 def inputs(network):
@@ -35,6 +34,7 @@ def train(
     targets=(),
     draw=None,
     dropout=False,
+    checkpoint=None,
 ):
     """Train a network in place, for a fixed number of steps.
 
@@ -67,6 +67,9 @@ def train(
     dropout : bool
         Drop whole channels of the training patients (`batches.drop_channels`), the same ones for every network and
         plan of a seed; never of the target's.
+    checkpoint : checkpoints.Checkpoint, optional
+        Takes the state now and then; a training that finds one goes on from there. The batches drawn before are
+        drawn again, so that what follows is the same to the bit.
 
     Returns
     -------
@@ -76,14 +79,21 @@ def train(
     seconds : list of float
         Since the start, after each step.
     """
-    history, seconds = [], []
-    start = time.perf_counter()
+    lengths = phase_lengths(phases, steps)
     with reproducible(seed, threads), _deepest_features(network, extra) as add:
         place_network(network)
         draw = draw or _draw_with_targets(inputs(network), cases, targets, shares, batch, seed, dropout)
-        for number, (phase, length) in enumerate(zip(phases, phase_lengths(phases, steps), strict=True)):
+        kept = _go_on(network, draw, checkpoint)
+        history, seconds = kept["history"], kept["seconds"]
+        start = time.perf_counter() - (seconds[-1] if seconds else 0)
+        for number, (phase, length) in enumerate(zip(phases, lengths, strict=True)):
+            if number < kept["phase"]:
+                continue
             optimizer, schedule = _start_phase(network, phase, length, weight_decay)
-            for _ in range(length):
+            if kept["optimizer"] and number == kept["phase"]:
+                optimizer.load_state_dict(kept["optimizer"])
+                schedule.load_state_dict(kept["schedule"])
+            for _ in range(sum(lengths[: number + 1]) - len(history)):
                 rate = max(group["lr"] for group in optimizer.param_groups)
                 found = _step(network, next(draw), task, optimizer, add, len(history) / steps)
                 schedule.step()
@@ -91,6 +101,8 @@ def train(
                 seconds.append(time.perf_counter() - start)
                 if log and len(history) % max(1, steps // 20) == 0:
                     log(f"step {len(history)}/{steps}, loss {found['loss']:.3f}, {seconds[-1]:.0f} s")
+                if checkpoint:
+                    checkpoint.write(network, number, optimizer, schedule, history, seconds)
     return history, seconds
 
 
@@ -123,53 +135,6 @@ def is_converged(losses, least=0.1):
     drop = before.mean() - last.mean()
     error = np.sqrt((before.var(ddof=1) + last.var(ddof=1)) / fifth)
     return not drop > max(2 * error, least * before.mean())
-
-
-def estimate_norms(network, cases, **drawing):
-    """Set the encoder's BatchNorm statistics to averages over slices of these cases, labels unseen.
-
-    Parameters are those of `average_norms`.
-    """
-    blind = [{name: case[name] for name in ("images", "channels")} | _one_stratum(case) for case in cases]
-    average_norms(network.encoder, blind, **drawing)
-
-
-def average_norms(network, cases, count=12, batch=16, seed=0, threads=1, augmented=True, dropout=False):
-    """Set the BatchNorm statistics of a network, or of a part that takes images, to averages over slices.
-
-    InstanceNorm and GroupNorm keep none: they normalise each image by itself, in a random network
-    too, so there is nothing to set, and nothing is drawn.
-
-    Parameters
-    ----------
-    network : nn.Module
-    cases : list of dict
-        With the stratum "any", and without anything but images.
-    count : int
-        Number of batches.
-    batch, seed, threads : int
-        As in `train`.
-    augmented, dropout : bool
-        Whether the slices are augmented, and lose channels, as in training.
-    """
-    norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
-    if not norms:
-        return
-    momenta = [norm.momentum for norm in norms]
-    with reproducible(seed, threads), torch.no_grad():
-        place_network(network).eval()
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain average over the batches
-            norm.train()
-        known = {"augmented": augmented, "dropout": dropout}
-        draw = inputs(network).draw_batches(cases, {"any": 1.0}, batch, seed, **known)
-        for _ in range(count):
-            images = place_images(next(draw)[0])
-            with lower_precision():  # not around the drawing, whose augmentation would follow it
-                network(images)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
 
 
 def dice_and_cross_entropy(logits, targets):
@@ -227,6 +192,18 @@ def _draw_with_targets(inputs, cases, targets, shares, batch, seed, dropout):
     return ((torch.cat([images, more]), truth) for (images, truth), (more, _) in zip(own, others))
 
 
+def _go_on(network, draw, checkpoint):
+    """Put a network, its draw of batches and torch's random numbers where a checkpoint left them; give its state."""
+    kept = checkpoint.read() if checkpoint else None
+    if kept is None:
+        return {"history": [], "seconds": [], "phase": 0, "optimizer": None}
+    network.load_state_dict(kept["network"])
+    for _ in kept["history"]:
+        next(draw)
+    checkpoints.restore_random(kept)
+    return kept
+
+
 def _start_phase(network, phase, length, weight_decay):
     """Freeze, choose each BatchNorm's mode, make the optimizer and its one-cycle schedule."""
     network.train()
@@ -262,11 +239,6 @@ def _step(network, drawn, task, optimizer, add, progress):
     with torch.no_grad():
         measured = {"loss": float(loss)} | ({"added": float(added)} if add else {})
         return measured | {row["measure"]: float(row["fit"](logits, truth))}
-
-
-def _one_stratum(case):
-    """Put every slice of a case that any stratum holds into one."""
-    return {"strata": {"any": np.unique(np.concatenate([np.asarray(z, int) for z in case["strata"].values()]))}}
 
 
 # axes of the images that a network takes: what draws them

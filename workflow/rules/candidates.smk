@@ -32,7 +32,7 @@ rule propose_candidates:
 rule pool_features:
     input:
         splits="results/splits.json",
-        slices=per_subject("results/work/sub-{subject}/space-{space}/slices"),
+        subjects=subjects,
         supervoxels=per_subject("results/work/sub-{subject}/space-{space}/supervoxels"),
         weights=lambda wildcards: WEIGHTS[wildcards.source],
     output:
@@ -59,7 +59,7 @@ rule pool_features:
 rule classify_supervoxels:
     input:
         splits="results/splits.json",
-        slices=per_subject("results/work/sub-{subject}/space-{space}/slices"),
+        subjects=subjects,
         supervoxels=per_subject("results/work/sub-{subject}/space-{space}/supervoxels"),
         pooled=lambda wildcards: (
             []

@@ -78,10 +78,12 @@ checkpoint gather_cohort:
     input:
         expand("results/work/sub-{subject}/status.json", subject=FOUND),
     output:
-        cohort="results/cohort.tsv",
+        cohort=report("results/cohort.tsv", caption="../report/cohort.rst", category="Cohort"),
         description="results/derivatives/dataset_description.json",
     log:
         "results/logs/gather_cohort.log",
+    benchmark:
+        "results/benchmarks/gather_cohort/all.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

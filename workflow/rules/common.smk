@@ -78,7 +78,13 @@ wildcard_constraints:
 
 
 def digest(step):
-    """The parameter that reruns a step when the library code behind its script changes."""
+    """The parameter that reruns a step when the library code behind its script changes.
+
+    Half a second for all steps, and only the process that plans goes by it: the jobs of a cluster, which read the rules
+    again, do without.
+    """
+    if not workflow.is_main_process:
+        return ""
     return code_digest.code_digest(f"{workflow.basedir}/scripts/{step}.py")
 
 

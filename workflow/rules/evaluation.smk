@@ -5,8 +5,7 @@ rule score_predictions:
     input:
         cell=rules.train_network.output[0],
         splits="results/splits.json",
-        statuses=per_subject("results/work/sub-{subject}/status.json"),
-        registered=per_subject("results/work/sub-{subject}/space-{space}/register_scans.json"),
+        subjects=subjects,
     output:
         "results/work/scores/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.tsv",
     log:
@@ -31,12 +30,16 @@ rule compare_strategies:
         cells=trained_cells,
         scores=scored_cells,
     output:
-        scores="results/evaluation/scores.tsv",
-        comparison="results/evaluation/comparison.tsv",
+        scores=report("results/evaluation/scores.tsv", caption="../report/scores.rst", category="Experiment"),
+        comparison=report(
+            "results/evaluation/comparison.tsv", caption="../report/comparison.rst", category="Experiment"
+        ),
         again="results/evaluation/aa.tsv",
         times="results/evaluation/times.tsv",
     log:
         "results/logs/compare_strategies.log",
+    benchmark:
+        "results/benchmarks/compare_strategies/all.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -68,6 +71,8 @@ rule assess_transfer:
         fairness="results/evaluation/fairness.tsv",
     log:
         "results/logs/assess_transfer.log",
+    benchmark:
+        "results/benchmarks/assess_transfer/all.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

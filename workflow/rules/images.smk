@@ -7,8 +7,8 @@ checkpoint import_images:
     input:
         [path for subject in FOUND.values() for path in subject["files"].values()],
     output:
-        cohort="results/cohort.tsv",
-        quality="results/quality.tsv",
+        cohort=report("results/cohort.tsv", caption="../report/cohort.rst", category="Cohort"),
+        quality=report("results/quality.tsv", caption="../report/quality.rst", category="Cohort"),
         slices=directory("results/work/images/slices"),
         record=IMAGE_FILES["record"],
         copies=IMAGE_FILES["copies"],

@@ -34,24 +34,27 @@ def included(labelled=False):
     return [row for row in rows if row["labels"] == "true" or not labelled]
 
 
-def per_subject(pattern, labelled=False):
+def per_subject(pattern):
     """An input function that expands a path over the subjects that are in, in the job's space or the template's.
 
     Nothing for pictures, which have no jobs of their own.
     """
 
     def paths(wildcards):
-        subjects = [] if IMAGES else [row["participant_id"] for row in included(labelled)]
+        subjects = [] if IMAGES else [row["participant_id"] for row in included()]
         return expand(pattern, subject=subjects, space=getattr(wildcards, "space", SPACE))
 
     return paths
 
 
-def slices(wildcards):
-    """The folders of every included subject's slices: each its own, or one that all pictures share."""
+def subjects(wildcards):
+    """The list of what the cells read of every subject that is in; pictures share one folder.
+
+    One file a job, for thousands of subjects are inputs of one job and not of each.
+    """
     if IMAGES:
-        return [rules.import_images.output.slices]
-    return per_subject("results/work/sub-{subject}/space-{space}/slices")(wildcards)
+        return rules.import_images.output.slices
+    return f"results/work/space-{getattr(wildcards, 'space', SPACE)}/subjects.tsv"
 
 
 def answered(task):

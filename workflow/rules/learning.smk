@@ -9,6 +9,8 @@ rule split_cohort:
         "results/splits.json",
     log:
         "results/logs/split_cohort.log",
+    benchmark:
+        "results/benchmarks/split_cohort/all.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -88,7 +90,7 @@ rule pretrain_simulated:
 rule pretrain_masked:
     input:
         splits="results/splits.json",
-        slices=per_subject("results/work/sub-{subject}/space-{space}/slices"),
+        subjects=subjects,
         weights=lambda wildcards: WEIGHTS[making.base_of(SOURCES[wildcards.source])],
     output:
         weights="results/sources/{source}/weights",
@@ -120,10 +122,10 @@ rule plan_experiment:
     input:
         splits="results/splits.json",
         cohort="results/cohort.tsv",
-        slices=slices,
+        subjects=subjects,
     output:
         plan="results/plan.json",
-        words="results/plan.txt",
+        words=report("results/plan.txt", caption="../report/plan.rst", category="Experiment"),
     log:
         "results/logs/plan_experiment.log",
     benchmark:
@@ -150,7 +152,7 @@ rule train_network:
     input:
         splits="results/splits.json",
         cohort="results/cohort.tsv",
-        slices=slices,
+        subjects=subjects,
         weights=lambda wildcards: WEIGHTS[wildcards.source],
         candidates=sampled_candidates,
         making=lambda wildcards: (
@@ -183,6 +185,8 @@ rule train_network:
         # of the variants its own row alone: another one trains nothing again
         options=lambda wildcards: TRAINING
         | {"variants": {name: row for name, row in config["variants"].items() if name == wildcards.strategy}},
+        # no output: Snakemake would delete it when the job is killed, which is when it is needed
+        checkpoint="results/work/checkpoints/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}",
         code=digest("train_network"),
     script:
         "../../scripts/train_network.py"

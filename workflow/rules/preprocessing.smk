@@ -1,4 +1,4 @@
-# Skull-stripping, registration and intensity normalisation of one subject, and the group's quality table.
+# Skull-stripping, registration and intensity normalisation of one subject, the list of what became of all, and the quality table.
 
 
 rule strip_skull:
@@ -75,17 +75,42 @@ rule normalize_intensity:
         "../../scripts/normalize_intensity.py"
 
 
-rule gather_quality:
+# One input for each later job instead of thousands: planning takes as long as there are files to look at.
+rule gather_subjects:
     input:
-        statuses=per_subject("results/work/sub-{subject}/status.json"),
+        slices=per_subject("results/work/sub-{subject}/space-{space}/slices"),
+        status=per_subject("results/work/sub-{subject}/status.json"),
         stripped=per_subject("results/work/sub-{subject}/strip_skull.json"),
         registered=per_subject("results/work/sub-{subject}/space-{space}/register_scans.json"),
         normalized=per_subject("results/work/sub-{subject}/space-{space}/normalize_intensity.json"),
     output:
-        quality="results/quality.tsv",
+        "results/work/space-{space}/subjects.tsv",
+    log:
+        "results/logs/gather_subjects/{space}.log",
+    benchmark:
+        "results/benchmarks/gather_subjects/{space}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(500),
+        runtime=grow(10),
+    params:
+        code=digest("gather_subjects"),
+    script:
+        "../../scripts/gather_subjects.py"
+
+
+rule gather_quality:
+    input:
+        f"results/work/space-{SPACE}/subjects.tsv",
+    output:
+        quality=report("results/quality.tsv", caption="../report/quality.rst", category="Cohort"),
         intensities="results/intensities.tsv",
     log:
         "results/logs/gather_quality.log",
+    benchmark:
+        "results/benchmarks/gather_quality/all.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

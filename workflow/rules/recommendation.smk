@@ -4,7 +4,7 @@
 rule extract_features:
     input:
         splits="results/splits.json",
-        slices=per_subject("results/work/sub-{subject}/space-{space}/slices", labelled=True),
+        subjects=subjects,
         weights=lambda wildcards: WEIGHTS[wildcards.source],
     output:
         temp(directory("results/work/features/{source}/space-{space}")),
@@ -55,6 +55,8 @@ rule score_sources:
         "results/evaluation/transfer_scores.tsv",
     log:
         "results/logs/score_sources.log",
+    benchmark:
+        "results/benchmarks/score_sources/all.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -77,6 +79,8 @@ rule recommend_sources:
         words="results/recommendation.txt",
     log:
         "results/logs/recommend_sources.log",
+    benchmark:
+        "results/benchmarks/recommend_sources/all.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -102,6 +106,8 @@ rule audit_scores:
         "results/evaluation/audit.tsv",
     log:
         "results/logs/audit_scores.log",
+    benchmark:
+        "results/benchmarks/audit_scores/all.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

@@ -61,9 +61,11 @@ rule write_report:
             for name in ("base", "macros", "index", "quality", "subject", "images", "transfer")
         ],
     output:
-        directory("results/report"),
+        report(directory("results/report"), htmlindex="index.html", caption="../report/answer.rst", category="Report"),
     log:
         "results/logs/write_report.log",
+    benchmark:
+        "results/benchmarks/write_report/all.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

@@ -37,6 +37,8 @@ rule gather_shared:
         directory("results/share"),
     log:
         "results/logs/gather_shared.log",
+    benchmark:
+        "results/benchmarks/gather_shared/all.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

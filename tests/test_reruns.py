@@ -1,0 +1,140 @@
+"""What a change makes again, and what it leaves alone: the jobs that Snakemake plans or runs after it."""
+
+import hashlib
+import json
+import re
+import shutil
+from collections import Counter
+
+import nibabel as nib
+import numpy as np
+import pytest
+from make_cohort import copy_run
+from measure_planning import plan
+from running import ROOT, rows, snakemake
+
+from neurograft import sources
+
+# what stands on the scores of all cells, and on the records of all subjects
+AFTER = {"compare_strategies": 1, "assess_transfer": 1, "write_report": 1}
+GROUP = {"gather_subjects": 1, "gather_quality": 1, "split_cohort": 1, "plan_experiment": 1}
+# four strategies' cells of two tasks: 2 folds each; supervoxels have a rule of their own
+TRAINED = {"train_network": 8, "classify_supervoxels": 2, "score_predictions": 10}
+SHOWN = {"deliver_segmentation": 6, "draw_subject": 6}
+
+
+def planned(finished, folder, change, repository=ROOT):
+    """Plan a run of the tiny configuration with something changed; how many jobs of each rule."""
+    (folder / "more.yaml").write_text(json.dumps(change))
+    arguments = ("-n", "--configfile", ROOT / "config/tiny.yaml", folder / "more.yaml")
+    said = snakemake(finished, *arguments, repository=repository)
+    jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE)}
+    return {rule: count for rule, count in jobs.items() if rule not in ("all", "total")}
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """The finished run's folder, to be changed."""
+    for name in ("results", ".snakemake"):
+        shutil.copytree(finished / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("change", "jobs"),
+    [
+        ({}, {}),
+        ({"deliver": {"strategy": "scratch"}}, {}),
+        ({"train_network": {"steps": 5}}, {}),
+        ({"normalize_intensity": {"method": "percentile"}}, {}),
+        ({"split_cohort": {"folds": 3}}, {}),
+        ({"experiment": {"classification": {"strategies": ["scratch", "lp-ft", "frozen"]}}}, {}),
+    ],
+)
+def test_a_parameter_reruns_its_step_and_what_stands_on_it(finished, tmp_path, change, jobs):
+    assert planned(finished, tmp_path, change) == jobs
+
+
+def test_another_file_of_a_source_reruns_what_reads_it(telling, finished, tmp_path):
+    """The same weights with one bit more: sources are known by their bytes. Preprocessing knows nothing of them."""
+    table, name = telling / "config/sources.tsv", "efficientnet-lite0"
+    before = table.read_text()
+    row = sources.read_sources(table)[name]
+    content = sources.locate(row).read_bytes() + b"0"
+    (tmp_path / "weights.pth").write_bytes(content)
+    other = before.replace(row["sha256"], hashlib.sha256(content).hexdigest())
+    other = other.replace(row["location"], str(tmp_path / "weights.pth"))
+    try:
+        table.write_text(other)
+        changed = planned(finished, tmp_path, {}, telling)
+        # another licence, or another source's row, is nobody's training
+        table.write_text(before.replace("Apache-2.0", "MIT"))
+        licence = planned(finished, tmp_path, {}, telling)
+    finally:
+        table.write_text(before)
+    assert changed == {}
+    assert licence == {}
+
+
+def test_one_subjects_scan_reruns_that_subject_and_the_group(copied):
+    """A brighter FLAIR of one simulated patient, in place: six patients are gathered again, one is prepared again."""
+    path = copied / "results/simulated/sub-phantom003/flair.nii.gz"
+    scan = nib.load(path)
+    nib.save(nib.Nifti1Image(np.asarray(scan.dataobj) * 2, scan.affine), path)
+    said = snakemake(copied, "--cores", 2, "--configfile", ROOT / "config/tiny.yaml", targets=["candidates"])
+    assert Counter(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", said, re.MULTILINE)) == {}
+    assert set(re.findall(r"subject=(\w+)", said)) == {"phantom003"}
+
+
+def test_one_subject_more_reruns_nobody_elses_steps(finished, tmp_path):
+    """Forty subjects are done and the forty-first is imported: its own steps and the group's are planned."""
+    copy_run(finished, tmp_path, 40)
+    assert plan(tmp_path, 40)[2] == {}
+    shutil.rmtree(tmp_path)
+    copy_run(finished, tmp_path, 40, added=1)
+    own = ("strip_skull", "register_scans", "normalize_intensity", "propose_candidates")
+    group = ("gather_subjects", "gather_quality", "preprocess", "candidates")
+    assert plan(tmp_path, 41, "preprocess", "candidates")[2] == dict.fromkeys((*own, *group), 1) | {"total": 8}
+
+
+def test_sampling_by_candidates_trains_segmentation_again_and_nothing_else(finished, tmp_path):
+    (tmp_path / "more.yaml").write_text("train_network: {sampling: candidates}\n")
+    plan = snakemake(finished, "-n", "--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
+    again = set(re.findall(r"output: results/predictions/(\w+)/[\w.-]+/([\w-]+)/", plan))
+    assert again == {("segmentation", "scratch"), ("segmentation", "lp-ft")}
+
+
+def test_leaving_a_subject_out_by_hand_prepares_nobody_else_again(finished, tmp_path):
+    (tmp_path / "out.tsv").write_text("participant_id\treason\nphantom002\tcyst, no tumour\n")
+    (tmp_path / "more.yaml").write_text(json.dumps({"dataset": {"exclude": str(tmp_path / "out.tsv")}}))
+    shutil.copytree(finished / "results", tmp_path / "results")
+    shutil.copytree(finished / ".snakemake", tmp_path / ".snakemake")
+    config = ("--cores", 2, "--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
+    said = snakemake(tmp_path, *config, targets=["results/quality.tsv"])
+    done = re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", said, re.MULTILINE)
+    assert done == ["import_scans", "gather_cohort", "gather_quality"]
+    cohort = {row["participant_id"]: row["reason"] for row in rows(tmp_path / "results/cohort.tsv")}
+    assert {name: reason for name, reason in cohort.items() if reason} == {
+        "phantom002": "excluded by hand: cyst, no tumour"
+    }
+    assert "phantom002" not in [row["subject"] for row in rows(tmp_path / "results/quality.tsv")]
+
+
+def test_code_reruns_its_steps_and_a_comment_reruns_nothing(telling, finished, tmp_path):
+    shutil.copytree(finished / "results", tmp_path / "results")
+    shutil.copytree(finished / ".snakemake", tmp_path / ".snakemake")
+    arguments = ("-n", "--configfile", telling / "config/tiny.yaml")
+    module = telling / "scripts/neurograft/candidates.py"
+    before = module.read_text()
+    try:
+        module.write_text(before + "\n# a comment\n")
+        # the copy's own report templates lie elsewhere, so that the report alone is made again
+        comment = snakemake(tmp_path, *arguments, repository=telling)
+        module.write_text(before + "\nANOTHER = 1\n")
+        plan = snakemake(tmp_path, *arguments, repository=telling)
+    finally:
+        module.write_text(before)
+    assert "rule propose_candidates" in plan
+    assert "rule propose_candidates" not in comment
+    assert "rule strip_skull" not in plan
+    assert "rule train_network" not in plan

@@ -1,0 +1,21 @@
+# What a person sees while it runs and when it fails; in the process that starts the jobs, not in theirs.
+from snakemake.logging import logger
+
+from neurograft import failures, progress
+
+
+def jobs_left():
+    """Number, rule and subject of every job that is not finished."""
+    jobs = workflow.dag.needrun_jobs()
+    return [(job.jobid, job.rule.name, (job.wildcards_dict or {}).get("subject")) for job in jobs]
+
+
+WATCH = progress.Watch(jobs_left, len(FOUND), "results/benchmarks")
+
+
+onstart:
+    logger.addHandler(WATCH)
+
+
+onerror:
+    print(failures.describe_failures(WATCH.failed), file=sys.stderr, flush=True)
