@@ -1,8 +1,9 @@
 """Fit a cell's classifiers of supervoxels and predict its test patients."""
 
-from neurograft import cases, images, logs, supervoxel_cells, supervoxel_files
+from neurograft import cases, images, logs, supervoxel_cells, supervoxel_files, tables
 
 logs.send_to_log(snakemake.log[0])
+cohort = tables.read_table(snakemake.input.cohort)
 supervoxel_cells.classify_supervoxels(
     snakemake.output[0],
     images.read_json(snakemake.input.splits),
@@ -10,4 +11,5 @@ supervoxel_cells.classify_supervoxels(
     cases.find_slices(snakemake.input.subjects),
     supervoxel_files.find_supervoxels(snakemake.input.supervoxels),
     next(iter(snakemake.input.pooled), None),
+    {row["participant_id"]: row.get("site", "") for row in cohort} if snakemake.params.harmonise else None,
 )

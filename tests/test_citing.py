@@ -78,8 +78,11 @@ def test_no_reference_is_in_the_list_in_vain():
         used |= {row["text"] for row in citing.write_methods(*run)[1]}
     for engine in extraction_engines.EXTRAS:
         used |= {row["text"] for row in citing.write_methods(*configured("bids", strip_skull={"engine": engine}))[1]}
-    evened = {"method": "whitestripe", "bias_correction": True}
-    used |= {row["text"] for row in citing.write_methods(*configured("bids", normalize_intensity=evened))[1]}
+    for method in ("whitestripe", "nyul"):
+        evened = {"normalize_intensity": {"method": method, "bias_correction": True}}
+        spans = {"segmentation": {"strategies": ["supervoxels-plain"]}}
+        run = configured("bids", **evened, experiment=spans, classify_supervoxels={"harmonise": True})
+        used |= {row["text"] for row in citing.write_methods(*run)[1]}
     scores = [*score_citations.SCORE_CITATIONS.values(), score_citations.UNRELIABLE]
     listed = {text.partition(" doi:")[0] for text in scores} | {text for text, _ in citing.REFERENCES.values()}
     assert used == listed

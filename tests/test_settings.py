@@ -61,6 +61,11 @@ def test_what_pictures_cannot_have_is_refused_where_it_is_asked_for(experiment, 
     assert fit(experiment={"segmentation": {"strategies": []}})
 
 
+def test_pictures_are_not_mapped_by_landmarks():
+    with pytest.raises(settings.SettingsError, match="has only pictures; leave it out"):
+        fit(normalize_intensity={"method": "nyul"})
+
+
 def test_a_variant_stands_for_its_strategy():
     assert settings.base_strategy("coral-strong") == "coral"
     assert settings.base_strategy("frozen-random") == "frozen-random"

@@ -93,7 +93,8 @@ def draw_fixed(case, count, size=None):
 
 def _read(chosen, size):
     """Read (case, slice) pairs: images and, where the cases have them, region masks or classes."""
-    images = np.stack([fit(take_channels(case["images"][z], case["channels"]), size) for case, z in chosen])
+    taken = (take_channels(case["images"][z], case["channels"], scale=case.get("scale")) for case, z in chosen)
+    images = np.stack([fit(one, size) for one in taken])
     targets = None
     if "classes" in chosen[0][0]:
         targets = torch.tensor([int(case["classes"][z]) for case, z in chosen])

@@ -61,6 +61,12 @@ def find_records(path):
     return {} if Path(path).is_dir() else {row["subject"]: row for row in tables.read_table(path)}
 
 
+def read_landmarks(folder):
+    """Read a subject's landmarks of intensity by sequence, empty if it has none; `folder` as in `find_slices`."""
+    index = folder["index"] if isinstance(folder, dict) else images.read_json(Path(folder) / "index.json")
+    return index.get("landmarks", {})
+
+
 def segmentation_case(folder, sequences, scheme, labelled=True, missing=()):
     """Read one subject as a case of `training`: its slices with and without tumour are the strata.
 
@@ -155,7 +161,7 @@ def target_case(folder, sequences, missing=()):
     return case | {"strata": {"any": _with_brain(case)}}
 
 
-def take_channels(array, channels, axis=0):
+def take_channels(array, channels, axis=0, scale=None):
     """Take the network's channels from an array of all sequences; one that the subject lacks is zero throughout.
 
     Zero is the value outside of the brain, and of the brain's median after the robust z-score. No scan is zero
@@ -167,6 +173,8 @@ def take_channels(array, channels, axis=0):
     channels : list of int or None
         Numbers along `axis`; None for a sequence that is not there.
     axis : int
+    scale : list of ndarray or None, optional
+        For each channel a table that every float16 is looked up in (`standard_scale.bring_to_scale`).
 
     Returns
     -------
@@ -178,6 +186,8 @@ def take_channels(array, channels, axis=0):
     for place, channel in enumerate(channels):
         if channel is None:
             taken[(*before, place)] = 0
+        elif scale and scale[place] is not None:
+            taken[(*before, place)] = scale[place][taken[(*before, place)].view(np.uint16)]
     return taken
 
 

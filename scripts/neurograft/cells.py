@@ -108,7 +108,7 @@ def train_cell(
             roles, rounds = _assign(split, cell, predict_unlabelled, variants)
             check_pretraining(split, roles, pretraining)
             unlearnt = find_unlearnt(split, cell, roles)
-            task = predictions.open_task(split, cell, slices, truths, unlearnt, candidates)
+            task = predictions.open_task(split, cell, slices, truths, unlearnt, candidates, roles["train"])
             made = _train_rounds(manifest, task, roles, rounds, (source, weights), options, variants, checkpoint)
             predicting = {subject: each["network"] for each in made for subject in each["predicts"]}
             predictions.write_predictions(part, cell["task"], task, predicting, roles, options["threads"])
@@ -117,6 +117,7 @@ def train_cell(
             draw = training.inputs(made[0]["network"]).draw_fixed
             records.write_records(part, cell["task"], task.read, made, roles, subjects, options, draw)
             manifest |= _describe(made, roles) | {"outputs": task.outputs, **options}
+            manifest |= {"intensity_scale": task.scale} if task.scale else {}
             manifest |= _name_incomplete(split["tasks"][cell["task"]], roles, unlearnt)
             manifest["pretrained_on"] = pretraining.get("subjects", []) if made[0]["plan"].loads else []
         except Untrainable as reason:
@@ -186,7 +187,7 @@ def _train(cell, task, cases, targets, source, options, variants, path):
         network.to(computing.device())
         extra = plan.extra(network, inherited) if plan.extra else None
         facts = {"cell": cell, "options": options, "variants": variants, "source": source[0], "outputs": task.outputs}
-        facts |= {"dropout": task.dropout}
+        facts |= {"dropout": task.dropout, "scale": task.scale}
         facts["code"] = code_digest.code_digest(__file__) if path else ""
         started = checkpoints.take_fingerprint(network, [*cases, *targets], facts) if path else ""
         history, seconds = training.train(

@@ -29,6 +29,10 @@ STRATEGIES = {
     "dann": ("with all weights fine-tuned and features that a domain classifier cannot tell from those of unlabelled "
              "images of other test patients (transductive)", ("dann",)),
 }  # fmt: skip
+SCALES = {
+    "nyul": "Intensities within the brain were normalised by a robust z-score, and for each network mapped by "
+    "landmarks to the mean histogram of its training patients (nyul).",
+}
 # methods without a network: by what the supervoxels are described beside their own features
 FEATURES = {
     "supervoxels": "with features of the pretrained encoder pooled over each",
@@ -151,8 +155,8 @@ def _preprocessing(cite, config):
              + (f" to {spacing:g} mm." if spacing else "."), *tool[1], *mni),
         *([cite(deformed, "brett")] if register.get("deformable") and template != "none" else []),
         *([cite("The coil's sensitivity was taken out of each sequence with N4.", "n4")] if evened else []),
-        cite(f"Intensities within the brain were normalised ({method})." if method else
-             "Intensities within the brain were normalised.", method),
+        cite(SCALES.get(method, f"Intensities within the brain were normalised ({method})." if method else
+             "Intensities within the brain were normalised."), method),
     ]  # fmt: skip
 
 
@@ -185,7 +189,8 @@ def _training(cite, config, trained, volumes):
     for task, known in trained.items():
         span = config["experiment"][task]
         names, asked = _every(span, "sources"), _every(span, "strategies")
-        sentences += _supervoxels(cite, [name for name in asked if name in METHODS])
+        harmonised = config.get("classify_supervoxels", {}).get("harmonise")
+        sentences += _supervoxels(cite, [name for name in asked if name in METHODS], harmonised)
         strategies = [name for name in asked if name not in METHODS]
         if not strategies:
             continue
@@ -216,13 +221,18 @@ def _training(cite, config, trained, volumes):
     return sentences
 
 
-def _supervoxels(cite, methods):
+def _supervoxels(cite, methods, harmonised):
     """Tell of the methods that classified supervoxels instead of training a network."""
     if not methods:
         return []
     ways = "; ".join(FEATURES[name] for name in methods)
     trees = "by gradient-boosted trees on intensity, texture, asymmetry, depth and the template's tissues"
-    return [cite(f"Supervoxels were classified without a network, {trees}: {ways}.", "ahuja")]
+    evened = (
+        "Location and scale of their features were harmonised between sites as ComBat does, with patients as samples, "
+        "fitted on the training patients."
+    )
+    words = [cite(f"Supervoxels were classified without a network, {trees}: {ways}.", "ahuja")]
+    return [*words, cite(evened, "combat")] if harmonised else words
 
 
 def _every(span, key):

@@ -7,6 +7,7 @@ from neurograft.bias_field import correct_bias
 from neurograft.image_quality import describe_intensities
 from neurograft.images import SEQUENCES, grid_box, image
 from neurograft.quality import contrast_to_noise
+from neurograft.standard_scale import find_landmarks
 
 FEWEST_COVERED = 0.9
 HALF_STRIPE, RAREST = 0.05, 0.2  # the authors' values: half the width as a quantile, and the height of a rare mode
@@ -89,7 +90,8 @@ def normalize_intensity(registered, method="robust-zscore", bias_correction=Fals
         float32, exactly zero outside of the brain and where the scan does not reach; and `brain`.
     record : dict
         `method`, `bias_correction`, `contrast_to_noise` and `coverage` (share of the brain that the scan shows) of each
-        sequence, `intensities` (percentiles of each `before`, as scanned, and `after`), `flags` in plain words.
+        sequence, `intensities` (percentiles of each `before`, as scanned, and `after`), `flags` in plain words, and
+        with the method `nyul` the `landmarks` of each sequence, from which the cells learn a scale (`standard_scale`).
     """
     scale = INTENSITY_METHODS[method]
     whole = np.asanyarray(registered["brain"].dataobj) > 0
@@ -110,6 +112,8 @@ def normalize_intensity(registered, method="robust-zscore", bias_correction=Fals
             middle, spread = scale(values, name)
             out[box][inside] = (values - middle) / (spread if spread > 0 else 1)
         normalised[name] = image(out, registered[name].affine)
+        if method == "nyul" and inside.any():
+            record.setdefault("landmarks", {})[name] = find_landmarks(out[box][inside])
         for when, shown in (("before", scanned), ("after", out[box])):
             record["intensities"][when][name] = describe_intensities(shown[inside])
         record["contrast_to_noise"][name] = round(contrast_to_noise(data, inside), 3)
@@ -134,7 +138,7 @@ def _flags(name, coverage, varies):
     return flags
 
 
-def cut_slices(normalised, labels=None):
+def cut_slices(normalised, labels=None, landmarks=None):
     """Stack the sequences as axial slices, cropped to the brain's box, as the learning steps read them.
 
     Parameters
@@ -143,6 +147,8 @@ def cut_slices(normalised, labels=None):
         From `normalize_intensity`, with `brain`.
     labels : nibabel.Nifti1Image, optional
         On the same grid.
+    landmarks : dict of str to list of float, optional
+        Of each sequence, as `normalize_intensity` records them.
 
     Returns
     -------
@@ -152,7 +158,7 @@ def cut_slices(normalised, labels=None):
         The dataset's own label values.
     index : dict
         `sequences`; `box`, first and last-but-one voxel of each axis on the grid; `shape` and `affine` of
-        the grid; `spacing` in mm. The whole grid is the box where the brain mask is empty.
+        the grid; `spacing` in mm; `landmarks`, if given. The whole grid is the box where the brain mask is empty.
     """
     brain = np.asanyarray(normalised["brain"].dataobj) > 0
     box = _brain_box(brain)
@@ -171,7 +177,7 @@ def cut_slices(normalised, labels=None):
         "affine": affine.tolist(),
         "spacing": np.linalg.norm(affine[:3, :3], axis=0).round(6).tolist(),
     }
-    return images, cut, index
+    return images, cut, index | ({"landmarks": landmarks} if landmarks else {})
 
 
 INTENSITY_METHODS = {
@@ -179,4 +185,6 @@ INTENSITY_METHODS = {
     "zscore": zscore,
     "percentile": percentile,
     "whitestripe": whitestripe,
+    # each brain by itself first; what is learnt from others is learnt in the cells, from their training patients
+    "nyul": robust_zscore,
 }

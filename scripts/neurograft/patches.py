@@ -181,7 +181,8 @@ def _stack(cases, middles, size):
     corners = [np.rint(middle - size / 2).astype(int) for middle in middles]
     images, masks = [], []
     for case, corner in zip(cases, corners, strict=True):
-        volume = take_channels(_read(case["images"].transpose(1, 2, 3, 0), corner, size), case["channels"])
+        block = _read(case["images"].transpose(1, 2, 3, 0), corner, size)
+        volume = take_channels(block, case["channels"], scale=case.get("scale"))
         images.append(torch.from_numpy(volume).float())
         if "labels" in case:
             labels = _read(case["labels"].transpose(1, 2, 0), corner, size)

@@ -7,8 +7,16 @@ from typing import NamedTuple
 import numpy as np
 
 from . import inference, splits, tables
-from .cases import add_candidates, classification_case, segmentation_case, take_channels, target_case
+from .cases import (
+    add_candidates,
+    classification_case,
+    read_landmarks,
+    segmentation_case,
+    take_channels,
+    target_case,
+)
 from .regions import region_values
+from .standard_scale import bring_to_scale, learn_scale
 
 TUMOUR_SHARE = 0.67  # of the slices of a batch
 
@@ -21,6 +29,7 @@ class Task(NamedTuple):
     outputs : names of the network's outputs.
     shares : share of each stratum in a batch.
     dropout : whether training drops whole channels: where a subject of the task lacks one, in every cell alike.
+    scale : the intensity scale learnt from the training subjects by sequence, empty where none is asked for.
     """
 
     read: Callable
@@ -28,9 +37,10 @@ class Task(NamedTuple):
     outputs: list
     shares: dict
     dropout: bool
+    scale: dict
 
 
-def open_task(split, cell, slices, truths, unlearnt=(), candidates=None):
+def open_task(split, cell, slices, truths, unlearnt=(), candidates=None, training=()):
     """Give the `Task` of a cell.
 
     Parameters
@@ -39,28 +49,34 @@ def open_task(split, cell, slices, truths, unlearnt=(), candidates=None):
         As in `cells.train_cell`.
     unlearnt : collection of str
         Sequences that no training subject has (`roles.find_unlearnt`): nobody's is given to the network.
+    training : sequence of str
+        Whose landmarks, where they have any, make the scale that every subject is read on.
     """
     task = split["tasks"][cell["task"]]
     incomplete = task.get("incomplete", {})
+    scale = learn_scale([read_landmarks(slices[subject]) for subject in training])
 
     def lacks(subject):
         return {*incomplete.get(subject, ()), *unlearnt}
 
+    def scaled(case):
+        return bring_to_scale(case, task["sequences"], scale)
+
     def read_target(subject):
-        return target_case(slices[subject], task["sequences"], lacks(subject))
+        return scaled(target_case(slices[subject], task["sequences"], lacks(subject)))
 
     if cell["task"] == "segmentation":
         regions = list(region_values(split["scheme"]))
 
         def read(subject, labelled=True):
             about = (task["sequences"], split["schemes"][subject], labelled, lacks(subject))
-            case = segmentation_case(slices[subject], *about)
+            case = scaled(segmentation_case(slices[subject], *about))
             return add_candidates(case, candidates[subject]) if candidates and labelled else case
 
         shares = {"tumour": TUMOUR_SHARE, "rest": 1 - TUMOUR_SHARE}
         if candidates:
             shares |= dict.fromkeys(("rest", "candidates"), (1 - TUMOUR_SHARE) / 2)
-        return Task(read, read_target, regions, shares, bool(incomplete))
+        return Task(read, read_target, regions, shares, bool(incomplete), scale)
     of_slices = task["target"] == splits.SLICE_TARGET
     if not of_slices and truths is None:
         raise ValueError(f"the target is the column {task['target']}: `truths` has to give each subject's class")
@@ -68,10 +84,10 @@ def open_task(split, cell, slices, truths, unlearnt=(), candidates=None):
     def read(subject, labelled=True):
         truth = None if of_slices or not labelled else truths[subject]
         about = (task["sequences"], task["classes"], truth, labelled, lacks(subject))
-        return classification_case(slices[subject], *about) | {"pooled": not of_slices}
+        return scaled(classification_case(slices[subject], *about)) | {"pooled": not of_slices}
 
     shares = dict.fromkeys(task["classes"], 1.0)
-    return Task(read, read_target, list(task["classes"]), shares, bool(incomplete))
+    return Task(read, read_target, list(task["classes"]), shares, bool(incomplete), scale)
 
 
 def write_predictions(part, name, task, networks, roles, threads):
@@ -105,7 +121,7 @@ def _write_segmentation(part, networks, read, roles, outputs, threads):
 
 def _inputs(case, chosen=slice(None)):
     """A case's slices, or some of them, with the network's channels."""
-    return take_channels(case["images"][chosen], case["channels"], axis=1)
+    return take_channels(case["images"][chosen], case["channels"], 1, case.get("scale"))
 
 
 def _write_classification(part, networks, read, roles, outputs, threads):

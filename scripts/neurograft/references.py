@@ -104,6 +104,16 @@ REFERENCES = {
         "imaging. NeuroImage: Clinical 2014;6:9-19.",
         "10.1016/j.nicl.2014.08.008",
     ),
+    "nyul": (
+        "Nyúl LG, Udupa JK, Zhang X. New variants of a method of MRI scale standardization. IEEE Transactions on "
+        "Medical Imaging 2000;19:143-150.",
+        "10.1109/42.836373",
+    ),
+    "combat": (
+        "Johnson WE, Li C, Rabinovic A. Adjusting batch effects in microarray expression data using empirical Bayes "
+        "methods. Biostatistics 2007;8:118-127.",
+        "10.1093/biostatistics/kxj037",
+    ),
     "greedy": (
         "Yushkevich PA, Pluta J, Wang H, et al. Fast automatic segmentation of hippocampal subfields and medial "
         "temporal lobe subregions in 3 Tesla and 7 Tesla T2-weighted MRI. Alzheimer's & Dementia "

@@ -95,6 +95,11 @@ def fit_layout(config, given):
             "config: experiment.classification.target is 'tumour-slice', which is made from outlines of tumours, and "
             "layout images has none; leave it out (the class is the folder), or name a column of participants.tsv"
         )
+    if config["normalize_intensity"]["method"] == "nyul":
+        raise SettingsError(
+            "config: normalize_intensity.method is nyul, which maps brains, and layout images has only pictures; leave "
+            "it out, or choose zscore or percentile"
+        )
     if wanted["splits"] != ["folds"]:
         raise SettingsError("config: experiment.classification.splits: layout images has folds only")
     config["experiment"]["segmentation"]["strategies"] = []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import candidates, images, predictions, regions, settings, tables
+from . import candidates, harmonisation, images, predictions, regions, settings, tables
 from .candidate_regions import group_supervoxels, rank_regions
 from .roles import Untrainable, assign_roles
 from .supervoxel_classifier import fit_classifiers, predict_chances, refine_border
@@ -27,7 +27,7 @@ TOP = 20
 JUDGED = ("subject", *(f"recall_{k}" for k in candidates.KS), "false_candidates", "first_hit")
 
 
-def classify_supervoxels(out_folder, split, cell, slices, supervoxels, pooled=None, threads=1):
+def classify_supervoxels(out_folder, split, cell, slices, supervoxels, pooled=None, sites=None, threads=1):
     """Fit classifiers of supervoxels on a cell's training patients, predict its test patients, write its folder.
 
     Parameters
@@ -40,6 +40,8 @@ def classify_supervoxels(out_folder, split, cell, slices, supervoxels, pooled=No
         Subject to its folder of slices and of supervoxels, in the cell's space.
     pooled : str or Path, optional
         Folder of `pooling.pool_features`, of a method that uses an encoder's features.
+    sites : dict of str to str, optional
+        Subject to site: what differs between them is then taken out of the features (`harmonisation`).
     threads : int
 
     Returns
@@ -61,15 +63,20 @@ def classify_supervoxels(out_folder, split, cell, slices, supervoxels, pooled=No
                 raise Untrainable(reason)
             names = list(regions.region_values(split["scheme"]))
             patients = [_read(subject, folders, split["schemes"][subject]) for subject in roles["train"]]
+            effects = harmonisation.fit_patients(patients, [sites[s] for s in roles["train"]]) if sites else {}
+            patients = [_harmonise(effects, one, sites) for one in patients]
             seed = int(np.random.SeedSequence([cell["seed"], cell["fold"]]).generate_state(1)[0])
             model = fit_classifiers(patients, len(names), seed, threads)
             seconds = time.perf_counter() - start
-            judged = [_predict(part, model, one, folders, split, names, threads) for one in roles["test"]]
+            tested = (_read(subject, folders, split["schemes"][subject]) for subject in roles["test"])
+            tested = (_harmonise(effects, one, sites) for one in tested)
+            judged = [_predict(part, model, one, folders, names, threads) for one in tested]
             tables.write_table(part / "candidates.tsv", judged, JUDGED)
             tables.write_table(part / "seconds.tsv", [{"step": 1, "seconds": round(seconds, 3)}])
             tables.write_table(part / "history.tsv", [], ("step", "phase", "loss", "rate"))
             # trees are grown to their end: nothing is left to converge
             manifest |= {"trained": True, "reason": "", "converged": True, "subjects": len(roles["train"]), **roles}
+            manifest |= {"harmonised_sites": sorted(effects["described"]["sites"])} if sites else {}
             manifest |= {"columns": model["names"], "outputs": names, "threads": threads, "pretrained_on": []}
         except Untrainable as reason:
             manifest["reason"] = str(reason)
@@ -87,6 +94,7 @@ def _read(subject, folders, scheme):
     column = {value: k for k, value in enumerate(found["values"])}
     members = [[column[value] for value in own if value in column] for own in values]
     return found | {
+        "subject": subject,
         "names": list(kept),
         "described": kept.to_numpy(np.float32),
         "pooled": np.load(Path(pooled) / f"sub-{subject}.npy") if pooled else None,
@@ -95,10 +103,14 @@ def _read(subject, folders, scheme):
     }
 
 
-def _predict(part, model, subject, folders, split, names, threads):
-    """Predict one subject, write its `sub-X.npz`, and judge what the probabilities propose."""
-    patient = _read(subject, folders, split["schemes"][subject])
-    folder, cut = Path(folders["slices"][subject]), patient["segments"]
+def _harmonise(effects, patient, sites):
+    return harmonisation.harmonise_patient(effects, patient, sites[patient["subject"]]) if effects else patient
+
+
+def _predict(part, model, patient, folders, names, threads):
+    """Predict one patient, write its `sub-X.npz`, and judge what the probabilities propose."""
+    subject, cut = patient["subject"], patient["segments"]
+    folder = Path(folders["slices"][subject])
     index = images.read_json(folder / "index.json")
     stack = np.load(folder / "images.npy").astype(np.float32).transpose(1, 2, 3, 0)
     chances = predict_chances(model, patient, threads)

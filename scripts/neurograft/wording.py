@@ -136,6 +136,9 @@ def headline(comparison, splits, scores, cells, simulated):
         title = f"It depends on the strategy: {names['helps']} helps, {names['hurts']} hurts."
     elif kind in ("helps", "hurts") and verdicts.count(kind) < len(verdicts):
         title = f"Transfer {kind} here, with {verdicts.count(kind)} of {len(verdicts)} strategies."
+    elif kind == "no evidence" and verdicts.count(kind) < len(verdicts):
+        judged = f"from the {verdicts.count(kind)} of {len(verdicts)} strategies that have a verdict"
+        title = f"No evidence that transfer helps or hurts here, {judged}."
     return _headline(kind, title, [*sentences, *caution])
 
 

@@ -66,6 +66,7 @@ rule classify_supervoxels:
             if settings.METHODS[wildcards.strategy] == "none"
             else expand(rules.pool_features.output[0], **wildcards)
         ),
+        cohort="results/cohort.tsv",
     output:
         directory(
             "results/predictions/segmentation/{source}/{strategy}/space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}"
@@ -83,6 +84,7 @@ rule classify_supervoxels:
         mem_mb=grow(2500),
         runtime=grow(60),
     params:
+        harmonise=config["classify_supervoxels"]["harmonise"],
         code=digest("classify_supervoxels"),
     script:
         "../../scripts/classify_supervoxels.py"

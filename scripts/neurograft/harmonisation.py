@@ -1,0 +1,130 @@
+"""Features of supervoxels without what differs between sites: location and scale of each, as ComBat, by patient."""
+
+import numpy as np
+
+FEWEST_PATIENTS = 3  # of a site: with fewer, a site is as likely to be its patients
+LEAST_SPREAD = 1e-6
+PLACES = ("_mm", "prior_")  # in names of features that no scanner changes
+
+
+def fit_sites(tables, sites):
+    """Learn by how much each site shifts and stretches each feature.
+
+    Johnson, W. E., Li, C., Rabinovic, A. (2007). Adjusting batch effects in microarray expression data using
+    empirical Bayes methods. Biostatistics 8(1), 118-127, whose samples are here the patients: a site's effects are
+    those on its patients' means and standard deviations, and both are drawn towards the site's mean over all
+    features, the more the less its patients agree. Thousands of supervoxels of three patients would pass for
+    thousands of samples. Tumours are not adjusted for, since nobody's labels are known where it is applied: a
+    site whose tumours are larger loses a part of that difference.
+
+    Parameters
+    ----------
+    tables : list of ndarray, shape (n, F)
+        Each training patient's features; a column of NaN is one that the patient lacks.
+    sites : list of str
+        Of the same patients; '' is unknown.
+
+    Returns
+    -------
+    dict
+        For `harmonise`: `middle` and `spread` (F,), and `sites`, the `shift` and `stretch` (F,) of each that has
+        `FEWEST_PATIENTS`; none where only one site has as many.
+    """
+    means = np.stack([table.mean(0, dtype=float) for table in tables])
+    spreads = np.stack([np.maximum(table.std(0, dtype=float), LEAST_SPREAD) for table in tables])
+    middle, spread = _mean(means), np.sqrt(np.maximum(_mean(spreads**2), LEAST_SPREAD**2))
+    values = {"shift": (means - middle) / spread, "stretch": np.log(spreads / spread)}
+    members = {site: [k for k, own in enumerate(sites) if own == site] for site in sorted({*sites} - {""})}
+    members = {site: own for site, own in members.items() if len(own) >= FEWEST_PATIENTS}
+    if len(members) < 2:
+        members = {}
+    found = {
+        site: {name: _shrink(value, own, members.values()) for name, value in values.items()}
+        for site, own in members.items()
+    }
+    return {"middle": middle, "spread": spread, "sites": found}
+
+
+def harmonise(model, table, site):
+    """Take a site's shift and stretch out of a patient's features.
+
+    Parameters
+    ----------
+    model : dict
+        From `fit_sites`.
+    table : ndarray, shape (n, F)
+    site : str
+        The features stay as they are where the training patients do not say enough of it.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, F)
+    """
+    effect = model["sites"].get(site)
+    if effect is None:
+        return np.asarray(table, np.float32)
+    standard = (table - model["middle"]) / model["spread"]
+    standard = (standard - effect["shift"]) / np.exp(effect["stretch"])
+    return (standard * model["spread"] + model["middle"]).astype(np.float32)
+
+
+def fit_patients(patients, sites):
+    """Learn what sites do to supervoxels' own features and, where there are any, to those of an encoder.
+
+    Parameters
+    ----------
+    patients : list of dict
+        `names`, `described` and `pooled`, as `supervoxel_classifier.fit_classifiers` takes them.
+    sites : list of str
+
+    Returns
+    -------
+    dict
+        For `harmonise_patient`.
+    """
+    every = dict.fromkeys(name for patient in patients for name in patient["names"])
+    names = [name for name in every if not any(part in name for part in PLACES)]
+    found = {"names": names, "described": fit_sites([_take(one, names) for one in patients], sites)}
+    if patients[0]["pooled"] is not None:
+        found["pooled"] = fit_sites([one["pooled"].astype(np.float32) for one in patients], sites)
+    return found
+
+
+def harmonise_patient(effects, patient, site):
+    """Take a site's effects out of a patient's features; `effects` from `fit_patients`, the rest as in `harmonise`."""
+    names = effects["names"]
+    made, described = harmonise(effects["described"], _take(patient, names), site), patient["described"].copy()
+    for k, name in enumerate(patient["names"]):
+        if name in names:
+            described[:, k] = made[:, names.index(name)]
+    pooled = harmonise(effects["pooled"], patient["pooled"], site) if "pooled" in effects else None
+    return patient | {"described": described, "pooled": pooled}
+
+
+def _take(patient, names):
+    """A patient's features in the order of `names`, NaN where it has none."""
+    missing = np.full(len(patient["described"]), np.nan, np.float32)
+    column = dict(zip(patient["names"], patient["described"].T, strict=True))
+    return np.stack([column.get(name, missing) for name in names], axis=1)
+
+
+def _shrink(values, own, groups):
+    """Draw a site's mean effect on each feature towards its mean over features (empirical Bayes).
+
+    `values` (patients, F); `own` the site's patients, `groups` those of all sites.
+    """
+    count = np.isfinite(values[own]).sum(0)
+    effect = _mean(values[own])
+    within = [values[group] - _mean(values[group]) for group in groups]
+    freedom = sum(np.maximum(np.isfinite(one).sum(0) - 1, 0) for one in within)
+    noise = sum(np.nansum(one**2, axis=0) for one in within) / np.maximum(freedom, 1)
+    seen = count > 0
+    prior, between = effect[seen].mean(), effect[seen].var()
+    weight = count * between
+    shrunk = (weight * effect + noise * prior) / np.maximum(weight + noise, LEAST_SPREAD**2)
+    return np.where(seen, shrunk, 0.0)
+
+
+def _mean(values):
+    """Mean over patients of those that are there; 0 where none is."""
+    return np.nansum(values, axis=0) / np.maximum(np.isfinite(values).sum(0), 1)
