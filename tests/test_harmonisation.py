@@ -74,3 +74,19 @@ def test_a_feature_that_patients_lack_spoils_no_other():
     # the prior is over one feature fewer
     np.testing.assert_allclose(made[:, 1:], harmonisation.harmonise(whole, tables[0], "A")[:, 1:], atol=0.2)
     assert model["sites"]["B"]["shift"][0] == 0
+
+
+def test_places_are_nobodys_scanner_and_encoders_features_are_somebodys():
+    tables, sites = make_tables(features=3)
+    names = ["z_flair", "y_mm", "prior_white"]
+    patients = [{"names": names, "described": np.float32(table), "pooled": np.float16(table)} for table in tables]
+    short = {"names": names[::-1][:2], "described": patients[-1]["described"][:, :2], "pooled": patients[-1]["pooled"]}
+    effects = harmonisation.fit_patients([*patients[:-1], short], sites)
+    made = harmonisation.harmonise_patient(effects, patients[-1], "B")
+    np.testing.assert_array_equal(made["described"][:, 1:], patients[-1]["described"][:, 1:])
+    other = harmonisation.harmonise_patient(effects, patients[0], "A")
+    for name in ("described", "pooled"):
+        raw = patients[-1][name][:, 0].mean() - patients[0][name][:, 0].mean()
+        assert np.abs(made[name][:, 0].mean() - other[name][:, 0].mean()) < 0.3 * raw
+    lacking = harmonisation.harmonise_patient(effects, short, "B")
+    np.testing.assert_array_equal(lacking["described"], short["described"])

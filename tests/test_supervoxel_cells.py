@@ -85,6 +85,13 @@ def test_labels_of_the_test_patient_change_no_prediction(cohort, cut, classified
     assert (tmp_path / "other/sub-p0.npz").read_bytes() == (classified / "sub-p0.npz").read_bytes()
 
 
+def test_too_few_patients_of_a_site_change_nothing(cohort, cut, classified, tmp_path):  # noqa: F811
+    sites = dict.fromkeys(cohort[0], "A") | {"p1": "B", "p2": ""}
+    made = classify_supervoxels(tmp_path / "cell", cohort[1], cell(**PLAIN), cohort[0], cut, sites=sites)
+    assert made["harmonised_sites"] == []
+    assert (tmp_path / "cell/sub-p0.npz").read_bytes() == (classified / "sub-p0.npz").read_bytes()
+
+
 @pytest.mark.parametrize("reason", ["", "the source has no weights: gone"])
 def test_features_of_a_source_are_taken_where_there_are_any(cohort, cut, tmp_path, reason):  # noqa: F811
     (tmp_path / "source.json").write_text(json.dumps({"reason": reason}))
