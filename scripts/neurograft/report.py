@@ -2,33 +2,17 @@
 
 import re
 import shutil
-from functools import partial
 from pathlib import Path
 
 import jinja2
 
-from neurograft import (
-    arms,
-    candidate_chapters,
-    cautions,
-    chapters,
-    citing,
-    claims,
-    guidance,
-    images,
-    summaries,
-    tables,
-    wording,
-)
+from neurograft import claims, guidance, images, index_page, subject_pages, tables
 from neurograft import quality_chapters as group
-from neurograft import transfer_chapters as transfer
-from neurograft.summaries import number, yes
 
 TITLE = "Does transfer learning help these patients?"
 MOST_POINTS = 2000
 MOST_LISTED = 100
 TEMPLATES = Path(__file__).resolve().parents[2] / "workflow" / "report"
-FIXED = ("participant_id", "included", "reason", "sequences", "labels", "site", "scheme")
 
 
 def write_report(folder, cohort, config=None, simulated=False, title=TITLE, templates=TEMPLATES, **results):
@@ -90,13 +74,13 @@ def write_report(folder, cohort, config=None, simulated=False, title=TITLE, temp
         copies = run["imported"].get("copies")
         if copies:
             shutil.copyfile(copies, part / "figures/copies.png")
-        page = environment.get_template("index.html.j2").render(_index_context(run))
+        page = environment.get_template("index.html.j2").render(index_page.fill_index(run))
         (part / "index.html").write_text(page, encoding="utf-8")
         page = environment.get_template("quality.html.j2").render(_quality_context(run))
         (part / "quality.html").write_text(page, encoding="utf-8")
         tables.write_table(part / "claims.tsv", run["claims"], claims.COLUMNS)
         template = environment.get_template("subject.html.j2")
-        for one in _subject_contexts(run) if run["pages"] else ():
+        for one in subject_pages.fill_pages(run) if run["pages"] else ():
             (part / one["page"]).write_text(template.render(one), encoding="utf-8")
 
 
@@ -156,153 +140,8 @@ def _copy_pictures(part, pictures, pages):
     return copied
 
 
-def _index_context(run):
-    """Fill every chapter of the index."""
-    config, splits, scores, comparison = (run[name] for name in ("config", "splits", "scores", "comparison"))
-    paragraphs, references = citing.write_methods(config, splits, run["version"], run["sources"])
-    flow = chapters.tell_flow(run["cohort"], splits)
-    pooled = summaries.pool_patients(scores, splits)
-    classes = splits.get("tasks", {}).get("classification", {}).get("classes", [])
-    told = cautions.tell_images(run["imported"], scores, run["contrast"], comparison, classes)
-    told |= {"picture": "figures/copies.png" if run["imported"].get("copies") else ""} if told else {}
-    found = {
-        "images": told,
-        "headline": told.get("headline")
-        or wording.headline(comparison, splits, scores, run["cells"], run["simulated"]),
-        "flow": flow,
-        "quality": group.tell_quality(run["quality"], run["intensities"]),
-        "candidates": candidate_chapters.tell_candidates(run["candidates"], run["cells"]),
-        "training": chapters.tell_training(run["cells"], run["times"]),
-        "results": chapters.tell_results([*pooled, *summaries.pool_patients(run["contrast"], splits)]),
-        "comparison": chapters.tell_comparison(comparison),
-        "claims": claims.show_claims(run["claims"], pooled),
-        "claims_rule": claims.RULE,
-        "transfer": transfer.tell_transfer(run, pooled),
-        "errors": transfer.tell_errors(run["error_rates"], comparison, splits),
-        "again": [wording.again_sentence(row) for row in run["again"]],
-        "reading": guidance.TRANSFER,
-        "overlays": chapters.choose_overlays(scores, run["strategy"], run["pictures"], run["source"]),
-        "subjects": {} if told else _subject_rows(run),
-        "paragraphs": paragraphs,
-        "references": references,
-        "runtimes": chapters.tell_runtimes(run["runtimes"]),
-        "untrained": sorted({cell.get("reason") or "no reason" for cell in run["cells"] if not cell["trained"]}),
-        "splits_hash": splits.get("hash", ""),
-    }
-    return (
-        run
-        | found
-        | {"tiles": _tiles(flow, pooled, run["strategy"], run["source"], told), "attention": _attention(found)}
-    )
-
-
 def _quality_context(run):
     """Give the values of the page over the cohort."""
     found = group.fill_page(run["quality"], run["intensities"], run["cohort"], run["pages"])
     kind = {"pictures_only": bool(run["imported"]), "units": "pictures" if run["imported"] else "subjects"}
     return run | found | kind | {"most": MOST_LISTED}
-
-
-def _tiles(flow, scores, strategy, source, told):
-    """Choose the few numbers that stand at the top."""
-    if told:
-        keys = {"found": "files found", "included": "pictures", "units": "pictures and groups of copies"}
-        return [(str(told["record"][key]), words) for key, words in keys.items()]
-    tiles = [
-        (str(flow["found"]), "subjects found"),
-        (str(flow["included"]), "included"),
-        (str(flow["labelled"]), "with labels"),
-    ]
-    own = summaries.delivered_means(scores, strategy, source)
-    if own:
-        found = summaries.mean_interval(own.values())
-        tiles.append((f"{found['mean']:.3f}", f"mean whole-tumour Dice of {strategy}, unseen patients"))
-    return tiles
-
-
-def _attention(found):
-    """List what a reader should look at first, each with the chapter that shows it."""
-    listed, some = [], partial(arms.some, most=6)
-    excluded, marked = found["flow"]["excluded"], found["quality"]["marked"]
-    if excluded:
-        listed.append(("flow", f"{len(excluded)} excluded: {some(row['participant_id'] for row in excluded)}"))
-    if marked:
-        listed.append(
-            ("quality", f"{len(marked)} to look at in quality control: {some(row['subject'] for row in marked)}")
-        )
-    if found["flow"]["left_out"]:
-        names = {row["subject"]: None for row in found["flow"]["left_out"]}
-        listed.append(("flow", f"{len(names)} kept out of training: {some(names)}"))
-    if found["flow"]["incomplete"]:
-        names = {row["subject"]: None for row in found["flow"]["incomplete"]}
-        listed.append(("flow", f"{len(names)} lack a sequence that the networks take: {some(names)}"))
-    if found["candidates"]["flags"]:
-        listed.append(("candidates", f"candidates flagged: {some(found['candidates']['flags'])}"))
-    if found["training"]["falling"]:
-        listed.append(("training", f"{len(found['training']['falling'])} trainings had not converged"))
-    return listed + [("training", f"cells not trained: {reason}") for reason in found["untrained"]]
-
-
-def _subject_rows(run):
-    """Give the rows of the table of subjects."""
-    cohort = run["cohort"]
-    by_subject = {str(row["subject"]): row for row in run["quality"]}
-    dice = summaries.delivered_means(run["scores"], run["strategy"], run["source"])
-    extra = [column for column in dict.fromkeys(key for row in cohort for key in row) if column not in FIXED]
-    rows = []
-    for row in cohort:
-        subject = str(row["participant_id"])
-        own = by_subject.get(subject, {})
-        notes = [str(row.get("reason") or ""), summaries.tell_flags(own)]
-        rows.append({
-            "subject": subject, "included": yes(row["included"]), "site": row.get("site") or "",
-            "sequences": row.get("sequences") or "", "labels": yes(row.get("labels")),
-            "dice": chapters.short(dice.get(subject)),
-            "outlier": str(own.get("outlier") or "").lower() not in ("", "false"),
-            "notes": "; ".join(note for note in notes if note), "extra": [row.get(column) or "" for column in extra],
-        })  # fmt: skip
-    return {"rows": rows, "extra": extra}
-
-
-def _subject_contexts(run):
-    """Give the values of every subject's page, in the order of the cohort."""
-    scores, pages, pictures, tasks = run["scores"], run["pages"], run["pictures"], run["splits"].get("tasks", {})
-    common = {name: run[name] for name in ("title", "simulated", "version")}
-    own_quality = {str(row["subject"]): row for row in run["quality"]}
-    own_scores = {}
-    for task, region, metric in summaries.measures(scores):
-        for key, found in summaries.patient_means(scores, task, region, metric).items():
-            for subject, value in found.items():
-                own_scores.setdefault(subject, {}).setdefault(key, {})[chapters.name_measure(region, metric)] = value
-    names, incomplete = list(pages), wording.list_incomplete(run["splits"])
-    for number_, row in enumerate(run["cohort"]):
-        subject = str(row["participant_id"])
-        measured = own_quality.get(subject, {})
-        scored = own_scores.get(subject, {})
-        heads = list(dict.fromkeys(head for found in scored.values() for head in found))
-        record = run["candidates"].get(subject, {})
-        yield common | {
-            "subject": subject, "page": pages[subject], "row": row, "included": yes(row["included"]),
-            "facts": [(key, row[key]) for key in row if key not in FIXED[:3] and row[key] not in ("", None)],
-            "before": pages[names[number_ - 1]] if number_ else "",
-            "after": pages[names[number_ + 1]] if number_ + 1 < len(names) else "",
-            "pictures": [(path, *guidance.PICTURES[name]) for name, path in pictures.get(subject, {}).items()],
-            "measured": [
-                (guidance.name_quality(key), guidance.quality_words(key), chapters.short(measured[key], 2),
-                 summaries.is_outlier(measured, key))
-                for key in summaries.quality_measures([measured])
-            ],
-            **{key: str(measured.get(key) or "") for key in ("flags", "look")}, "seen": subject in run["seen"],
-            "left_out": [(task, known["left_out"][subject]) for task, known in tasks.items()
-                         if subject in known.get("left_out", {})],
-            "incomplete": [(one["task"], one["words"]) for one in incomplete if one["subject"] == subject],
-            "heads": [(head, "number") for head in heads],
-            "scored": [
-                [key[0], wording.arm({"source": key[1], "strategy": key[2]}), key[3],
-                 *(chapters.short(scored[key].get(head)) for head in heads)]
-                for key in sorted(scored, key=summaries.arm_order)
-            ],
-            "oracle": number(record.get("oracle_dice")),
-            "recall": sorted(candidate_chapters.read_recall(record).items()),
-            "look_here": candidate_chapters.list_first(record),
-        }  # fmt: skip
