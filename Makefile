@@ -19,8 +19,9 @@ transfer-demo: .venv/installed
 	@$(SNAKEMAKE) --show-failed-logs --configfile config/transfer.yaml --directory transfer-demo
 	@echo "The report: $(CURDIR)/transfer-demo/results/report/index.html"
 
+# Two files of tests at a time; the first is the whole workflow, which others wait for (tests/conftest.py).
 test: .venv/installed lint
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-long: .venv/installed
 	$(BIN)/python -m pytest -m long

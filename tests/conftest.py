@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 from running import ROOT, snakemake
 
@@ -11,11 +12,27 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+def pytest_collection_modifyitems(items):
+    """Where two processes share the files, one begins with the whole workflow; others that look at it come last."""
+    looking = {item.path for item in items if "finished" in item.fixturenames}
+
+    def place(item):
+        return 0 if item.path.name == "test_workflow.py" else 1 + (item.path in looking)
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """The tiny configuration, run once."""
-    folder = tmp_path_factory.mktemp("tiny")
-    snakemake(folder, "--cores", 2, "--configfile", ROOT / "config/tiny.yaml")
+def finished(tmp_path_factory, worker_id):
+    """The tiny configuration, run once, whoever needs it first."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "tiny"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "whole").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            snakemake(folder, "--cores", 2, "--configfile", ROOT / "config/tiny.yaml")
+            (folder / "whole").touch()
     return folder
 
 

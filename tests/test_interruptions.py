@@ -15,6 +15,8 @@ import pytest
 from running import ROOT, TIMES, fingerprints, snakemake
 
 TINY = ("--configfile", ROOT / "config/tiny.yaml")
+# one subject's preprocessing: six jobs
+ONE = "results/work/sub-phantom001/space-MNI152/propose_candidates.json"
 # what was killed leaves states of trainings that were never finished, and nothing that a later step reads
 LEFT = (*TIMES, "checkpoints")
 
@@ -56,13 +58,13 @@ def compare(folder, finished, *, whole):
     """Compare a run's files with those of the run that nobody killed; all of them, or those that it made."""
     here, there = (fingerprints(run / "results", [run], LEFT) for run in (folder, finished))
     assert {name: value for name, value in here.items() if there.get(name) != value} == {}
-    assert len(here) > 20 and (not whole or here.keys() == there.keys())
+    assert len(here) > 10 and (not whole or here.keys() == there.keys())
 
 
 def test_preprocessing_that_is_killed_goes_on_to_the_same_bytes(finished, tmp_path):
     """At three moments, the first of them while Snakemake still plans, or the first jobs run."""
     (tmp_path / "run.log").touch()
-    assert kill_again_and_again(tmp_path, [6, 14, 10], "candidates") == 3
+    assert kill_again_and_again(tmp_path, [6, 11, 9], ONE) == 3
     compare(tmp_path, finished, whole=False)
 
 
@@ -89,12 +91,12 @@ def small_disk(folder, megabytes):
 
 
 def test_a_full_disk_is_said_and_nothing_is_corrupt(finished, tmp_path):
-    with small_disk(tmp_path / "disk", 12) as resize:
+    with small_disk(tmp_path / "disk", 2) as resize:
         folder = tmp_path / "disk"
-        said = snakemake(folder, "--cores", 2, *TINY, targets=["candidates"], check=False)
+        said = snakemake(folder, "--cores", 2, *TINY, targets=[ONE], check=False)
         assert "what to try: free space on the disk of the results, then start again." in said
         resize(2000)
-        snakemake(folder, "--cores", 2, "--rerun-incomplete", *TINY, targets=["candidates"])
+        snakemake(folder, "--cores", 2, "--rerun-incomplete", *TINY, targets=[ONE])
         compare(folder, finished, whole=False)
 
 
