@@ -19,6 +19,8 @@ TIMES = (
     "figures",
     "plan.json",
     "plan.txt",
+    # hashes of records, which name their input files by absolute path
+    "subjects.tsv",
 )
 
 

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -15,19 +16,28 @@ from running import ROOT, rows, snakemake
 
 from neurograft import sources
 
-# what stands on the scores of all cells, and on the records of all subjects
-AFTER = {"compare_strategies": 1, "assess_transfer": 1, "write_report": 1}
+# what stands on the scores of any cell
+COMPARED = dict.fromkeys(("compare_strategies", "assess_transfer", "audit_scores", "write_report"), 1)
+# two strategies' networks of two tasks in two folds, and what shows the delivered ones
+NETWORKS = {"train_network": 8, "score_predictions": 8, "deliver_segmentation": 6, "draw_subject": 6}
+# supervoxels in two folds, with an encoder's features that were temporary
+SUPERVOXELS = {"pool_features": 1, "classify_supervoxels": 2, "score_predictions": 2}
+FEATURES = dict.fromkeys(("extract_features", "score_features", "score_sources"), 1)
 GROUP = {"gather_subjects": 1, "gather_quality": 1, "split_cohort": 1, "plan_experiment": 1}
-# four strategies' cells of two tasks: 2 folds each; supervoxels have a rule of their own
-TRAINED = {"train_network": 8, "classify_supervoxels": 2, "score_predictions": 10}
-SHOWN = {"deliver_segmentation": 6, "draw_subject": 6}
+# whatever is trained, in two folds
+CELLS = NETWORKS | SUPERVOXELS | FEATURES | COMPARED | {"score_predictions": 10}
+OF_THREE_FOLDS = {"train_network": 12, "classify_supervoxels": 3, "score_predictions": 15}
 
 
 def planned(finished, folder, change, repository=ROOT):
     """Plan a run of the tiny configuration with something changed; how many jobs of each rule."""
     (folder / "more.yaml").write_text(json.dumps(change))
     arguments = ("-n", "--configfile", ROOT / "config/tiny.yaml", folder / "more.yaml")
-    said = snakemake(finished, *arguments, repository=repository)
+    return count_jobs(snakemake(finished, *arguments, repository=repository))
+
+
+def count_jobs(said):
+    """Count the jobs of each rule that a plan names."""
     jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE)}
     return {rule: count for rule, count in jobs.items() if rule not in ("all", "total")}
 
@@ -44,11 +54,21 @@ def copied(finished, tmp_path):
     ("change", "jobs"),
     [
         ({}, {}),
-        ({"deliver": {"strategy": "scratch"}}, {}),
-        ({"train_network": {"steps": 5}}, {}),
-        ({"normalize_intensity": {"method": "percentile"}}, {}),
-        ({"split_cohort": {"folds": 3}}, {}),
-        ({"experiment": {"classification": {"strategies": ["scratch", "lp-ft", "frozen"]}}}, {}),
+        # both strategies' networks: the one keeps its weights no longer, the other has to
+        ({"deliver": {"strategy": "scratch"}}, NETWORKS | COMPARED),
+        ({"train_network": {"steps": 5}}, {"plan_experiment": 1} | NETWORKS | COMPARED),
+        (
+            {"normalize_intensity": {"method": "percentile"}},
+            {"normalize_intensity": 6, "propose_candidates": 6} | GROUP | CELLS,
+        ),
+        ({"propose_candidates": {"top": 10}}, {"propose_candidates": 6, "draw_subject": 6} | SUPERVOXELS | COMPARED),
+        ({"classify_supervoxels": {"harmonise": True}}, SUPERVOXELS | COMPARED),
+        ({"split_cohort": {"folds": 3}}, {"split_cohort": 1, "plan_experiment": 1} | CELLS | OF_THREE_FOLDS),
+        # one strategy more: its own two cells
+        (
+            {"experiment": {"classification": {"strategies": ["scratch", "lp-ft", "frozen"]}}},
+            {"plan_experiment": 1, "train_network": 2, "score_predictions": 2} | COMPARED,
+        ),
     ],
 )
 def test_a_parameter_reruns_its_step_and_what_stands_on_it(finished, tmp_path, change, jobs):
@@ -60,29 +80,33 @@ def test_another_file_of_a_source_reruns_what_reads_it(telling, finished, tmp_pa
     table, name = telling / "config/sources.tsv", "efficientnet-lite0"
     before = table.read_text()
     row = sources.read_sources(table)[name]
-    content = sources.locate(row).read_bytes() + b"0"
+    content = Path(sources.locate(row)).read_bytes() + b"0"
     (tmp_path / "weights.pth").write_bytes(content)
     other = before.replace(row["sha256"], hashlib.sha256(content).hexdigest())
     other = other.replace(row["location"], str(tmp_path / "weights.pth"))
     try:
         table.write_text(other)
         changed = planned(finished, tmp_path, {}, telling)
-        # another licence, or another source's row, is nobody's training
+        # another licence is nobody's training: the report says it
         table.write_text(before.replace("Apache-2.0", "MIT"))
         licence = planned(finished, tmp_path, {}, telling)
     finally:
         table.write_text(before)
-    assert changed == {}
-    assert licence == {}
+    assert changed == CELLS
+    assert licence == {"write_report": 1}
 
 
 def test_one_subjects_scan_reruns_that_subject_and_the_group(copied):
-    """A brighter FLAIR of one simulated patient, in place: six patients are gathered again, one is prepared again."""
+    """A brighter FLAIR of one simulated patient, in place: one is prepared again, six are gathered again."""
     path = copied / "results/simulated/sub-phantom003/flair.nii.gz"
     scan = nib.load(path)
     nib.save(nib.Nifti1Image(np.asarray(scan.dataobj) * 2, scan.affine), path)
+    # a folder's time says nothing of its files', so Snakemake goes by this one, which a step that writes them renews
+    (path.parent / ".snakemake_timestamp").touch()
     said = snakemake(copied, "--cores", 2, "--configfile", ROOT / "config/tiny.yaml", targets=["candidates"])
-    assert Counter(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", said, re.MULTILINE)) == {}
+    own = ("import_scans", "strip_skull", "register_scans", "normalize_intensity", "propose_candidates")
+    done = Counter(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", said, re.MULTILINE))
+    assert done == dict.fromkeys((*own, "gather_cohort", "candidates"), 1)
     assert set(re.findall(r"subject=(\w+)", said)) == {"phantom003"}
 
 
@@ -99,8 +123,8 @@ def test_one_subject_more_reruns_nobody_elses_steps(finished, tmp_path):
 
 def test_sampling_by_candidates_trains_segmentation_again_and_nothing_else(finished, tmp_path):
     (tmp_path / "more.yaml").write_text("train_network: {sampling: candidates}\n")
-    plan = snakemake(finished, "-n", "--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
-    again = set(re.findall(r"output: results/predictions/(\w+)/[\w.-]+/([\w-]+)/", plan))
+    said = snakemake(finished, "-n", "--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
+    again = set(re.findall(r"output: results/predictions/(\w+)/[\w.-]+/([\w-]+)/", said))
     assert again == {("segmentation", "scratch"), ("segmentation", "lp-ft")}
 
 
@@ -112,7 +136,7 @@ def test_leaving_a_subject_out_by_hand_prepares_nobody_else_again(finished, tmp_
     config = ("--cores", 2, "--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
     said = snakemake(tmp_path, *config, targets=["results/quality.tsv"])
     done = re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", said, re.MULTILINE)
-    assert done == ["import_scans", "gather_cohort", "gather_quality"]
+    assert done == ["import_scans", "gather_cohort", "gather_subjects", "gather_quality"]
     cohort = {row["participant_id"]: row["reason"] for row in rows(tmp_path / "results/cohort.tsv")}
     assert {name: reason for name, reason in cohort.items() if reason} == {
         "phantom002": "excluded by hand: cyst, no tumour"
@@ -124,17 +148,15 @@ def test_code_reruns_its_steps_and_a_comment_reruns_nothing(telling, finished, t
     shutil.copytree(finished / "results", tmp_path / "results")
     shutil.copytree(finished / ".snakemake", tmp_path / ".snakemake")
     arguments = ("-n", "--configfile", telling / "config/tiny.yaml")
-    module = telling / "scripts/neurograft/candidates.py"
+    module = telling / "scripts/neurograft/harmonisation.py"
     before = module.read_text()
     try:
         module.write_text(before + "\n# a comment\n")
         # the copy's own report templates lie elsewhere, so that the report alone is made again
         comment = snakemake(tmp_path, *arguments, repository=telling)
         module.write_text(before + "\nANOTHER = 1\n")
-        plan = snakemake(tmp_path, *arguments, repository=telling)
+        again = snakemake(tmp_path, *arguments, repository=telling)
     finally:
         module.write_text(before)
-    assert "rule propose_candidates" in plan
-    assert "rule propose_candidates" not in comment
-    assert "rule strip_skull" not in plan
-    assert "rule train_network" not in plan
+    assert count_jobs(comment).keys() <= {"write_report", "draw_subject"}
+    assert count_jobs(again) == SUPERVOXELS | COMPARED
