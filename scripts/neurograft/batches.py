@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from .cases import take_channels
+from .cases import read_channels
 
 MULTIPLE = 32
 WHOLE_SHARE = 0.5  # of the slices that keep every channel where channels are dropped
@@ -93,8 +93,7 @@ def draw_fixed(case, count, size=None):
 
 def _read(chosen, size):
     """Read (case, slice) pairs: images and, where the cases have them, region masks or classes."""
-    taken = (take_channels(case["images"][z], case["channels"], scale=case.get("scale")) for case, z in chosen)
-    images = np.stack([fit(one, size) for one in taken])
+    images = np.stack([fit(read_channels(case, z), size) for case, z in chosen])
     targets = None
     if "classes" in chosen[0][0]:
         targets = torch.tensor([int(case["classes"][z]) for case, z in chosen])

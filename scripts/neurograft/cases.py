@@ -161,6 +161,23 @@ def target_case(folder, sequences, missing=()):
     return case | {"strata": {"any": _with_brain(case)}}
 
 
+def read_channels(case, chosen=slice(None)):
+    """Read a slice of a case, or several, with the network's channels and on the case's scale, if it has one.
+
+    Parameters
+    ----------
+    case : dict
+    chosen : int, slice or ndarray of int
+        Numbers of its slices.
+
+    Returns
+    -------
+    ndarray, shape (C, X, Y) or (slices, C, X, Y)
+    """
+    images = case["images"][chosen]
+    return take_channels(images, case["channels"], images.ndim - 3, case.get("scale"))
+
+
 def take_channels(array, channels, axis=0, scale=None):
     """Take the network's channels from an array of all sequences; one that the subject lacks is zero throughout.
 
@@ -239,5 +256,5 @@ def _open_images(folder):
 
 def _with_brain(case):
     """Number the slices whose brain is not much smaller than the largest."""
-    brain = np.array([np.count_nonzero(take_channels(one, case["channels"]).any(0)) for one in case["images"]])
+    brain = np.array([np.count_nonzero(read_channels(case, z).any(0)) for z in range(len(case["images"]))])
     return np.flatnonzero(brain >= LEAST_BRAIN * brain.max())

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from . import computing, images, networks, predictions, sources
 from .batches import case_canvas, fit
-from .cases import take_channels
+from .cases import read_channels
 
 SLICES = 12  # with tumour, and as many without
 PIXELS = 300  # of tumour, and as many of brain without
@@ -45,17 +45,40 @@ def extract_features(out_folder, source, weights, split, slices, seed=0, threads
     known = split["tasks"]["segmentation"]
     with images.whole(out_folder) as part, computing.reproducible(seed, threads):
         part.mkdir()
-        network = networks.build_segmenter(source["backbone"], len(known["sequences"]) or 1, 1)
-        state, reason = load_or_say(weights, source["sha256"])
-        if state:
-            networks.load_source(network, state)
-            computing.place_network(network).eval()
-            for subject in known["subjects"]:
-                generator = np.random.default_rng([seed, zlib.crc32(subject.encode())])
-                usable = task.read_target(subject)["strata"]["any"]
-                found = sample_features(network.encoder, task.read(subject), usable, generator, state)
-                np.savez(part / f"sub-{subject}.npz", **found)
+        encoder, state, reason = open_encoder(source, weights, len(known["sequences"]))
+        for subject in known["subjects"] if state else ():
+            generator = np.random.default_rng([seed, zlib.crc32(subject.encode())])
+            usable = task.read_target(subject)["strata"]["any"]
+            found = sample_features(encoder, task.read(subject), usable, generator, state)
+            np.savez(part / f"sub-{subject}.npz", **found)
         images.write_json(part / "source.json", {"reason": reason})
+
+
+def open_encoder(source, weights, channels, random=False):
+    """Build a source's encoder for so many channels (one where there are none), and load its weights.
+
+    Parameters
+    ----------
+    source, weights
+        As in `extract_features`.
+    channels : int
+    random : bool
+        Leave it with random weights, and do not read the source's.
+
+    Returns
+    -------
+    encoder : nn.Module
+        In evaluation mode; random where there is no checkpoint.
+    state : dict
+        The checkpoint, empty where there is none.
+    reason : str
+        Why there is none, if it was wanted.
+    """
+    network = networks.build_segmenter(source["backbone"], channels or 1, 1)
+    state, reason = ({}, "") if random else load_or_say(weights, source["sha256"])
+    if state:
+        networks.load_source(network, state)
+    return computing.place_network(network.encoder).eval(), state, reason
 
 
 def sample_features(encoder, case, usable, generator, state=None):
@@ -83,7 +106,7 @@ def sample_features(encoder, case, usable, generator, state=None):
     """
     chosen, slice_labels = draw_slices(case, usable)
     size = case_canvas([case])
-    opened = np.stack([fit(take_channels(case["images"][z], case["channels"]), size) for z in chosen])
+    opened = np.stack([fit(read_channels(case, z), size) for z in chosen])
     tumour = np.stack([fit(case["regions"][:, 0][case["labels"][z]], size) for z in chosen])
     (place, x, y), labels = draw_pixels(tumour, opened.any(1), generator)
     found = {"labels": labels, "slice_labels": slice_labels}

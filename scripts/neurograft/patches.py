@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from .batches import DROPS, draw_slices, drop_channels
-from .cases import take_channels
+from .cases import read_channels, take_channels
 
 SIZES = 64, 96  # voxels along an axis, of a small case and of any other; the deepest maps are at 1/32
 REACH = 1.5  # times the patch is what its turned and enlarged form may touch: 1.15 (cos 15 + sin 15 degrees) = 1.41
@@ -159,7 +159,7 @@ def _candidates(case, z):
     if "labels" in case:
         plane = case["regions"][:, 0][case["labels"][z]]
     if not plane.any():
-        plane = (take_channels(case["images"][z], case["channels"]) != 0).any(0)
+        plane = (read_channels(case, z) != 0).any(0)
     found = np.argwhere(plane if plane.any() else ~plane)
     return np.column_stack([found, np.full(len(found), z)])
 

@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from . import computing, error_rates, inference, memory, predictions, stages, statistics, training
-from .cases import take_channels
+from .cases import read_channels
 from .cells import BUILDERS, choose_options
 from .strategies import Phase
 
@@ -80,7 +80,7 @@ def probe_cell(task, split, slices, backbone, truths, steps, batch, threads):
         _, seconds = training.train(network, cases, (Phase(1.0, rates),), task, opened.shares, **common)
     # a 3-D network predicts in windows, which a few slices would not fill
     probed = PROBED_SLICES if stages.spatial_axes(network) == 2 else None
-    images = take_channels(cases[0]["images"][:probed], cases[0]["channels"], axis=1)
+    images = read_channels(cases[0], slice(probed))
     predict = inference.predict_volume if task == "segmentation" else inference.predict_slices
     # a picture is one slice: without a first call, warming up would be all that is timed
     predict(network, images[:1], threads=threads)

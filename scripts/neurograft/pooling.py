@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from . import computing, features, images, networks, norms
+from . import computing, features, images, norms
 from .batches import MULTIPLE, fit
 from .cases import take_channels, target_case
 from .supervoxel_files import read_supervoxels
@@ -38,11 +38,7 @@ def pool_features(out_folder, source, weights, split, slices, supervoxels, rando
     known = split["tasks"]["segmentation"]
     with images.whole(out_folder) as part, computing.reproducible(seed, threads):
         part.mkdir()
-        encoder = networks.build_segmenter(source["backbone"], len(known["sequences"]) or 1, 1)
-        state, reason = ({}, "") if random else features.load_or_say(weights, source["sha256"])
-        if state:
-            networks.load_source(encoder, state)
-        encoder = computing.place_network(encoder.encoder).eval()
+        encoder, state, reason = features.open_encoder(source, weights, len(known["sequences"]), random)
         for subject in [*known["subjects"], *known["unlabelled"]] if state or random else ():
             lacking = known.get("incomplete", {}).get(subject, ())
             case = target_case(slices[subject], known["sequences"], lacking)

@@ -10,9 +10,9 @@ from . import inference, splits, tables
 from .cases import (
     add_candidates,
     classification_case,
+    read_channels,
     read_landmarks,
     segmentation_case,
-    take_channels,
     target_case,
 )
 from .regions import region_values
@@ -113,15 +113,10 @@ def _write_segmentation(part, networks, read, roles, outputs, threads):
     """Predict and write one `sub-X.npz` a subject."""
     for subject in roles["test"] + roles["unlabelled"]:
         case = read(subject, labelled=False)
-        chances = inference.predict_volume(networks[subject], _inputs(case), threads=threads)
+        chances = inference.predict_volume(networks[subject], read_channels(case), threads=threads)
         packed = {name: np.rint(255 * chance).astype(np.uint8) for name, chance in zip(outputs, chances, strict=True)}
         np.savez_compressed(part / f"sub-{subject}.npz", **packed, box=np.asarray(case["index"]["box"]))
         log_line(f"predicted {subject}")
-
-
-def _inputs(case, chosen=slice(None)):
-    """A case's slices, or some of them, with the network's channels."""
-    return take_channels(case["images"][chosen], case["channels"], 1, case.get("scale"))
 
 
 def _write_classification(part, networks, read, roles, outputs, threads):
@@ -139,7 +134,7 @@ def _write_classification(part, networks, read, roles, outputs, threads):
 def _classify(network, case, subject, outputs, threads):
     """Rows of one subject: its slices by their number on the grid of its space, or the patient alone."""
     usable = case["usable"]
-    chances = inference.predict_slices(network, _inputs(case, usable), threads=threads)
+    chances = inference.predict_slices(network, read_channels(case, usable), threads=threads)
     units = [number + case["index"]["box"][2][0] for number in usable.tolist()]
     truth = [outputs[number] for number in case["classes"][usable]] if "classes" in case else [""] * len(units)
     if case["pooled"]:
