@@ -81,13 +81,11 @@ def register_scans(
     masks = _usable_masks(scans, found, flags)
     record = {"engine": engine, "aligned_already": bool(coregistered), "similarity": {}, "overlap": {}}
     align = REGISTRATION_ENGINES[engine]["linear"]
-    to_reference, trusted = {}, {reference: np.eye(4)}
-    for name in (sequence for sequence in SEQUENCES if sequence in scans and sequence != reference):
-        pair = (scans[reference], scans[name], masks[reference], masks[name])
-        to_reference[name], quality = align_pair(align, pair, "rigid", threads, coregistered)
+    to_reference, qualities = _align_to_reference(align, scans, masks, reference, coregistered, threads)
+    for name, quality in qualities.items():
         _note(record, flags, name, quality)
-        if not quality["fault"]:
-            trusted[name] = to_reference[name]
+    aligned = {name: there for name, there in to_reference.items() if not qualities[name]["fault"]}
+    trusted = {reference: np.eye(4)} | aligned
     # what stands in the place of an empty mask has no vote, unless there is no other
     voters = {name: there for name, there in trusted.items() if masks[name] is found[name]}
     brain = combine_masks(masks, voters or {reference: np.eye(4)}, reference)
@@ -118,6 +116,15 @@ def register_scans(
         "flags": flags,
     }
     return registered | fields, record
+
+
+def _align_to_reference(align, scans, masks, reference, coregistered, threads):
+    """Align each other sequence rigidly; give the matrices, and the quality of each alignment."""
+    matrices, qualities = {}, {}
+    for name in (sequence for sequence in SEQUENCES if sequence in scans and sequence != reference):
+        pair = (scans[reference], scans[name], masks[reference], masks[name])
+        matrices[name], qualities[name] = align_pair(align, pair, "rigid", threads, coregistered)
+    return matrices, qualities
 
 
 def _deform(engine, scans, brain, transforms, template, reference, threads):
