@@ -17,6 +17,7 @@ registered, record = registration.register_scans(
     labels_on=(status["labels"] or {}).get("grid_of"),
     in_template=status["in_template"],
     deformable=options["deformable"],
+    threads=snakemake.threads,
 )
-images.write_scans(snakemake.output.scans, registered, packed=True)
+images.write_scans(snakemake.output.scans, registered, packed=True, threads=snakemake.threads)
 images.write_json(snakemake.output.record, record)

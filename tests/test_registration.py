@@ -229,3 +229,11 @@ def test_real_sequences_are_aligned_with_the_reference():
     moved = images.resample(masks["t2"], *grid, np.array(record["to_reference"]["t2"]), order=0)
     assert record["flags"] == []
     assert overlap(np.asanyarray(moved.dataobj) > 0, there) > 0.965
+
+
+def test_two_alignments_at_a_time_give_the_bytes_of_one_at_a_time(subject):
+    scans, masks = subject
+    first, again = (registration.register_scans(scans, masks, "t1", False, threads=threads) for threads in (1, 2))
+    assert first[1] == again[1] and first[0].keys() == again[0].keys()
+    for name, scan in first[0].items():
+        assert np.asanyarray(scan.dataobj).tobytes() == np.asanyarray(again[0][name].dataobj).tobytes()

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -134,13 +135,17 @@ def read_scans(folder):
     return {name: read_image(names[name]) for name in order}
 
 
-def write_scans(folder, scans, packed=False):
+def write_scans(folder, scans, packed=False, threads=1):
     """Write images as `NAME.nii.gz` into a new folder, whole or not at all; if `packed`, floats as int16."""
-    with whole(folder) as part:
+
+    def write(name, scan):
+        floats = packed and scan.get_data_dtype().kind == "f"
+        (as_int16(scan) if floats else scan).to_filename(part / f"{name}.nii.gz")
+
+    with whole(folder) as part, ThreadPoolExecutor(threads) as pool:
         part.mkdir()
-        for name, scan in scans.items():
-            floats = packed and scan.get_data_dtype().kind == "f"
-            (as_int16(scan) if floats else scan).to_filename(part / f"{name}.nii.gz")
+        # taken out one by one, so that what went wrong is raised here
+        list(pool.map(write, scans, scans.values()))
 
 
 def as_int16(scan):

@@ -3,7 +3,10 @@
 What a transform is, and how it is inverted: `transforms`.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
+from joblib import Parallel, delayed
 
 from neurograft import deformation
 from neurograft.alignment import USUAL_TURN, align_pair
@@ -55,7 +58,7 @@ def register_scans(
     engine : str
         A key of `REGISTRATION_ENGINES`.
     threads : int
-        Results are the same bytes again with 1 only.
+        How many alignments run at a time, each on one thread of its own, so that their number changes no byte.
     labels_on : str, optional
         The sequence on whose grid the labels were drawn; the reference if absent.
     in_template : bool
@@ -80,35 +83,31 @@ def register_scans(
     flags, found = [], masks
     masks = _usable_masks(scans, found, flags)
     record = {"engine": engine, "aligned_already": bool(coregistered), "similarity": {}, "overlap": {}}
-    align = REGISTRATION_ENGINES[engine]["linear"]
-    to_reference, qualities = _align_to_reference(align, scans, masks, reference, coregistered, threads)
-    for name, quality in qualities.items():
-        _note(record, flags, name, quality)
+    aligning = _list_alignments(scans, masks, reference, coregistered, template, in_template)
+    to_reference, qualities = _align(REGISTRATION_ENGINES[engine]["linear"], aligning, threads)
+    to_template = to_reference.pop("template", np.eye(4))
+    for name in to_reference:
+        _note(record, flags, name, qualities[name])
     aligned = {name: there for name, there in to_reference.items() if not qualities[name]["fault"]}
     trusted = {reference: np.eye(4)} | aligned
     # what stands in the place of an empty mask has no vote, unless there is no other
     voters = {name: there for name, there in trusted.items() if masks[name] is found[name]}
     brain = combine_masks(masks, voters or {reference: np.eye(4)}, reference)
     record["cut"], record["look"] = find_cut_tissue(scans, brain, trusted)
-    to_template, shape, affine = np.eye(4), *regridded(scans[reference], spacing)
+    shape, affine = regridded(scans[reference], spacing)
     if template is not None:
         shape, affine = template.shape, template.affine
-        inside = image((np.asanyarray(template.dataobj) > 0).astype(np.uint8), affine)
-        pair = (template, scans[reference], inside, masks[reference])
-        to_template, quality = align_pair(align, pair, "affine", threads, in_template)
-        if in_template and quality["fault"]:
-            to_template, quality = align_pair(align, pair, "affine", threads)
-        _note(record, flags, "template", quality)
+        _note(record, flags, "template", qualities["template"])
     transforms = {reference: to_template} | {name: there @ to_template for name, there in to_reference.items()}
     fields = {}
     if deformable and template is not None:
-        fields, told = _deform(engine, scans, brain, transforms, template, reference, threads)
+        fields, told = _deform(engine, scans, brain, transforms, template, reference)
         _note(record, flags, "deformed", told)
         record |= {name: told[name] for name in ("volume_change", "lesion_ml") if name in told}
         record["deformable"] = bool(fields)
     if fields:
         transforms = {name: chain(fields["warp"], there) for name, there in transforms.items()}
-    registered = resample_all(scans, brain, transforms, reference, labels_on or reference, shape, affine)
+    registered = resample_all(scans, brain, transforms, reference, labels_on or reference, shape, affine, threads)
     record |= {
         "to_template": to_template.tolist(),
         "to_reference": {name: there.tolist() for name, there in to_reference.items()},
@@ -118,16 +117,30 @@ def register_scans(
     return registered | fields, record
 
 
-def _align_to_reference(align, scans, masks, reference, coregistered, threads):
-    """Align each other sequence rigidly; give the matrices, and the quality of each alignment."""
-    matrices, qualities = {}, {}
-    for name in (sequence for sequence in SEQUENCES if sequence in scans and sequence != reference):
-        pair = (scans[reference], scans[name], masks[reference], masks[name])
-        matrices[name], qualities[name] = align_pair(align, pair, "rigid", threads, coregistered)
-    return matrices, qualities
+def _list_alignments(scans, masks, reference, coregistered, template, in_template):
+    """List what is to be aligned: pairs, the kind of alignment and whether the header is believed, by name."""
+    others = [name for name in SEQUENCES if name in scans and name != reference]
+    here = scans[reference], masks[reference]
+    found = {name: ((here[0], scans[name], here[1], masks[name]), "rigid", coregistered) for name in others}
+    if template is not None:
+        inside = image((np.asanyarray(template.dataobj) > 0).astype(np.uint8), template.affine)
+        found["template"] = (template, here[0], inside, here[1]), "affine", in_template
+    return found
 
 
-def _deform(engine, scans, brain, transforms, template, reference, threads):
+def _align(align, aligning, threads):
+    """Align each pair, so many at a time; give the matrices, and the quality of each alignment."""
+    # processes, since greedy lets no second thread of Python run
+    run = Parallel(threads, max_nbytes=None)
+    done = run(delayed(align_pair)(align, pair, kind, 1, skip) for pair, kind, skip in aligning.values())
+    done = dict(zip(aligning, done, strict=True))
+    if "template" in done and aligning["template"][2] and done["template"][1]["fault"]:
+        # said to lie in the template's space, and does not
+        done["template"] = align_pair(align, *aligning["template"][:2], 1)
+    return {name: matrix for name, (matrix, _) in done.items()}, {name: quality for name, (_, quality) in done.items()}
+
+
+def _deform(engine, scans, brain, transforms, template, reference):
     """Deform what the affine alignment placed, on a coarse grid; no fields where that failed."""
     fixed = coarse_template(template)
     sequences = {name: scan for name, scan in scans.items() if name in transforms}
@@ -135,7 +148,7 @@ def _deform(engine, scans, brain, transforms, template, reference, threads):
     if not np.any(moved["brain"].dataobj):
         return {}, {"similarity": 1.0, "overlap": 0.0, "fault": "the brains do not overlap"}
     deform = REGISTRATION_ENGINES[engine]["deformable"]
-    warp, unwarp, quality = deformation.deform_brain(deform, fixed, moved, reference, threads)
+    warp, unwarp, quality = deformation.deform_brain(deform, fixed, moved, reference)
     return {} if quality["fault"] else {"warp": warp, "unwarp": unwarp}, quality
 
 
@@ -182,7 +195,7 @@ def load_template(name, spacing=None):
     return image(np.asanyarray(finer.dataobj) * (np.asanyarray(brain.dataobj) > 0.5), finer.affine)
 
 
-def resample_all(scans, brain, transforms, reference, labels_on, shape, affine):
+def resample_all(scans, brain, transforms, reference, labels_on, shape, affine, threads=1):
     """Interpolate everything once onto the target grid, within the box of the brain.
 
     Parameters
@@ -197,6 +210,8 @@ def resample_all(scans, brain, transforms, reference, labels_on, shape, affine):
         The sequences on whose grids the mask and the labels are.
     shape, affine
         The target grid.
+    threads : int
+        How many images are interpolated at a time.
 
     Returns
     -------
@@ -216,10 +231,12 @@ def resample_all(scans, brain, transforms, reference, labels_on, shape, affine):
         full[box] = np.asanyarray(piece.dataobj)
         return image(full, affine)
 
-    registered = {}
-    for name, there in transforms.items():
-        piece = np.asanyarray(resample(smoothed(scans[name], spacing), small, corner, there, order=3).dataobj)
-        registered[name] = paste(image(np.where(inside[box], piece, 0).astype(np.float32), corner))
+    def bring(name):
+        piece = resample(smoothed(scans[name], spacing), small, corner, transforms[name], order=3)
+        return paste(image(np.where(inside[box], np.asanyarray(piece.dataobj), 0).astype(np.float32), corner))
+
+    with ThreadPoolExecutor(threads) as pool:
+        registered = dict(zip(transforms, pool.map(bring, transforms), strict=True))
     if "labels" in scans:
         # drawn labels may reach out of the brain mask, so they are not cut by it
         registered["labels"] = resample_labels(scans["labels"], shape, affine, transforms[labels_on])

@@ -40,7 +40,8 @@ rule register_scans:
         "results/benchmarks/register_scans/sub-{subject}_space-{space}.tsv"
     conda:
         "../../envs/environment.yaml"
-    threads: 1
+    # two alignments at a time where no other subject has a use for the second core: each by itself is quicker for many
+    threads: 2 if len(FOUND) == 1 else 1
     resources:
         mem_mb=grow(2000),
         runtime=grow(20),
