@@ -50,6 +50,20 @@ def test_outliers_are_diamonds_that_lead_to_their_pages_and_limits_are_shown_whe
     assert len(dots(drawn)) == 6 and len(list(drawn.iter("polyline"))) == 1
 
 
+def test_names_of_outliers_do_not_cover_each_other():
+    """Two side by side, and one far away: the second diamond is there, its name under the mouse alone."""
+    points = [point("phantom001", 0.0, outlier=True), point("phantom002", 0.5, outlier=True), point("far", 9.0)]
+    points.append(point("phantom003", 10.0, outlier=True))
+    drawn = parse(draw_lanes(points, {"A": 0}))
+    assert [node.text for node in drawn.iter("text") if node.text in {one["subject"] for one in points}] == [
+        "phantom001",
+        "phantom003",
+    ]
+    assert len(list(drawn.iter("a"))) == 3 and "phantom002: 0.50" in "".join(drawn.itertext())
+    apart = [point("phantom001", 0.0, "A", True), point("phantom002", 0.5, "B", True), point("far", 9.0)]
+    assert "phantom002" in [node.text for node in parse(draw_lanes(apart, {"A": 0, "B": 1})).iter("text")]
+
+
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8))
 @settings(deadline=None, max_examples=25)
 def test_any_values_stay_inside(values):

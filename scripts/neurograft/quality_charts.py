@@ -10,6 +10,7 @@ LANE = 20
 MARGIN = 84
 MOST_LANES = 12
 MOST_NAMED = 4
+CHARACTER = 7  # width of a letter of a name, in the unit of the chart
 OTHERS = "other sites"
 
 
@@ -62,16 +63,26 @@ def draw_lanes(points, lanes, limits=None, digits=2, unit=""):
     usual = [point for point in points if not point["outlier"]]
     parts.append(svg.dots([(scale(point["value"]), height[point["site"]]) for point in usual], BLUE))
     odd = sorted((point for point in points if point["outlier"]), key=lambda point: (point["value"], point["subject"]))
-    for number, point in enumerate(odd):
+    written = []
+    for point in odd:
         x, y = scale(point["value"]), height[point["site"]]
         name = f"{point['subject']}: {point['value']:.{digits}f} {unit}".strip()
         inner = svg.mark(x, y, "diamond", VERMILION, True, name, 6)
-        if number < MOST_NAMED:
-            anchor, shift = ("end", -9) if x > WIDTH / 2 else ("start", 9)
+        anchor, shift = ("end", -9) if x > WIDTH / 2 else ("start", 9)
+        length = CHARACTER * len(point["subject"]) * (1 if anchor == "start" else -1)
+        place = y, *sorted((x + shift, x + shift + length))
+        # a name over another one is told by neither; the mouse and the table tell it
+        if len(written) < MOST_NAMED and not any(_cross(place, other) for other in written):
+            written.append(place)
             inner += svg.text(x + shift, y + 4, point["subject"], anchor, VERMILION, 11, "600", back=True)
         parts.append(svg.link(point["page"], inner))
     ends = f"{len(points)} subjects from {values.min():.{digits}f} to {values.max():.{digits}f} {unit}".strip()
     return svg.svg(bottom + 22, parts, f"{ends}; {len(odd)} outliers")
+
+
+def _cross(place, other):
+    """Say whether two names in places (height, start, end) overlap."""
+    return abs(place[0] - other[0]) < LANE / 2 and place[1] < other[2] and other[1] < place[2]
 
 
 def _name_lanes(lanes):
