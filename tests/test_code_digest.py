@@ -1,5 +1,7 @@
 """Code reruns its steps, comments do not."""
 
+import json
+import os
 import shutil
 from pathlib import Path
 
@@ -24,7 +26,6 @@ def package(tmp_path, monkeypatch):
 
 
 def digest(package):
-    code_digest._read_module.cache_clear()
     return code_digest.code_digest(package / "step.py")
 
 
@@ -44,6 +45,30 @@ def test_modules_that_are_not_imported_do_not_count(package):
     before = digest(package)
     (package / "neurograft/other.py").write_text("VALUE = 2\n")
     assert digest(package) == before
+
+
+def test_what_is_remembered_is_what_would_be_read(package):
+    memory = package / "kept/memory.json"
+
+    def digests():
+        return code_digest.digest_scripts(package, memory)
+
+    first = digests()
+    assert first == {"step": digest(package)} == digests()
+    lower = package / "neurograft/lower.py"
+    lower.write_text('"""Low."""\nVALUE = 2\n')
+    # of the same size within the same tick of a coarse clock would be missed, which no hand does
+    os.utime(lower, ns=(1, 1))
+    assert digests() == {"step": digest(package)} != first
+    for damaged in ("", "{", "3", "[4]", json.dumps({"a": 1})):
+        memory.write_text(damaged)
+        assert digests() == {"step": digest(package)}
+    assert [path.name for path in memory.parent.iterdir()] == ["memory.json"]
+
+
+def test_where_nothing_may_be_written_digests_are_given_all_the_same(package):
+    (package / "file").write_text("")
+    assert code_digest.digest_scripts(package, package / "file/memory.json") == {"step": digest(package)}
 
 
 def test_every_script_has_a_digest():

@@ -77,15 +77,17 @@ wildcard_constraints:
     seed="[0-9]+",
 
 
-def digest(step):
-    """The parameter that reruns a step when the library code behind its script changes.
+# Only the process that plans goes by them: the jobs of a cluster, which read the rules again, do without.
+DIGESTS = (
+    code_digest.digest_scripts(f"{workflow.basedir}/scripts", ".snakemake/neurograft-code.json")
+    if workflow.is_main_process
+    else {}
+)
 
-    Half a second for all steps, and only the process that plans goes by it: the jobs of a cluster, which read the rules
-    again, do without.
-    """
-    if not workflow.is_main_process:
-        return ""
-    return code_digest.code_digest(f"{workflow.basedir}/scripts/{step}.py")
+
+def digest(step):
+    """The parameter that reruns a step when the library code behind its script changes."""
+    return DIGESTS[step] if workflow.is_main_process else ""
 
 
 def grow(amount):
