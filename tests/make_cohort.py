@@ -7,18 +7,23 @@ names of SUBJECTS simulated ones: every output that Snakemake knows of as an emp
 time, with its record of rule, inputs, parameters and checksums. ADDED more have only been imported since, and
 stand in the cohort's table. So the real Snakefile plans a cohort of any size from the state that a real run would
 have left (`tests/measure_planning.py`).
+
+FINISHED may also be a run of scans that lie in files, as most cohorts do: of a table `scans.tsv` in it (`scan_table`).
 """
 
 import base64
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
 
 FIRST = "phantom001"
+KINDS = ("t1", "t1c", "t2", "flair", "labels")
 IMPORTING = ("simulate_subject", "import_scans", "gather_cohort")
 STAMP = ".snakemake_timestamp"
+SCANS = "scans.tsv"
 
 
 def copy_run(finished, folder, subjects, added=0):
@@ -52,6 +57,33 @@ def copy_run(finished, folder, subjects, added=0):
             when = fresh if record["rule"] == IMPORTING[-1] and added else read_time(finished / path)
             leave(folder, path, json.dumps(record), when, finished / path)
     write_table(finished, folder, names)
+    if (finished / SCANS).exists():
+        copy_scans(finished, folder, names)
+
+
+def scan_table(finished, folder):
+    """Make a working directory of scans in files out of a finished run's simulated ones: copies, and their table."""
+    folder, rows = Path(folder), []
+    for path in sorted(Path(finished, "results/simulated").glob("sub-*")):
+        name = path.name.removeprefix("sub-")
+        shutil.copytree(path, folder / "scans" / name)
+        rows.append([name, *(f"scans/{name}/{kind}.nii.gz" for kind in KINDS)])
+    lines = ["\t".join(row) for row in [["participant_id", *KINDS], *rows]]
+    (folder / SCANS).write_text("\n".join(lines) + "\n")
+
+
+def copy_scans(finished, folder, names):
+    """Leave an empty file for each of the first subject's scans under every name, as old, and their table."""
+    header, *rows = (finished / SCANS).read_text().splitlines()
+    first = next(row for row in rows if row.startswith(f"{FIRST}\t"))
+    (folder / SCANS).write_text("\n".join([header, *(first.replace(FIRST, name) for name in names)]) + "\n")
+    for scan in first.split("\t")[1:]:
+        when = (finished / scan).stat().st_mtime_ns
+        for name in names:
+            path = folder / scan.replace(FIRST, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            os.utime(path, ns=(when, when))
 
 
 def read_records(folder):

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from make_cohort import copy_run
+from make_cohort import SCANS, copy_run
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,7 +24,8 @@ def plan(folder, subjects, *targets):
     # the interpreter's path goes into the template's, and so into what a record holds
     command = [os.path.abspath(sys.executable), "-m", "snakemake", *targets, "-n", "--quiet", "rules"]
     command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    (folder / "size.yaml").write_text(f"dataset: {{subjects: {subjects}}}\n")
+    real = "layout: table, root: scans.tsv" if (folder / SCANS).exists() else f"subjects: {subjects}"
+    (folder / "size.yaml").write_text(f"dataset: {{{real}}}\n")
     command += ["--configfile", str(ROOT / "config/tiny.yaml"), str(folder / "size.yaml")]
     with open(folder / "plan.log", "w+") as log:
         child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)

@@ -65,7 +65,8 @@ rule import_scans:
         mem_mb=grow(1500),
         runtime=grow(5),
     params:
-        found=lambda wildcards: FOUND[wildcards.subject],
+        # not where it was found: in a table that is a row, and a patient more above it changes that
+        found=lambda wildcards: {name: value for name, value in FOUND[wildcards.subject].items() if name != "source"},
         layout=config["dataset"]["layout"],
         options=config["import_scans"],
         template=config["register_scans"]["template"],
