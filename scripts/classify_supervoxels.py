@@ -9,7 +9,7 @@ supervoxel_cells.classify_supervoxels(
     images.read_json(snakemake.input.splits),
     {"task": "segmentation", **snakemake.wildcards},
     cases.find_slices(snakemake.input.subjects),
-    supervoxel_files.find_supervoxels(snakemake.input.supervoxels),
+    supervoxel_files.find_supervoxels(snakemake.input.candidates),
     next(iter(snakemake.input.pooled), None),
     {row["participant_id"]: row.get("site", "") for row in cohort} if snakemake.params.harmonise else None,
 )

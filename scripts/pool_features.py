@@ -9,7 +9,7 @@ pooling.pool_features(
     snakemake.input.weights,
     images.read_json(snakemake.input.splits),
     cases.find_slices(snakemake.input.subjects),
-    supervoxel_files.find_supervoxels(snakemake.input.supervoxels),
+    supervoxel_files.find_supervoxels(snakemake.input.candidates),
     snakemake.params.random,
     snakemake.params.seed,
 )

@@ -7,7 +7,7 @@ registered = images.read_scans(snakemake.input.scans)
 normalized = derivatives.read_normalized(snakemake.input.mask.removesuffix("_desc-brain_mask.nii.gz"))
 labels = registered.get("labels")
 proposed, table, record, cut = candidates.propose_candidates(
-    normalized, registered["brain"], labels, priors=snakemake.params.priors, **snakemake.params.options
+    normalized, registered["brain"], labels, priors=snakemake.wildcards.space == "MNI152", **snakemake.params.options
 )
 images.write_image(snakemake.output.candidates, proposed, {"Description": "rank of each candidate"})
 tables.write_table(snakemake.output.table, table.to_dict("records"), list(table.columns))

@@ -17,7 +17,7 @@ from neurograft import tables
 GROUPS = {"a laptop, 4 cores": 4, "a node, 32 cores": 32, "50 nodes, 1,600 cores": 1600}
 SUBJECTS = 100, 1000, 10000
 MISSING = ("", "NA", "-")
-AFTER = ("deliver_segmentation", "draw_subject")
+AFTER = ("deliver_segmentation",)
 PER_JOB = 0.02  # seconds that Snakemake's own process takes for a job, one after another
 
 

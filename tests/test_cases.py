@@ -41,7 +41,8 @@ def test_candidates_are_slices_without_tumour(folder, tmp_path):
     place.parent.mkdir(parents=True)
     # on the grid, whose slice 7 is the first of the box: one with tumour, two without, and two outside of the box
     place.write_text(json.dumps({"slices": [2, 7, 10, 12, 40]}))
-    found = cases.find_candidates([place])
+    tables.write_table(tmp_path / "candidates.tsv", [{"subject": "A", "record": str(place)}])
+    found = cases.find_candidates(tmp_path / "candidates.tsv")
     strata = cases.add_candidates(case, found["A"])["strata"]
     assert strata["candidates"].tolist() == [3, 5]
     assert {name: strata[name].tolist() for name in ("tumour", "rest")} == {"tumour": [0, 1, 2], "rest": [3, 4, 5]}
@@ -103,20 +104,20 @@ def test_the_list_of_subjects_changes_with_whatever_a_cell_reads(tmp_path):
     volume, labels = np.ones((2, 1, 4, 4), np.float16), np.zeros((2, 4, 4), np.uint8)
 
     def gather(changed_voxel=0, moved=0):
-        folder = tmp_path / "sub-A/slices"
+        folder = tmp_path / "sub-A/space-S/slices"
         labels[0, 0, 0] = changed_voxel
         cases.write_slices(folder, volume, labels, {"sequences": ["t1"]})
         (tmp_path / "status.json").write_text(json.dumps({"subject": "A"}))
-        (tmp_path / "registered.json").write_text(json.dumps({"moved": moved}))
-        files = {name: [str(tmp_path / f"{name}.json")] for name in ("status", "registered")}
-        return cases.gather_subjects([str(folder)], **files)
+        (folder.parent / "normalize_intensity.json").write_text(json.dumps({"moved": moved}))
+        files = {"status": tmp_path / "status.json", "normalized": folder.parent / "normalize_intensity.json"}
+        return cases.gather_subjects(**{name: [str(path)] for name, path in files.items()})
 
     first = gather()
     assert gather() == first and [row["subject"] for row in first] == ["A"]
     assert len({row["sha256"] for row in (*first, *gather(changed_voxel=1), *gather(moved=1))}) == 3
     tables.write_table(tmp_path / "subjects.tsv", first)
-    assert cases.find_slices(tmp_path / "subjects.tsv") == {"A": str(tmp_path / "sub-A/slices")}
-    assert cases.find_records(tmp_path / "subjects.tsv")["A"]["registered"] == str(tmp_path / "registered.json")
+    assert cases.find_slices(tmp_path / "subjects.tsv") == {"A": str(tmp_path / "sub-A/space-S/slices")}
+    assert cases.find_records(tmp_path / "subjects.tsv")["A"]["status"] == str(tmp_path / "status.json")
 
 
 def test_an_absent_sequence_is_an_error_unless_it_is_known_to_be_missing(folder):

@@ -56,3 +56,17 @@ def test_a_source_that_could_not_be_made_is_the_reason(case, tmp_path):  # noqa:
     split["tasks"]["segmentation"]["reason"] = ""
     record = delivered.deliver_subject(str(tmp_path / "sub-X"), "X", [folder, folder], split, status, RECORD)
     assert not record["delivered"] and record["reason"] == "nobody to learn from"
+
+
+def test_the_list_of_cells_changes_with_what_they_predict_and_not_with_their_times(case, tmp_path):  # noqa: F811
+    folder, *_ = case
+    first = delivered.gather_cells([str(folder)])
+    tables.write_table(tmp_path / "delivered.tsv", first)
+    assert delivered.find_cells(tmp_path / "delivered.tsv") == [str(folder)]
+    tables.write_table(folder / "seconds.tsv", [{"step": 1, "seconds": 2.5}])
+    assert delivered.gather_cells([str(folder)]) == first
+    (folder / "sub-Y.npz").write_bytes((folder / "sub-X.npz").read_bytes())
+    assert delivered.gather_cells([str(folder)]) != first
+    # a split without cells: a table without rows
+    tables.write_table(tmp_path / "none.tsv", delivered.gather_cells([]), ["cell", "sha256"])
+    assert delivered.find_cells(tmp_path / "none.tsv") == []

@@ -14,14 +14,15 @@ from make_cohort import copy_run
 from measure_planning import plan
 from running import ROOT, rows, snakemake
 
-from neurograft import sources
+from neurograft import images, phantom, sources, tables
 
 # what stands on the scores of any cell
 COMPARED = dict.fromkeys(("compare_strategies", "assess_transfer", "audit_scores", "write_report"), 1)
 # two strategies' networks of two tasks in two folds, and what shows the delivered ones
-NETWORKS = {"train_network": 8, "score_predictions": 8, "deliver_segmentation": 6, "draw_subject": 6}
+NETWORKS = {"train_network": 8, "score_predictions": 8, "gather_delivered": 1, "deliver_segmentation": 6}
 # supervoxels in two folds, with an encoder's features that were temporary
 SUPERVOXELS = {"pool_features": 1, "classify_supervoxels": 2, "score_predictions": 2}
+CANDIDATES = {"propose_candidates": 6, "gather_candidates": 1}
 FEATURES = dict.fromkeys(("extract_features", "score_features", "score_sources"), 1)
 GROUP = {"gather_subjects": 1, "gather_quality": 1, "split_cohort": 1, "plan_experiment": 1}
 # whatever is trained, in two folds
@@ -59,9 +60,9 @@ def copied(finished, tmp_path):
         ({"train_network": {"steps": 5}}, {"plan_experiment": 1} | NETWORKS | COMPARED),
         (
             {"normalize_intensity": {"method": "percentile"}},
-            {"normalize_intensity": 6, "propose_candidates": 6} | GROUP | CELLS,
+            {"normalize_intensity": 6} | CANDIDATES | GROUP | CELLS,
         ),
-        ({"propose_candidates": {"top": 10}}, {"propose_candidates": 6, "draw_subject": 6} | SUPERVOXELS | COMPARED),
+        ({"propose_candidates": {"top": 10}}, {"deliver_segmentation": 6} | CANDIDATES | SUPERVOXELS | COMPARED),
         ({"classify_supervoxels": {"harmonise": True}}, SUPERVOXELS | COMPARED),
         ({"split_cohort": {"folds": 3}}, {"split_cohort": 1, "plan_experiment": 1} | CELLS | OF_THREE_FOLDS),
         # one strategy more: its own two cells
@@ -106,7 +107,7 @@ def test_one_subjects_scan_reruns_that_subject_and_the_group(copied):
     said = snakemake(copied, "--cores", 2, "--configfile", ROOT / "config/tiny.yaml", targets=["candidates"])
     own = ("import_scans", "strip_skull", "register_scans", "normalize_intensity", "propose_candidates")
     done = Counter(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", said, re.MULTILINE))
-    assert done == dict.fromkeys((*own, "gather_cohort", "candidates"), 1)
+    assert done == dict.fromkeys((*own, "gather_cohort", "gather_candidates", "candidates"), 1)
     assert set(re.findall(r"subject=(\w+)", said)) == {"phantom003"}
 
 
@@ -117,8 +118,22 @@ def test_one_subject_more_reruns_nobody_elses_steps(finished, tmp_path):
     shutil.rmtree(tmp_path)
     copy_run(finished, tmp_path, 40, added=1)
     own = ("strip_skull", "register_scans", "normalize_intensity", "propose_candidates")
-    group = ("gather_subjects", "gather_quality", "preprocess", "candidates")
-    assert plan(tmp_path, 41, "preprocess", "candidates")[2] == dict.fromkeys((*own, *group), 1) | {"total": 8}
+    group = ("gather_subjects", "gather_quality", "gather_candidates", "preprocess", "candidates")
+    assert plan(tmp_path, 41, "preprocess", "candidates")[2] == dict.fromkeys((*own, *group), 1) | {"total": 9}
+
+
+def test_a_patient_put_above_the_others_in_a_table_imports_nobody_else_again(tmp_path):
+    """The rows below move down, which is no change of theirs."""
+    scans, _ = phantom.simulate_subject(1, spacing=6.0)
+    images.write_scans(tmp_path / "scans", scans)
+    row = {"flair": "scans/flair.nii.gz"}
+    (tmp_path / "my.yaml").write_text("dataset: {layout: table, root: scans.tsv}\n")
+    said = []
+    for names in ("BC", "ABC"):
+        tables.write_table(tmp_path / "scans.tsv", [{"participant_id": name} | row for name in names])
+        targets = [f"results/work/sub-{name}/status.json" for name in names]
+        said.append(snakemake(tmp_path, "--cores", 2, "--configfile", tmp_path / "my.yaml", targets=targets))
+    assert [sorted(re.findall(r"wildcards: subject=(\w+)", text)) for text in said] == [["B", "C"], ["A"]]
 
 
 def test_sampling_by_candidates_trains_segmentation_again_and_nothing_else(finished, tmp_path):
@@ -158,5 +173,5 @@ def test_code_reruns_its_steps_and_a_comment_reruns_nothing(telling, finished, t
         again = snakemake(tmp_path, *arguments, repository=telling)
     finally:
         module.write_text(before)
-    assert count_jobs(comment).keys() <= {"write_report", "draw_subject"}
+    assert count_jobs(comment).keys() <= {"write_report", "deliver_segmentation"}
     assert count_jobs(again) == SUPERVOXELS | COMPARED

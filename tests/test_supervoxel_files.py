@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurograft import images, supervoxel_files
+from neurograft import images, supervoxel_files, tables
 
 
 def cut():
@@ -65,5 +65,26 @@ def test_a_job_that_dies_leaves_no_folder(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_folders_are_known_by_their_subject():
-    assert supervoxel_files.find_supervoxels(["w/sub-01/space-A/supervoxels"]) == {"01": "w/sub-01/space-A/supervoxels"}
+def test_the_list_of_candidates_changes_with_whatever_a_later_step_reads(tmp_path):
+    """A number of the record, a border, a feature or a label, and nothing else, tells two lists apart."""
+    segments, labels = cut()
+    folder = tmp_path / "sub-01/space-A/supervoxels"
+
+    def gather(rank=1, segments=segments, measured=None, labels=labels):
+        measured = features() if measured is None else measured
+        supervoxel_files.write_supervoxels(folder, segments, measured, 0, labels)
+        images.write_json(folder.parent / "propose_candidates.json", {"slices": [rank]})
+        return supervoxel_files.gather_candidates([str(folder.parent / "propose_candidates.json")])
+
+    first = gather()
+    assert gather() == first
+    relabelled = images.image((np.asanyarray(labels.dataobj) > 0).astype(np.uint8), labels.affine)
+    changed = (
+        gather(rank=2),
+        gather(segments=segments[::-1]),
+        gather(measured=features() + 1),
+        gather(labels=relabelled),
+    )
+    assert len({row["sha256"] for (row,) in (first, *changed)}) == 5
+    tables.write_table(tmp_path / "candidates.tsv", first)
+    assert supervoxel_files.find_supervoxels(tmp_path / "candidates.tsv") == {"01": str(folder)}

@@ -12,15 +12,14 @@ LEAST_TUMOUR = 20.0  # mm2 of tumour that make a slice one with tumour
 LEAST_BRAIN = 0.25  # of the largest brain area of the patient's slices
 
 
-def gather_subjects(folders, **records):
+def gather_subjects(**records):
     """List what later steps read of each subject, so that each of many jobs has one input instead of thousands.
 
     Parameters
     ----------
-    folders : sequence of str
-        The subjects' folders of slices (`write_slices`).
     **records : sequence of str
-        Their JSON records by name, in the same order; `status` (of the import) among them.
+        The subjects' JSON records by name, in the same order; among them `status` (of the import) and `normalized`,
+        beside which their folder `slices` is (`write_slices`).
 
     Returns
     -------
@@ -28,9 +27,10 @@ def gather_subjects(folders, **records):
         `subject`, `slices`, a path for each record, and `sha256`, which changes with the content of any of them.
     """
     rows = []
-    for folder, *files in zip(folders, *records.values(), strict=True):
-        said = [Path(file).read_bytes() for file in (Path(folder, "index.json"), *files)]
-        row = {"slices": folder} | dict(zip(records, files, strict=True))
+    for files in zip(*records.values(), strict=True):
+        row = dict(zip(records, files, strict=True))
+        row = {"slices": str(Path(row["normalized"]).parent / "slices")} | row
+        said = [Path(file).read_bytes() for file in (Path(row["slices"], "index.json"), *files)]
         row["sha256"] = hashlib.sha256(b"\n".join(said)).hexdigest()
         rows.append({"subject": images.read_json(row["status"])["subject"]} | row)
     return rows
@@ -97,15 +97,16 @@ def segmentation_case(folder, sequences, scheme, labelled=True, missing=()):
     return case
 
 
-def find_candidates(records):
-    """Give subject to the slices where its first candidates are, on the grid, from records of `propose_candidates`.
+def find_candidates(path):
+    """Give subject to the slices where its first candidates are, on the grid.
 
     Parameters
     ----------
-    records : iterable of str or Path
-        `.../sub-X/space-S/propose_candidates.json`.
+    path : str or Path
+        The table of `supervoxel_files.gather_candidates`; without one nobody has any.
     """
-    return {Path(path).parents[1].name.removeprefix("sub-"): images.read_json(path)["slices"] for path in records}
+    rows = tables.read_table(path) if path else ()
+    return {row["subject"]: images.read_json(row["record"])["slices"] for row in rows}
 
 
 def add_candidates(case, slices):

@@ -1,5 +1,6 @@
 """From cells' files to a subject's delivered segmentation; a job a subject, so nothing that scores is imported."""
 
+import hashlib
 from pathlib import Path
 
 import nibabel as nib
@@ -19,6 +20,27 @@ def read_cell(folder):
     history = tables.read_table(Path(folder) / "history.tsv") if manifest["trained"] else []
     judged = Path(folder) / "candidates.tsv"
     return manifest | {"history": history} | ({"judged": tables.read_table(judged)} if judged.exists() else {})
+
+
+def gather_cells(folders):
+    """List cells with their content, so that each subject's job has one input instead of one a cell.
+
+    Returns
+    -------
+    list of dict
+        `cell`, its folder, and `sha256`, which changes with its manifest and with any of its predictions.
+    """
+    rows = []
+    for folder in folders:
+        said = [Path(folder, "manifest.json").read_bytes()]
+        said += [path.name.encode() + path.read_bytes() for path in sorted(Path(folder).glob("sub-*.npz"))]
+        rows.append({"cell": folder, "sha256": hashlib.sha256(b"\n".join(said)).hexdigest()})
+    return rows
+
+
+def find_cells(path):
+    """Give the folders of the cells that `gather_cells` listed in a table."""
+    return [row["cell"] for row in tables.read_table(path)]
 
 
 def read_prediction(folder, subject, record):

@@ -33,8 +33,8 @@ def read_results(files, benchmarks):
     files : object with attributes
         Paths `cohort`, `quality`, `splits`, `scores`, `comparison`, `again`, `times`, `plan` (or nothing), and the
         tables of `assessment.COLUMNS`; where there are such tables also `transfer_scores`, `audit` and
-        `intensities`; of a set of pictures `imported`, `copies` and `contrast`, else nothing; lists of paths `cells`,
-        `candidates` (records in `.../sub-X/space-S/`) and `figures` (folders in `.../sub-X/`).
+        `intensities`; of a set of pictures `imported`, `copies` and `contrast`, else nothing and `candidates` (the list
+        of `supervoxel_files.gather_candidates`); lists of paths `cells` and `figures` (folders in `.../sub-X/`).
     benchmarks : str or Path
         Folder of Snakemake's benchmark files.
 
@@ -48,6 +48,7 @@ def read_results(files, benchmarks):
     shown = {name: tables.read_table(getattr(files, name)) for name in ("cohort", "quality", "scores", "times")}
     shown |= {name: tables.read_table(path) for name, path in optional.items() if path}
     plan = images.read_json(files.plan) if files.plan else {}
+    found = tables.read_table(files.candidates) if files.candidates else ()
     return shown | {
         "comparison": tables.read_table(files.comparison),
         "again": tables.read_table(files.again),
@@ -65,7 +66,7 @@ def read_results(files, benchmarks):
         "imported": images.read_json(files.imported) | {"copies": files.copies} if files.imported else {},
         "contrast": tables.read_table(files.contrast) if files.contrast else [],
         "cells": [delivered.read_cell(folder) for folder in files.cells],
-        "candidates": {_subject(path): images.read_json(path) for path in files.candidates},
+        "candidates": {row["subject"]: images.read_json(row["record"]) for row in found},
         "pictures": {_subject(folder): _pictures(folder) for folder in files.figures},
         "versions": read_versions(),
         "runtimes": read_runtimes(benchmarks),

@@ -7,12 +7,13 @@ index.json      `features` (names of the F columns), `values` (the V label value
                 `mirror_x_mm`
 """
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from . import images
+from . import images, tables
 
 
 def write_supervoxels(folder, segments, features, mirror, labels=None):
@@ -66,9 +67,32 @@ def read_supervoxels(folder, labelled=True):
     return found | {name: index[name] for name in ("values", "box", "shape", "mirror_x_mm")}
 
 
-def find_supervoxels(folders):
-    """Give subject to folder, of folders `.../sub-X/space-S/supervoxels`."""
-    return {Path(folder).parents[1].name.removeprefix("sub-"): folder for folder in folders}
+def gather_candidates(records):
+    """List each subject's candidates and supervoxels, so that each of many jobs has one input instead of thousands.
+
+    Parameters
+    ----------
+    records : iterable of str
+        `.../sub-X/space-S/propose_candidates.json`, the folder `supervoxels` beside it.
+
+    Returns
+    -------
+    list of dict
+        `subject`, `record`, `supervoxels`, and `sha256`, which changes with the content of any of their files.
+    """
+    rows = []
+    for record in records:
+        folder = Path(record).parent / "supervoxels"
+        said = [path.read_bytes() for path in (Path(record), *sorted(folder.glob("*.np*")), folder / "index.json")]
+        subject = folder.parents[1].name.removeprefix("sub-")
+        row = {"subject": subject, "record": record, "supervoxels": str(folder)}
+        rows.append(row | {"sha256": hashlib.sha256(b"\n".join(said)).hexdigest()})
+    return rows
+
+
+def find_supervoxels(path):
+    """Give subject to folder of supervoxels, of the table of `gather_candidates`."""
+    return {row["subject"]: row["supervoxels"] for row in tables.read_table(path)}
 
 
 def label_shares(segments, labels, values):

@@ -4,7 +4,6 @@
 rule propose_candidates:
     input:
         mask=rules.normalize_intensity.output.mask,
-        record=rules.normalize_intensity.output.record,
         scans=rules.register_scans.output.scans,
     output:
         candidates="results/derivatives/sub-{subject}/anat/sub-{subject}_space-{space}_desc-candidates_dseg.nii.gz",
@@ -23,17 +22,38 @@ rule propose_candidates:
         runtime=grow(10),
     params:
         options=config["propose_candidates"],
-        priors=lambda wildcards: wildcards.space == "MNI152",
         code=digest("propose_candidates"),
     script:
         "../../scripts/propose_candidates.py"
+
+
+# One input for each later job, as `gather_subjects`; a list of its own, so that other candidates train no network again.
+rule gather_candidates:
+    input:
+        per_subject("results/work/sub-{subject}/space-{space}/propose_candidates.json"),
+    output:
+        "results/work/space-{space}/candidates.tsv",
+    log:
+        "results/logs/gather_candidates/{space}.log",
+    benchmark:
+        "results/benchmarks/gather_candidates/{space}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(500),
+        runtime=grow(10),
+    params:
+        code=digest("gather_candidates"),
+    script:
+        "../../scripts/gather_candidates.py"
 
 
 rule pool_features:
     input:
         splits="results/splits.json",
         subjects=subjects,
-        supervoxels=per_subject("results/work/sub-{subject}/space-{space}/supervoxels"),
+        candidates=rules.gather_candidates.output[0],
         weights=lambda wildcards: WEIGHTS[wildcards.source],
     output:
         temp(directory("results/work/pooled/{source}/{strategy}/space-{space}")),
@@ -60,7 +80,7 @@ rule classify_supervoxels:
     input:
         splits="results/splits.json",
         subjects=subjects,
-        supervoxels=per_subject("results/work/sub-{subject}/space-{space}/supervoxels"),
+        candidates=rules.gather_candidates.output[0],
         pooled=lambda wildcards: (
             []
             if settings.METHODS[wildcards.strategy] == "none"

@@ -114,15 +114,15 @@ def scan_files(wildcards):
     return [*folders, *(path for path in own if Path(path).exists())]
 
 
-def candidate_records(wildcards):
-    """The record of every included subject's candidates."""
-    return per_subject("results/work/sub-{subject}/space-{space}/propose_candidates.json")(wildcards)
+def candidate_list(wildcards):
+    """The list of every included subject's candidates, in the job's space or the template's; pictures have none."""
+    return [] if IMAGES else f"results/work/space-{getattr(wildcards, 'space', SPACE)}/candidates.tsv"
 
 
 def sampled_candidates(wildcards):
-    """The records of the candidates that training slices are drawn by, where that is asked for."""
+    """The list of the candidates that training slices are drawn by, where that is asked for."""
     asked = config["train_network"]["sampling"] == "candidates" and wildcards.task == "segmentation"
-    return candidate_records(wildcards) if asked else []
+    return candidate_list(wildcards) if asked else []
 
 
 def trained_cells(wildcards):

@@ -76,10 +76,10 @@ rule normalize_intensity:
         "../../scripts/normalize_intensity.py"
 
 
-# One input for each later job instead of thousands: planning takes as long as there are files to look at.
+# One input for each later job instead of thousands: planning takes as long as there are files to look at. The slices come
+# with the record of the job that writes them.
 rule gather_subjects:
     input:
-        slices=per_subject("results/work/sub-{subject}/space-{space}/slices"),
         status=per_subject("results/work/sub-{subject}/status.json"),
         stripped=per_subject("results/work/sub-{subject}/strip_skull.json"),
         registered=per_subject("results/work/sub-{subject}/space-{space}/register_scans.json"),

@@ -1,34 +1,6 @@
 # Pictures of each subject, and the report.
 
 
-rule draw_subject:
-    input:
-        status="results/work/sub-{subject}/status.json",
-        scans="results/work/sub-{subject}/imported",
-        mask="results/derivatives/sub-{subject}/anat/sub-{subject}_desc-brain_mask.nii.gz",
-        registered="results/work/sub-{subject}/space-{space}/registered",
-        candidates="results/derivatives/sub-{subject}/anat/sub-{subject}_space-{space}_desc-candidates_dseg.nii.gz",
-        delivered=rules.deliver_segmentation.output[0],
-        template=TEMPLATE,
-    output:
-        directory("results/figures/sub-{subject}/space-{space}"),
-    log:
-        "results/logs/draw_subject/sub-{subject}_space-{space}.log",
-    benchmark:
-        "results/benchmarks/draw_subject/sub-{subject}_space-{space}.tsv"
-    conda:
-        "../../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=grow(1500),
-        runtime=grow(5),
-    params:
-        options=config["register_scans"],
-        code=digest("draw_subject"),
-    script:
-        "../../scripts/draw_subject.py"
-
-
 rule write_report:
     input:
         cohort="results/cohort.tsv",
@@ -51,7 +23,7 @@ rule write_report:
         plan=planned,
         audit=audited,
         transfer_scores=lambda wildcards: rules.score_sources.output[0] if audited(wildcards) else [],
-        candidates=candidate_records,
+        candidates=candidate_list,
         imported=of_images("record"),
         copies=of_images("copies"),
         contrast=of_images("contrast"),

@@ -24,7 +24,7 @@ rule preprocess:
 
 rule candidates:
     input:
-        candidate_records,
+        candidate_list,
 
 
 rule plan:
