@@ -4,6 +4,9 @@ import numpy as np
 
 SHRUNK_MM = 4.0  # a field so smooth needs no finer grid
 ITERATIONS = (50, 50, 50, 50)
+LARGEST = (
+    20.0  # from the darkest to the brightest place: more is no coil's sensitivity, but N4 on a brain of a few voxels
+)
 
 
 def correct_bias(data, inside, spacing):
@@ -15,7 +18,7 @@ def correct_bias(data, inside, spacing):
     ----------
     data : ndarray, shape (X, Y, Z)
     inside : ndarray of bool, the same shape
-        The brain. What is outside, zero or below keeps its value.
+        The brain. What is outside, zero or below keeps its value, and so does the brain's middle.
     spacing : sequence of 3 float
         mm.
 
@@ -43,7 +46,9 @@ def correct_bias(data, inside, spacing):
     except RuntimeError:
         # so it ends on a brain of a few voxels
         return data
-    field = sitk.GetArrayFromImage(corrector.GetLogBiasFieldAsImage(whole)).T
+    field = sitk.GetArrayFromImage(corrector.GetLogBiasFieldAsImage(whole)).T[usable]
+    if not np.isfinite(field).all() or np.ptp(field) > np.log(LARGEST):
+        return data
     even = np.array(data, np.float32)
-    even[usable] /= np.exp(field[usable])
+    even[usable] /= np.exp(field - np.median(field))
     return even
