@@ -4,8 +4,8 @@ import re
 
 import pytest
 from fake_run import EVIL, make_run
+from pages import Page
 from PIL import Image
-from test_report import Page
 
 from neurograft import cautions, report
 

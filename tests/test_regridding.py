@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nibabel.affines import apply_affine, voxel_sizes
 
-from neurograft import images, regridding
+from neurograft import images, registration, regridding
 from neurograft.quality import overlap
 
 
@@ -102,3 +102,12 @@ def test_levels_go_from_1_to_1000_whatever_the_scale_and_spikes_are_cut(seed, sc
 def test_a_flat_brain_has_one_level():
     found = regridding.level(np.full((4, 4, 4), 7.0, np.float32), np.ones((4, 4, 4), bool))
     assert np.unique(found).tolist() == [1.0]
+
+
+def test_the_template_s_working_copy_stays_in_place():
+    """The MNI152 T1 at 2 mm, as the engines see it."""
+    brain = registration.load_template("MNI152", 2.0)
+    small = regridding.working_copy(brain, None, 3.0)
+    moved = images.resample(small, brain.shape, brain.affine)
+    assert overlap(np.asanyarray(moved.dataobj) > 150, np.asanyarray(brain.dataobj) > 0) > 0.95
+    assert np.allclose(np.linalg.norm(small.affine[:3, :3], axis=0), 3.0)

@@ -1,8 +1,6 @@
 """The report: complete, honest, escaped, and readable anywhere."""
 
 import re
-from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +9,7 @@ from fake_run import EVIL, make_run
 from fake_transfer import add_transfer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pages import Page, draw, nothing_trained, write
 from PIL import Image
 
 from neurograft import claims, guidance, report, tables
@@ -27,52 +26,11 @@ OPTIONAL = {"labels_saved", "time_saved", "overfitting", "generalisation", "laye
 OPTIONAL |= {"transfer_scores", "audit", "error_rates"}
 
 
-class Page(HTMLParser):
-    """Collect tags with their attributes, and the text."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.tags, self.text, self.inside = [], "", None
-        self.feed(Path(path).read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self.inside = tag
-
-    def handle_data(self, data):
-        if self.inside != "style":
-            self.text += data
-
-    def plain(self):
-        return re.sub(r"\s+", " ", self.text)
-
-
-def write(folder, **changes):
-    """Write a report of a made-up run and give its index."""
-    report.write_report(folder, **(make_run() | changes))
-    return Page(folder / "index.html")
-
-
 @pytest.fixture(scope="module")
 def full():
     """Give a run with every optional table, two training sizes, another space and another split."""
     places = (("MNI152", "folds"), ("native", "folds"), ("MNI152", "sites"))
     return add_transfer(make_run(patients=8, folds=4, sizes=("2", "all"), places=places))
-
-
-def draw(tmp_path, subjects):
-    """Give every subject the same small pictures."""
-    for name in guidance.PICTURES:
-        Image.fromarray(np.zeros((60, 900), np.uint8)).save(tmp_path / f"{name}.png")
-    return {subject: {name: tmp_path / f"{name}.png" for name in guidance.PICTURES} for subject in subjects}
-
-
-def nothing_trained():
-    """Give a run of unlabelled subjects only."""
-    run = make_run(patients=0, unlabelled=3, excluded=0, gains={})
-    for task in run["splits"]["tasks"].values():
-        task |= {"trainable": False, "reason": "0 labelled subjects, at least 5 are needed", "folds": []}
-    return run
 
 
 def test_every_chapter_and_every_subject(tmp_path):
@@ -93,41 +51,6 @@ def test_every_chapter_and_every_subject(tmp_path):
     for source in [attrs["src"] for tag, attrs in page.tags if tag == "img"]:
         assert (tmp_path / "report" / source).exists()
     assert "ab12" * 16 in html and "Apache-2.0" in html and "5f3a" * 16 in html and "2.13.0" in html
-
-
-def test_a_subject_page_says_what_is_known(tmp_path):
-    run = make_run()
-    run["pictures"] = draw(tmp_path, ["CBICA003"])
-    report.write_report(tmp_path / "report", **run)
-    page = Page(tmp_path / "report" / "sub-CBICA003.html").plain()
-    for words in ("registration: similarity is low", "outlier", "Delivered segmentation", "lp-ft", "Good", "age"):
-        assert words in page
-    assert run["cohort"][-1]["reason"] in Page(tmp_path / "report" / "sub-BAD1.html").plain()
-
-
-def test_a_page_says_that_its_patient_was_in_the_pretraining_of_the_delivered_networks(tmp_path):
-    run = make_run(unlabelled=2)
-    for cell in run["cells"]:
-        cell["pretrained_on"] = {"lp-ft": ["UNL000"], "frozen": ["UNL001"]}.get(cell["strategy"], [])
-    report.write_report(tmp_path / "report", **run)
-    for name, seen in (("UNL000", True), ("UNL001", False)):
-        assert ("seen in pretraining" in Page(tmp_path / f"report/sub-{name}.html").plain()) == seen
-
-
-def test_cells_that_could_not_be_trained_are_named_with_their_reason(tmp_path):
-    run = make_run()
-    run["cells"][0] |= {"trained": False, "reason": "nobody to learn from", "history": []}
-    assert "cells not trained: nobody to learn from" in write(tmp_path / "report", **run).plain()
-
-
-def test_who_lacks_a_sequence_is_named_in_the_index_and_on_the_page(tmp_path):
-    run = make_run(patients=8, unlabelled=1)
-    run["splits"]["tasks"]["segmentation"]["incomplete"] = {"UNL000": ["t2"]}
-    page, words = write(tmp_path / "report", **run), "without t2: predicted from t1c, flair"
-    for said in (words, "1 lack a sequence that the networks take: UNL000", "1 subjects lacked a sequence"):
-        assert said in page.plain(), said
-    assert words in Page(tmp_path / "report/sub-UNL000.html").plain()
-    assert "lack" not in Page(tmp_path / f"report/sub-{run['cohort'][0]['participant_id']}.html").plain()
 
 
 def test_data_never_become_markup(tmp_path):
