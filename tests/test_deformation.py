@@ -61,13 +61,6 @@ def test_without_the_lesion_left_out_and_held_the_tumour_shrinks(pair, monkeypat
     assert transforms.volume_change(unwarp, tumour) < -0.05
 
 
-def test_the_same_brain_gives_the_same_bytes(pair):
-    template, moved, _, _ = pair
-    deform = registration.REGISTRATION_ENGINES["greedy"]["deformable"]
-    first, second = (deform(template, moved["t1c"], moved["brain"]) for _ in range(2))
-    np.testing.assert_array_equal(first.dataobj, second.dataobj)
-
-
 def test_lesions_move_rigidly_and_far_away_nothing_changes(pair):
     template, _, truth, tumour = pair
     other = np.linalg.norm(transforms.grid_points(template.shape, template.affine) - [35, 10, 30], axis=-1) < 9
