@@ -12,4 +12,5 @@ supervoxel_cells.classify_supervoxels(
     supervoxel_files.find_supervoxels(snakemake.input.candidates),
     next(iter(snakemake.input.pooled), None),
     {row["participant_id"]: row.get("site", "") for row in cohort} if snakemake.params.harmonise else None,
+    predict_unlabelled=snakemake.params.delivered,
 )

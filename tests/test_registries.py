@@ -41,15 +41,15 @@ def test_enums_equal_registries():
     assert enum("register_scans", "engine") == set(registration.REGISTRATION_ENGINES)
     assert enum("normalize_intensity", "method") == set(intensity.INTENSITY_METHODS)
     assert enum("propose_candidates", "engine") == set(supervoxels.SUPERVOXEL_ENGINES)
-    assert enum("deliver", "strategy") == set(strategies.STRATEGIES)
+    assert enum("deliver", "strategy") == {*strategies.STRATEGIES, *settings.UNTRAINED}
     for task in SCHEMA["experiment"]["properties"].values():
-        assert set(task["properties"]["strategies"]["items"]["enum"]) == {*strategies.STRATEGIES, *settings.METHODS}
+        assert set(task["properties"]["strategies"]["items"]["enum"]) == {*strategies.STRATEGIES, *settings.UNTRAINED}
 
 
 def test_every_strategy_has_its_rates_order_and_words():
     names = list(strategies.STRATEGIES)
     assert names == list(strategies.RATES) == list(citing.STRATEGIES)
-    assert list(summaries.ORDER) == [*names, *settings.METHODS] and list(settings.METHODS) == list(citing.FEATURES)
+    assert list(summaries.ORDER) == [*names, *settings.UNTRAINED] and list(settings.METHODS) == list(citing.FEATURES)
     assert set(settings.TRANSDUCTIVE) < set(names)
     assert {*settings.CONTROLS, *settings.PARAMETERS} == set(names)
     methods = SCHEMA["variants"]["additionalProperties"]["properties"]["method"]["enum"]

@@ -18,16 +18,18 @@ from neurograft import images, phantom, sources, tables
 
 # what stands on the scores of any cell
 COMPARED = dict.fromkeys(("compare_strategies", "assess_transfer", "audit_scores", "write_report"), 1)
-# two strategies' networks of two tasks in two folds, and what shows the delivered ones
-NETWORKS = {"train_network": 8, "score_predictions": 8, "gather_delivered": 1, "deliver_segmentation": 6}
+# two strategies' networks of two tasks in two folds, the ensemble that one is in, and what shows the delivered ones
+NETWORKS = {"train_network": 8, "average_predictions": 2, "score_predictions": 10}
+DELIVERED = {"gather_delivered": 1, "deliver_segmentation": 6}
+NETWORKS |= DELIVERED
 # supervoxels in two folds, with an encoder's features that were temporary
-SUPERVOXELS = {"pool_features": 1, "classify_supervoxels": 2, "score_predictions": 2}
+SUPERVOXELS = {"pool_features": 1, "classify_supervoxels": 2, "average_predictions": 2, "score_predictions": 4}
 CANDIDATES = {"propose_candidates": 6, "gather_candidates": 1}
 FEATURES = dict.fromkeys(("extract_features", "score_features", "score_sources"), 1)
 GROUP = {"gather_subjects": 1, "gather_quality": 1, "split_cohort": 1, "plan_experiment": 1}
 # whatever is trained, in two folds
-CELLS = NETWORKS | SUPERVOXELS | FEATURES | COMPARED | {"score_predictions": 10}
-OF_THREE_FOLDS = {"train_network": 12, "classify_supervoxels": 3, "score_predictions": 15}
+CELLS = NETWORKS | SUPERVOXELS | FEATURES | COMPARED | {"score_predictions": 12}
+OF_THREE_FOLDS = {"train_network": 12, "classify_supervoxels": 3, "average_predictions": 3, "score_predictions": 18}
 
 
 def planned(finished, folder, change, repository=ROOT):
@@ -57,6 +59,14 @@ def copied(finished, tmp_path):
         ({}, {}),
         # both strategies' networks: the one keeps its weights no longer, the other has to
         ({"deliver": {"strategy": "scratch"}}, NETWORKS | COMPARED),
+        # a network is delivered already: the other member of the ensemble has to predict everybody too
+        (
+            {
+                "deliver": {"strategy": "ensemble"},
+                "experiment": {"segmentation": {"strategies": ["scratch", "lp-ft", "ensemble"]}},
+            },
+            SUPERVOXELS | DELIVERED | COMPARED,
+        ),
         ({"train_network": {"steps": 5}}, {"plan_experiment": 1} | NETWORKS | COMPARED),
         (
             {"normalize_intensity": {"method": "percentile"}},
@@ -140,7 +150,8 @@ def test_sampling_by_candidates_trains_segmentation_again_and_nothing_else(finis
     (tmp_path / "more.yaml").write_text("train_network: {sampling: candidates}\n")
     said = snakemake(finished, "-n", "--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
     again = set(re.findall(r"output: results/predictions/(\w+)/[\w.-]+/([\w-]+)/", said))
-    assert again == {("segmentation", "scratch"), ("segmentation", "lp-ft")}
+    # and the mean of what it gives
+    assert again == {("segmentation", name) for name in ("scratch", "lp-ft", "ensemble")}
 
 
 def test_leaving_a_subject_out_by_hand_prepares_nobody_else_again(finished, tmp_path):

@@ -115,3 +115,12 @@ def test_a_patient_in_two_roles_stops_it(cohort, cut, tmp_path):  # noqa: F811
     with pytest.raises(ValueError, match="p"):
         classify_supervoxels(tmp_path / "cell", freeze(split | owners), cell(**PLAIN), slices, cut)
     assert not (tmp_path / "cell").exists()
+
+
+def test_unlabelled_patients_are_predicted_where_asked_for(cohort, cut, classified, tmp_path):  # noqa: F811
+    made = classify_supervoxels(tmp_path / "cell", cohort[1], cell(**PLAIN), cohort[0], cut, predict_unlabelled=True)
+    assert made["unlabelled"] == ["u0"] and not (classified / "sub-u0.npz").exists()
+    with np.load(tmp_path / "cell/sub-u0.npz") as packed:
+        assert packed["WT"].max() > 127
+    assert [row["subject"] for row in read_tsv(tmp_path / "cell/candidates.tsv")] == ["p0"]
+    assert (tmp_path / "cell/sub-p0.npz").read_bytes() == (classified / "sub-p0.npz").read_bytes()

@@ -79,8 +79,8 @@ def test_scores_are_tidy(finished):
     cell = ["task", "source", "strategy", "space", "split", "n", "fold", "seed"]
     assert list(scores[0]) == [*cell, "subject", "region", "metric", "value"]
     dice = [row for row in scores if row["metric"] == "dice"]
-    # both strategies and the supervoxels, every labelled patient once, three regions
-    assert len(dice) == 3 * 6 * 3
+    # both strategies, the supervoxels and their ensemble, every labelled patient once, three regions
+    assert len(dice) == 4 * 6 * 3
     assert all(0 <= float(row["value"]) <= 1 for row in dice)
 
 
@@ -177,15 +177,35 @@ def resolved(telling, folder, *arguments):
     return json.loads(next(line for line in lines if line.startswith("CONFIG")).removeprefix("CONFIG"))
 
 
-def test_supervoxels_are_a_method_beside_the_networks(finished):
+@pytest.mark.parametrize("method", ["supervoxels", "ensemble"])
+def test_what_trains_no_network_is_a_method_beside_the_networks(finished, method):
     results = finished / "results"
     comparison = rows(results / "evaluation/comparison.tsv")
-    own = [row for row in comparison if (row["strategy"], row["against"]) == ("supervoxels", "scratch")]
+    own = [row for row in comparison if (row["strategy"], row["against"]) == (method, "scratch")]
     assert {(row["region"], row["metric"]) for row in own} >= {("WT", "dice"), ("ET", "hd95")}
     # what is said of transfer is said of networks alone
     assert not any(row["verdict"] for row in own)
-    assert "supervoxels" not in (results / "report/claims.tsv").read_text()
-    assert not {row["strategy"] for row in rows(results / "evaluation/overfitting.tsv")} & {"supervoxels"}
+    assert method not in (results / "report/claims.tsv").read_text()
+    assert not {row["strategy"] for row in rows(results / "evaluation/overfitting.tsv")} & {method}
+
+
+def test_the_ensemble_is_the_mean_of_the_strategies_beside_it(finished):
+    arms = finished / "results/predictions/segmentation/efficientnet-lite0"
+    for folder in sorted((arms / "ensemble").iterdir()):
+        manifest = json.loads((folder / "manifest.json").read_text())
+        assert [member["strategy"] for member in manifest["members"]] == ["lp-ft", "supervoxels"]
+        subject = manifest["test"][0]
+        own, *members = (
+            dict(np.load(arms / name / folder.name / f"sub-{subject}.npz"))
+            for name in ("ensemble", "lp-ft", "supervoxels")
+        )
+        for region in ("WT", "TC", "ET"):
+            mean = np.mean([one[region] for one in members], axis=0)
+            assert np.abs(own[region] - mean).max() <= 0.5
+
+
+def test_candidates_are_scored_with_and_without_training(finished):
+    results = finished / "results"
     assert "With and without training" in (results / "report/index.html").read_text()
     # features of the encoder are shared by the folds, and gone when these are done
     assert not list(results.glob("work/pooled/*/*/*"))

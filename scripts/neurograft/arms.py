@@ -8,7 +8,7 @@ from collections import defaultdict
 
 from neurograft import statistics, summaries, wording
 from neurograft.controls import control_sources
-from neurograft.settings import CONTROLS, METHODS
+from neurograft.settings import CONTROLS, UNTRAINED
 from neurograft.summaries import number
 
 # what an arm is judged by: of each task the first that was scored
@@ -110,7 +110,7 @@ def find_control(controls, source, kin=None):
 
 def of_networks(rows):
     """Keep the rows of trained networks: what is said of transfer is said of them."""
-    return [row for row in rows if row["strategy"] not in METHODS]
+    return [row for row in rows if row["strategy"] not in UNTRAINED]
 
 
 def transferred(rows):

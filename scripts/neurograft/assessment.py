@@ -10,7 +10,7 @@ import numpy as np
 
 from . import benefits, curves, delivered, fairness, privacy, tables
 from .evaluation import ARM, CELL
-from .settings import METHODS
+from .settings import UNTRAINED
 
 RECORDS = ("layers", "features", "fit", "seconds")
 
@@ -37,8 +37,8 @@ def assess_transfer(folders, scores, split, cohort, kin=None):
         The rows of each table of `COLUMNS`.
     """
     # what transfer does is asked of networks
-    folders = [folder for folder in folders if Path(folder).parent.name not in METHODS]
-    scores = [row for row in scores if row["strategy"] not in METHODS]
+    folders = [folder for folder in folders if Path(folder).parent.name not in UNTRAINED]
+    scores = [row for row in scores if row["strategy"] not in UNTRAINED]
     cells = [cell for cell in map(_read, folders) if cell["trained"]]
     patients = {**split["tasks"]["classification"]["patients"], **split["tasks"]["segmentation"]["patients"]}
     means = benefits.score_patients(scores, patients)

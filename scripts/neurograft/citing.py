@@ -7,7 +7,7 @@ from neurograft.making import base_of, kind_of
 from neurograft.references import REFERENCES
 from neurograft.roles import choose_unlabelled
 from neurograft.score_citations import SCORE_CITATIONS, UNRELIABLE
-from neurograft.settings import CONTROLS, METHODS
+from neurograft.settings import CONTROLS, ENSEMBLE, METHODS, UNTRAINED
 
 STRATEGIES = {
     "scratch": ("from scratch", ()),
@@ -172,7 +172,7 @@ def _candidates(cite, config):
 def _pretraining(cite, config, trained, rows, splits):
     """Tell of the sources that the workflow made itself, where a strategy used their weights."""
     spans = [config["experiment"][task] for task in trained]
-    using = [span for span in spans if set(_every(span, "strategies")) - {*CONTROLS, *METHODS}]
+    using = [span for span in spans if set(_every(span, "strategies")) - {*CONTROLS, *UNTRAINED}]
     used = dict.fromkeys(name for span in using for name in _every(span, "sources"))
     block, sentences = config.get("pretrain", {}), []
     for row in (rows[name] for name in used if name in rows and kind_of(rows[name])):
@@ -191,7 +191,7 @@ def _training(cite, config, trained, volumes):
         names, asked = _every(span, "sources"), _every(span, "strategies")
         harmonised = config.get("classify_supervoxels", {}).get("harmonise")
         sentences += _supervoxels(cite, [name for name in asked if name in METHODS], harmonised)
-        strategies = [name for name in asked if name not in METHODS]
+        strategies = [name for name in asked if name not in UNTRAINED]
         if not strategies:
             continue
         encoder = "like" if set(strategies) <= set(CONTROLS) else "pretrained as"
@@ -204,6 +204,9 @@ def _training(cite, config, trained, volumes):
         ways = [_way(name, config.get("variants", {})) for name in strategies]
         more = [key for _, found in ways for key in found]
         sentences.append(cite("It was trained " + "; ".join(words for words, _ in ways) + ".", *more))
+    if any(ENSEMBLE in _every(config["experiment"][task], "strategies") for task in trained):
+        sentences.append(cite("The ensemble is the mean of the probabilities of all of these but the controls with "
+                              "random weights and what saw images of test patients."))  # fmt: skip
     steps = (
         f"{block['steps']} steps of {block['batch']} slices"
         if {"steps", "batch"} <= set(block)

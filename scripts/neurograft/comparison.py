@@ -10,7 +10,7 @@ from . import statistics
 from .controls import control_sources
 from .evaluation import CELL, SCORES
 from .metrics import METRICS
-from .settings import CONTROLS, METHODS
+from .settings import CONTROLS, METHODS, UNTRAINED
 
 AGAIN = "scratch-again"
 PRIMARY = {"task": "segmentation", "region": "WT", "metric": "dice"}
@@ -23,9 +23,9 @@ def compare_strategies(scores, cells=(), patients=None, primary=None, kin=None):
 
     Seeds (and time points of one patient) are averaged inside a patient first. The primary family, and only
     it, has p values and verdicts: Dice of the whole tumour in the primary space and split at the largest n,
-    each strategy and source against scratch; the controls themselves are not in it, nor are methods without a
-    network (`settings.METHODS`), which are held against scratch and against each other. Which source's control
-    is taken says `controls.control_sources`.
+    each strategy and source against scratch; the controls themselves are not in it, nor is what trains no
+    network (`settings.UNTRAINED`): methods are held against scratch and against each other, an ensemble against
+    scratch. Which source's control is taken says `controls.control_sources`.
 
     Parameters
     ----------
@@ -104,7 +104,8 @@ def compare_again(scores, cells=(), patients=None, primary=None):
 
 def _controls(strategy, metric, arms, task):
     """The controls that an arm is held against: those trained, of a metric with a better direction."""
-    own = ("scratch", *list(METHODS)[list(METHODS).index(strategy) + 1 :]) if strategy in METHODS else CONTROLS
+    simpler = list(METHODS)[list(METHODS).index(strategy) + 1 :] if strategy in METHODS else []
+    own = ("scratch", *simpler) if strategy in UNTRAINED else CONTROLS
     against = {"scratch": (), "frozen-random": ("scratch",)}.get(strategy, own)
     trained = arms.columns.get_level_values("strategy")
     return [control for control in against if control in trained and METRICS[task][metric]["better"]]
@@ -126,7 +127,7 @@ def _judge(rows, cells, wanted):
     family = [
         row
         for row in primary
-        if _size(row["n"]) == largest and row["against"] == "scratch" and row["strategy"] not in (*CONTROLS, *METHODS)
+        if _size(row["n"]) == largest and row["against"] == "scratch" and row["strategy"] not in (*CONTROLS, *UNTRAINED)
     ]
     adjusted = statistics.holm([np.nan_to_num(row["p"], nan=1.0) for row in family])
     for row in rows:

@@ -6,7 +6,16 @@ The rules use this module while the Snakefile is parsed: nothing heavy is import
 import itertools
 
 from .making import with_bases
-from .settings import METHODS, PARAMETERS, TRANSDUCTIVE, SettingsError, base_strategy
+from .settings import (
+    ENSEMBLE,
+    METHODS,
+    NO_MEMBERS,
+    PARAMETERS,
+    TRANSDUCTIVE,
+    UNTRAINED,
+    SettingsError,
+    base_strategy,
+)
 from .sources import forbids_sharing
 
 # what tells the arms of an experiment apart: the key of the config that lists its values
@@ -29,6 +38,25 @@ def list_arms(wanted):
     spans = [[span[key] for key in SPANS.values()] for span in (wanted, *wanted.get("also", ()))]
     arms = dict.fromkeys(arm for span in spans for arm in itertools.product(*span))
     return [dict(zip(SPANS, arm, strict=True)) for arm in arms]
+
+
+def list_members(arms, arm):
+    """Name the strategies whose predictions an ensemble averages: those of its source, space, split, n and seed.
+
+    Parameters
+    ----------
+    arms : list of dict
+        Of the task, as `list_arms` gives them.
+    arm : dict
+        The ensemble's; values as text or not.
+
+    Returns
+    -------
+    list of str
+    """
+    shared = [name for name in SPANS if name != "strategy"]
+    beside = [other["strategy"] for other in arms if all(str(other[name]) == str(arm[name]) for name in shared)]
+    return [strategy for strategy in beside if base_strategy(strategy) not in NO_MEMBERS]
 
 
 def list_sources(wanted):
@@ -87,16 +115,21 @@ def check_experiment(experiment, delivered, sources, between=None):
 
 
 def _check_methods(experiment, sources):
-    """Check that methods without a network are asked of what they can do: segmentation, by sources of slices."""
+    """Check that what trains no network is asked for what it can do: segmentation, and methods by sources of slices."""
     for task, wanted in experiment.items():
         for arm in list_arms(wanted):
-            if arm["strategy"] not in METHODS:
+            if arm["strategy"] not in UNTRAINED:
                 continue
             if task != "segmentation":
                 place = f"config: experiment.{task}.strategies"
                 raise SettingsError(f"{place}: {arm['strategy']} is a method of segmentation; leave it out here")
+            if arm["strategy"] == ENSEMBLE and len(list_members(list_arms(wanted), arm)) < 2:
+                raise SettingsError(
+                    f"config: experiment.{task}.strategies: {ENSEMBLE} is the mean of at least two others beside it, "
+                    f"and {', '.join(NO_MEMBERS[:-1])} do not count; add another, such as supervoxels-plain"
+                )
             row = sources[arm["source"]]
-            if row["dimensions"] != "2":
+            if arm["strategy"] in METHODS and row["dimensions"] != "2":
                 flat = ", ".join(name for name, other in sources.items() if other["dimensions"] == "2")
                 raise SettingsError(
                     f"config: experiment.{task}: {arm['strategy']} takes features of slices, and {arm['source']} is a "

@@ -10,6 +10,12 @@ TRANSDUCTIVE = ("adabn", "coral", "dann")
 # methods of segmentation that train no network, named among the strategies: whose features they classify supervoxels
 # by, beside the supervoxels' own; each is held against scratch and against those after it
 METHODS = {"supervoxels": "source", "supervoxels-random": "random encoder", "supervoxels-plain": "none"}
+# the mean of what all strategies beside it predict, but for those that it leaves out: controls with random weights, and
+# what saw images of test patients
+ENSEMBLE = "ensemble"
+NO_MEMBERS = (*CONTROLS, "supervoxels-random", *TRANSDUCTIVE, ENSEMBLE)
+# names among the strategies by which no network is trained: nothing is said of transfer by them
+UNTRAINED = (*METHODS, ENSEMBLE)
 # what a variant of a strategy may set; the controls have no variants, or there would be no one control
 PARAMETERS = {
     "frozen": ("top",),

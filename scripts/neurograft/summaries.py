@@ -12,6 +12,7 @@ VERDICTS = ("helps", "hurts", "no evidence", "refused", "not converged")
 ORDER = (
     *("scratch", "frozen-random", "frozen", "last-layers", "gradual", "fine-tune", "lp-ft", "discriminative", "l2-sp"),
     *("lora", "adabn", "coral", "dann", "supervoxels", "supervoxels-random", "supervoxels-plain"),
+    "ensemble",
 )
 
 

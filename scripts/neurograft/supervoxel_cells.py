@@ -27,7 +27,9 @@ TOP = 20
 JUDGED = ("subject", *(f"recall_{k}" for k in candidates.KS), "false_candidates", "first_hit")
 
 
-def classify_supervoxels(out_folder, split, cell, slices, supervoxels, pooled=None, sites=None, threads=1):
+def classify_supervoxels(
+    out_folder, split, cell, slices, supervoxels, pooled=None, sites=None, threads=1, predict_unlabelled=False
+):
     """Fit classifiers of supervoxels on a cell's training patients, predict its test patients, write its folder.
 
     Parameters
@@ -43,6 +45,8 @@ def classify_supervoxels(out_folder, split, cell, slices, supervoxels, pooled=No
     sites : dict of str to str, optional
         Subject to site: what differs between them is then taken out of the features (`harmonisation`).
     threads : int
+    predict_unlabelled : bool
+        Predict the subjects without labels too.
 
     Returns
     -------
@@ -57,7 +61,7 @@ def classify_supervoxels(out_folder, split, cell, slices, supervoxels, pooled=No
         part.mkdir()
         manifest = {**cell, "trained": False, "splits": split["hash"], "features": settings.METHODS[cell["strategy"]]}
         try:
-            roles = assign_roles(split, cell) | {"unlabelled": []}
+            roles = assign_roles(split, cell) | ({} if predict_unlabelled else {"unlabelled": []})
             reason = images.read_json(Path(pooled) / "source.json")["reason"] if pooled else ""
             if reason:
                 raise Untrainable(reason)
@@ -68,9 +72,11 @@ def classify_supervoxels(out_folder, split, cell, slices, supervoxels, pooled=No
             seed = int(np.random.SeedSequence([cell["seed"], cell["fold"]]).generate_state(1)[0])
             model = fit_classifiers(patients, len(names), seed, threads)
             seconds = time.perf_counter() - start
-            tested = (_read(subject, folders, split["schemes"][subject]) for subject in roles["test"])
-            tested = (_harmonise(effects, one, sites) for one in tested)
-            judged = [_predict(part, model, one, folders, names, threads) for one in tested]
+            judged = []
+            for subject in roles["test"] + roles["unlabelled"]:
+                patient = _harmonise(effects, _read(subject, folders, split["schemes"][subject]), sites)
+                chances = _predict(part, model, patient, folders, names, threads)
+                judged += [_judge(patient, chances, folders)] if subject in roles["test"] else []
             tables.write_table(part / "candidates.tsv", judged, JUDGED)
             tables.write_table(part / "seconds.tsv", [{"step": 1, "seconds": round(seconds, 3)}])
             tables.write_table(part / "history.tsv", [], ("step", "phase", "loss", "rate"))
@@ -85,20 +91,21 @@ def classify_supervoxels(out_folder, split, cell, slices, supervoxels, pooled=No
 
 
 def _read(subject, folders, scheme):
-    """Read what the classifier takes of a subject, its truth by region too."""
+    """Read what the classifier takes of a subject, its truth by region too where it has labels."""
     found = read_supervoxels(folders["supervoxels"][subject])
     table, pooled = found["features"], folders["pooled"]
     places = (table["x_mm"] - found["mirror_x_mm"]).abs() if len(table) else ()
     kept = table.drop(columns=list(NO_FEATURES), errors="ignore").assign(from_middle_mm=places)
-    values = regions.region_values(scheme).values()
-    column = {value: k for k, value in enumerate(found["values"])}
-    members = [[column[value] for value in own if value in column] for own in values]
+    if "shares" in found:
+        column = {value: k for k, value in enumerate(found["values"])}
+        values = regions.region_values(scheme).values()
+        members = [[column[value] for value in own if value in column] for own in values]
+        found["truth"] = np.stack([found["shares"][:, own].sum(1) for own in members], axis=1)
     return found | {
         "subject": subject,
         "names": list(kept),
         "described": kept.to_numpy(np.float32),
         "pooled": np.load(Path(pooled) / f"sub-{subject}.npy") if pooled else None,
-        "truth": np.stack([found["shares"][:, own].sum(1) for own in members], axis=1),
         "volume": np.bincount(found["segments"].ravel(), minlength=len(table) + 1)[1:].astype(float),
     }
 
@@ -108,7 +115,7 @@ def _harmonise(effects, patient, sites):
 
 
 def _predict(part, model, patient, folders, names, threads):
-    """Predict one patient, write its `sub-X.npz`, and judge what the probabilities propose."""
+    """Predict one patient and write its `sub-X.npz`; give the probabilities of its supervoxels, before refinement."""
     subject, cut = patient["subject"], patient["segments"]
     folder = Path(folders["slices"][subject])
     index = images.read_json(folder / "index.json")
@@ -118,9 +125,15 @@ def _predict(part, model, patient, folders, names, threads):
     packed = {name: np.rint(255 * chance).astype(np.uint8) for name, chance in zip(names, refined, strict=True)}
     np.savez_compressed(part / f"sub-{subject}.npz", **packed, box=np.asarray(index["box"]))
     predictions.log_line(f"predicted {subject}")
+    return chances
+
+
+def _judge(patient, chances, folders):
+    """Judge the candidates that a patient's probabilities propose, a row of `JUDGED`."""
+    cut = patient["segments"]
     grouped = group_supervoxels(chances[:, 0], patient["features"], weigh_neighbours(cut, len(chances)), LEVELS)
     ranked = rank_regions(*grouped, chances[:, 0], patient["features"], TOP)[1][cut]
-    tumour = np.load(folder / "labels.npy").transpose(1, 2, 0) > 0
+    tumour = np.load(Path(folders["slices"][patient["subject"]]) / "labels.npy").transpose(1, 2, 0) > 0
     judged = candidates.judge_candidates(cut, ranked, tumour)
     recall = {f"recall_{k}": judged["recall"][str(k)] for k in candidates.KS}
-    return {"subject": subject, **recall, **{name: judged[name] for name in JUDGED[-2:]}}
+    return {"subject": patient["subject"], **recall, **{name: judged[name] for name in JUDGED[-2:]}}

@@ -1,7 +1,7 @@
 """What the report says in plain words: the verdict, the comparisons, numbers with their intervals."""
 
 from neurograft import summaries
-from neurograft.settings import CONTROLS, METHODS, TRANSDUCTIVE, base_strategy
+from neurograft.settings import CONTROLS, ENSEMBLE, METHODS, TRANSDUCTIVE, base_strategy
 from neurograft.summaries import number
 
 MARKS = {"helps": "▲", "hurts": "▼", "no evidence": "●", "refused": "■", "not converged": "◇", "nothing": "○"}
@@ -43,7 +43,7 @@ def arm(row):
         return row["strategy"] + f" ({row['source']})" * (str(row["source"]) not in ("", "none"))
     if not row["source"] or METHODS.get(row["strategy"]) == "none":
         return row["strategy"]
-    if METHODS.get(row["strategy"]) == "random encoder":
+    if METHODS.get(row["strategy"]) == "random encoder" or row["strategy"] == ENSEMBLE:
         return f"{row['strategy']} ({row['source']})"
     return f"{row['strategy']} from {row['source']}" + " (transductive)" * (
         base_strategy(row["strategy"]) in TRANSDUCTIVE

@@ -105,6 +105,7 @@ rule classify_supervoxels:
         runtime=grow(60),
     params:
         harmonise=config["classify_supervoxels"]["harmonise"],
+        delivered=is_delivered,
         code=digest("classify_supervoxels"),
     script:
         "../../scripts/classify_supervoxels.py"

@@ -145,6 +145,20 @@ def delivered_cells(wildcards):
     )
 
 
+def member_cells(wildcards):
+    """The cells that an ensemble averages."""
+    members = experiment.list_members(arms("segmentation"), wildcards)
+    return [rules.train_network.output[0].format(task="segmentation", strategy=name, **wildcards) for name in members]
+
+
+def is_delivered(wildcards):
+    """Whether a cell's predictions become the delivered segmentation, alone or as a member of an ensemble."""
+    averaged = (
+        DELIVERED == settings.ENSEMBLE and experiment.base_strategy(wildcards.strategy) not in settings.NO_MEMBERS
+    )
+    return (wildcards.space, wildcards.split) == (SPACE, "folds") and (averaged or wildcards.strategy == DELIVERED)
+
+
 def count_cells(wildcards):
     """How many cells each source has in each task that strategies are asked of."""
     return {
@@ -152,7 +166,7 @@ def count_cells(wildcards):
             source: sum(
                 len(cells(task, rules.train_network.output[0], source=source, strategy=strategy))
                 for strategy in dict.fromkeys(arm["strategy"] for arm in arms(task, source=source))
-                if strategy not in settings.METHODS
+                if strategy not in settings.UNTRAINED
             )
             for source in experiment.list_sources(wanted)
         }
@@ -166,7 +180,7 @@ def compared_arms(wildcards):
     return [
         (arm["source"], arm["strategy"])
         for arm in arms("segmentation", **primary_arms())
-        if arm["n"] == "all" and arm["strategy"] not in (*settings.CONTROLS, *settings.METHODS)
+        if arm["n"] == "all" and arm["strategy"] not in (*settings.CONTROLS, *settings.UNTRAINED)
     ]
 
 

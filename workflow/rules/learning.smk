@@ -170,7 +170,7 @@ rule train_network:
         "results/benchmarks/train_network/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.tsv"
     wildcard_constraints:
         # these have a rule of their own
-        strategy=f"(?!({'|'.join(settings.METHODS)})/)[0-9a-z-]+",
+        strategy=f"(?!({'|'.join(settings.UNTRAINED)})/)[0-9a-z-]+",
     conda:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
@@ -180,8 +180,7 @@ rule train_network:
     params:
         # what training goes by: another licence or citation trains nothing again
         source=lambda wildcards: {name: SOURCES[wildcards.source][name] for name in ("backbone", "sha256")},
-        delivered=lambda wildcards: (wildcards.strategy, wildcards.space, wildcards.split)
-        == (DELIVERED, SPACE, "folds"),
+        delivered=is_delivered,
         # of the variants its own row alone: another one trains nothing again
         options=lambda wildcards: TRAINING
         | {"variants": {name: row for name, row in config["variants"].items() if name == wildcards.strategy}},
@@ -190,3 +189,27 @@ rule train_network:
         code=digest("train_network"),
     script:
         "../../scripts/train_network.py"
+
+
+rule average_predictions:
+    input:
+        cells=member_cells,
+    output:
+        directory(
+            f"results/predictions/segmentation/{{source}}/{settings.ENSEMBLE}/space-{{space}}_split-{{split}}_n-{{n}}_fold-{{fold}}_seed-{{seed}}"
+        ),
+    log:
+        "results/logs/average_predictions/{source}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.log",
+    benchmark:
+        "results/benchmarks/average_predictions/{source}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    params:
+        strategy=settings.ENSEMBLE,
+        code=digest("average_predictions"),
+    script:
+        "../../scripts/average_predictions.py"
