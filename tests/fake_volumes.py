@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from neurograft import cases
+from neurograft import cases, packing
 
 # X, Y, Z: larger than a patch along one axis, smaller along the others
 SHAPE = (48, 70, 40)
@@ -27,9 +27,9 @@ def write_volume(folder, seed, labelled=True):
     folder.mkdir(parents=True)
     box = [[3 + at, 3 + at + length] for at, length in enumerate(SHAPE)]
     index = {"sequences": ["t1", "t1c", "t2", "flair"], "box": box, "spacing": [2.0, 2.0, 2.0]}
-    np.save(folder / "images.npy", images)
+    packing.write_packed(folder / "images.zlib", images)
     if labelled:
-        np.save(folder / "labels.npy", labels)
+        packing.write_packed(folder / "labels.zlib", labels)
     (folder / "index.json").write_text(json.dumps(index))
     return folder
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from neurograft import cases, tables
+from neurograft import cases, packing, tables
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def folder(tmp_path):
     labels[0, 5:10, 5:10] = 2
     labels[1, 5:10, 5:10] = 4
     labels[2, 5, 5] = 1
-    np.save(tmp_path / "images.npy", images)
-    np.save(tmp_path / "labels.npy", labels)
+    packing.write_packed(tmp_path / "images.zlib", images)
+    packing.write_packed(tmp_path / "labels.zlib", labels)
     index = {"sequences": ["t1c", "t2", "flair"], "box": [[1, 21], [2, 32], [7, 13]], "spacing": [2, 2, 2]}
     (tmp_path / "index.json").write_text(json.dumps(index))
     return tmp_path
@@ -59,7 +59,7 @@ def test_region_table_turns_labels_into_masks(folder):
 
 
 def test_slices_without_labels_need_no_labels(folder):
-    (folder / "labels.npy").unlink()
+    (folder / "labels.zlib").unlink()
     case = cases.segmentation_case(folder, ["flair"], "brats2018", labelled=False)
     assert "labels" not in case and case["images"].shape == (6, 3, 20, 30)
     assert "classes" not in cases.classification_case(folder, ["flair"], ["a", "b"], labelled=False)
@@ -79,7 +79,7 @@ def test_a_patients_class_is_every_slices_class(folder):
 
 
 def test_a_target_is_images_alone_of_the_slices_with_brain(folder):
-    (folder / "labels.npy").unlink()
+    (folder / "labels.zlib").unlink()
     case = cases.target_case(folder, ["t2"])
     assert set(case) == {"images", "channels", "index", "strata"} and case["channels"] == [1]
     assert {name: slices.tolist() for name, slices in case["strata"].items()} == {"any": [0, 1, 2, 3, 4]}
@@ -132,7 +132,7 @@ def test_an_absent_sequence_is_an_error_unless_it_is_known_to_be_missing(folder)
 def test_a_missing_channel_is_zero_and_nobody_elses(folder):
     # the slices hold T2, but the split says that it is not there
     case = cases.segmentation_case(folder, ["t1c", "t2", "flair"], "brats2018", missing=["t2"])
-    for axis, whole in ((1, case["images"]), (0, case["images"][0])):
+    for axis, whole in ((1, case["images"][:]), (0, case["images"][0])):
         taken = cases.take_channels(whole, case["channels"], axis)
         known = np.asarray(whole)
         assert not np.any(taken.take(1, axis))

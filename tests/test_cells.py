@@ -10,7 +10,7 @@ import pytest
 import torch
 from fake_cases import CELL
 
-from neurograft import cells, checkpoints, predictions, sources, splits
+from neurograft import cells, checkpoints, packing, predictions, sources, splits
 
 TABLE = Path(__file__).parents[1] / "config/sources.tsv"
 SOURCE = sources.read_sources(TABLE)["efficientnet-lite0"]
@@ -25,9 +25,9 @@ def write_slices(folder, seed, labelled=True):
     labels = np.zeros((8, 40, 33), np.uint8)
     labels[2:5, 10:20, 8:18], labels[3, 12:16, 10:14] = 2, 4
     images = random.normal(0, 1, (8, 4, 40, 33)) + 3 * (labels[:, None] > 0)
-    np.save(folder / "images.npy", images.astype(np.float16))
+    packing.write_packed(folder / "images.zlib", images.astype(np.float16))
     if labelled:
-        np.save(folder / "labels.npy", labels)
+        packing.write_packed(folder / "labels.zlib", labels)
     index = {"sequences": ["t1", "t1c", "t2", "flair"], "box": [[3, 43], [4, 37], [5, 13]], "spacing": [2.0, 2.0, 2.0]}
     (folder / "index.json").write_text(json.dumps(index))
     return folder
@@ -81,10 +81,10 @@ def segmented(cohort, tmp_path_factory):
 
 def test_releases_with_other_label_values_train_the_same_network(cohort, segmented, tmp_path):
     slices, split = cohort
-    labels = np.load(slices["p2"] / "labels.npy")
+    labels = packing.PackedArray(slices["p2"] / "labels.zlib")[:]
     other = tmp_path / "p2" / "slices"
     shutil.copytree(slices["p2"], other)
-    np.save(other / "labels.npy", np.where(labels == 4, 3, labels))
+    packing.write_packed(other / "labels.zlib", np.where(labels == 4, 3, labels))
     mixed = freeze(split | {"schemes": split["schemes"] | {"p2": "brats2023"}})
     manifest = train(tmp_path / "cell", (slices | {"p2": other}, mixed), cell())
     assert manifest["weights_sha256"] == segmented[1]["weights_sha256"]
@@ -102,7 +102,7 @@ def without(slices, subject, folder, *names):
     shutil.copytree(slices[subject], folder)
     index = json.loads((folder / "index.json").read_text())
     kept = [place for place, name in enumerate(index["sequences"]) if name not in names]
-    np.save(folder / "images.npy", np.load(folder / "images.npy")[:, kept])
+    packing.write_packed(folder / "images.zlib", packing.PackedArray(folder / "images.zlib")[:][:, kept])
     index["sequences"] = [index["sequences"][place] for place in kept]
     (folder / "index.json").write_text(json.dumps(index))
     return folder
@@ -307,7 +307,7 @@ def test_labels_of_the_target_change_no_byte(cohort, tmp_path, strategy):
     spoilt = dict(slices)
     for number, name in enumerate(["p0", "p1"]):
         spoilt[name] = write_slices(tmp_path / name, number)
-        np.save(spoilt[name] / "labels.npy", np.full((8, 40, 33), 4, np.uint8))
+        packing.write_packed(spoilt[name] / "labels.zlib", np.full((8, 40, 33), 4, np.uint8))
     other = train(tmp_path / "spoilt", (spoilt, split), cell(strategy=strategy, fold=0), predict_unlabelled=True)
     assert other == honest
     for path in (tmp_path / "honest").glob("*.npz"):

@@ -10,7 +10,7 @@ from test_cells import TABLE, cohort, freeze, write_slices  # noqa: F401 (cohort
 from torch import nn
 from torch.nn import functional
 
-from neurograft import batches, cases, encoders, features, sources
+from neurograft import batches, cases, encoders, features, packing, sources
 
 NAME = "efficientnet-lite0"
 CHANNELS = ["t1c", "t2", "flair"]
@@ -176,6 +176,6 @@ def test_unlabelled_patients_are_not_opened(cohort, tmp_path):  # noqa: F811
 def test_a_patient_without_tumour_has_background_alone(cohort, tmp_path):  # noqa: F811
     slices, split = cohort
     healthy = write_slices(tmp_path / "healthy", 3)
-    np.save(healthy / "labels.npy", np.zeros((8, 40, 33), np.uint8))
+    packing.write_packed(healthy / "labels.zlib", np.zeros((8, 40, 33), np.uint8))
     found = arrays(extract(tmp_path / "features", (slices | {"p0": healthy}, split)))
     assert set(found["labels"].tolist()) == {0} and set(found["slice_labels"].tolist()) == {0}

@@ -77,6 +77,27 @@ def test_packed_scans_lose_no_zero_and_hardly_anything_else(tmp_path):
     assert read["labels"].get_data_dtype() == np.uint8
 
 
+def test_whole_numbers_take_two_bytes_and_come_back_as_the_floats_they_were(tmp_path):
+    whole = np.random.default_rng(0).integers(-32768, 32768, (3, 4, 5)).astype(np.float32)
+    whole[0, 0, :2] = -32768, 32767
+    beyond, broken = whole.copy(), whole.copy()
+    beyond[1, 1, 1], broken[1, 1, 1] = 32768, 0.5
+    written = {"t1": whole, "t2": beyond, "flair": broken}
+    images.write_scans(tmp_path / "scans", {name: images.image(data, AFFINE) for name, data in written.items()})
+    for name, size in (("t1", 16), ("t2", 32), ("flair", 32)):
+        assert nib.load(tmp_path / f"scans/{name}.nii.gz").header["bitpix"] == size
+        read = images.read_scans(tmp_path / "scans")[name]
+        assert read.get_data_dtype() == np.float32 and np.array_equal(read.get_fdata(), written[name])
+        assert np.array_equal(read.affine, images.image(whole, AFFINE).affine)
+
+
+def test_a_file_that_was_cut_off_is_no_image(tmp_path):
+    images.write_image(tmp_path / "a.nii.gz", blob())
+    (tmp_path / "a.nii.gz").write_bytes((tmp_path / "a.nii.gz").read_bytes()[:-20])
+    with pytest.raises(Exception, match="(?i)end-of-stream|incomplete|expected"):
+        images.read_image(tmp_path / "a.nii.gz")
+
+
 def test_sidecar_and_json(tmp_path):
     images.write_image(tmp_path / "a.nii.gz", blob(), {"é": np.float32(0.5), "list": np.arange(2)})
     assert images.read_json(tmp_path / "a.json") == {"é": 0.5, "list": [0, 1]}

@@ -103,7 +103,7 @@ def test_turns_are_rotations_to_fifteen_degrees():
 )
 def test_a_block_is_the_array_where_it_reaches_and_zero_beyond(shape, corner, size):
     array = 1 + np.arange(np.prod(shape)).reshape(shape)
-    block = patches._read(array, np.array(corner), np.array(size))
+    block = patches._read(array.transpose(2, 0, 1), np.array(corner), np.array(size))
     padded = np.pad(array, 100)
     wanted = padded[tuple(slice(100 + at, 100 + at + length) for at, length in zip(corner, size))]
     assert np.array_equal(block, wanted)

@@ -7,7 +7,7 @@ from test_cells import TABLE, cohort  # noqa: F401 (a fixture)
 from torch import nn
 from torch.nn import functional
 
-from neurograft import images, pooling, sources
+from neurograft import images, packing, pooling, sources
 from neurograft.batches import fit
 from neurograft.supervoxel_files import write_supervoxels
 
@@ -64,7 +64,7 @@ def pool(folder, cohort, **options):  # noqa: F811
         cut[subject] = folder / f"sub-{subject}/space-A/supervoxels"
         if not cut[subject].exists():
             cut[subject].parent.mkdir(parents=True)
-            shape = np.load(own / "images.npy", mmap_mode="r").shape
+            shape = packing.PackedArray(own / "images.zlib").shape
             segments = blocks((shape[2], shape[3], shape[0]))
             write_supervoxels(cut[subject], segments, _numbered(segments), 0)
             # the box of the slices is the brain's: here all of it

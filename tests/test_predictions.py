@@ -7,7 +7,7 @@ import pytest
 import torch
 from test_cells import cell, cohort, read_tsv  # noqa: F401 (cohort is a fixture)
 
-from neurograft import predictions
+from neurograft import packing, predictions
 
 
 class Bright(torch.nn.Module):
@@ -38,7 +38,9 @@ def test_each_region_is_a_byte_on_the_box(cohort, tmp_path):  # noqa: F811
     assert opened.outputs == ["WT", "TC", "ET"]
     for subject in ("p0", "u0"):
         folder = cohort[0][subject]
-        first = np.load(folder / "images.npy")[:, 1].astype(np.float32).transpose(1, 2, 0)  # t1c leads the channels
+        first = (
+            packing.PackedArray(folder / "images.zlib")[:][:, 1].astype(np.float32).transpose(1, 2, 0)
+        )  # t1c leads the channels
         with np.load(tmp_path / f"sub-{subject}.npz") as packed:
             assert packed["box"].tolist() == json.loads((folder / "index.json").read_text())["box"]
             for level, region in enumerate(opened.outputs, start=1):

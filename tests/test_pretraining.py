@@ -12,7 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cells import QUICK, freeze, write_slices
 
-from neurograft import cells, heads, making, masking, networks, phantom, pretraining, registration, sources, splits
+from neurograft import (
+    cells,
+    heads,
+    making,
+    masking,
+    networks,
+    packing,
+    phantom,
+    pretraining,
+    registration,
+    sources,
+    splits,
+)
 from neurograft.batches import draw_batches
 from neurograft.cases import target_case
 
@@ -38,7 +50,7 @@ def cohort(atlas, tmp_path_factory):
     for number, name in enumerate(["u0", "u1", "u2"]):
         slices[name] = root / name / "slices"
         pretraining.simulate_slices(slices[name], number, 5, template, 4.0, "robust-zscore", atlas)
-        (slices[name] / "labels.npy").unlink()
+        (slices[name] / "labels.zlib").unlink()
     rows = [make_row(name, name in names, "p0" if name == "u2" else name) for name in slices]
     return slices, splits.split_cohort(rows, folds=2)
 
@@ -179,7 +191,7 @@ def test_simulated_patients_lie_in_the_template(atlas, tmp_path):
     pretraining.simulate_slices(tmp_path / "slices", 0, 7, template, 4.0, "robust-zscore", atlas)
     index = json.loads((tmp_path / "slices/index.json").read_text())
     assert index["sequences"] == ["t1", *SEQUENCES] and index["shape"] == list(template.shape)
-    found, labels = np.load(tmp_path / "slices/images.npy"), np.load(tmp_path / "slices/labels.npy")
+    found, labels = (packing.PackedArray(tmp_path / f"slices/{name}.zlib")[:] for name in ("images", "labels"))
     assert set(np.unique(labels)) == {0, 1, 2, 4}
     box = tuple(slice(*ends) for ends in index["box"])
     there = np.asanyarray(template.dataobj)[box].transpose(2, 0, 1) > 0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_cells import cell, cohort, train  # noqa: F401 (cohort is a fixture)
 
-from neurograft import cases, standard_scale
+from neurograft import cases, packing, standard_scale
 
 
 def brain(seed=0, count=20000):
@@ -84,7 +84,9 @@ def test_a_cell_learns_its_scale_from_its_training_patients(cohort, tmp_path):  
             folders[subject] = tmp_path / f"{gain}/{subject}/slices"
             shutil.copytree(folder, folders[subject])
             own = gain if subject == "p0" else 1
-            np.save(folders[subject] / "images.npy", np.load(folder / "images.npy") * np.float16(own))
+            packing.write_packed(
+                folders[subject] / "images.zlib", packing.PackedArray(folder / "images.zlib")[:] * np.float16(own)
+            )
             index = json.loads((folder / "index.json").read_text())
             index["landmarks"] = {name: (own * np.array(values)).tolist() for name, values in landmarks.items()}
             (folders[subject] / "index.json").write_text(json.dumps(index))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from test_cells import cell, cohort, freeze, read_tsv  # noqa: F401 (cohort is a fixture)
 
-from neurograft import delivered
+from neurograft import delivered, packing
 from neurograft.supervoxel_cells import classify_supervoxels
 from neurograft.supervoxel_files import write_supervoxels
 from neurograft.supervoxels import measure_supervoxels
@@ -23,12 +23,12 @@ def cut(cohort, tmp_path_factory):  # noqa: F811
     grid = np.indices((40, 33, 8)) // np.array([4, 3, 2])[:, None, None, None]
     segments = np.ravel_multi_index(tuple(grid), (10, 11, 4)) + 1
     for subject, folder in cohort[0].items():
-        stack = np.load(folder / "images.npy").astype(float).transpose(1, 2, 3, 0)
+        stack = packing.PackedArray(folder / "images.zlib")[:].astype(float).transpose(1, 2, 3, 0)
         channels = dict(zip(SEQUENCES, stack, strict=True))
         affine = np.diag([2.0, 2.0, 2.0, 1.0])
         features, _, mirror = measure_supervoxels(channels, segments, segments > 0, affine)
-        drawn = folder / "labels.npy"
-        labels = nib.Nifti1Image(np.load(drawn).transpose(1, 2, 0), affine) if drawn.exists() else None
+        drawn = folder / "labels.zlib"
+        labels = nib.Nifti1Image(packing.PackedArray(drawn)[:].transpose(1, 2, 0), affine) if drawn.exists() else None
         found[subject] = root / f"sub-{subject}/space-A/supervoxels"
         found[subject].parent.mkdir(parents=True)
         write_supervoxels(found[subject], segments, features, mirror, labels)
@@ -46,7 +46,7 @@ def test_the_tumour_of_an_unseen_patient_is_found(cohort, classified):  # noqa: 
     slices, _ = cohort
     with np.load(classified / "sub-p0.npz") as packed:
         predicted, box = packed["WT"] > 127, packed["box"].tolist()
-    truth = np.load(slices["p0"] / "labels.npy").transpose(1, 2, 0) > 0
+    truth = packing.PackedArray(slices["p0"] / "labels.zlib")[:].transpose(1, 2, 0) > 0
     assert 2 * (predicted & truth).sum() / (predicted.sum() + truth.sum()) > 0.85
     assert box == json.loads((slices["p0"] / "index.json").read_text())["box"]
 

@@ -3,7 +3,7 @@
 A *case* is one patient: a dict with `images` (Z, all sequences, X, Y), `channels` (the sequences that the
 network gets, by number, None for one that the patient lacks) and `strata` (lists of slice numbers to draw from);
 for segmentation also `labels` (Z, X, Y) and `regions` (boolean table, label value x region), for classification
-`classes` (Z,). Arrays or memory maps: only the drawn slices are read.
+`classes` (Z,). Arrays, memory maps or packed arrays (`packing`): only the drawn slices are read.
 """
 
 import numpy as np

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from . import images, tables
+from .packing import PackedArray, write_packed
 from .regions import region_values
 
 LEAST_TUMOUR = 20.0  # mm2 of tumour that make a slice one with tumour
@@ -52,7 +53,7 @@ def find_slices(path):
     if not Path(path).is_dir():
         return {row["subject"]: row["slices"] for row in tables.read_table(path)}
     # opened once, for every opened map holds a file descriptor
-    index, shared = images.read_json(Path(path) / "index.json"), _open_images(path)
+    index, shared = images.read_json(Path(path) / "index.json"), np.load(Path(path) / "images.npy", mmap_mode="r")
     return {name: {"index": index, "images": shared[k : k + 1]} for k, name in enumerate(index["subjects"])}
 
 
@@ -90,9 +91,9 @@ def segmentation_case(folder, sequences, scheme, labelled=True, missing=()):
     """
     case = _read_slices(folder, sequences, missing)
     if labelled:
-        case["labels"] = np.load(Path(folder) / "labels.npy", mmap_mode="r")
+        case["labels"] = PackedArray(Path(folder) / "labels.zlib")
         case["regions"] = region_table(region_values(scheme))
-        tumour = case["regions"][:, 0][case["labels"]].any((1, 2))
+        tumour = case["regions"][:, 0][case["labels"][:]].any((1, 2))
         case["strata"] = {"tumour": np.flatnonzero(tumour), "rest": np.flatnonzero(~tumour)}
     return case
 
@@ -142,7 +143,7 @@ def classification_case(folder, sequences, classes, truth=None, labelled=True, m
     case["usable"] = _with_brain(case)
     if labelled:
         if truth is None:
-            labels = np.load(Path(folder) / "labels.npy", mmap_mode="r")
+            labels = PackedArray(Path(folder) / "labels.zlib")
             area = np.array([np.count_nonzero(one) for one in labels]) * np.prod(case["index"]["spacing"][:2])
             case["classes"] = (area > LEAST_TUMOUR).astype(np.int64)
         else:
@@ -210,7 +211,7 @@ def take_channels(array, channels, axis=0, scale=None):
 
 
 def write_slices(folder, opened, labels, index):
-    """Write what `intensity.cut_slices` cut, whole or not at all, so that training can map it into memory.
+    """Write what `intensity.cut_slices` cut, whole or not at all, packed slice by slice: training reads at random.
 
     Parameters
     ----------
@@ -225,7 +226,7 @@ def write_slices(folder, opened, labels, index):
     with images.whole(folder) as part:
         part.mkdir()
         for name, array in arrays.items():
-            np.save(part / f"{name}.npy", array)
+            write_packed(part / f"{name}.zlib", array)
             digest.update(np.ascontiguousarray(array))
         images.write_json(part / "index.json", index | {"sha256": digest.hexdigest()})
 
@@ -242,17 +243,12 @@ def _read_slices(folder, sequences, missing=()):
     """Open a subject's slices without reading them."""
     shared = isinstance(folder, dict)
     index = folder["index"] if shared else images.read_json(Path(folder) / "index.json")
-    opened = folder["images"] if shared else _open_images(folder)
+    opened = folder["images"] if shared else PackedArray(Path(folder) / "images.zlib")
     if set(sequences) <= set(missing):
         raise ValueError(f"{folder} has none of {', '.join(sequences)}")
     # an absent sequence that nobody spoke of is an error
     channels = [None if name in missing else index["sequences"].index(name) for name in sequences]
     return {"images": opened, "channels": channels, "index": index}
-
-
-def _open_images(folder):
-    """Map a folder's images into memory."""
-    return np.load(Path(folder) / "images.npy", mmap_mode="r")
 
 
 def _with_brain(case):

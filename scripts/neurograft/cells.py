@@ -75,7 +75,7 @@ def train_cell(
     weights : str or Path
         Of a source that the workflow makes, `manifest.json` lies beside them.
     slices : dict of str to path
-        Subject to its folder of `images.npy`, `labels.npy` and `index.json`, in the cell's space.
+        Subject to its folder of `images.zlib`, `labels.zlib` and `index.json`, in the cell's space.
     truths : dict of str to str, optional
         Subject to class, where a column of the cohort is the target.
     predict_unlabelled, keep_weights : bool

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neurograft import __version__, images, tables
+from neurograft import __version__, images, packing, tables
 
 
 def describe_dataset(path):
@@ -104,7 +104,7 @@ def write_normalized(stem, normalized):
     for name in (name for name in images.SEQUENCES if name in normalized):
         sidecar = {"SkullStripped": True, "Units": "arbitrary", "Sequence": name}
         path = f"{stem}_desc-{name}_{images.SUFFIXES[name]}.nii.gz"
-        images.write_image(path, images.as_int16(normalized[name]), sidecar)
+        images.write_image(path, packing.as_int16(normalized[name]), sidecar)
     images.write_image(f"{stem}_desc-brain_mask.nii.gz", normalized["brain"], {"Type": "Brain"})
 
 

@@ -18,6 +18,7 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
+from neurograft import packing
 from neurograft.transforms import is_linear, map_points
 
 SEQUENCES = ("t1", "t1c", "t2", "flair")
@@ -94,7 +95,7 @@ def image(data, affine):
 
 
 def read_image(path):
-    """Read an image that neurograft wrote, canonical; scaled data as float32, others as stored.
+    """Read an image that neurograft wrote, canonical; masks and labels as stored, intensities as float32.
 
     Returns
     -------
@@ -102,7 +103,9 @@ def read_image(path):
     """
     loaded = nib.as_closest_canonical(nib.load(path))
     data = np.asanyarray(loaded.dataobj)
-    return nib.Nifti1Image(data.astype(np.float32) if data.dtype == np.float64 else data, loaded.affine)
+    # int16 are floats that were stored in less space (`packing`), with a scale or without
+    stored = data.dtype in (np.float64, np.int16)
+    return nib.Nifti1Image(data.astype(np.float32) if stored else data, loaded.affine)
 
 
 def write_image(path, written, sidecar=None):
@@ -117,7 +120,7 @@ def write_image(path, written, sidecar=None):
         BIDS sidecar; `path` with `.json` for `.nii.gz`.
     """
     with whole(path) as part:
-        written.to_filename(part)
+        packing.save_image(part, written)
     if sidecar is not None:
         write_json(str(path).removesuffix(".nii.gz") + ".json", sidecar)
 
@@ -136,37 +139,17 @@ def read_scans(folder):
 
 
 def write_scans(folder, scans, packed=False, threads=1):
-    """Write images as `NAME.nii.gz` into a new folder, whole or not at all; if `packed`, floats as int16."""
+    """Write images as `NAME.nii.gz` into a new folder, whole or not at all; floats as int16 if `packed`, or exact."""
+    pack = packing.as_int16 if packed else packing.whole_as_int16
 
     def write(name, scan):
-        floats = packed and scan.get_data_dtype().kind == "f"
-        (as_int16(scan) if floats else scan).to_filename(part / f"{name}.nii.gz")
+        floats = scan.get_data_dtype().kind == "f"
+        packing.save_image(part / f"{name}.nii.gz", pack(scan) if floats else scan)
 
     with whole(folder) as part, ThreadPoolExecutor(threads) as pool:
         part.mkdir()
         # taken out one by one, so that what went wrong is raised here
         list(pool.map(write, scans, scans.values()))
-
-
-def as_int16(scan):
-    """Pack an image for writing in half the space: int16 with a slope and no offset, so that 0 stays 0.
-
-    Parameters
-    ----------
-    scan : nibabel.Nifti1Image, float
-
-    Returns
-    -------
-    nibabel.Nifti1Image
-        For writing only: its data in memory are the stored integers. The error is at most the largest
-        absolute value / 65534.
-    """
-    data = np.asanyarray(scan.dataobj)
-    slope = max(float(np.abs(data).max(initial=0)), 1e-6) / 32767
-    packed = nib.Nifti1Image(np.round(data / slope).astype(np.int16), scan.affine, scan.header)
-    packed.set_data_dtype(np.int16)
-    packed.header.set_slope_inter(slope, 0)
-    return packed
 
 
 def onto_axes(moved, affine):

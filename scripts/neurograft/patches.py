@@ -181,19 +181,21 @@ def _stack(cases, middles, size):
     corners = [np.rint(middle - size / 2).astype(int) for middle in middles]
     images, masks = [], []
     for case, corner in zip(cases, corners, strict=True):
-        block = _read(case["images"].transpose(1, 2, 3, 0), corner, size)
+        block = _read(case["images"], corner, size)
         volume = take_channels(block, case["channels"], scale=case.get("scale"))
         images.append(torch.from_numpy(volume).float())
         if "labels" in case:
-            labels = _read(case["labels"].transpose(1, 2, 0), corner, size)
+            labels = _read(case["labels"], corner, size)
             masks.append(torch.from_numpy(case["regions"][labels]).permute(3, 0, 1, 2).float())
     return torch.stack(images), torch.stack(masks) if masks else None
 
 
 def _read(array, corner, size):
-    """Read a block of the last three axes, zero where it reaches beyond the array."""
-    out = np.zeros((*array.shape[:-3], *size), array.dtype)
-    start, stop = np.maximum(corner, 0), np.minimum(corner + size, array.shape[-3:])
+    """Read a block (..., X, Y, Z) of an array (Z, ..., X, Y), zero where it reaches beyond the array."""
+    depth, *others, width, height = array.shape
+    out = np.zeros((*others, *size), array.dtype)
+    start, stop = np.maximum(corner, 0), np.minimum(corner + size, (width, height, depth))
     inside = tuple(slice(a, max(a, b)) for a, b in zip(start - corner, stop - corner, strict=True))
-    out[(..., *inside)] = array[(..., *(slice(a, max(a, b)) for a, b in zip(start, stop, strict=True)))]
+    x, y, z = (slice(a, max(a, b)) for a, b in zip(start, stop, strict=True))
+    out[(..., *inside)] = np.moveaxis(array[z][..., x, y], 0, -1)
     return out

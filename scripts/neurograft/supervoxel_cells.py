@@ -15,6 +15,7 @@ import numpy as np
 
 from . import candidates, harmonisation, images, predictions, regions, settings, tables
 from .candidate_regions import group_supervoxels, rank_regions
+from .packing import PackedArray
 from .roles import Untrainable, assign_roles
 from .supervoxel_classifier import fit_classifiers, predict_chances, refine_border
 from .supervoxel_files import read_supervoxels
@@ -119,7 +120,7 @@ def _predict(part, model, patient, folders, names, threads):
     subject, cut = patient["subject"], patient["segments"]
     folder = Path(folders["slices"][subject])
     index = images.read_json(folder / "index.json")
-    stack = np.load(folder / "images.npy").astype(np.float32).transpose(1, 2, 3, 0)
+    stack = PackedArray(folder / "images.zlib")[:].astype(np.float32).transpose(1, 2, 3, 0)
     chances = predict_chances(model, patient, threads)
     refined = [refine_border(own, cut, stack, index["spacing"]) for own in chances.T]
     packed = {name: np.rint(255 * chance).astype(np.uint8) for name, chance in zip(names, refined, strict=True)}
@@ -133,7 +134,7 @@ def _judge(patient, chances, folders):
     cut = patient["segments"]
     grouped = group_supervoxels(chances[:, 0], patient["features"], weigh_neighbours(cut, len(chances)), LEVELS)
     ranked = rank_regions(*grouped, chances[:, 0], patient["features"], TOP)[1][cut]
-    tumour = np.load(Path(folders["slices"][patient["subject"]]) / "labels.npy").transpose(1, 2, 0) > 0
+    tumour = PackedArray(Path(folders["slices"][patient["subject"]]) / "labels.zlib")[:].transpose(1, 2, 0) > 0
     judged = candidates.judge_candidates(cut, ranked, tumour)
     recall = {f"recall_{k}": judged["recall"][str(k)] for k in candidates.KS}
     return {"subject": patient["subject"], **recall, **{name: judged[name] for name in JUDGED[-2:]}}
