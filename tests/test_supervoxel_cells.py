@@ -42,6 +42,16 @@ def classified(cohort, cut, tmp_path_factory):  # noqa: F811
     return folder
 
 
+def flip_truth(cut, folder):
+    """Give the supervoxels with those of p0 labelled in the wrong order."""
+    moved = cut | {"p0": folder / "sub-p0/space-A/supervoxels"}
+    moved["p0"].mkdir(parents=True)
+    for file in cut["p0"].iterdir():
+        (moved["p0"] / file.name).write_bytes(file.read_bytes())
+    np.save(moved["p0"] / "shares.npy", np.load(moved["p0"] / "shares.npy")[::-1])
+    return moved
+
+
 def test_the_tumour_of_an_unseen_patient_is_found(cohort, classified):  # noqa: F811
     slices, _ = cohort
     with np.load(classified / "sub-p0.npz") as packed:
@@ -64,6 +74,12 @@ def test_candidates_of_the_test_patient_are_judged(classified):
     (row,) = read_tsv(classified / "candidates.tsv")
     assert row["subject"] == "p0" and int(row["first_hit"]) == 1
     assert 0.3 < float(row["recall_1"]) <= float(row["recall_20"]) <= 1
+    assert 0.1 < float(row["precision_20"]) <= 1
+
+
+def test_the_manifest_tells_how_far_the_list_goes(classified):
+    found = delivered.read_cell(classified)
+    assert found["levels"][:2] == [0.5, 0.25] and found["recall_by_level"]
 
 
 def test_same_cell_same_bytes(cohort, cut, classified, tmp_path):  # noqa: F811
@@ -74,14 +90,10 @@ def test_same_cell_same_bytes(cohort, cut, classified, tmp_path):  # noqa: F811
 
 def test_labels_of_the_test_patient_change_no_prediction(cohort, cut, classified, tmp_path):  # noqa: F811
     """The truth of the one who is predicted may judge, and nothing else."""
-    moved = dict(cut)
-    moved["p0"] = tmp_path / "sub-p0/space-A/supervoxels"
-    moved["p0"].mkdir(parents=True)
-    for file in cut["p0"].iterdir():
-        (moved["p0"] / file.name).write_bytes(file.read_bytes())
-    shares = np.load(moved["p0"] / "shares.npy")
-    np.save(moved["p0"] / "shares.npy", shares[::-1])
+    moved = flip_truth(cut, tmp_path)
     classify_supervoxels(tmp_path / "other", cohort[1], cell(**PLAIN), cohort[0], moved)
+    found, other = (delivered.read_cell(folder) for folder in (classified, tmp_path / "other"))
+    assert other["levels"] == found["levels"] and other["recall_by_level"] == found["recall_by_level"]
     assert (tmp_path / "other/sub-p0.npz").read_bytes() == (classified / "sub-p0.npz").read_bytes()
 
 

@@ -4,8 +4,10 @@ The method is that of Ahuja et al. (2020), whose superpixels are described by th
 encoder, here in 3-D, by patient, and beside controls. The cell's folder is that of `cells`, without weights and
 records, and with
 
-candidates.tsv  subject, recall_1, recall_5, recall_10, recall_20, false_candidates, first_hit: the regions that the
-                classifier's probabilities propose in each test patient, judged as `candidates` judges its own
+candidates.tsv  subject, recall_1, recall_5, recall_10, recall_20, precision_20, false_candidates, first_hit: what
+                the classifier's probabilities propose in each test patient, judged as `candidates` judges its own;
+                the manifest tells how far down they go (`levels`), and what of the training patients' tumours was found
+                by the lowest level (`recall_by_level`)
 """
 
 import time
@@ -14,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from . import candidates, harmonisation, images, predictions, regions, settings, tables
-from .candidate_regions import group_supervoxels, rank_regions
+from .learnt_candidates import choose_levels, list_candidates
 from .packing import PackedArray
 from .roles import Untrainable, assign_roles
 from .supervoxel_classifier import fit_classifiers, predict_chances, refine_border
@@ -23,9 +25,7 @@ from .supervoxels import weigh_neighbours
 
 # what `measure_supervoxels` gives that tells no tissue; a place counts by its distance from the middle
 NO_FEATURES = ("edge", "volume_ml", "x_mm")
-LEVELS = (0.75, 0.5, 0.25)  # probabilities, as `candidate_regions.LEVELS` are levels of the score without training
-TOP = 20
-JUDGED = ("subject", *(f"recall_{k}" for k in candidates.KS), "false_candidates", "first_hit")
+JUDGED = ("subject", *(f"recall_{k}" for k in candidates.KS), "precision_20", "false_candidates", "first_hit")
 
 
 def classify_supervoxels(
@@ -67,28 +67,38 @@ def classify_supervoxels(
             if reason:
                 raise Untrainable(reason)
             names = list(regions.region_values(split["scheme"]))
-            patients = [_read(subject, folders, split["schemes"][subject]) for subject in roles["train"]]
-            effects = harmonisation.fit_patients(patients, [sites[s] for s in roles["train"]]) if sites else {}
-            patients = [_harmonise(effects, one, sites) for one in patients]
-            seed = int(np.random.SeedSequence([cell["seed"], cell["fold"]]).generate_state(1)[0])
-            model = fit_classifiers(patients, len(names), seed, threads)
+            fitted = _fit(split, cell, roles["train"], folders, sites, threads)
             seconds = time.perf_counter() - start
             judged = []
             for subject in roles["test"] + roles["unlabelled"]:
-                patient = _harmonise(effects, _read(subject, folders, split["schemes"][subject]), sites)
-                chances = _predict(part, model, patient, folders, names, threads)
-                judged += [_judge(patient, chances, folders)] if subject in roles["test"] else []
+                patient = _read(subject, folders, split["schemes"][subject])
+                patient = _harmonise(fitted["effects"], patient, sites)
+                chances = _predict(part, fitted["model"], patient, folders, names, threads)
+                judged += [_judge(patient, chances, folders, fitted["levels"])] if subject in roles["test"] else []
             tables.write_table(part / "candidates.tsv", judged, JUDGED)
             tables.write_table(part / "seconds.tsv", [{"step": 1, "seconds": round(seconds, 3)}])
             tables.write_table(part / "history.tsv", [], ("step", "phase", "loss", "rate"))
             # trees are grown to their end: nothing is left to converge
             manifest |= {"trained": True, "reason": "", "converged": True, "subjects": len(roles["train"]), **roles}
-            manifest |= {"harmonised_sites": sorted(effects["described"]["sites"])} if sites else {}
-            manifest |= {"columns": model["names"], "outputs": names, "threads": threads, "pretrained_on": []}
+            manifest |= {name: fitted[name] for name in ("levels", "recall_by_level")}
+            manifest |= {"harmonised_sites": sorted(fitted["effects"]["described"]["sites"])} if sites else {}
+            manifest |= {"columns": fitted["model"]["names"], "outputs": names, "threads": threads, "pretrained_on": []}
         except Untrainable as reason:
             manifest["reason"] = str(reason)
         images.write_json(part / "manifest.json", manifest)
     return manifest
+
+
+def _fit(split, cell, train, folders, sites, threads):
+    """Fit what a cell's test patients are predicted by: site effects, classifiers, levels of the list of candidates."""
+    patients = [_read(subject, folders, split["schemes"][subject]) for subject in train]
+    effects = harmonisation.fit_patients(patients, [sites[subject] for subject in train]) if sites else {}
+    patients = [_harmonise(effects, one, sites) for one in patients]
+    seed = int(np.random.SeedSequence([cell["seed"], cell["fold"]]).generate_state(1)[0])
+    model = fit_classifiers(patients, len(regions.region_values(split["scheme"])), seed, threads)
+    owner = split["tasks"][cell["task"]]["patients"]
+    levels, recall = choose_levels(patients, [owner[subject] for subject in train], seed, threads)
+    return {"effects": effects, "model": model, "levels": levels, "recall_by_level": recall}
 
 
 def _read(subject, folders, scheme):
@@ -129,12 +139,12 @@ def _predict(part, model, patient, folders, names, threads):
     return chances
 
 
-def _judge(patient, chances, folders):
+def _judge(patient, chances, folders, levels):
     """Judge the candidates that a patient's probabilities propose, a row of `JUDGED`."""
     cut = patient["segments"]
-    grouped = group_supervoxels(chances[:, 0], patient["features"], weigh_neighbours(cut, len(chances)), LEVELS)
-    ranked = rank_regions(*grouped, chances[:, 0], patient["features"], TOP)[1][cut]
+    ranked = list_candidates(chances[:, 0], patient["features"], weigh_neighbours(cut, len(chances)), levels)[cut]
     tumour = PackedArray(Path(folders["slices"][patient["subject"]]) / "labels.zlib")[:].transpose(1, 2, 0) > 0
     judged = candidates.judge_candidates(cut, ranked, tumour)
-    recall = {f"recall_{k}": judged["recall"][str(k)] for k in candidates.KS}
-    return {"subject": patient["subject"], **recall, **{name: judged[name] for name in JUDGED[-2:]}}
+    found = {f"recall_{k}": judged["recall"][str(k)] for k in candidates.KS}
+    found["precision_20"] = judged["precision"]["20"]
+    return {"subject": patient["subject"], **found, **{name: judged[name] for name in JUDGED[-2:]}}
