@@ -92,12 +92,14 @@ def _see(scans, to_sequence, inside, shell, affine):
 
     One that was stripped is left out: where the shell is empty nothing tells whether tissue was cut.
     """
-    size = float(voxel_sizes(affine)[0])
+    size, shape = float(voxel_sizes(affine)[0]), inside.shape
     seen = {}
     for name in (name for name in ("t1", "t1c", "t2", "flair") if name in scans and name in to_sequence):
         scan = image(np.nan_to_num(np.asanyarray(scans[name].dataobj).astype(np.float32)), scans[name].affine)
-        data = np.asanyarray(resample(smoothed(scan, size), inside.shape, affine, to_sequence[name]).dataobj)
-        if np.median(data[shell]) == 0:
+        data = np.asanyarray(resample(smoothed(scan, size), shape, affine, to_sequence[name]).dataobj)
+        shown = resample(image(np.ones(scan.shape), scan.affine), shape, affine, to_sequence[name])
+        around = data[shell & (np.asanyarray(shown.dataobj) > 0.5)]
+        if not around.size or np.median(around) == 0:
             continue
         seen[name] = _standardise(_even_out(data, inside, size), inside)
     return seen
