@@ -51,6 +51,54 @@ def test_healthy_brain_that_is_cut_is_no_tumour():
     assert cut_tissue.find_cut_tissue({"flair": flair}, mask_of(cut, flair), {"flair": np.eye(4)})[1] == []
 
 
+def test_rim_of_a_lesion_that_is_blurred_with_the_dark_around_it():
+    flair, distance = made_head(lesion=[((50, 0, 0), 24)])
+    # slices are thick, so what a narrow mask cuts is no longer as bright as the lesion
+    blurred = images.image(ndimage.gaussian_filter(np.asanyarray(flair.dataobj), 1.0), flair.affine)
+    narrow, right = (mask_of(distance < radius, flair) for radius in (58, 62))
+    found, flags = cut_tissue.find_cut_tissue({"flair": blurred}, narrow, {"flair": np.eye(4)})
+    assert len(flags) == 1 and found["flair"]["area_mm2"] > found["flair"]["bright_mm2"]
+    assert cut_tissue.find_cut_tissue({"flair": blurred}, right, {"flair": np.eye(4)})[1] == []
+    # the brain that is cut elsewhere is no tumour
+    deep, _ = made_head(lesion=[((20, 0, 0), 20)])
+    assert cut_tissue.find_cut_tissue({"flair": deep}, narrow, {"flair": np.eye(4)})[1] == []
+
+
+def test_tumour_that_only_t2_shows_and_fluid_that_it_shows_too():
+    flair, distance = made_head()
+    t2, _ = made_head(lesion=[((50, 0, 0), 20)])
+    tumour = np.asanyarray(t2.dataobj) == 200
+    cut = mask_of((distance < 62) & (np.indices(distance.shape)[0] * 2.5 - 75 < 50), flair)
+    stay = dict.fromkeys(("flair", "t2"), np.eye(4))
+    hardly = images.image(np.asanyarray(flair.dataobj) + np.float32(9) * tumour, flair.affine)
+    flags = cut_tissue.find_cut_tissue({"flair": hardly, "t2": t2}, cut, stay)[1]
+    assert [flag.split(":")[0] for flag in flags] == ["t2"]
+    fluid = images.image(np.where(tumour, 25, np.asanyarray(flair.dataobj)).astype(np.float32), flair.affine)
+    assert cut_tissue.find_cut_tissue({"flair": fluid, "t2": t2}, cut, stay)[1] == []
+
+
+def test_what_enhances_and_is_dark_on_t2_is_no_tumour():
+    t1, distance = made_head()
+    t1c, _ = made_head(lesion=[((50, 0, 0), 20)])
+    vein = np.where(np.asanyarray(t1c.dataobj) == 200, 20, np.asanyarray(t1.dataobj)).astype(np.float32)
+    cut = mask_of((distance < 62) & (np.indices(distance.shape)[0] * 2.5 - 75 < 50), t1)
+    scans, stay = {"t1": t1, "t1c": t1c}, dict.fromkeys(("t1", "t1c", "t2"), np.eye(4))
+    assert len(cut_tissue.find_cut_tissue(scans | {"t2": t1c}, cut, stay)[1]) == 1
+    assert cut_tissue.find_cut_tissue(scans | {"t2": images.image(vein, t1.affine)}, cut, stay)[1] == []
+
+
+@pytest.mark.parametrize("names", [["flair"], ["t1c"], ["t1", "t1c"], ["t1", "t1c", "t2", "flair"]])
+def test_sequences_that_were_stripped_raise_no_alarm_however_bright_the_edge_is(names):
+    # brighter at the very edge than in its middle: blurring carries that outwards
+    head, distance = made_head(lesion=[((40, 0, 0), 30)])
+    values = np.asanyarray(head.dataobj) * (1 + 3 * (distance > 57)) * (distance < 62)
+    scans = {name: images.image(values.astype(np.float32), head.affine) for name in names}
+    if "t1" in names:
+        scans["t1"] = images.image((100.0 * (distance < 62)).astype(np.float32), head.affine)
+    stay = dict.fromkeys(names, np.eye(4))
+    assert cut_tissue.find_cut_tissue(scans, mask_of(distance < 62, head), stay) == ({}, [])
+
+
 def test_the_place_is_in_the_world_of_the_reference_though_the_sequence_was_moved():
     flair, distance = made_head(lesion=[((50, 0, 0), 20)])
     t1c, _ = made_head()

@@ -19,14 +19,18 @@ BRIGHT = {"flair": 1.75, "t1c": 3.0, "t2": 1.75}
 EVEN_MM, ROUNDS = 20.0, 6  # smoothness of the coil's sensitivity that is evened out first, and rounds of it
 THICK_MM = 4.0  # half the thickness of what counts as a lesion: cortex, vessels and meninges are thinner
 REACH_MM = 6.0  # of a lesion's border beyond its thick part
-LEAST_MM2 = 40.0  # of the mask's border that runs through bright tissue
+HALF_WAY = 0.6  # from what is dark around the brain to the lesion: a voxel above it holds more lesion than surroundings
+# Of the mask's border that runs through tissue that is bright on both sides. Where what is outside is no more than half
+# way bright, less is enough, but not less than a share of the lesion: of a large one's long edge some always looks cut.
+LEAST_MM2 = 40.0
+LEAST_RIM_MM2, LEAST_RIM_SHARE = 30.0, 0.0025
 
 
 def find_cut_tissue(scans, brain, to_sequence):
     """Look for bright or enhancing tissue that a brain mask cuts.
 
-    Looked at are FLAIR, enhancement (T1c minus T1; T1c alone where there is no T1), and T2 only where there is no
-    FLAIR and no T1c, since fluid is bright on it.
+    Looked at are FLAIR, enhancement (T1c minus T1; T1c alone where there is no T1), and T2 where FLAIR tells what is
+    fluid, or where it is all there is.
 
     Parameters
     ----------
@@ -40,9 +44,9 @@ def find_cut_tissue(scans, brain, to_sequence):
     Returns
     -------
     found : dict of str to dict
-        For each look: `area_mm2` of the mask's border inside of bright tissue, `volume_ml` of the bright tissue
-        outside, and `x_mm`, `y_mm`, `z_mm`, a place in the middle of that border, in the world of the reference
-        (None without).
+        For each look: `area_mm2` of the mask's border between bright tissue and what goes on like it, `bright_mm2` of
+        it where that is as bright, `volume_ml` of its first layer, `lesion_ml` of the bright tissue inside, and `x_mm`,
+        `y_mm`, `z_mm`, a place in the middle of that border, in the world of the reference (None without).
     look : list of str
         What to look at, in words: the alarm. It asks for a reader's eye, and is no reason to leave a subject out.
     """
@@ -50,15 +54,18 @@ def find_cut_tissue(scans, brain, to_sequence):
     if not mask.any():
         return {}, []
     shape, affine = _working_grid(brain, mask)
-    inside = np.asanyarray(resample(image(mask.astype(np.float32), brain.affine), shape, affine).dataobj) >= 0.5
+    spacing = voxel_sizes(affine)
+    # smoothed as the scans are, so that no furrow stays in the mask that is blurred away in them
+    share = smoothed(image(mask.astype(np.float32), brain.affine), float(spacing[0]))
+    inside = np.asanyarray(resample(share, shape, affine).dataobj) >= 0.5
     if not inside.any():
         return {}, []
-    spacing = voxel_sizes(affine)
     shell = ~inside & (ndimage.distance_transform_edt(~inside, sampling=spacing) <= SHELL_MM)
     found, look = {}, []
-    for name, values in _looks(scans, to_sequence, inside, shape, affine).items():
-        found[name] = _measure_cut(values, BRIGHT[name], inside, shell, spacing, affine)
-        if found[name]["area_mm2"] >= LEAST_MM2:
+    seen = _see(scans, to_sequence, inside, shell, affine)
+    for name, values in _looks(seen, inside).items():
+        found[name] = _measure_cut(values, name, inside, shell, spacing, affine)
+        if _is_cut(found[name]):
             place = ", ".join(f"{found[name][axis]:.0f}" for axis in ("x_mm", "y_mm", "z_mm"))
             look.append(
                 f"{name}: the brain mask's border runs through bright tissue over {found[name]['area_mm2']:.0f} mm2 "
@@ -80,14 +87,26 @@ def _working_grid(brain, mask):
     return regridded(whole, float(np.clip(np.prod(size) ** (1 / 3), FINEST_MM, COARSEST_MM)))
 
 
-def _looks(scans, to_sequence, inside, shape, affine):
-    """Give each look on the working grid, in robust standard deviations above the brain's median."""
-    size = float(voxel_sizes(affine)[0])
+def _see(scans, to_sequence, inside, shell, affine):
+    """Give each sequence on the working grid, in robust standard deviations above the brain's median.
+
+    One that was stripped is left out: where the shell is empty nothing tells whether tissue was cut.
+    """
+    size, shape = float(voxel_sizes(affine)[0]), inside.shape
     seen = {}
     for name in (name for name in ("t1", "t1c", "t2", "flair") if name in scans and name in to_sequence):
         scan = image(np.nan_to_num(np.asanyarray(scans[name].dataobj).astype(np.float32)), scans[name].affine)
         data = np.asanyarray(resample(smoothed(scan, size), shape, affine, to_sequence[name]).dataobj)
+        shown = resample(image(np.ones(scan.shape), scan.affine), shape, affine, to_sequence[name])
+        around = data[shell & (np.asanyarray(shown.dataobj) > 0.5)]
+        if not around.size or np.median(around) == 0:
+            continue
         seen[name] = _standardise(_even_out(data, inside, size), inside)
+    return seen
+
+
+def _looks(seen, inside):
+    """Make of the sequences what is looked at: where it is bright, there may be tumour."""
     looks = {}
     if "flair" in seen:
         looks["flair"] = seen["flair"]
@@ -97,11 +116,13 @@ def _looks(scans, to_sequence, inside, shape, affine):
         looks["t1c"] = np.where(seen["t1"] < BRIGHT["t1c"], enhancing, 0)
     elif "t1c" in seen:
         looks["t1c"] = seen["t1c"]
-    if "t1c" in looks and "flair" in seen:
-        # veins and dura enhance too, but are darker than brain on FLAIR
-        looks["t1c"] = np.where(seen["flair"] > 0, looks["t1c"], 0)
-    if not looks and "t2" in seen:
+    if "t2" in seen and ("flair" in seen or not looks):
+        # a tumour that is hardly bright on FLAIR may be so on T2
         looks["t2"] = seen["t2"]
+    for name, other in (("t1c", "flair"), ("t1c", "t2"), ("t2", "flair")):
+        if name in looks and other in seen:
+            # veins and dura enhance too, but are darker than brain on FLAIR and on T2; fluid is, on FLAIR
+            looks[name] = np.where(seen[other] > 0, looks[name], 0)
     return looks
 
 
@@ -135,34 +156,58 @@ def _standardise(data, inside):
     return (data - middle) / spread if spread > 0 else np.zeros_like(data)
 
 
-def _measure_cut(values, level, inside, shell, spacing, affine):
+def _measure_cut(values, name, inside, shell, spacing, affine):
     """Measure the border between a thick bright part inside a mask and tissue outside that goes on like it."""
-    bright = (values > level) & inside
-    # a dark, necrotic middle belongs to what encloses it
-    filled = ndimage.binary_fill_holes(bright)
-    thick = filled & (ndimage.distance_transform_edt(np.pad(filled, 1), sampling=spacing)[1:-1, 1:-1, 1:-1] > THICK_MM)
-    lesion, outside = np.zeros_like(inside), np.zeros_like(inside)
-    if (thick & bright).any():
-        lesion = filled & (ndimage.distance_transform_edt(~thick, sampling=spacing) <= THICK_MM + REACH_MM)
-        # dura enhances too, but less than half as much
-        outside = shell & (values > max(level, np.median(values[thick & bright]) / 2))
-    area, places = 0.0, []
-    for axis in range(3):
-        for first, second in ((lesion, outside), (outside, lesion)):
-            faces = np.argwhere(_part(first, axis, slice(None, -1)) & _part(second, axis, slice(1, None)))
-            area += len(faces) * float(np.prod(spacing) / spacing[axis])
-            places.append(faces + 0.5 * (np.arange(3) == axis))
-    parts, _ = ndimage.label(lesion | outside)
-    touching = np.unique(parts[lesion])
-    volume = np.count_nonzero(outside & np.isin(parts, touching[touching > 0])) * np.prod(spacing) / 1000
-    places = np.concatenate(places)
+    lesion, brightness = _find_lesion(values, BRIGHT[name], inside, spacing)
+    # dura enhances too, but less than half as much as a tumour
+    high = max(BRIGHT[name], brightness / 2)
+    low = high
+    if name == "flair" and lesion.any():
+        # Fluid, dura and bone are all much darker than brain here, so a lesion ends half way down to them, well below
+        # what is bright within the brain. This finds the thin rim that was cut, blurred with the fluid beside it.
+        dark = np.percentile(values[shell], 25)
+        low = min(high, dark + HALF_WAY * (brightness - dark))
+    beside = shell & ndimage.binary_dilation(lesion)
+    outside = beside & (values > low)
+    places, area = _find_border(lesion, outside, spacing)
+    bright = _find_border(lesion, beside & (values > high), spacing)[1]
     middle = [None] * 3
     if len(places):
         # the mean of a bent border, or of several, need not lie on it
         nearest = places[((places - places.mean(axis=0)) ** 2).sum(axis=1).argmin()]
         middle = apply_affine(affine, nearest).round(1).tolist()
-    found = {"area_mm2": round(area, 1), "volume_ml": round(float(volume), 2)}
+    found = {"area_mm2": round(area, 1), "bright_mm2": round(bright, 1)}
+    for key, part in (("volume_ml", outside), ("lesion_ml", lesion)):
+        found[key] = round(float(np.count_nonzero(part) * np.prod(spacing) / 1000), 3)
     return found | dict(zip(("x_mm", "y_mm", "z_mm"), middle, strict=True))
+
+
+def _find_lesion(values, level, inside, spacing):
+    """Give the thick bright parts of the brain with what encloses and surrounds them, and how bright they are."""
+    bright = (values > level) & inside
+    # a dark, necrotic middle belongs to what encloses it
+    filled = ndimage.binary_fill_holes(bright)
+    thick = filled & (ndimage.distance_transform_edt(np.pad(filled, 1), sampling=spacing)[1:-1, 1:-1, 1:-1] > THICK_MM)
+    if not (thick & bright).any():
+        return np.zeros_like(inside), level
+    lesion = filled & (ndimage.distance_transform_edt(~thick, sampling=spacing) <= THICK_MM + REACH_MM)
+    return lesion, float(np.median(values[thick & bright]))
+
+
+def _find_border(first, second, spacing):
+    """Give the middles of the faces, in voxels, between two parts that do not overlap, and their area in mm2."""
+    area, places = 0.0, []
+    for axis in range(3):
+        for one, two in ((first, second), (second, first)):
+            faces = np.argwhere(_part(one, axis, slice(None, -1)) & _part(two, axis, slice(1, None)))
+            area += len(faces) * float(np.prod(spacing) / spacing[axis])
+            places.append(faces + 0.5 * (np.arange(3) == axis))
+    return np.concatenate(places), area
+
+
+def _is_cut(found):
+    rim = found["area_mm2"] >= LEAST_RIM_MM2 and found["volume_ml"] >= LEAST_RIM_SHARE * found["lesion_ml"]
+    return rim or found["bright_mm2"] >= LEAST_MM2
 
 
 def _part(volume, axis, part):

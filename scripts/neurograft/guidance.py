@@ -61,7 +61,7 @@ QUALITY = {
     "cut_mm2": (
         "Bright tissue that the mask cuts", "mm2",
         "0, or a few mm2 where cortex or vessels reach the edge",
-        "40 or more: the mask's border runs through tissue that looks like tumour on both of its sides",
+        "30 or more: beside what looks like tumour the mask's border runs through tissue that goes on like it",
         "open the subject's page and look whether the mask cut tumour off; if so, try another engine of "
         "strip_skull, or leave the subject out (dataset.exclude)",
     ),
