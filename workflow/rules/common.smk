@@ -1,5 +1,6 @@
 # Validates the config, and lists the cohort by names only.
 # It is parsed again by every job: nothing heavy is imported here.
+import atexit
 import gc
 import os
 import sys
@@ -9,8 +10,10 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
-# a plan is millions of small objects that live until its end: looking for garbage among them took a fifth of planning
-gc.set_threshold(50_000, 10, 10)
+# A plan is millions of small objects that live until its end: looking for garbage among them took a quarter of planning, the
+# last time when Python ends.
+gc.set_threshold(200_000, 10, 100)
+atexit.register(gc.freeze)
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 # a home may be full or read-only where jobs run: what matplotlib keeps of fonts lies in the working directory
 os.environ.setdefault("MPLCONFIGDIR", os.path.abspath(".snakemake/matplotlib"))
