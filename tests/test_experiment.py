@@ -145,3 +145,27 @@ def test_sources_to_be_ranked_are_in_the_table():
     experiment.check_recommended(["photos", "heads"], table())
     with pytest.raises(settings.SettingsError, match="names 'fotos'; sources.tsv has: photos, heads, mine"):
         experiment.check_recommended(["fotos"], table())
+
+
+def ensembles(*strategies, task="segmentation"):
+    """An experiment of one source of slices, its ensemble among the strategies."""
+    asked = settings.resolve_config({"dataset": {"layout": "phantom"}}, SCHEMA)["experiment"]
+    asked[task]["strategies"] = ["lp-ft", *strategies, "ensemble"]
+    return asked
+
+
+def test_an_ensemble_has_the_strategies_beside_it_but_controls_and_what_sees_test_images():
+    others = ["scratch", "frozen-random", "supervoxels-plain", "supervoxels-random", "dann", "dann-soft", "lora-2"]
+    arms = experiment.list_arms(ensembles(*others)["segmentation"])
+    arm = {"source": "efficientnet-lite0", "space": "template", "split": "folds", "n": "all", "seed": "0"}
+    assert experiment.list_members(arms, arm) == ["lp-ft", "supervoxels-plain", "lora-2"]
+    assert experiment.list_members(arms, arm | {"n": "2"}) == []
+
+
+def test_an_ensemble_of_one_or_of_classes_is_refused():
+    known = {"efficientnet-lite0": {"dimensions": "2"}}
+    experiment.check_experiment(ensembles("supervoxels-plain"), "ensemble", known)
+    with pytest.raises(settings.SettingsError, match="at least two others beside it"):
+        experiment.check_experiment(ensembles("scratch", "supervoxels-random"), "lp-ft", known)
+    with pytest.raises(settings.SettingsError, match="leave it out here"):
+        experiment.check_experiment(ensembles(task="classification"), "lp-ft", known)

@@ -56,7 +56,12 @@ def list_members(arms, arm):
     """
     shared = [name for name in SPANS if name != "strategy"]
     beside = [other["strategy"] for other in arms if all(str(other[name]) == str(arm[name]) for name in shared)]
-    return [strategy for strategy in beside if base_strategy(strategy) not in NO_MEMBERS]
+    return [strategy for strategy in beside if is_member(strategy)]
+
+
+def is_member(strategy):
+    """Say whether an ensemble beside a strategy, or a variant of one, averages its predictions."""
+    return base_strategy(strategy) not in NO_MEMBERS
 
 
 def list_sources(wanted):

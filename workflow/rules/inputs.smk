@@ -153,9 +153,7 @@ def member_cells(wildcards):
 
 def is_delivered(wildcards):
     """Whether a cell's predictions become the delivered segmentation, alone or as a member of an ensemble."""
-    averaged = (
-        DELIVERED == settings.ENSEMBLE and experiment.base_strategy(wildcards.strategy) not in settings.NO_MEMBERS
-    )
+    averaged = DELIVERED == settings.ENSEMBLE and experiment.is_member(wildcards.strategy)
     return (wildcards.space, wildcards.split) == (SPACE, "folds") and (averaged or wildcards.strategy == DELIVERED)
 
 
