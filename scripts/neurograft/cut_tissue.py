@@ -1,7 +1,8 @@
 """Alarm: is the edge of a brain mask drawn through tissue that looks like tumour?
 
 Around a brain that is masked rightly lies fluid, then dura and bone, dark on FLAIR and without enhancement. Where
-tumour was cut off, bright or enhancing tissue goes on from within the mask to without, with no dark layer between.
+tumour was cut off, bright or enhancing tissue goes on from within the mask to without, with no dark layer between. A
+necrotic core at the edge is not bright; beside a lesion all sequences together tell it from what surrounds a brain.
 """
 
 import numpy as np
@@ -19,18 +20,24 @@ BRIGHT = {"flair": 1.75, "t1c": 3.0, "t2": 1.75}
 EVEN_MM, ROUNDS = 20.0, 6  # smoothness of the coil's sensitivity that is evened out first, and rounds of it
 THICK_MM = 4.0  # half the thickness of what counts as a lesion: cortex, vessels and meninges are thinner
 REACH_MM = 6.0  # of a lesion's border beyond its thick part
+NEAR_MM = 12.0  # of the thick part an enhancing ring counts as its own
 HALF_WAY = 0.6  # from what is dark around the brain to the lesion: a voxel above it holds more lesion than surroundings
 # Of the mask's border that runs through tissue that is bright on both sides. Where what is outside is no more than half
 # way bright, less is enough, but not less than a share of the lesion: of a large one's long edge some always looks cut.
-LEAST_MM2 = 40.0
+LEAST_MM2 = 30.0
 LEAST_RIM_MM2, LEAST_RIM_SHARE = 30.0, 0.0025
+# On the way from what is dark around the brain to the brain's median: what is above on all of these is tissue, necrotic
+# or not, and neither fluid, dura nor bone. Much of it looks so beside a lesion that nothing cuts.
+TISSUE = {"t1": 0.5, "t2": 0.7, "flair": 0.7}
+LEAST_TISSUE_MM2, LEAST_TISSUE_SHARE = 160.0, 0.006
+ENHANCING, NO_FLUID = 2.0, 0.5  # of a ring around such a core, as in `BRIGHT` and in `TISSUE`, where a lesion is near
 
 
 def find_cut_tissue(scans, brain, to_sequence):
     """Look for bright or enhancing tissue that a brain mask cuts.
 
-    Looked at are FLAIR, enhancement (T1c minus T1; T1c alone where there is no T1), and T2 where FLAIR tells what is
-    fluid, or where it is all there is.
+    Looked at are FLAIR, enhancement (T1c minus T1; T1c alone where there is no T1), T2 where FLAIR tells what is
+    fluid, or where it is all there is, and T1, T2 and FLAIR together.
 
     Parameters
     ----------
@@ -44,9 +51,10 @@ def find_cut_tissue(scans, brain, to_sequence):
     Returns
     -------
     found : dict of str to dict
-        For each look: `area_mm2` of the mask's border between bright tissue and what goes on like it, `bright_mm2` of
-        it where that is as bright, `volume_ml` of its first layer, `lesion_ml` of the bright tissue inside, and `x_mm`,
-        `y_mm`, `z_mm`, a place in the middle of that border, in the world of the reference (None without).
+        For each look (`tissue`: the sequences together): `area_mm2` of the mask's border between bright tissue and
+        what goes on like it, `bright_mm2` of it where that is as bright, `volume_ml` of its first layer, `lesion_ml` of
+        the bright tissue inside, and `x_mm`, `y_mm`, `z_mm`, a place in the middle of that border, in the world of the
+        reference (None without).
     look : list of str
         What to look at, in words: the alarm. It asks for a reader's eye, and is no reason to leave a subject out.
     """
@@ -65,11 +73,15 @@ def find_cut_tissue(scans, brain, to_sequence):
     seen = _see(scans, to_sequence, inside, shell, affine)
     for name, values in _looks(seen, inside).items():
         found[name] = _measure_cut(values, name, inside, shell, spacing, affine)
-        if _is_cut(found[name]):
-            place = ", ".join(f"{found[name][axis]:.0f}" for axis in ("x_mm", "y_mm", "z_mm"))
+    if seen.keys() >= TISSUE.keys():
+        found["tissue"] = _measure_tissue(seen, inside, shell, spacing, affine)
+    for name, each in found.items():
+        if _is_cut(name, each):
+            place = ", ".join(f"{each[axis]:.0f}" for axis in ("x_mm", "y_mm", "z_mm"))
+            what = "tissue beside a lesion" if name == "tissue" else "bright tissue"
             look.append(
-                f"{name}: the brain mask's border runs through bright tissue over {found[name]['area_mm2']:.0f} mm2 "
-                f"at {place} mm: look whether tumour was cut"
+                f"{name}: the brain mask's border runs through {what} over {each['area_mm2']:.0f} mm2 at {place} mm: "
+                "look whether tumour was cut"
             )
     return found, look
 
@@ -158,7 +170,7 @@ def _standardise(data, inside):
 
 def _measure_cut(values, name, inside, shell, spacing, affine):
     """Measure the border between a thick bright part inside a mask and tissue outside that goes on like it."""
-    lesion, brightness = _find_lesion(values, BRIGHT[name], inside, spacing)
+    lesion, brightness, _ = _find_lesion(values, BRIGHT[name], inside, spacing)
     # dura enhances too, but less than half as much as a tumour
     high = max(BRIGHT[name], brightness / 2)
     low = high
@@ -168,30 +180,51 @@ def _measure_cut(values, name, inside, shell, spacing, affine):
         dark = np.percentile(values[shell], 25)
         low = min(high, dark + HALF_WAY * (brightness - dark))
     beside = shell & ndimage.binary_dilation(lesion)
-    outside = beside & (values > low)
-    places, area = _find_border(lesion, outside, spacing)
     bright = _find_border(lesion, beside & (values > high), spacing)[1]
+    return _describe_border(lesion, beside & (values > low), spacing, affine) | {"bright_mm2": round(bright, 1)}
+
+
+def _measure_tissue(seen, inside, shell, spacing, affine):
+    """Measure the border between a lesion, its enhancing ring too, and what the sequences together show as tissue."""
+    lesion, _, near = _find_lesion(seen["flair"], BRIGHT["flair"], inside, spacing)
+    ways = {name: _way_to_brain(seen[name], shell) for name in TISSUE}
+    if "t1c" in seen:
+        enhancing = _standardise(seen["t1c"] - seen["t1"], inside) > ENHANCING
+        lesion = lesion | (near & inside & enhancing & (ways["flair"] > NO_FLUID))
+    tissue = np.logical_and.reduce([ways[name] > least for name, least in TISSUE.items()])
+    return _describe_border(lesion, shell & ndimage.binary_dilation(lesion) & tissue, spacing, affine)
+
+
+def _way_to_brain(values, shell):
+    """Put what is dark around the brain at 0 and the brain's median at 1; 0 everywhere if nothing around is darker."""
+    dark = np.percentile(values[shell], 25) if shell.any() else 0.0
+    return 1 - values / dark if dark < 0 else np.zeros_like(values)
+
+
+def _describe_border(lesion, outside, spacing, affine):
+    """Give size and place of the border between a lesion and what was found outside of the mask."""
+    places, area = _find_border(lesion, outside, spacing)
     middle = [None] * 3
     if len(places):
         # the mean of a bent border, or of several, need not lie on it
         nearest = places[((places - places.mean(axis=0)) ** 2).sum(axis=1).argmin()]
         middle = apply_affine(affine, nearest).round(1).tolist()
-    found = {"area_mm2": round(area, 1), "bright_mm2": round(bright, 1)}
+    found = {"area_mm2": round(area, 1)}
     for key, part in (("volume_ml", outside), ("lesion_ml", lesion)):
         found[key] = round(float(np.count_nonzero(part) * np.prod(spacing) / 1000), 3)
     return found | dict(zip(("x_mm", "y_mm", "z_mm"), middle, strict=True))
 
 
 def _find_lesion(values, level, inside, spacing):
-    """Give the thick bright parts of the brain with what encloses and surrounds them, and how bright they are."""
+    """Give the thick bright parts of the brain with what surrounds them, how bright they are, and what is near them."""
     bright = (values > level) & inside
     # a dark, necrotic middle belongs to what encloses it
     filled = ndimage.binary_fill_holes(bright)
     thick = filled & (ndimage.distance_transform_edt(np.pad(filled, 1), sampling=spacing)[1:-1, 1:-1, 1:-1] > THICK_MM)
     if not (thick & bright).any():
-        return np.zeros_like(inside), level
-    lesion = filled & (ndimage.distance_transform_edt(~thick, sampling=spacing) <= THICK_MM + REACH_MM)
-    return lesion, float(np.median(values[thick & bright]))
+        return np.zeros_like(inside), level, np.zeros_like(inside)
+    away = ndimage.distance_transform_edt(~thick, sampling=spacing)
+    return filled & (away <= THICK_MM + REACH_MM), float(np.median(values[thick & bright])), away <= NEAR_MM
 
 
 def _find_border(first, second, spacing):
@@ -205,7 +238,10 @@ def _find_border(first, second, spacing):
     return np.concatenate(places), area
 
 
-def _is_cut(found):
+def _is_cut(name, found):
+    if name == "tissue":
+        share = found["volume_ml"] >= LEAST_TISSUE_SHARE * found["lesion_ml"]
+        return found["area_mm2"] >= LEAST_TISSUE_MM2 and share
     rim = found["area_mm2"] >= LEAST_RIM_MM2 and found["volume_ml"] >= LEAST_RIM_SHARE * found["lesion_ml"]
     return rim or found["bright_mm2"] >= LEAST_MM2
 
