@@ -59,9 +59,10 @@ QUALITY = {
         "open the subject's page: the colours on the reference show where only one of the two sees brain",
     ),
     "cut_mm2": (
-        "Bright tissue that the mask cuts", "mm2",
-        "0, or a few mm2 where cortex or vessels reach the edge",
-        "30 or more: beside what looks like tumour the mask's border runs through tissue that goes on like it",
+        "Tissue that the mask cuts", "mm2",
+        "0, or a few mm2 where cortex or vessels reach the edge; for tissue up to 160",
+        "30 or more, for tissue (T1, T2 and FLAIR together) 160 or more: beside what looks like tumour the mask's "
+        "border runs through tissue that goes on like it",
         "open the subject's page and look whether the mask cut tumour off; if so, try another engine of "
         "strip_skull, or leave the subject out (dataset.exclude)",
     ),
