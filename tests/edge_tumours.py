@@ -2,7 +2,7 @@
 
 Run as a program it measures how often a mask that cuts tumour raises the alarm (`cut_tissue`), and how often one
 that does not: `python tests/edge_tumours.py --subjects 50 --seed 0`. The levels of `cut_tissue` were
-chosen with seeds 77, 100, 101, 2026 and 2027.
+chosen with seeds 77, 100, 101, 2026 and 2027, and one of them with a patient of seed 0.
 """
 
 import argparse

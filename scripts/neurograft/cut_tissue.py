@@ -30,6 +30,7 @@ LEAST_RIM_MM2, LEAST_RIM_SHARE = 30.0, 0.0025
 # or not, and neither fluid, dura nor bone. Much of it looks so beside a lesion that nothing cuts.
 TISSUE = {"t1": 0.5, "t2": 0.7, "flair": 0.7}
 LEAST_TISSUE_MM2, LEAST_TISSUE_SHARE = 160.0, 0.006
+TOGETHER = "t1, t2 and flair together"
 ENHANCING, NO_FLUID = 2.0, 0.5  # of a ring around such a core, as in `BRIGHT` and in `TISSUE`, where a lesion is near
 
 
@@ -51,10 +52,10 @@ def find_cut_tissue(scans, brain, to_sequence):
     Returns
     -------
     found : dict of str to dict
-        For each look (`tissue`: the sequences together): `area_mm2` of the mask's border between bright tissue and
-        what goes on like it, `bright_mm2` of it where that is as bright, `volume_ml` of its first layer, `lesion_ml` of
-        the bright tissue inside, and `x_mm`, `y_mm`, `z_mm`, a place in the middle of that border, in the world of the
-        reference (None without).
+        For each look: `area_mm2` of the mask's border between bright tissue and what goes on like it, `bright_mm2` of
+        it where that is as bright, `volume_ml` of its first layer, `lesion_ml` of the bright tissue inside, and `x_mm`,
+        `y_mm`, `z_mm`, a place in the middle of that border, in the world of the reference (None without). The look at
+        the sequences together is `tissue`: between a lesion and tissue however bright, so without `bright_mm2`.
     look : list of str
         What to look at, in words: the alarm. It asks for a reader's eye, and is no reason to leave a subject out.
     """
@@ -78,11 +79,9 @@ def find_cut_tissue(scans, brain, to_sequence):
     for name, each in found.items():
         if _is_cut(name, each):
             place = ", ".join(f"{each[axis]:.0f}" for axis in ("x_mm", "y_mm", "z_mm"))
-            what = "tissue beside a lesion" if name == "tissue" else "bright tissue"
-            look.append(
-                f"{name}: the brain mask's border runs through {what} over {each['area_mm2']:.0f} mm2 at {place} mm: "
-                "look whether tumour was cut"
-            )
+            where = f"over {each['area_mm2']:.0f} mm2 at {place} mm: look whether tumour was cut"
+            seen_by, what = (TOGETHER, "tissue beside a lesion") if name == "tissue" else (name, "bright tissue")
+            look.append(f"{seen_by}: the brain mask's border runs through {what} {where}")
     return found, look
 
 
@@ -197,7 +196,7 @@ def _measure_tissue(seen, inside, shell, spacing, affine):
 
 def _way_to_brain(values, shell):
     """Put what is dark around the brain at 0 and the brain's median at 1; 0 everywhere if nothing around is darker."""
-    dark = np.percentile(values[shell], 25) if shell.any() else 0.0
+    dark = np.percentile(values[shell], 25)
     return 1 - values / dark if dark < 0 else np.zeros_like(values)
 
 
@@ -218,8 +217,8 @@ def _describe_border(lesion, outside, spacing, affine):
 def _find_lesion(values, level, inside, spacing):
     """Give the thick bright parts of the brain with what surrounds them, how bright they are, and what is near them."""
     bright = (values > level) & inside
-    # a dark, necrotic middle belongs to what encloses it
-    filled = ndimage.binary_fill_holes(bright)
+    # a dark, necrotic middle belongs to what encloses it; where the mask has a hole, it is outside
+    filled = ndimage.binary_fill_holes(bright) & inside
     thick = filled & (ndimage.distance_transform_edt(np.pad(filled, 1), sampling=spacing)[1:-1, 1:-1, 1:-1] > THICK_MM)
     if not (thick & bright).any():
         return np.zeros_like(inside), level, np.zeros_like(inside)

@@ -60,9 +60,9 @@ QUALITY = {
     ),
     "cut_mm2": (
         "Tissue that the mask cuts", "mm2",
-        "0, or a few mm2 where cortex or vessels reach the edge; for tissue up to 160",
-        "30 or more, for tissue (T1, T2 and FLAIR together) 160 or more: beside what looks like tumour the mask's "
-        "border runs through tissue that goes on like it",
+        "0, or a few mm2 where cortex or vessels reach the edge; up to 160 on T1, T2 and FLAIR together",
+        "more than that, and an alarm in the column look: beside what looks like tumour the mask's border runs through "
+        "tissue that goes on like it",
         "open the subject's page and look whether the mask cut tumour off; if so, try another engine of "
         "strip_skull, or leave the subject out (dataset.exclude)",
     ),
@@ -155,7 +155,7 @@ TRANSFER = {
     ),
 }
 UNKNOWN = ("", "points in one cloud", "a point far from the others", "look at the subject's page")
-SEQUENCES = {"t1": "T1", "t1c": "T1c", "t2": "T2", "flair": "FLAIR"}
+PARTS = {"t1": "T1", "t1c": "T1c", "t2": "T2", "flair": "FLAIR", "tissue": "T1, T2 and FLAIR together"}
 
 
 def quality_words(column):
@@ -163,7 +163,7 @@ def quality_words(column):
     start = next((start for start in QUALITY if f"{column}_".startswith(f"{start}_")), column)
     words = QUALITY.get(start, (column.replace("_", " "), *UNKNOWN))
     part = column.removeprefix(start).strip("_")
-    return dict(zip(("title", "unit", "good", "bad", "advice"), words)) | {"part": SEQUENCES.get(part, part)}
+    return dict(zip(("title", "unit", "good", "bad", "advice"), words)) | {"part": PARTS.get(part, part)}
 
 
 def name_quality(column):
