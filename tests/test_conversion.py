@@ -24,7 +24,7 @@ AFFINE = np.array([[-7.0, 0, 0, 80], [0, 7, 0, -90], [0, 0, 10, -60], [0, 0, 0, 
 def load(sequence):
     """A sequence of the real head, every 8th voxel in plane; a made volume where it is absent."""
     if not HEAD.exists():
-        return nib.Nifti1Image(noise(seed=len(sequence)), AFFINE)
+        return nib.Nifti1Image(noise(seed=sum(sequence.encode())).astype(np.int16), AFFINE)
     loaded = nib.load(HEAD / f"{sequence}.nii.gz")
     return loaded.slicer[::8, ::8, ::2]
 

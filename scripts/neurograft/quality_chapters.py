@@ -43,7 +43,7 @@ def _tell_sites(intensities):
                 largest[when] = f"{100 * value:.0f} % ({name})"
         if largest:
             before, after = (f"at most {largest[when]}" if when in largest else "none" for when in site_effects.WHEN)
-            sentences.append(f"{guidance.SEQUENCES[one['sequence']]}: {before} before, {after} after normalisation")
+            sentences.append(f"{guidance.PARTS[one['sequence']]}: {before} before, {after} after normalisation")
     return sentences
 
 
@@ -105,7 +105,7 @@ def _compare(one):
         + [f"{value:.4g}" for when in site_effects.WHEN for value in (row[when][2], row[when][3] - row[when][1])]
         for row in one["sites"]
     ]
-    return {"sequence": guidance.SEQUENCES[one["sequence"]], "effects": effects, "numbers": numbers} | charts
+    return {"sequence": guidance.PARTS[one["sequence"]], "effects": effects, "numbers": numbers} | charts
 
 
 def _describe(row, when):
