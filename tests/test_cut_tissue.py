@@ -17,6 +17,16 @@ def patients():
     return [phantom.simulate_subject(number, SEED, 3.0, template) for number in NUMBERS]
 
 
+def distance_to(place, shape):
+    """Give each voxel's distance in mm to a place in the world of the made heads."""
+    return np.sqrt(sum((grid * 2.5 - 75 - p) ** 2 for grid, p in zip(np.indices(shape), place)))
+
+
+def brain_up_to(x, distance):
+    """Give the brain of a made head without what lies beyond x, in mm."""
+    return (distance < 62) & (np.indices(distance.shape)[0] * 2.5 - 75 < x)
+
+
 def made_head(brain_level=100.0, lesion=(), around=20.0):
     """A bright ball of brain with noise in a dark shell, a lesion drawn by a mask, on a 2.5 mm grid."""
     affine = np.diag([2.5, 2.5, 2.5, 1.0])
@@ -25,7 +35,7 @@ def made_head(brain_level=100.0, lesion=(), around=20.0):
     rng = np.random.default_rng(0)
     data = np.where(distance < 62, brain_level + rng.normal(0, 10, distance.shape), around)
     for place, radius in lesion:
-        spot = np.sqrt(sum((grid * 2.5 - 75 - p) ** 2 for grid, p in zip(np.indices(data.shape), place)))
+        spot = distance_to(place, data.shape)
         data = np.where((spot < radius) & (distance < 62), 200.0, data)
     return images.image(data.astype(np.float32), affine), distance
 
@@ -36,7 +46,7 @@ def mask_of(inside, like):
 
 def test_lesion_that_is_cut_and_one_that_only_touches_the_edge():
     flair, distance = made_head(lesion=[((50, 0, 0), 20)])
-    cut = (distance < 62) & (np.indices(distance.shape)[0] * 2.5 - 75 < 50)
+    cut = brain_up_to(50, distance)
     found, flags = cut_tissue.find_cut_tissue({"flair": flair}, mask_of(cut, flair), {"flair": np.eye(4)})
     assert found["flair"]["area_mm2"] == pytest.approx(np.pi * 18**2, rel=0.35)
     assert found["flair"]["x_mm"] == pytest.approx(50, abs=4)
@@ -47,7 +57,7 @@ def test_lesion_that_is_cut_and_one_that_only_touches_the_edge():
 
 def test_healthy_brain_that_is_cut_is_no_tumour():
     flair, distance = made_head()
-    cut = (distance < 62) & (np.indices(distance.shape)[0] * 2.5 - 75 < 40)
+    cut = brain_up_to(40, distance)
     assert cut_tissue.find_cut_tissue({"flair": flair}, mask_of(cut, flair), {"flair": np.eye(4)})[1] == []
 
 
@@ -68,7 +78,7 @@ def test_tumour_that_only_t2_shows_and_fluid_that_it_shows_too():
     flair, distance = made_head()
     t2, _ = made_head(lesion=[((50, 0, 0), 20)])
     tumour = np.asanyarray(t2.dataobj) == 200
-    cut = mask_of((distance < 62) & (np.indices(distance.shape)[0] * 2.5 - 75 < 50), flair)
+    cut = mask_of(brain_up_to(50, distance), flair)
     stay = dict.fromkeys(("flair", "t2"), np.eye(4))
     hardly = images.image(np.asanyarray(flair.dataobj) + np.float32(9) * tumour, flair.affine)
     flags = cut_tissue.find_cut_tissue({"flair": hardly, "t2": t2}, cut, stay)[1]
@@ -81,10 +91,7 @@ def necrotic_head(ring=0.0):
     """All four sequences of a brain whose lesion has a core at the edge, dark on T1 and FLAIR, and the distance."""
     brain, distance = made_head()
     values = np.asanyarray(brain.dataobj)
-    away = [
-        np.sqrt(sum((grid * 2.5 - 75 - p) ** 2 for grid, p in zip(np.indices(values.shape), place)))
-        for place in ((34, 0, 0), (58, 0, 0))
-    ]
+    away = [distance_to(place, values.shape) for place in ((34, 0, 0), (58, 0, 0))]
     lesion, core = (away[0] < 20) & (distance < 62), (away[1] < 16) & (distance < 62)
     levels = {"t1": (90, 70), "t1c": (90, 70), "t2": (130, 160), "flair": (200, 85)}
     scans = {}
@@ -101,7 +108,7 @@ def necrotic_head(ring=0.0):
 def test_necrotic_core_that_is_cut_and_one_that_only_touches_the_edge():
     scans, distance = necrotic_head(ring=250.0)
     stay = dict.fromkeys(scans, np.eye(4))
-    cut = mask_of((distance < 62) & (np.indices(distance.shape)[0] * 2.5 - 75 < 51), scans["t1"])
+    cut = mask_of(brain_up_to(51, distance), scans["t1"])
     found, flags = cut_tissue.find_cut_tissue(scans, cut, stay)
     assert [flag.split(":")[0] for flag in flags] == [cut_tissue.TOGETHER]
     assert found["tissue"]["x_mm"] == pytest.approx(51, abs=4)
@@ -111,7 +118,7 @@ def test_necrotic_core_that_is_cut_and_one_that_only_touches_the_edge():
 @pytest.mark.parametrize("dark", ["t1", "t2", "flair"])
 def test_what_is_dark_outside_on_one_of_the_three_is_no_tissue(dark):
     scans, distance = necrotic_head(ring=250.0)
-    cut = (distance < 62) & (np.indices(distance.shape)[0] * 2.5 - 75 < 51)
+    cut = brain_up_to(51, distance)
     values = np.where((distance < 62) & ~cut, 20, np.asanyarray(scans[dark].dataobj)).astype(np.float32)
     scans[dark] = images.image(values, scans[dark].affine)
     found, flags = cut_tissue.find_cut_tissue(scans, mask_of(cut, scans["t1"]), dict.fromkeys(scans, np.eye(4)))
@@ -122,7 +129,7 @@ def test_what_is_dark_outside_on_one_of_the_three_is_no_tissue(dark):
 @pytest.mark.parametrize("name", ["t1", "t1c", "t2"])
 def test_strange_data_in_one_sequence_are_no_error_and_no_tissue(name, fill):
     scans, distance = necrotic_head(ring=250.0)
-    cut = mask_of((distance < 62) & (np.indices(distance.shape)[0] * 2.5 - 75 < 51), scans["t1"])
+    cut = mask_of(brain_up_to(51, distance), scans["t1"])
     scans[name] = images.image(np.full(distance.shape, fill, np.float32), scans[name].affine)
     found, _ = cut_tissue.find_cut_tissue(scans, cut, dict.fromkeys(scans, np.eye(4)))
     # without a T1c that says anything there is still the lesion that FLAIR shows
@@ -132,7 +139,7 @@ def test_strange_data_in_one_sequence_are_no_error_and_no_tissue(name, fill):
 @pytest.mark.parametrize("missing", ["t1", "t2", "flair"])
 def test_without_one_of_the_three_that_tell_tissue_there_is_no_such_look(missing):
     scans, distance = necrotic_head()
-    cut = mask_of((distance < 62) & (np.indices(distance.shape)[0] * 2.5 - 75 < 51), scans["t1"])
+    cut = mask_of(brain_up_to(51, distance), scans["t1"])
     scans.pop(missing)
     assert "tissue" not in cut_tissue.find_cut_tissue(scans, cut, dict.fromkeys(scans, np.eye(4)))[0]
 
@@ -151,7 +158,7 @@ def test_what_enhances_and_is_dark_on_t2_is_no_tumour():
     t1, distance = made_head()
     t1c, _ = made_head(lesion=[((50, 0, 0), 20)])
     vein = np.where(np.asanyarray(t1c.dataobj) == 200, 20, np.asanyarray(t1.dataobj)).astype(np.float32)
-    cut = mask_of((distance < 62) & (np.indices(distance.shape)[0] * 2.5 - 75 < 50), t1)
+    cut = mask_of(brain_up_to(50, distance), t1)
     scans, stay = {"t1": t1, "t1c": t1c}, dict.fromkeys(("t1", "t1c", "t2"), np.eye(4))
     assert len(cut_tissue.find_cut_tissue(scans | {"t2": t1c}, cut, stay)[1]) == 1
     assert cut_tissue.find_cut_tissue(scans | {"t2": images.image(vein, t1.affine)}, cut, stay)[1] == []
@@ -175,7 +182,7 @@ def test_the_place_is_in_the_world_of_the_reference_though_the_sequence_was_move
     there = np.eye(4)
     there[1, 3] = 15.0
     moved = images.image(np.asanyarray(flair.dataobj), there @ flair.affine)
-    cut = mask_of((distance < 62) & (np.indices(distance.shape)[0] * 2.5 - 75 < 50), t1c)
+    cut = mask_of(brain_up_to(50, distance), t1c)
     found, _ = cut_tissue.find_cut_tissue({"t1c": t1c, "flair": moved}, cut, {"t1c": np.eye(4), "flair": there})
     assert [found["flair"][axis] for axis in ("y_mm", "z_mm")] == pytest.approx([0, 0], abs=3)
 
@@ -185,7 +192,7 @@ def test_fat_that_is_bright_without_contrast_agent_is_not_enhancing():
     t1c, _ = made_head(lesion=[((50, 0, 0), 20)], around=300.0)
     scans, stay = {"t1": t1, "t1c": t1c}, dict.fromkeys(("t1", "t1c"), np.eye(4))
     assert cut_tissue.find_cut_tissue(scans, mask_of(distance < 62, t1), stay)[1] == []
-    cut = (distance < 62) & (np.indices(distance.shape)[0] * 2.5 - 75 < 50)
+    cut = brain_up_to(50, distance)
     assert cut_tissue.find_cut_tissue(scans, mask_of(cut, t1), stay)[1][0].startswith("t1c: ")
 
 

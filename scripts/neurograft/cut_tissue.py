@@ -22,14 +22,13 @@ THICK_MM = 4.0  # half the thickness of what counts as a lesion: cortex, vessels
 REACH_MM = 6.0  # of a lesion's border beyond its thick part
 NEAR_MM = 12.0  # of the thick part an enhancing ring counts as its own
 HALF_WAY = 0.6  # from what is dark around the brain to the lesion: a voxel above it holds more lesion than surroundings
-# Of the mask's border that runs through tissue that is bright on both sides. Where what is outside is no more than half
-# way bright, less is enough, but not less than a share of the lesion: of a large one's long edge some always looks cut.
-LEAST_MM2 = 30.0
-LEAST_RIM_MM2, LEAST_RIM_SHARE = 30.0, 0.0025
+LEAST_MM2 = 30.0  # of the mask's border that runs through tissue that is bright on both sides
 # On the way from what is dark around the brain to the brain's median: what is above on all of these is tissue, necrotic
 # or not, and neither fluid, dura nor bone. Much of it looks so beside a lesion that nothing cuts.
 TISSUE = {"t1": 0.5, "t2": 0.7, "flair": 0.7}
-LEAST_TISSUE_MM2, LEAST_TISSUE_SHARE = 160.0, 0.006
+# Where what is outside need not be as bright: of the border, in mm2, and of what is outside as a share of the lesion,
+# for of a large one's long edge some always looks cut.
+LEAST_RIM, LEAST_TISSUE = (30.0, 0.0025), (160.0, 0.006)
 TOGETHER = "t1, t2 and flair together"
 ENHANCING, NO_FLUID = 2.0, 0.5  # of a ring around such a core, as in `BRIGHT` and in `TISSUE`, where a lesion is near
 
@@ -72,10 +71,12 @@ def find_cut_tissue(scans, brain, to_sequence):
     shell = ~inside & (ndimage.distance_transform_edt(~inside, sampling=spacing) <= SHELL_MM)
     found, look = {}, []
     seen = _see(scans, to_sequence, inside, shell, affine)
-    for name, values in _looks(seen, inside).items():
-        found[name] = _measure_cut(values, name, inside, shell, spacing, affine)
+    looks = _looks(seen, inside)
+    lesions = {name: _find_lesion(values, BRIGHT[name], inside, spacing) for name, values in looks.items()}
+    for name, values in looks.items():
+        found[name] = _measure_cut(values, name, lesions[name], shell, spacing, affine)
     if seen.keys() >= TISSUE.keys():
-        found["tissue"] = _measure_tissue(seen, inside, shell, spacing, affine)
+        found["tissue"] = _measure_tissue(seen, lesions["flair"], inside, shell, spacing, affine)
     for name, each in found.items():
         if _is_cut(name, each):
             place = ", ".join(f"{each[axis]:.0f}" for axis in ("x_mm", "y_mm", "z_mm"))
@@ -167,25 +168,25 @@ def _standardise(data, inside):
     return (data - middle) / spread if spread > 0 else np.zeros_like(data)
 
 
-def _measure_cut(values, name, inside, shell, spacing, affine):
-    """Measure the border between a thick bright part inside a mask and tissue outside that goes on like it."""
-    lesion, brightness, _ = _find_lesion(values, BRIGHT[name], inside, spacing)
+def _measure_cut(values, name, lesion, shell, spacing, affine):
+    """Measure the border between a lesion of `_find_lesion` and tissue outside of the mask that goes on like it."""
+    lesion, brightness, _ = lesion
     # dura enhances too, but less than half as much as a tumour
     high = max(BRIGHT[name], brightness / 2)
     low = high
     if name == "flair" and lesion.any():
         # Fluid, dura and bone are all much darker than brain here, so a lesion ends half way down to them, well below
         # what is bright within the brain. This finds the thin rim that was cut, blurred with the fluid beside it.
-        dark = np.percentile(values[shell], 25)
+        dark = _dark_around(values, shell)
         low = min(high, dark + HALF_WAY * (brightness - dark))
     beside = shell & ndimage.binary_dilation(lesion)
     bright = _find_border(lesion, beside & (values > high), spacing)[1]
     return _describe_border(lesion, beside & (values > low), spacing, affine) | {"bright_mm2": round(bright, 1)}
 
 
-def _measure_tissue(seen, inside, shell, spacing, affine):
-    """Measure the border between a lesion, its enhancing ring too, and what the sequences together show as tissue."""
-    lesion, _, near = _find_lesion(seen["flair"], BRIGHT["flair"], inside, spacing)
+def _measure_tissue(seen, lesion, inside, shell, spacing, affine):
+    """Measure the border between FLAIR's lesion, its enhancing ring too, and what all sequences show as tissue."""
+    lesion, _, near = lesion
     ways = {name: _way_to_brain(seen[name], shell) for name in TISSUE}
     if "t1c" in seen:
         enhancing = _standardise(seen["t1c"] - seen["t1"], inside) > ENHANCING
@@ -196,8 +197,12 @@ def _measure_tissue(seen, inside, shell, spacing, affine):
 
 def _way_to_brain(values, shell):
     """Put what is dark around the brain at 0 and the brain's median at 1; 0 everywhere if nothing around is darker."""
-    dark = np.percentile(values[shell], 25)
+    dark = _dark_around(values, shell)
     return 1 - values / dark if dark < 0 else np.zeros_like(values)
+
+
+def _dark_around(values, shell):
+    return np.percentile(values[shell], 25)
 
 
 def _describe_border(lesion, outside, spacing, affine):
@@ -238,11 +243,9 @@ def _find_border(first, second, spacing):
 
 
 def _is_cut(name, found):
-    if name == "tissue":
-        share = found["volume_ml"] >= LEAST_TISSUE_SHARE * found["lesion_ml"]
-        return found["area_mm2"] >= LEAST_TISSUE_MM2 and share
-    rim = found["area_mm2"] >= LEAST_RIM_MM2 and found["volume_ml"] >= LEAST_RIM_SHARE * found["lesion_ml"]
-    return rim or found["bright_mm2"] >= LEAST_MM2
+    area, share = LEAST_TISSUE if name == "tissue" else LEAST_RIM
+    long = found["area_mm2"] >= area and found["volume_ml"] >= share * found["lesion_ml"]
+    return long or found.get("bright_mm2", 0) >= LEAST_MM2
 
 
 def _part(volume, axis, part):
