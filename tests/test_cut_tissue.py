@@ -1,12 +1,16 @@
 """The alarm on tissue that a brain mask cuts: simulated patients with a tumour at the brain's edge."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from edge_tumours import NO_LOSS, WORST_LOSS, measure
+from measure_brain_masks import read
 from scipy import ndimage
 
-from neurograft import cut_tissue, heads, images, phantom
+from neurograft import alignment, cut_tissue, heads, images, linear_engines, phantom
 
+RAW = Path(__file__).parents[2] / "shared/data/raw_tumour_head"
 # a patient of a seed that no level was chosen with; the tumour reaches the edge
 SEED, NUMBERS = 3001, (15,)
 
@@ -196,6 +200,29 @@ def test_fat_that_is_bright_without_contrast_agent_is_not_enhancing():
     assert cut_tissue.find_cut_tissue(scans, mask_of(cut, t1), stay)[1][0].startswith("t1c: ")
 
 
+@pytest.mark.parametrize("level, by", [(200.0, "flair"), (110.0, cut_tissue.TOGETHER)])
+def test_fat_beside_a_lesion_is_not_what_was_cut_however_bright_it_is(level, by):
+    head, distance = made_head(lesion=[((50, 0, 0), 20)])
+    values = np.asanyarray(head.dataobj)
+    whole, cut = distance < 62, brain_up_to(50, distance)
+    fat = ~whole & (distance_to((60, 0, 0), distance.shape) < 30)
+
+    def alarm(mask, of_t1):
+        # the lesion is a little darker than brain on T1
+        drawn = {"t1": (np.where(values == 200, 90, values), of_t1), "t2": (values, level), "flair": (values, level)}
+        scans = {
+            name: images.image(np.where(fat, of_fat, data).astype(np.float32), head.affine)
+            for name, (data, of_fat) in drawn.items()
+        }
+        found = cut_tissue.find_cut_tissue(scans, mask_of(mask, head), dict.fromkeys(scans, np.eye(4)))
+        return [each.split(":")[0] for each in found[1]]
+
+    # nothing but T1 tells fat from a lesion that goes on
+    assert by in alarm(whole, 100.0)
+    assert alarm(whole, 300.0) == []
+    assert cut_tissue.TOGETHER in alarm(cut, 300.0)
+
+
 @pytest.mark.parametrize("fill", ["empty mask", "constant", "stripped", "nan"])
 def test_strange_data_are_no_alarm_and_no_error(fill):
     flair, distance = made_head(lesion=[((50, 0, 0), 20)])
@@ -220,3 +247,20 @@ def test_masks_that_lose_tumour_raise_the_alarm_and_others_do_not(patients):
         tumour = np.asanyarray(scans["labels"].dataobj) > 0
         brain = np.asanyarray(truth["brain"].dataobj) > 0
         assert (tumour & ~ndimage.binary_erosion(brain)).any(), "the tumour is to reach the brain's edge"
+
+
+@pytest.mark.skipif(not RAW.is_dir(), reason=f"real scans are absent: {RAW}")
+def test_a_real_tumour_at_the_edge_is_told_from_the_scalp_beside_it():
+    names = ("t1", "flair")
+    scans, masks = ({name: read(RAW, f"{kind}{name}") for name in names} for kind in ("", "brainmask_hdbet_"))
+    pair = scans["t1"], scans["flair"], masks["t1"], masks["flair"]
+    to_sequence = {"t1": np.eye(4), "flair": alignment.align_pair(linear_engines.align_greedy, pair, "rigid", 1)[0]}
+    brain = np.asanyarray(masks["t1"].dataobj) > 0
+    spacing = np.linalg.norm(masks["t1"].affine[:3, :3], axis=0)
+    height, depth = (ndimage.distance_transform_edt(part, sampling=spacing) for part in (~brain, brain))
+
+    def alarm(mask):
+        return cut_tissue.find_cut_tissue(scans, mask_of(mask, masks["t1"]), to_sequence)[1]
+
+    assert [each.split(":")[0] for each in alarm(depth > 4)] == ["flair"]
+    assert [alarm(height <= width) for width in (0, 2, 4, 6)] == [[]] * 4
