@@ -15,18 +15,19 @@ def reproducible(seed, threads=1):
     number of cores that a run was given.
     """
     filling = torch.utils.deterministic.fill_uninitialized_memory
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
-    # CUDA lacks a deterministic form of some operations: there it warns instead of failing
-    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
+    # CUDA lacks a deterministic form of some operations: there it warns instead of failing. The function that is named
+    # for this, use_deterministic_algorithms, imports torch's compiler, which nothing here uses.
+    torch.set_deterministic_debug_mode("warn" if torch.cuda.is_available() else "error")
     # or every new tensor is first filled with NaN; no operation here reads before it writes
     torch.utils.deterministic.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1])
+        torch.set_deterministic_debug_mode(before[1])
         torch.utils.deterministic.fill_uninitialized_memory = filling
 
 

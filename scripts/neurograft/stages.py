@@ -13,8 +13,8 @@ def split_stages(network):
     """Share the encoder's parameters out into stages, from the image to the deepest features.
 
     A stage holds the parameters that its scale's features depend on and no finer scale's do, found
-    by running a copy of the encoder once and asking autograd: so it holds for every encoder,
-    whatever its layers are called.
+    by running a copy of the encoder once and following what autograd noted: so it holds for every
+    encoder, whatever its layers are called.
 
     Parameters
     ----------
@@ -32,12 +32,25 @@ def split_stages(network):
     for feature in features:
         if not left:  # a last map may be pooled from the one before, without weights of its own
             break
-        gradients = torch.autograd.grad(feature.sum(), list(left.values()), retain_graph=True, allow_unused=True)
-        used = [name for name, gradient in zip(left, gradients, strict=True) if gradient is not None]
+        behind = _tensors_behind(feature)
+        used = [name for name, value in left.items() if id(value) in behind]
         left = {name: value for name, value in left.items() if name not in used}
         stages.append([PREFIX + name for name in used])
     stages[-1] += [PREFIX + name for name in left]
     return [stage for stage in stages if stage]
+
+
+def _tensors_behind(feature):
+    """Give the ids of the tensors that a gradient of a feature would reach, without computing one."""
+    found, seen, left = set(), {None}, [feature.grad_fn]
+    while left:
+        node = left.pop()
+        if node not in seen:
+            seen.add(node)
+            # only the nodes that gather a parameter's gradient have one
+            found.add(id(getattr(node, "variable", None)))
+            left += [follower for follower, _ in node.next_functions]
+    return found
 
 
 def deepest_channels(network):
