@@ -179,7 +179,8 @@ def test_lora_changes_kernels_by_its_rank_and_nothing_else_of_the_encoder(cases)
     for name, value in before.items():
         if name in kernels:
             change = (after[name] - value).double().flatten(1)
-            assert 1 <= torch.linalg.matrix_rank(change, atol=1e-5) <= 4, name
+            # a change may be smaller than the rounding that a rank is told from
+            assert change.any() and torch.linalg.matrix_rank(change, atol=1e-5) <= 4, name
         elif name.startswith("encoder."):
             assert torch.equal(value, after[name]), name
 
