@@ -77,11 +77,11 @@ def find_cut_tissue(scans, brain, to_sequence):
     seen = _see(scans, to_sequence, inside, shell, affine)
     looks = _looks(seen, inside)
     lesions = {name: _find_lesion(values, BRIGHT[name], inside, spacing) for name, values in looks.items()}
-    fat = seen["t1"] > FAT if "t1" in seen else np.zeros_like(inside)
+    beyond = shell & ~(seen["t1"] > FAT) if "t1" in seen else shell
     for name, values in looks.items():
-        found[name] = _measure_cut(values, name, lesions[name], (shell, fat), spacing, affine)
+        found[name] = _measure_cut(values, name, lesions[name], (shell, beyond), spacing, affine)
     if seen.keys() >= TISSUE.keys():
-        found["tissue"] = _measure_tissue(seen, lesions["flair"], inside, (shell, fat), spacing, affine)
+        found["tissue"] = _measure_tissue(seen, lesions["flair"], inside, (shell, beyond), spacing, affine)
     for name, each in found.items():
         if _is_cut(name, each):
             place = ", ".join(f"{each[axis]:.0f}" for axis in ("x_mm", "y_mm", "z_mm"))
@@ -175,7 +175,7 @@ def _standardise(data, inside):
 
 def _measure_cut(values, name, lesion, around, spacing, affine):
     """Measure the border between a lesion of `_find_lesion` and tissue outside of the mask that goes on like it."""
-    (lesion, brightness, _), (shell, fat) = lesion, around
+    (lesion, brightness, _), (shell, beyond) = lesion, around
     # dura enhances too, but less than half as much as a tumour
     high = max(BRIGHT[name], brightness / 2)
     low = high
@@ -184,20 +184,20 @@ def _measure_cut(values, name, lesion, around, spacing, affine):
         # what is bright within the brain. This finds the thin rim that was cut, blurred with the fluid beside it.
         dark = _dark_around(values, shell)
         low = min(high, dark + HALF_WAY * (brightness - dark))
-    beside = shell & ~fat & ndimage.binary_dilation(lesion)
+    beside = beyond & ndimage.binary_dilation(lesion)
     bright = _find_border(lesion, beside & (values > high), spacing)[1]
     return _describe_border(lesion, beside & (values > low), spacing, affine) | {"bright_mm2": round(bright, 1)}
 
 
 def _measure_tissue(seen, lesion, inside, around, spacing, affine):
     """Measure the border between FLAIR's lesion, its enhancing ring too, and what all sequences show as tissue."""
-    (lesion, _, near), (shell, fat) = lesion, around
+    (lesion, _, near), (shell, beyond) = lesion, around
     ways = {name: _way_to_brain(seen[name], shell) for name in TISSUE}
     if "t1c" in seen:
         enhancing = _standardise(seen["t1c"] - seen["t1"], inside) > ENHANCING
         lesion = lesion | (near & inside & enhancing & (ways["flair"] > NO_FLUID))
     tissue = np.logical_and.reduce([ways[name] > least for name, least in TISSUE.items()])
-    return _describe_border(lesion, shell & ~fat & ndimage.binary_dilation(lesion) & tissue, spacing, affine)
+    return _describe_border(lesion, beyond & ndimage.binary_dilation(lesion) & tissue, spacing, affine)
 
 
 def _way_to_brain(values, shell):
