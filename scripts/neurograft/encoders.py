@@ -10,6 +10,8 @@ from monai.networks.blocks import BaseEncoder
 from monai.networks.nets.flexible_unet import FLEXUNET_BACKBONE
 from torch import nn
 
+from . import depthwise
+
 NORM_MOMENTUM = 0.1
 SOURCE_CHANNELS = 3
 
@@ -62,7 +64,7 @@ class EfficientNetLiteEncoder(Encoder2d):
         super().__init__()
         _only_2d(model_name, spatial_dims, pretrained)
         network = EfficientNet.from_name(model_name, image_size=None, batch_norm_momentum=1 - NORM_MOMENTUM)
-        _pad_within_convolutions(network)
+        _replace_convolutions(network)
         self._conv_stem = network._conv_stem
         if in_channels != SOURCE_CHANNELS:
             kernel = adapt_stem(network._conv_stem.weight.detach(), in_channels)
@@ -72,13 +74,11 @@ class EfficientNetLiteEncoder(Encoder2d):
     def forward(self, images):
         """Give the features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size, finest first."""
         features = []
-        # never in bfloat16: on processors without AMX the backward pass of depthwise convolutions loses by it
-        with torch.autocast(images.device.type, enabled=False):
-            x = self._act(self._bn0(self._conv_stem(images)))
-            for index, block in enumerate(self._blocks):
-                if index and block._depthwise_conv.stride[0] == 2:
-                    features.append(x)
-                x = block(x)
+        x = self._act(self._bn0(self._conv_stem(images)))
+        for index, block in enumerate(self._blocks):
+            if index and block._depthwise_conv.stride[0] == 2:
+                features.append(x)
+            x = block(x)
         return [*features, x]
 
 
@@ -202,21 +202,18 @@ def _only_2d(name, spatial_dims, pretrained):
         raise ValueError(f"{name} is a 2-D encoder whose weights are loaded with load_source")
 
 
-def _pad_within_convolutions(network):
-    """Let stride-1 convolutions pad by themselves: the same numbers without a copy of the input."""
+def _replace_convolutions(network):
+    """Put in our own depthwise convolutions, and plain ones of 1 x 1, which need no padding: the same numbers."""
     for module in network.modules():
         for name, conv in module.named_children():
-            if isinstance(conv, nn.Conv2d) and tuple(conv.stride) == (1, 1):
-                plain = nn.Conv2d(
-                    conv.in_channels,
-                    conv.out_channels,
-                    conv.kernel_size,
-                    padding=tuple(size // 2 for size in conv.kernel_size),
-                    groups=conv.groups,
-                    bias=conv.bias is not None,
-                )
-                plain.weight, plain.bias = conv.weight, conv.bias
-                setattr(module, name, plain)
+            if isinstance(conv, nn.Conv2d) and conv.groups > 1:
+                own = depthwise.DepthwiseConv2d(conv.in_channels, conv.kernel_size[0], conv.stride[0])
+            elif isinstance(conv, nn.Conv2d) and conv.kernel_size == (1, 1):
+                own = nn.Conv2d(conv.in_channels, conv.out_channels, 1, bias=conv.bias is not None)
+            else:
+                continue
+            own.weight, own.bias = conv.weight, conv.bias
+            setattr(module, name, own)
 
 
 # name: its encoder, and the channels of the features at 1/2, 1/4, 1/8, 1/16, 1/32

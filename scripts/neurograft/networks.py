@@ -60,7 +60,8 @@ def build_segmenter(backbone, in_channels, regions, prior=PRIOR):
         last = network.head
     else:
         _known(backbone)
-        network = FlexibleUNet(in_channels, regions, backbone, decoder_channels=DECODER_CHANNELS)
+        # slices come in multiples of 32: the padding of maps that do not meet would be of nothing, and a copy
+        network = FlexibleUNet(in_channels, regions, backbone, decoder_channels=DECODER_CHANNELS, is_pad=False)
         last = network.segmentation_head[0]
     nn.init.constant_(last.bias, math.log(prior / (1 - prior)))
     return network

@@ -217,7 +217,8 @@ def _start_phase(network, phase, length, weight_decay):
         parameter.grad = None
         if name in phase.rates:
             groups.setdefault(phase.rates[name], []).append(parameter)
-    optimizer = torch.optim.AdamW([{"params": p, "lr": rate} for rate, p in groups.items()], weight_decay=weight_decay)
+    of_rates = [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]
+    optimizer = torch.optim.AdamW(of_rates, weight_decay=weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, list(groups), total_steps=length + 1, pct_start=0.15, div_factor=10, cycle_momentum=False
     )
