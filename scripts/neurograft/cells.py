@@ -41,7 +41,7 @@ from . import (
 )  # fmt: skip
 from .roles import Untrainable, assign_roles, check_pretraining, find_unlearnt, share_target
 
-OPTIONS = {"steps": 400, "batch": 16, "threads": 1, "patches": {"steps": 200, "batch": 1}}
+OPTIONS = {"steps": 450, "batch": 16, "threads": 1, "patches": {"steps": 200, "batch": 1}}
 LIBRARIES = ("torch", "monai", "numpy")
 BUILDERS = {"segmentation": networks.build_segmenter, "classification": networks.build_classifier}
 

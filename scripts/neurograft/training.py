@@ -24,7 +24,7 @@ def train(
     phases,
     task,
     shares,
-    steps=400,
+    steps=450,
     batch=16,
     seed=0,
     threads=1,
