@@ -27,13 +27,17 @@ print(kept, count, sum(map(int, re.findall(r"\\[heap\\].*?AnonHugePages: +(\\d+)
 """
 
 
-def run(way):
-    """Page faults of fifty arrays of 32 MB made one after another in a process of its own, and kB in large pages."""
+def words_of(code, *arguments):
+    """What a process of its own prints."""
     # NumPy asks for large pages itself, torch does not
     environment = os.environ | {"PYTHONPATH": str(LIBRARY), "NUMPY_MADVISE_HUGEPAGE": "0"}
-    command = [sys.executable, "-c", CODE, way]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    kept, count, large = done.stdout.split()
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.split()
+
+
+def run(way):
+    """Page faults of fifty arrays of 32 MB made one after another in a process of its own, and kB in large pages."""
+    kept, count, large = words_of(CODE, way)
     if kept != str(way == "keep"):
         pytest.skip("this C library has no mallopt")
     return int(count), int(large)
@@ -53,6 +57,4 @@ def test_an_array_lies_in_large_pages():
 def test_without_addresses_to_spare_the_memory_is_kept_all_the_same():
     limited = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29))\n"
     code = limited + "from neurograft import memory; memory.keep_freed_memory(); print(len(bytearray(2**20)))"
-    environment = os.environ | {"PYTHONPATH": str(LIBRARY)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout.split() == [str(2**20)]
+    assert words_of(code) == [str(2**20)]

@@ -27,7 +27,6 @@ from . import (
     computing,
     images,
     making,
-    memory,
     networks,
     networks3d,
     norms,
@@ -97,7 +96,6 @@ def train_cell(
         The manifest, as written: `trained` false, and `reason`, where the split allows no training or the source
         could not be made.
     """
-    memory.keep_freed_memory()
     cell = {**cell, "fold": int(cell["fold"]), "seed": int(cell["seed"])}
     options = choose_options(source["backbone"], **options)
     with images.whole(out_folder) as part:

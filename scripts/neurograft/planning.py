@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from . import computing, error_rates, inference, memory, predictions, stages, statistics, training
+from . import computing, error_rates, inference, predictions, stages, statistics, training
 from .cases import read_channels
 from .cells import BUILDERS, choose_options
 from .strategies import Phase
@@ -39,7 +39,6 @@ def plan_experiment(counts, split, slices, backbones, compared, truths=None, **o
         `patients`, `folds`, `family`, `deviation` (assumed, of the paired Dice), `smallest_difference` (None: no
         verdict can be given), `error_rates` (`error_rates.tabulate_error_rates` of this design) and `words`.
     """
-    memory.keep_freed_memory()  # as a cell does
     rows = []
     for task, sources in counts.items():
         known = split["tasks"][task]

@@ -20,7 +20,6 @@ from . import (
     intensity,
     making,
     masking,
-    memory,
     networks,
     norms,
     phantom,
@@ -175,7 +174,6 @@ def _stream(seed):
 
 def _train(network, read, strategy, task, steps, batch, stream, threads, draw=None):
     """Train all of a network as a cell of this strategy would; give the history."""
-    memory.keep_freed_memory()
     history, _ = training.train(
         network,
         read,

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
-from . import batches, checkpoints, masking, patches
+from . import batches, checkpoints, masking, memory, patches
 from .computing import device, lower_precision, place_images, place_network, reproducible
 from .stages import spatial_axes
 
@@ -79,6 +79,7 @@ def train(
     seconds : list of float
         Since the start, after each step.
     """
+    memory.keep_freed_memory()
     lengths = phase_lengths(phases, steps)
     with reproducible(seed, threads), _deepest_features(network, extra) as add:
         place_network(network)
