@@ -28,11 +28,13 @@ NEAR_MM = 12.0  # of the thick part an enhancing ring counts as its own
 HALF_WAY = 0.6  # from what is dark around the brain to the lesion: a voxel above it holds more lesion than surroundings
 LEAST_MM2 = 30.0  # of the mask's border that runs through tissue that is bright on both sides
 # On the way from what is dark around the brain to the brain's median: what is above on all of these is tissue, necrotic
-# or not, and neither fluid, dura nor bone. Much of it looks so beside a lesion that nothing cuts.
-TISSUE = {"t1": 0.5, "t2": 0.7, "flair": 0.7}
+# or not, and neither fluid, dura nor bone. A necrotic core is dark on T1, wetter than brain is on T2.
+TISSUE = {"t1": 0.3, "t2": 0.8, "flair": 0.6}
 # Where what is outside need not be as bright: of the border, in mm2, and of what is outside as a share of the lesion,
 # for of a large one's long edge some always looks cut.
-LEAST_RIM, LEAST_TISSUE = (30.0, 0.0025), (160.0, 0.006)
+LEAST_RIM = 30.0, 0.0025
+# Of such tissue, beside one lesion. In voxels, however large: so come the specks that noise and blur make of fluid.
+LEAST_VOXELS = 12
 TOGETHER = "t1, t2 and flair together"
 ENHANCING, NO_FLUID = 2.0, 0.5  # of a ring around such a core, as in `BRIGHT` and in `TISSUE`, where a lesion is near
 
@@ -83,7 +85,7 @@ def find_cut_tissue(scans, brain, to_sequence):
     if seen.keys() >= TISSUE.keys():
         found["tissue"] = _measure_tissue(seen, lesions["flair"], inside, (shell, beyond), spacing, affine)
     for name, each in found.items():
-        if _is_cut(name, each):
+        if _is_cut(name, each, float(np.prod(spacing))):
             place = ", ".join(f"{each[axis]:.0f}" for axis in ("x_mm", "y_mm", "z_mm"))
             where = f"over {each['area_mm2']:.0f} mm2 at {place} mm: look whether tumour was cut"
             seen_by, what = (TOGETHER, "tissue beside a lesion") if name == "tissue" else (name, "bright tissue")
@@ -190,14 +192,19 @@ def _measure_cut(values, name, lesion, around, spacing, affine):
 
 
 def _measure_tissue(seen, lesion, inside, around, spacing, affine):
-    """Measure the border between FLAIR's lesion, its enhancing ring too, and what all sequences show as tissue."""
+    """Measure the border between a lesion of FLAIR, its enhancing ring too, and what all sequences show as tissue."""
     (lesion, _, near), (shell, beyond) = lesion, around
     ways = {name: _way_to_brain(seen[name], shell) for name in TISSUE}
     if "t1c" in seen:
         enhancing = _standardise(seen["t1c"] - seen["t1"], inside) > ENHANCING
         lesion = lesion | (near & inside & enhancing & (ways["flair"] > NO_FLUID))
     tissue = np.logical_and.reduce([ways[name] > least for name, least in TISSUE.items()])
-    return _describe_border(lesion, beyond & ndimage.binary_dilation(lesion) & tissue, spacing, affine)
+    grown = ndimage.binary_dilation(lesion)
+    outside = beyond & grown & tissue
+    # beside one lesion: what is bright elsewhere, as the hippocampus may be, adds its specks to no tumour's
+    pieces, _ = ndimage.label(grown, np.ones((3, 3, 3)))
+    here = pieces == np.bincount(pieces[outside], minlength=2)[1:].argmax() + 1
+    return _describe_border(lesion & here, outside & here, spacing, affine)
 
 
 def _way_to_brain(values, shell):
@@ -247,10 +254,12 @@ def _find_border(first, second, spacing):
     return np.concatenate(places), area
 
 
-def _is_cut(name, found):
-    area, share = LEAST_TISSUE if name == "tissue" else LEAST_RIM
+def _is_cut(name, found, voxel):
+    if name == "tissue":
+        return round(1000 * found["volume_ml"] / voxel) >= LEAST_VOXELS
+    area, share = LEAST_RIM
     long = found["area_mm2"] >= area and found["volume_ml"] >= share * found["lesion_ml"]
-    return long or found.get("bright_mm2", 0) >= LEAST_MM2
+    return long or found["bright_mm2"] >= LEAST_MM2
 
 
 def _part(volume, axis, part):
