@@ -142,7 +142,7 @@ def head_with_specks(places, radius):
 
 def test_specks_beside_two_lesions_are_no_cut_of_one():
     both, one = [(62, 0, 0), (-62, 0, 0)], [(62, 0, -6), (62, 0, 6)]
-    least, voxels = cut_tissue.LEAST_VOXELS, {}
+    least, voxels = cut_tissue.LEAST_VOXELS[2.5], {}
     for name, places in (("both", both), ("one", one), ("single", both[:1])):
         scans, mask = head_with_specks(places, 5.5)
         found, flags = cut_tissue.find_cut_tissue(scans, mask, dict.fromkeys(scans, np.eye(4)))

@@ -33,8 +33,9 @@ TISSUE = {"t1": 0.3, "t2": 0.8, "flair": 0.6}
 # Where what is outside need not be as bright: of the border, in mm2, and of what is outside as a share of the lesion,
 # for of a large one's long edge some always looks cut.
 LEAST_RIM = 30.0, 0.0025
-# Of such tissue, beside one lesion. In voxels, however large: so come the specks that noise and blur make of fluid.
-LEAST_VOXELS = 12
+# Of such tissue, beside one lesion, by the voxel's edge in mm: in voxels come the specks that noise and blur make of
+# fluid, and of very large ones more are blurred.
+LEAST_VOXELS = {2.5: 12, COARSEST_MM: 20}
 TOGETHER = "t1, t2 and flair together"
 ENHANCING, NO_FLUID = 2.0, 0.5  # of a ring around such a core, as in `BRIGHT` and in `TISSUE`, where a lesion is near
 
@@ -85,7 +86,7 @@ def find_cut_tissue(scans, brain, to_sequence):
     if seen.keys() >= TISSUE.keys():
         found["tissue"] = _measure_tissue(seen, lesions["flair"], inside, (shell, beyond), spacing, affine)
     for name, each in found.items():
-        if _is_cut(name, each, float(np.prod(spacing))):
+        if _is_cut(name, each, spacing):
             place = ", ".join(f"{each[axis]:.0f}" for axis in ("x_mm", "y_mm", "z_mm"))
             where = f"over {each['area_mm2']:.0f} mm2 at {place} mm: look whether tumour was cut"
             seen_by, what = (TOGETHER, "tissue beside a lesion") if name == "tissue" else (name, "bright tissue")
@@ -254,9 +255,10 @@ def _find_border(first, second, spacing):
     return np.concatenate(places), area
 
 
-def _is_cut(name, found, voxel):
+def _is_cut(name, found, spacing):
     if name == "tissue":
-        return round(1000 * found["volume_ml"] / voxel) >= LEAST_VOXELS
+        least = np.interp(spacing[0], list(LEAST_VOXELS), list(LEAST_VOXELS.values()))
+        return round(1000 * found["volume_ml"] / np.prod(spacing)) >= least
     area, share = LEAST_RIM
     long = found["area_mm2"] >= area and found["volume_ml"] >= share * found["lesion_ml"]
     return long or found["bright_mm2"] >= LEAST_MM2
