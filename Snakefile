@@ -16,13 +16,28 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
-include: "workflow/rules/images.smk" if IMAGES else "workflow/rules/scans.smk"
-include: "workflow/rules/learning.smk"
+
+
+# A set of 2-D pictures has one job that reads them all; of scans, every subject has jobs of its own.
+if RUN.pictures:
+
+    include: "workflow/rules/pictures.smk"
+
+else:
+
+    include: "workflow/rules/cohort.smk"
+    include: "workflow/rules/preprocessing.smk"
+    include: "workflow/rules/candidates.smk"
+    include: "workflow/rules/delivery.smk"
+
+
+include: "workflow/rules/sources.smk"
+include: "workflow/rules/experiment.smk"
 include: "workflow/rules/evaluation.smk"
-include: "workflow/rules/recommendation.smk"
+include: "workflow/rules/transferability.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/targets.smk"
-include: "workflow/rules/watching.smk"
+include: "workflow/rules/execution.smk"
 
 
 localrules:
@@ -32,6 +47,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        FETCHED,
+        # known from the start, so that a missing network stops a run at its beginning and not after hours of preprocessing
+        RUN.choice.fetched,
         "results/report",
-        delivered_records,
+        per_subject("results/work/sub-{subject}/space-{space}/deliver_segmentation.json"),

@@ -31,3 +31,9 @@ def test_a_rule_says_what_its_job_needs(name):
 def test_every_caption_is_there_and_used():
     captions = set(re.findall(r'caption="\.\./report/(\w+)\.rst"', TEXT))
     assert captions | {"workflow"} == {path.stem for path in (ROOT / "workflow/report").glob("*.rst")}
+
+
+def test_rule_files_stay_short():
+    """What a rule asks of the config and the cohort is a tested function of the library, not a program here."""
+    lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "workflow/rules").glob("*.smk")}
+    assert max(lengths.values()) <= 200 and lengths["common.smk"] <= 60

@@ -5,7 +5,6 @@ The rules use this module while the Snakefile is parsed: nothing heavy is import
 
 import itertools
 
-from .making import with_bases
 from .settings import (
     ENSEMBLE,
     METHODS,
@@ -16,7 +15,6 @@ from .settings import (
     SettingsError,
     base_strategy,
 )
-from .sources import forbids_sharing
 
 # what tells the arms of an experiment apart: the key of the config that lists its values
 SPANS = {"source": "sources", "strategy": "strategies", "space": "spaces", "split": "splits", "n": "n", "seed": "seeds"}
@@ -166,59 +164,6 @@ def check_variants(variants):
         for key in ("k", "rank"):
             if not isinstance(row.get(key, 1), int):
                 raise SettingsError(f"config: variants.{name}.{key} is {row[key]}; it takes a whole number")
-
-
-def check_sources(experiment, sources, publish):
-    """Check that the sources that an experiment names can and may serve it.
-
-    Parameters
-    ----------
-    experiment : dict
-        The config's block `experiment`; its sources are in the table (`check_experiment`).
-    sources : dict
-        Rows of `config/sources.tsv` by name.
-    publish : bool
-        Whether the trained networks are to be shared.
-
-    Raises
-    ------
-    SettingsError
-        One line for the first mistake found.
-    """
-    flat = ", ".join(name for name, row in sources.items() if row["dimensions"] == "2")
-    for task, wanted in experiment.items():
-        for name in list_sources(wanted):
-            place, row = f"config: experiment.{task}.sources names '{name}'", sources[name]
-            if task == "classification" and row["dimensions"] != "2":
-                raise SettingsError(
-                    f"{place}, which is a {row['dimensions']}-D source; classification is of slices: choose from {flat}"
-                )
-            for of in with_bases({name: row}, sources).values():
-                reason = forbids_sharing(of["licence"])
-                if publish and reason:
-                    whose = "whose" if of is row else f"made from {of['name']}, whose"
-                    said = f"{place}, {whose} licence {of['licence']} {reason}"
-                    raise SettingsError(f"{said}: set publish to false, or take another source")
-
-
-def check_recommended(wanted, sources):
-    """Check that the sources that are to be ranked are in the table.
-
-    Parameters
-    ----------
-    wanted : list of str
-        `recommend.sources`.
-    sources : dict
-        Rows of `config/sources.tsv` by name.
-
-    Raises
-    ------
-    SettingsError
-        One line for the first that is not.
-    """
-    for name in wanted:
-        if name not in sources:
-            raise SettingsError(f"config: recommend.sources names '{name}'; sources.tsv has: {', '.join(sources)}")
 
 
 def check_target(target, found):

@@ -25,7 +25,7 @@ rule simulate_subject:
 rule convert_dicom:
     input:
         # its content counts, not its time, which changes with every checkout
-        rules=ancient(RULES),
+        rules=ancient(RUN.series_rules),
     output:
         converted=directory("results/work/sub-{subject}/converted"),
     log:
@@ -39,10 +39,10 @@ rule convert_dicom:
         mem_mb=grow(1500),
         runtime=grow(20),
     params:
-        source=lambda wildcards: FOUND[wildcards.subject]["source"],
+        source=lambda wildcards: RUN.subjects[wildcards.subject]["source"],
         # not as input: Snakemake would write the files' names down, and they may say who it is
         files=lambda wildcards: dicom_files(wildcards.subject),
-        rules=RULES_DIGEST,
+        rules=RUN.series_digest,
         code=digest("convert_dicom"),
     script:
         "../../scripts/convert_dicom.py"
@@ -66,7 +66,9 @@ rule import_scans:
         runtime=grow(5),
     params:
         # not where it was found: in a table that is a row, and a patient more above it changes that
-        found=lambda wildcards: {name: value for name, value in FOUND[wildcards.subject].items() if name != "source"},
+        found=lambda wildcards: {
+            name: value for name, value in RUN.subjects[wildcards.subject].items() if name != "source"
+        },
         layout=config["dataset"]["layout"],
         options=config["import_scans"],
         template=config["register_scans"]["template"],
@@ -77,7 +79,7 @@ rule import_scans:
 
 checkpoint gather_cohort:
     input:
-        expand("results/work/sub-{subject}/status.json", subject=FOUND),
+        expand("results/work/sub-{subject}/status.json", subject=RUN.subjects),
     output:
         cohort=report("results/cohort.tsv", caption="../report/cohort.rst", category="Cohort"),
         description="results/derivatives/dataset_description.json",

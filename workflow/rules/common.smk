@@ -5,9 +5,7 @@ import gc
 import os
 import sys
 from functools import lru_cache
-from pathlib import Path
 
-import yaml
 from snakemake.exceptions import WorkflowError
 
 # A plan is millions of small objects that live until its end: looking for garbage among them took a quarter of planning, the
@@ -18,57 +16,15 @@ sys.path.insert(0, f"{workflow.basedir}/scripts")
 # a home may be full or read-only where jobs run: what matplotlib keeps of fonts lies in the working directory
 os.environ.setdefault("MPLCONFIGDIR", os.path.abspath(".snakemake/matplotlib"))
 
-from neurograft import code_digest, cohort, controls, experiment, extraction_engines, making, names
-from neurograft import sequence_rules, settings, sources, tables, templates
+from neurograft import code_digest, design, making, names, run_setup, settings, sources, tables
 
 try:
-    with open(f"{workflow.basedir}/workflow/schemas/config.schema.yaml") as schema:
-        config.update(settings.fit_layout(settings.resolve_config(config, yaml.safe_load(schema)), config))
-    extraction_engines.check_engines(**config["strip_skull"])
-    SOURCES = sources.read_sources(f"{workflow.basedir}/config/sources.tsv")
-    experiment.check_variants(config["variants"])
-    experiment.check_experiment(
-        config["experiment"], config["deliver"]["strategy"], SOURCES, config["split_cohort"]["between"]
-    )
-    experiment.check_sources(config["experiment"], SOURCES, config["publish"])
-    experiment.check_recommended(config["recommend"]["sources"], SOURCES)
-    NAMED = {
-        name: SOURCES[name] for wanted in config["experiment"].values() for name in experiment.list_sources(wanted)
-    }
-    NAMED = making.with_bases(NAMED, SOURCES)
-    # which sources have the same network, so that an arm is held against a control of its own kind
-    KIN = controls.find_kin(NAMED.values())
-    # scored in every run, and ranked by `recommend`: there also what this machine has without being asked
-    SCORED = NAMED | {name: SOURCES[name] for name in config["recommend"]["sources"]}
-    RANKED = SCORED if config["recommend"]["sources"] else sources.add_ready(NAMED, SOURCES)
-    USED = {name: row for name, row in RANKED.items() if name in NAMED or row["dimensions"] == "2"}
-    WEIGHTS = {name: sources.locate(row) or f"results/sources/{name}/weights" for name, row in USED.items()}
-    for name, row in USED.items():
-        # once a run is enough: each training verifies what it loads
-        if workflow.is_main_process and sources.locate(row):
-            sources.verify(WEIGHTS[name], row["sha256"])
-    TEMPLATE = templates.template_path(config["register_scans"]["template"]) or []
-    FOUND = cohort.find_subjects(**config["dataset"])
-    # what DICOM series are recognised by: a mistake in it stops the run before any job
-    RULES = config["convert_dicom"]["rules"] or f"{workflow.basedir}/config/sequences.tsv"
-    RULES_DIGEST = sequence_rules.digest_rules(sequence_rules.read_rules(RULES))
-    experiment.check_target(config["experiment"]["classification"]["target"], FOUND)
-except (
-    settings.SettingsError,
-    sources.SourceError,
-    cohort.CohortError,
-    extraction_engines.MissingEngine,
-    tables.TableError,
-    FileNotFoundError,
-) as mistake:
+    # once a run is enough to verify weights: each training verifies what it loads
+    RUN = run_setup.prepare_run(config, workflow.basedir, verified=workflow.is_main_process)
+except run_setup.SetupError as mistake:
     raise WorkflowError(str(mistake)) from None
-
-# a set of 2-D pictures: nothing to register, to segment or to deliver
-IMAGES = config["dataset"]["layout"] == "images"
-SPACE = templates.space_label(config["register_scans"]["template"])
-# what an experiment means by its spaces: normalised to the template, or each patient's own
-SPACES = {"template": SPACE, "native": templates.space_label("none")}
-DELIVERED = config["deliver"]["strategy"]
+config.update(RUN.config)
+DESIGN = RUN.design
 
 
 wildcard_constraints:

@@ -1,4 +1,4 @@
-# Scores on the native grid, comparisons over patients, and the delivered segmentation.
+# Scores on the native grid, and comparisons over patients.
 
 
 rule score_predictions:
@@ -47,8 +47,8 @@ rule compare_strategies:
         mem_mb=grow(1000),
         runtime=grow(20),
     params:
-        primary=primary_arms(),
-        kin=KIN,
+        primary=DESIGN.primary,
+        kin=RUN.kin,
         code=digest("compare_strategies"),
     script:
         "../../scripts/compare_strategies.py"
@@ -80,62 +80,7 @@ rule assess_transfer:
         mem_mb=grow(1000),
         runtime=grow(20),
     params:
-        kin=KIN,
+        kin=RUN.kin,
         code=digest("assess_transfer"),
     script:
         "../../scripts/assess_transfer.py"
-
-
-# One input for each subject's job instead of one a fold.
-rule gather_delivered:
-    input:
-        delivered_cells,
-    output:
-        "results/work/delivered.tsv",
-    log:
-        "results/logs/gather_delivered.log",
-    benchmark:
-        "results/benchmarks/gather_delivered/all.tsv"
-    conda:
-        "../../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=grow(500),
-        runtime=grow(10),
-    params:
-        code=digest("gather_delivered"),
-    script:
-        "../../scripts/gather_delivered.py"
-
-
-# The pictures too: in a job of their own they would read the same files again, and a thousand jobs more take two seconds to
-# plan.
-rule deliver_segmentation:
-    input:
-        cells=rules.gather_delivered.output[0],
-        splits="results/splits.json",
-        status="results/work/sub-{subject}/status.json",
-        scans="results/work/sub-{subject}/imported",
-        mask="results/derivatives/sub-{subject}/anat/sub-{subject}_desc-brain_mask.nii.gz",
-        registration="results/work/sub-{subject}/space-{space}/register_scans.json",
-        registered="results/work/sub-{subject}/space-{space}/registered",
-        candidates="results/derivatives/sub-{subject}/anat/sub-{subject}_space-{space}_desc-candidates_dseg.nii.gz",
-        template=TEMPLATE,
-    output:
-        record="results/work/sub-{subject}/space-{space}/deliver_segmentation.json",
-        figures=directory("results/figures/sub-{subject}/space-{space}"),
-    log:
-        "results/logs/deliver_segmentation/sub-{subject}_space-{space}.log",
-    benchmark:
-        "results/benchmarks/deliver_segmentation/sub-{subject}_space-{space}.tsv"
-    conda:
-        "../../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=grow(2000),
-        runtime=grow(5),
-    params:
-        options=config["register_scans"],
-        code=digest("deliver_segmentation"),
-    script:
-        "../../scripts/deliver_segmentation.py"

@@ -30,7 +30,7 @@ rule register_scans:
         status="results/work/sub-{subject}/status.json",
         scans="results/work/sub-{subject}/imported",
         masks=rules.strip_skull.output.mask,
-        template=lambda wildcards: TEMPLATE if wildcards.space == SPACE else [],
+        template=lambda wildcards: (RUN.template or []) if wildcards.space == DESIGN.space else [],
     output:
         scans=directory("results/work/sub-{subject}/space-{space}/registered"),
         record="results/work/sub-{subject}/space-{space}/register_scans.json",
@@ -41,12 +41,13 @@ rule register_scans:
     conda:
         "../../envs/environment.yaml"
     # two alignments at a time where no other subject has a use for the second core: each by itself is quicker for many
-    threads: 2 if len(FOUND) == 1 else 1
+    threads: 2 if len(RUN.subjects) == 1 else 1
     resources:
         mem_mb=grow(2000),
         runtime=grow(20),
     params:
-        options=lambda wildcards: config["register_scans"] | ({} if wildcards.space == SPACE else {"template": "none"}),
+        options=lambda wildcards: config["register_scans"]
+        | ({} if wildcards.space == DESIGN.space else {"template": "none"}),
         code=digest("register_scans"),
     script:
         "../../scripts/register_scans.py"
@@ -104,7 +105,7 @@ rule gather_subjects:
 
 rule gather_quality:
     input:
-        f"results/work/space-{SPACE}/subjects.tsv",
+        f"results/work/space-{DESIGN.space}/subjects.tsv",
     output:
         quality=report("results/quality.tsv", caption="../report/quality.rst", category="Cohort"),
         intensities="results/intensities.tsv",

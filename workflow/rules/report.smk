@@ -1,11 +1,11 @@
-# Pictures of each subject, and the report.
+# The report.
 
 
 rule write_report:
     input:
         cohort="results/cohort.tsv",
         quality="results/quality.tsv",
-        intensities=[] if IMAGES else "results/intensities.tsv",
+        intensities=[] if RUN.pictures else "results/intensities.tsv",
         splits="results/splits.json",
         scores=rules.compare_strategies.output.scores,
         comparison=rules.compare_strategies.output.comparison,
@@ -24,9 +24,9 @@ rule write_report:
         audit=audited,
         transfer_scores=lambda wildcards: rules.score_sources.output[0] if audited(wildcards) else [],
         candidates=candidate_list,
-        imported=of_images("record"),
-        copies=of_images("copies"),
-        contrast=of_images("contrast"),
+        imported=of_pictures("results/work/images/import_images.json"),
+        copies=of_pictures("results/figures/images/copies.png"),
+        contrast=of_pictures("results/evaluation/contrast.tsv"),
         figures=per_subject("results/figures/sub-{subject}/space-{space}"),
         templates=[
             f"{workflow.basedir}/workflow/report/{name}.html.j2"
@@ -46,8 +46,8 @@ rule write_report:
         runtime=grow(20),
     params:
         config=config,
-        primary=primary_arms(),
-        sources=NAMED,
+        primary=DESIGN.primary,
+        sources=RUN.choice.named,
         benchmarks="results/benchmarks",
         code=digest("write_report"),
     script:

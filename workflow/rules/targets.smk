@@ -14,7 +14,7 @@ localrules:
 
 rule fetch_sources:
     input:
-        FETCHED,
+        RUN.choice.fetched,
 
 
 rule preprocess:

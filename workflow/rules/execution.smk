@@ -10,7 +10,7 @@ def jobs_left():
     return [(job.jobid, job.rule.name, (job.wildcards_dict or {}).get("subject")) for job in jobs]
 
 
-WATCH = progress.Watch(jobs_left, len(FOUND), "results/benchmarks")
+WATCH = progress.Watch(jobs_left, len(RUN.subjects), "results/benchmarks")
 
 
 onstart:

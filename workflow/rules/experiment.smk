@@ -1,4 +1,4 @@
-# Folds by patient, weights from elsewhere, and one job for each cell of the experiment: it trains and predicts its test patients.
+# Folds by patient, and one job for each cell of the experiment: it learns and predicts its test patients.
 
 
 rule split_cohort:
@@ -26,98 +26,6 @@ rule split_cohort:
         "../../scripts/split_cohort.py"
 
 
-# On a cluster the machine that starts the run fetches: it has a network where the nodes often have none.
-localrules:
-    fetch_source,
-
-
-rule fetch_source:
-    input:
-        table=ancient(f"{workflow.basedir}/config/sources.tsv"),
-    output:
-        "results/sources/{source}/weights",
-    log:
-        "results/logs/fetch_source/{source}.log",
-    benchmark:
-        "results/benchmarks/fetch_source/{source}.tsv"
-    wildcard_constraints:
-        source=any_of(sources.is_remote),
-    priority: 1
-    conda:
-        "../../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=grow(300),
-        runtime=grow(120),
-    params:
-        # the hash says all about the file: no digest of the code, that would fetch the same bytes again
-        sha256=lambda wildcards: SOURCES[wildcards.source]["sha256"],
-    script:
-        "../../scripts/fetch_source.py"
-
-
-rule pretrain_simulated:
-    input:
-        splits="results/splits.json",
-    output:
-        weights="results/sources/{source}/weights",
-        manifest="results/sources/{source}/manifest.json",
-        history="results/sources/{source}/history.tsv",
-    log:
-        "results/logs/pretrain_simulated/{source}.log",
-    benchmark:
-        "results/benchmarks/pretrain_simulated/{source}.tsv"
-    wildcard_constraints:
-        source=any_of(lambda row: making.kind_of(row) == "simulated"),
-    priority: 1
-    conda:
-        "../../envs/environment.yaml"
-    threads: config["train_network"]["threads"]
-    resources:
-        mem_mb=grow(3500),
-        runtime=grow(90),
-    params:
-        source=lambda wildcards: made_source(wildcards.source),
-        aligned=bool(TEMPLATE),
-        spacing=config["register_scans"]["spacing"],
-        method=config["normalize_intensity"]["method"],
-        options=PRETRAINED,
-        code=digest("pretrain_simulated"),
-    script:
-        "../../scripts/pretrain_simulated.py"
-
-
-rule pretrain_masked:
-    input:
-        splits="results/splits.json",
-        subjects=subjects,
-        weights=lambda wildcards: WEIGHTS[making.base_of(SOURCES[wildcards.source])],
-    output:
-        weights="results/sources/{source}/weights",
-        manifest="results/sources/{source}/manifest.json",
-        history="results/sources/{source}/history.tsv",
-    log:
-        "results/logs/pretrain_masked/{source}.log",
-    benchmark:
-        "results/benchmarks/pretrain_masked/{source}.tsv"
-    wildcard_constraints:
-        source=any_of(lambda row: making.kind_of(row) == "masked"),
-    priority: 1
-    conda:
-        "../../envs/environment.yaml"
-    threads: config["train_network"]["threads"]
-    resources:
-        mem_mb=grow(3500),
-        runtime=grow(90),
-    params:
-        source=lambda wildcards: made_source(wildcards.source),
-        base=lambda wildcards: made_source(making.base_of(SOURCES[wildcards.source])),
-        options={name: value for name, value in PRETRAINED.items() if name != "subjects"},
-        code=digest("pretrain_masked"),
-    script:
-        "../../scripts/pretrain_masked.py"
-
-
 rule plan_experiment:
     input:
         splits="results/splits.json",
@@ -139,10 +47,10 @@ rule plan_experiment:
         mem_mb=grow(3500),
         runtime=grow(20),
     params:
-        counts=count_cells,
-        backbones={name: row["backbone"] for name, row in NAMED.items()},
-        compared=compared_arms,
-        options=TRAINING,
+        counts=lambda wildcards: DESIGN.count_trainings(included()),
+        backbones={name: row["backbone"] for name, row in RUN.choice.named.items()},
+        compared=DESIGN.compared_arms,
+        options=RUN.list_training_options(),
         code=digest("plan_experiment"),
     script:
         "../../scripts/plan_experiment.py"
@@ -153,11 +61,11 @@ rule train_network:
         splits="results/splits.json",
         cohort="results/cohort.tsv",
         subjects=subjects,
-        weights=lambda wildcards: WEIGHTS[wildcards.source],
+        weights=lambda wildcards: RUN.choice.weights[wildcards.source],
         candidates=sampled_candidates,
         making=lambda wildcards: (
             f"results/sources/{wildcards.source}/{making.MANIFEST}"
-            if making.is_made(SOURCES[wildcards.source])
+            if making.is_made(RUN.sources[wildcards.source])
             else []
         ),
     output:
@@ -179,16 +87,77 @@ rule train_network:
         runtime=grow(60),
     params:
         # what training goes by: another licence or citation trains nothing again
-        source=lambda wildcards: {name: SOURCES[wildcards.source][name] for name in ("backbone", "sha256")},
-        delivered=is_delivered,
+        source=lambda wildcards: RUN.describe_source(wildcards.source, "backbone", "sha256"),
+        delivered=lambda wildcards: DESIGN.is_delivered(wildcards),
         # of the variants its own row alone: another one trains nothing again
-        options=lambda wildcards: TRAINING
-        | {"variants": {name: row for name, row in config["variants"].items() if name == wildcards.strategy}},
+        options=lambda wildcards: RUN.list_training_options(wildcards.strategy),
         # no output: Snakemake would delete it when the job is killed, which is when it is needed
         checkpoint="results/work/checkpoints/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}",
         code=digest("train_network"),
     script:
         "../../scripts/train_network.py"
+
+
+rule pool_features:
+    input:
+        splits="results/splits.json",
+        subjects=subjects,
+        candidates="results/work/space-{space}/candidates.tsv",
+        weights=lambda wildcards: RUN.choice.weights[wildcards.source],
+    output:
+        temp(directory("results/work/pooled/{source}/{strategy}/space-{space}")),
+    log:
+        "results/logs/pool_features/{source}_{strategy}_space-{space}.log",
+    benchmark:
+        "results/benchmarks/pool_features/{source}_{strategy}_space-{space}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(2500),
+        runtime=grow(60),
+    params:
+        source=lambda wildcards: RUN.describe_source(wildcards.source, "backbone", "sha256"),
+        random=lambda wildcards: settings.METHODS[wildcards.strategy] == "random encoder",
+        seed=config["seed"],
+        code=digest("pool_features"),
+    script:
+        "../../scripts/pool_features.py"
+
+
+rule classify_supervoxels:
+    input:
+        splits="results/splits.json",
+        subjects=subjects,
+        candidates="results/work/space-{space}/candidates.tsv",
+        pooled=lambda wildcards: (
+            []
+            if settings.METHODS[wildcards.strategy] == "none"
+            else expand(rules.pool_features.output[0], **wildcards)
+        ),
+        cohort="results/cohort.tsv",
+    output:
+        directory(
+            "results/predictions/segmentation/{source}/{strategy}/space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}"
+        ),
+    log:
+        "results/logs/classify_supervoxels/segmentation_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.log",
+    benchmark:
+        "results/benchmarks/classify_supervoxels/segmentation_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.tsv"
+    wildcard_constraints:
+        strategy="|".join(settings.METHODS),
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(2500),
+        runtime=grow(60),
+    params:
+        harmonise=config["classify_supervoxels"]["harmonise"],
+        delivered=lambda wildcards: DESIGN.is_delivered(wildcards),
+        code=digest("classify_supervoxels"),
+    script:
+        "../../scripts/classify_supervoxels.py"
 
 
 rule average_predictions:

@@ -5,7 +5,7 @@ rule extract_features:
     input:
         splits="results/splits.json",
         subjects=subjects,
-        weights=lambda wildcards: WEIGHTS[wildcards.source],
+        weights=lambda wildcards: RUN.choice.weights[wildcards.source],
     output:
         temp(directory("results/work/features/{source}/space-{space}")),
     log:
@@ -19,7 +19,7 @@ rule extract_features:
         mem_mb=grow(2000),
         runtime=grow(30),
     params:
-        source=lambda wildcards: {name: SOURCES[wildcards.source][name] for name in ("backbone", "sha256")},
+        source=lambda wildcards: RUN.describe_source(wildcards.source, "backbone", "sha256"),
         seed=config["seed"],
         code=digest("extract_features"),
     script:
@@ -50,7 +50,7 @@ rule score_features:
 
 rule score_sources:
     input:
-        lambda wildcards: source_scores(SCORED, scored_spaces()),
+        lambda wildcards: source_scores(RUN.choice.scored, DESIGN.scored_spaces),
     output:
         "results/evaluation/transfer_scores.tsv",
     log:
@@ -64,8 +64,8 @@ rule score_sources:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        volumes=[name for name, row in SCORED.items() if row["dimensions"] == "3"],
-        spaces=scored_spaces(),
+        volumes=[name for name, row in RUN.choice.scored.items() if row["dimensions"] == "3"],
+        spaces=DESIGN.scored_spaces,
         code=digest("score_sources"),
     script:
         "../../scripts/score_sources.py"
@@ -73,7 +73,7 @@ rule score_sources:
 
 rule recommend_sources:
     input:
-        lambda wildcards: source_scores(RANKED, [primary_arms()["space"]]),
+        lambda wildcards: source_scores(RUN.choice.ranked, [DESIGN.primary["space"]]),
     output:
         ranking="results/recommendation.tsv",
         words="results/recommendation.txt",
@@ -88,8 +88,8 @@ rule recommend_sources:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        volumes=[name for name, row in RANKED.items() if row["dimensions"] == "3"],
-        spaces=[primary_arms()["space"]],
+        volumes=[name for name, row in RUN.choice.ranked.items() if row["dimensions"] == "3"],
+        spaces=[DESIGN.primary["space"]],
         # no input: an audit that is out of date must not have everything trained again
         audit="results/evaluation/audit.tsv",
         audited=when_audited,
@@ -115,7 +115,7 @@ rule audit_scores:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        primary=primary_arms(),
+        primary=DESIGN.primary,
         code=digest("audit_scores"),
     script:
         "../../scripts/audit_scores.py"

@@ -1,17 +1,15 @@
 # Sets of 2-D pictures: one job reads them all, since a picture takes milliseconds; who is in stands in the same tables.
 
-COHORT = "import_images"
-
 
 checkpoint import_images:
     input:
-        [path for subject in FOUND.values() for path in subject["files"].values()],
+        [path for subject in RUN.subjects.values() for path in subject["files"].values()],
     output:
         cohort=report("results/cohort.tsv", caption="../report/cohort.rst", category="Cohort"),
         quality=report("results/quality.tsv", caption="../report/quality.rst", category="Cohort"),
         slices=directory("results/work/images/slices"),
-        record=IMAGE_FILES["record"],
-        copies=IMAGE_FILES["copies"],
+        record="results/work/images/import_images.json",
+        copies="results/figures/images/copies.png",
     log:
         "results/logs/import_images.log",
     benchmark:
@@ -36,7 +34,7 @@ rule score_contrast:
         cohort="results/cohort.tsv",
         slices=rules.import_images.output.slices,
     output:
-        IMAGE_FILES["contrast"],
+        "results/evaluation/contrast.tsv",
     log:
         "results/logs/score_contrast.log",
     benchmark:
@@ -48,7 +46,7 @@ rule score_contrast:
         mem_mb=grow(1000),
         runtime=grow(20),
     params:
-        space=SPACE,
+        space=DESIGN.space,
         code=digest("score_contrast"),
     script:
         "../../scripts/score_contrast.py"

@@ -1,0 +1,93 @@
+# Pretrained weights: fetched from their address, or made during the run.
+
+
+# On a cluster the machine that starts the run fetches: it has a network where the nodes often have none.
+localrules:
+    fetch_source,
+
+
+rule fetch_source:
+    input:
+        table=ancient(f"{workflow.basedir}/config/sources.tsv"),
+    output:
+        "results/sources/{source}/weights",
+    log:
+        "results/logs/fetch_source/{source}.log",
+    benchmark:
+        "results/benchmarks/fetch_source/{source}.tsv"
+    wildcard_constraints:
+        source=RUN.match_sources(sources.is_remote),
+    priority: 1
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(300),
+        runtime=grow(120),
+    params:
+        # the hash says all about the file: no digest of the code, that would fetch the same bytes again
+        sha256=lambda wildcards: RUN.sources[wildcards.source]["sha256"],
+    script:
+        "../../scripts/fetch_source.py"
+
+
+rule pretrain_simulated:
+    input:
+        splits="results/splits.json",
+    output:
+        weights="results/sources/{source}/weights",
+        manifest="results/sources/{source}/manifest.json",
+        history="results/sources/{source}/history.tsv",
+    log:
+        "results/logs/pretrain_simulated/{source}.log",
+    benchmark:
+        "results/benchmarks/pretrain_simulated/{source}.tsv"
+    wildcard_constraints:
+        source=RUN.match_sources(lambda row: making.kind_of(row) == "simulated"),
+    priority: 1
+    conda:
+        "../../envs/environment.yaml"
+    threads: config["train_network"]["threads"]
+    resources:
+        mem_mb=grow(3500),
+        runtime=grow(90),
+    params:
+        source=lambda wildcards: made_source(wildcards.source),
+        aligned=RUN.template is not None,
+        spacing=config["register_scans"]["spacing"],
+        method=config["normalize_intensity"]["method"],
+        options=RUN.list_pretraining_options(),
+        code=digest("pretrain_simulated"),
+    script:
+        "../../scripts/pretrain_simulated.py"
+
+
+rule pretrain_masked:
+    input:
+        splits="results/splits.json",
+        subjects=subjects,
+        weights=lambda wildcards: RUN.choice.weights[making.base_of(RUN.sources[wildcards.source])],
+    output:
+        weights="results/sources/{source}/weights",
+        manifest="results/sources/{source}/manifest.json",
+        history="results/sources/{source}/history.tsv",
+    log:
+        "results/logs/pretrain_masked/{source}.log",
+    benchmark:
+        "results/benchmarks/pretrain_masked/{source}.tsv"
+    wildcard_constraints:
+        source=RUN.match_sources(lambda row: making.kind_of(row) == "masked"),
+    priority: 1
+    conda:
+        "../../envs/environment.yaml"
+    threads: config["train_network"]["threads"]
+    resources:
+        mem_mb=grow(3500),
+        runtime=grow(90),
+    params:
+        source=lambda wildcards: made_source(wildcards.source),
+        base=lambda wildcards: made_source(making.base_of(RUN.sources[wildcards.source])),
+        options={name: value for name, value in RUN.list_pretraining_options().items() if name != "subjects"},
+        code=digest("pretrain_masked"),
+    script:
+        "../../scripts/pretrain_masked.py"
