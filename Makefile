@@ -28,7 +28,7 @@ test-long: .venv/installed
 
 # The whole tiny configuration on a real Slurm, and a job that runs out of time.
 test-slurm: .venv/installed
-	$(BIN)/python -m pytest -m long tests/test_slurm.py
+	$(BIN)/python -m pytest -m long tests/workflow/test_slurm.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .

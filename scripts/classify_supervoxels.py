@@ -1,14 +1,20 @@
 """Fit a cell's classifiers of supervoxels and predict its test patients."""
 
-from neurograft import cases, images, logs, supervoxel_cells, supervoxel_files, tables
+from neurograft.candidates import supervoxel_files
+from neurograft.core import files, tables
+from neurograft.execution import logs
+from neurograft.experiment import supervoxel_cells
+from neurograft.training import slices
 
 logs.send_to_log(snakemake.log[0])
+
 cohort = tables.read_table(snakemake.input.cohort)
+
 supervoxel_cells.classify_supervoxels(
     snakemake.output[0],
-    images.read_json(snakemake.input.splits),
+    files.read_json(snakemake.input.splits),
     {"task": "segmentation", **snakemake.wildcards},
-    cases.find_slices(snakemake.input.subjects),
+    slices.find_slices(snakemake.input.subjects),
     supervoxel_files.find_supervoxels(snakemake.input.candidates),
     next(iter(snakemake.input.pooled), None),
     {row["participant_id"]: row.get("site", "") for row in cohort} if snakemake.params.harmonise else None,

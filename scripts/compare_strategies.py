@@ -1,16 +1,24 @@
 """Gather every cell's scores, and compare the strategies over patients."""
 
-from neurograft import comparison, evaluation, images, logs, outcomes, tables
+from neurograft.core import files, tables
+from neurograft.evaluation import comparison
+from neurograft.evaluation.scores import SCORES, TIMES
+from neurograft.execution import logs
 
 logs.send_to_log(snakemake.log[0])
-scores, compared, again, times = outcomes.compare_cells(
+
+scores, compared, again, times = comparison.compare_cells(
     snakemake.input.cells,
     [row for path in snakemake.input.scores for row in tables.read_table(path)],
-    images.read_json(snakemake.input.splits),
+    files.read_json(snakemake.input.splits),
     snakemake.params.primary,
     snakemake.params.kin,
 )
-tables.write_table(snakemake.output.scores, scores, evaluation.SCORES)
+
+tables.write_table(snakemake.output.scores, scores, SCORES)
+
 tables.write_table(snakemake.output.comparison, compared, comparison.COMPARISON)
+
 tables.write_table(snakemake.output.again, again, comparison.COMPARISON)
-tables.write_table(snakemake.output.times, times, evaluation.TIMES)
+
+tables.write_table(snakemake.output.times, times, TIMES)

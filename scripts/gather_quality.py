@@ -1,12 +1,23 @@
 """Gather every subject's quality records into one table, outliers marked."""
 
-from neurograft import cases, images, logs, quality, site_effects, tables
+from neurograft.core import tables
+from neurograft.core.files import read_json
+from neurograft.execution import logs
+from neurograft.preprocessing import quality_table
+from neurograft.training import slices
 
 logs.send_to_log(snakemake.log[0])
-files = cases.find_records(snakemake.input[0]).values()
+
+files = slices.find_records(snakemake.input[0]).values()
+
 steps = ("status", "stripped", "registered", "normalized")
-records = [[images.read_json(subject[step]) for subject in files] for step in steps]
-rows = quality.gather_quality(*records)
+
+records = [[read_json(subject[step]) for subject in files] for step in steps]
+
+rows = quality_table.gather_quality(*records)
+
 tables.write_table(snakemake.output.quality, rows, columns=None if rows else ["subject"])
-intensities = site_effects.gather_intensities(records[0], records[-1])
-tables.write_table(snakemake.output.intensities, intensities, site_effects.COLUMNS)
+
+intensities = quality_table.gather_intensities(records[0], records[-1])
+
+tables.write_table(snakemake.output.intensities, intensities, quality_table.COLUMNS)

@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
-from neurograft import cases, images, logs, pretraining
+from neurograft.core import files
+from neurograft.execution import logs
+from neurograft.sources import pretraining
+from neurograft.training import slices
 
 logs.send_to_log(snakemake.log[0])
+
 pretraining.pretrain_masked(
     Path(snakemake.output.weights).parent,
     snakemake.params.source,
     snakemake.params.base,
     snakemake.input.weights,
-    images.read_json(snakemake.input.splits),
-    cases.find_slices(snakemake.input.subjects),
+    files.read_json(snakemake.input.splits),
+    slices.find_slices(snakemake.input.subjects),
     **snakemake.params.options,
 )

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
-from neurograft import images, logs, pretraining
+from neurograft.core import files
+from neurograft.execution import logs
+from neurograft.sources import pretraining
 
 logs.send_to_log(snakemake.log[0])
-task = images.read_json(snakemake.input.splits)["tasks"]["segmentation"]
+
+task = files.read_json(snakemake.input.splits)["tasks"]["segmentation"]
+
 pretraining.pretrain_simulated(
     Path(snakemake.output.weights).parent,
     snakemake.params.source,

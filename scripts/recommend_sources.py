@@ -2,14 +2,20 @@
 
 from pathlib import Path
 
-from neurograft import logs, recommendation, scoring, tables
+from neurograft.core import tables
+from neurograft.execution import logs
+from neurograft.transferability import recommendation, scores
 
 logs.send_to_log(snakemake.log[0])
-rows = scoring.gather_scores(
+
+rows = scores.gather_scores(
     [row for path in snakemake.input for row in tables.read_table(path)],
     snakemake.params.volumes,
     snakemake.params.spaces,
 )
+
 ranked, words = recommendation.recommend_sources(rows, snakemake.params.audit)
+
 tables.write_table(snakemake.output.ranking, ranked, recommendation.RANKED)
+
 Path(snakemake.output.words).write_text("\n".join(words) + "\n", encoding="utf-8")

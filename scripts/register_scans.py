@@ -1,13 +1,20 @@
 """Move one subject's sequences onto the template, resampling each image once."""
 
-from neurograft import derivatives, images, logs, registration
+from neurograft.core import files
+from neurograft.execution import logs
+from neurograft.imaging import derivatives, nifti
+from neurograft.preprocessing import registration
 
 logs.send_to_log(snakemake.log[0])
-status = images.read_json(snakemake.input.status)
+
+status = files.read_json(snakemake.input.status)
+
 masks = derivatives.read_masks(snakemake.input.masks.removesuffix("_desc-brain_mask.nii.gz"), status["sequences"])
+
 options = snakemake.params.options
+
 registered, record = registration.register_scans(
-    images.read_scans(snakemake.input.scans),
+    nifti.read_scans(snakemake.input.scans),
     masks,
     status["reference"],
     status["coregistered"],
@@ -19,5 +26,7 @@ registered, record = registration.register_scans(
     deformable=options["deformable"],
     threads=snakemake.threads,
 )
-images.write_scans(snakemake.output.scans, registered, packed=True, threads=snakemake.threads)
-images.write_json(snakemake.output.record, record)
+
+nifti.write_scans(snakemake.output.scans, registered, packed=True, threads=snakemake.threads)
+
+files.write_json(snakemake.output.record, record)

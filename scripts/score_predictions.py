@@ -1,11 +1,16 @@
 """Score one cell's predictions on the native grid."""
 
-from neurograft import cases, evaluation, images, logs, outcomes, tables
+from neurograft.core import files, tables
+from neurograft.evaluation import scores
+from neurograft.execution import logs
+from neurograft.training import slices
 
 logs.send_to_log(snakemake.log[0])
-rows = outcomes.score_cell(
+
+rows = scores.score_cell(
     snakemake.input.cell,
-    images.read_json(snakemake.input.splits),
-    cases.find_records(snakemake.input.subjects),
+    files.read_json(snakemake.input.splits),
+    slices.find_records(snakemake.input.subjects),
 )
-tables.write_table(snakemake.output[0], rows, evaluation.SCORES)
+
+tables.write_table(snakemake.output[0], rows, scores.SCORES)

@@ -1,9 +1,13 @@
 """Share the cohort out into folds by patient, and freeze them."""
 
-from neurograft import images, logs, splits, tables
+from neurograft.cohort import splits
+from neurograft.core import files, tables
+from neurograft.execution import logs
 
 logs.send_to_log(snakemake.log[0])
+
 quality = tables.read_table(snakemake.input.quality)
+
 split = splits.split_cohort(
     tables.read_table(snakemake.input.cohort),
     {row["subject"]: [row["flags"]] for row in quality if row["flags"]},
@@ -12,4 +16,5 @@ split = splits.split_cohort(
     tumour_free=[row["subject"] for row in quality if row["tumour_free"] == "true"],
     **snakemake.params.options,
 )
-images.write_json(snakemake.output[0], split)
+
+files.write_json(snakemake.output[0], split)

@@ -1,16 +1,26 @@
 """Find the brain on every sequence of one subject."""
 
-from neurograft import brain_extraction, derivatives, images, logs
+from neurograft.core import files
+from neurograft.execution import logs
+from neurograft.imaging import derivatives, nifti
+from neurograft.preprocessing import brain_extraction
 
 logs.send_to_log(snakemake.log[0])
-status = images.read_json(snakemake.input.status)
-scans = images.read_scans(snakemake.input.scans)
+
+status = files.read_json(snakemake.input.status)
+
+scans = nifti.read_scans(snakemake.input.scans)
+
 stripped = {name: file["stripped"] for name, file in status["sequences"].items()}
+
 masks, record, disagreement = brain_extraction.strip_skull(
     scans, stripped, status["reference"], threads=2, **snakemake.params.options
 )
+
 derivatives.write_masks(snakemake.output.mask.removesuffix("_desc-brain_mask.nii.gz"), masks, status)
+
 derivatives.write_disagreement(
     snakemake.output.mask.removesuffix("_desc-brain_mask.nii.gz"), disagreement, status, record
 )
-images.write_json(snakemake.output.record, record)
+
+files.write_json(snakemake.output.record, record)

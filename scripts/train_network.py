@@ -1,20 +1,26 @@
 """Train one cell of the experiment and predict its test patients."""
 
-from neurograft import cases, cells, images, logs, tables
+from neurograft.core import files, tables
+from neurograft.execution import logs
+from neurograft.experiment import network_cells
+from neurograft.training import slices
 
 logs.send_to_log(snakemake.log[0])
-split = images.read_json(snakemake.input.splits)
+
+split = files.read_json(snakemake.input.splits)
+
 target = split["tasks"]["classification"]["target"]
-cells.train_cell(
+
+network_cells.train_cell(
     snakemake.output[0],
     split,
     dict(snakemake.wildcards.items()),
     snakemake.params.source,
     snakemake.input.weights,
-    cases.find_slices(snakemake.input.subjects),
+    slices.find_slices(snakemake.input.subjects),
     truths={row["participant_id"]: row.get(target) for row in tables.read_table(snakemake.input.cohort)},
     **dict.fromkeys(("predict_unlabelled", "keep_weights"), snakemake.params.delivered),
-    candidates=cases.find_candidates(snakemake.input.candidates),
+    candidates=slices.find_candidates(snakemake.input.candidates),
     checkpoint=snakemake.params.checkpoint,
     **snakemake.params.options,
 )

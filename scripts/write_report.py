@@ -1,11 +1,13 @@
 """Write the report."""
 
-from neurograft import logs, reading, report
+from neurograft.execution import logs
+from neurograft.report import pages, results
 
 logs.send_to_log(snakemake.log[0])
-report.write_report(
+
+pages.write_report(
     snakemake.output[0],
-    **reading.read_results(snakemake.input, snakemake.params.benchmarks),
+    **results.read_results(snakemake.input, snakemake.params.benchmarks),
     sources=snakemake.params.sources.values(),
     primary=snakemake.params.primary,
     config=snakemake.params.config,

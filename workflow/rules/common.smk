@@ -16,12 +16,16 @@ sys.path.insert(0, f"{workflow.basedir}/scripts")
 # a home may be full or read-only where jobs run: what matplotlib keeps of fonts lies in the working directory
 os.environ.setdefault("MPLCONFIGDIR", os.path.abspath(".snakemake/matplotlib"))
 
-from neurograft import code_digest, design, making, names, run_setup, settings, sources, tables
+from neurograft.cohort import file_names
+from neurograft.core import design, strategies, tables
+from neurograft.execution import code_digest
+from neurograft.experiment import setup
+from neurograft.sources import table as source_table
 
 try:
     # once a run is enough to verify weights: each training verifies what it loads
-    RUN = run_setup.prepare_run(config, workflow.basedir, verified=workflow.is_main_process)
-except run_setup.SetupError as mistake:
+    RUN = setup.prepare_run(config, workflow.basedir, verified=workflow.is_main_process)
+except setup.SetupError as mistake:
     raise WorkflowError(str(mistake)) from None
 config.update(RUN.config)
 DESIGN = RUN.design

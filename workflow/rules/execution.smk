@@ -1,7 +1,7 @@
 # What a person sees while it runs and when it fails; in the process that starts the jobs, not in theirs.
 from snakemake.logging import logger
 
-from neurograft import failures, progress
+from neurograft.execution import monitoring
 
 
 def jobs_left():
@@ -10,7 +10,7 @@ def jobs_left():
     return [(job.jobid, job.rule.name, (job.wildcards_dict or {}).get("subject")) for job in jobs]
 
 
-WATCH = progress.Watch(jobs_left, len(RUN.subjects), "results/benchmarks")
+WATCH = monitoring.Watch(jobs_left, len(RUN.subjects), "results/benchmarks")
 
 
 onstart:
@@ -18,4 +18,4 @@ onstart:
 
 
 onerror:
-    print(failures.describe_failures(WATCH.failed), file=sys.stderr, flush=True)
+    print(monitoring.describe_failures(WATCH.failed), file=sys.stderr, flush=True)

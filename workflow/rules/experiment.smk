@@ -64,8 +64,8 @@ rule train_network:
         weights=lambda wildcards: RUN.choice.weights[wildcards.source],
         candidates=sampled_candidates,
         making=lambda wildcards: (
-            f"results/sources/{wildcards.source}/{making.MANIFEST}"
-            if making.is_made(RUN.sources[wildcards.source])
+            f"results/sources/{wildcards.source}/{table.MANIFEST}"
+            if source_table.is_made(RUN.sources[wildcards.source])
             else []
         ),
     output:
@@ -78,7 +78,7 @@ rule train_network:
         "results/benchmarks/train_network/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.tsv"
     wildcard_constraints:
         # these have a rule of their own
-        strategy=f"(?!({'|'.join(settings.UNTRAINED)})/)[0-9a-z-]+",
+        strategy=f"(?!({'|'.join(strategies.UNTRAINED)})/)[0-9a-z-]+",
     conda:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
@@ -118,7 +118,7 @@ rule pool_features:
         runtime=grow(60),
     params:
         source=lambda wildcards: RUN.describe_source(wildcards.source, "backbone", "sha256"),
-        random=lambda wildcards: settings.METHODS[wildcards.strategy] == "random encoder",
+        random=lambda wildcards: strategies.METHODS[wildcards.strategy] == "random encoder",
         seed=config["seed"],
         code=digest("pool_features"),
     script:
@@ -132,7 +132,7 @@ rule classify_supervoxels:
         candidates="results/work/space-{space}/candidates.tsv",
         pooled=lambda wildcards: (
             []
-            if settings.METHODS[wildcards.strategy] == "none"
+            if strategies.METHODS[wildcards.strategy] == "none"
             else expand(rules.pool_features.output[0], **wildcards)
         ),
         cohort="results/cohort.tsv",
@@ -145,7 +145,7 @@ rule classify_supervoxels:
     benchmark:
         "results/benchmarks/classify_supervoxels/segmentation_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.tsv"
     wildcard_constraints:
-        strategy="|".join(settings.METHODS),
+        strategy="|".join(strategies.METHODS),
     conda:
         "../../envs/environment.yaml"
     threads: 1
@@ -165,7 +165,7 @@ rule average_predictions:
         cells=member_cells,
     output:
         directory(
-            f"results/predictions/segmentation/{{source}}/{settings.ENSEMBLE}/space-{{space}}_split-{{split}}_n-{{n}}_fold-{{fold}}_seed-{{seed}}"
+            f"results/predictions/segmentation/{{source}}/{strategies.ENSEMBLE}/space-{{space}}_split-{{split}}_n-{{n}}_fold-{{fold}}_seed-{{seed}}"
         ),
     log:
         "results/logs/average_predictions/{source}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.log",
@@ -178,7 +178,7 @@ rule average_predictions:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        strategy=settings.ENSEMBLE,
+        strategy=strategies.ENSEMBLE,
         code=digest("average_predictions"),
     script:
         "../../scripts/average_predictions.py"

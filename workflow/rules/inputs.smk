@@ -55,7 +55,7 @@ def trained_cells(wildcards):
 @lru_cache
 def dicom_files(subject):
     """A digest of the names, sizes and times of a patient's DICOM files, so that a changed one converts them again."""
-    return names.digest_files(RUN.subjects[subject]["source"])
+    return file_names.digest_files(RUN.subjects[subject]["source"])
 
 
 def scan_files(wildcards):

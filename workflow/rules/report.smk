@@ -29,7 +29,7 @@ rule write_report:
         contrast=of_pictures("results/evaluation/contrast.tsv"),
         figures=per_subject("results/figures/sub-{subject}/space-{space}"),
         templates=[
-            f"{workflow.basedir}/workflow/report/{name}.html.j2"
+            f"{workflow.basedir}/scripts/neurograft/report/templates/{name}.html.j2"
             for name in ("base", "macros", "index", "quality", "subject", "images", "transfer")
         ],
     output:

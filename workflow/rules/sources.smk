@@ -16,7 +16,7 @@ rule fetch_source:
     benchmark:
         "results/benchmarks/fetch_source/{source}.tsv"
     wildcard_constraints:
-        source=RUN.match_sources(sources.is_remote),
+        source=RUN.match_sources(source_table.is_remote),
     priority: 1
     conda:
         "../../envs/environment.yaml"
@@ -43,7 +43,7 @@ rule pretrain_simulated:
     benchmark:
         "results/benchmarks/pretrain_simulated/{source}.tsv"
     wildcard_constraints:
-        source=RUN.match_sources(lambda row: making.kind_of(row) == "simulated"),
+        source=RUN.match_sources(lambda row: source_table.kind_of(row) == "simulated"),
     priority: 1
     conda:
         "../../envs/environment.yaml"
@@ -66,7 +66,7 @@ rule pretrain_masked:
     input:
         splits="results/splits.json",
         subjects=subjects,
-        weights=lambda wildcards: RUN.choice.weights[making.base_of(RUN.sources[wildcards.source])],
+        weights=lambda wildcards: RUN.choice.weights[source_table.base_of(RUN.sources[wildcards.source])],
     output:
         weights="results/sources/{source}/weights",
         manifest="results/sources/{source}/manifest.json",
@@ -76,7 +76,7 @@ rule pretrain_masked:
     benchmark:
         "results/benchmarks/pretrain_masked/{source}.tsv"
     wildcard_constraints:
-        source=RUN.match_sources(lambda row: making.kind_of(row) == "masked"),
+        source=RUN.match_sources(lambda row: source_table.kind_of(row) == "masked"),
     priority: 1
     conda:
         "../../envs/environment.yaml"
@@ -86,7 +86,7 @@ rule pretrain_masked:
         runtime=grow(90),
     params:
         source=lambda wildcards: made_source(wildcards.source),
-        base=lambda wildcards: made_source(making.base_of(RUN.sources[wildcards.source])),
+        base=lambda wildcards: made_source(source_table.base_of(RUN.sources[wildcards.source])),
         options={name: value for name, value in RUN.list_pretraining_options().items() if name != "subjects"},
         code=digest("pretrain_masked"),
     script:

@@ -1,0 +1,163 @@
+"""Who does what in a cell: training, test and unlabelled subjects, and whose images a network adapts to."""
+
+from neurograft.cohort import splits
+
+
+class Untrainable(ValueError):
+    """A cell that cannot be trained for what it is; the message is one line, the reason that its manifest gives."""
+
+
+def assign_roles(split, cell):
+    """Name the training, test and unlabelled subjects of a cell, no patient in two roles.
+
+    Returns
+    -------
+    dict of str to list of str
+        `train`, `test` and `unlabelled`.
+
+    Raises
+    ------
+    Untrainable
+        If the split has no training for this cell.
+    ValueError
+        If the split was edited, or puts a patient into two roles.
+    """
+    splits.verify_hash(split)
+    splits.assert_disjoint(split)
+    task = split["tasks"][cell["task"]]
+    if not task["trainable"]:
+        raise Untrainable(task["reason"])
+    dealt, n = task[cell["split"]], cell["n"]
+    if cell["fold"] >= len(dealt):
+        raise Untrainable(f"{cell['split']} has {len(dealt)} folds: no fold {cell['fold']}")
+    fold = dealt[cell["fold"]]
+    if n != "all" and int(n) > len(fold["train"]):
+        raise Untrainable(f"n is {n}, but fold {cell['fold']} has {len(fold['train'])} training subjects")
+    train = splits.training_subjects(split, cell["task"], cell["fold"], n, cell["seed"], cell["split"])
+    roles = {"train": train, "test": list(fold["test"]), "unlabelled": list(task["unlabelled"])}
+    owner = task["patients"]
+    both = {owner[s] for s in train} & {owner[s] for s in roles["test"]} | set(train) & set(roles["unlabelled"])
+    if both:
+        raise ValueError(f"{sorted(both)} are in training and test")
+    return roles
+
+
+def find_unlearnt(split, cell, roles):
+    """Name the network's sequences that every training subject of a cell lacks.
+
+    A channel that was zero throughout training has weights that nothing chose: a scan must not be sent through them.
+
+    Parameters
+    ----------
+    split, cell : dict
+        As in `assign_roles`.
+    roles : dict
+        What `assign_roles` gave.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    Untrainable
+        If a subject that is to be predicted has no other sequence.
+    """
+    task = split["tasks"][cell["task"]]
+    lacking = {subject: set(lacks) for subject, lacks in task.get("incomplete", {}).items()}
+    unlearnt = set.intersection(*(lacking.get(subject, set()) for subject in roles["train"]))
+    for subject in roles["test"] + roles["unlabelled"]:
+        if set(task["sequences"]) <= lacking.get(subject, set()) | unlearnt:
+            raise Untrainable(f"{subject} has no sequence that a training subject of fold {cell['fold']} has")
+    return [name for name in task["sequences"] if name in unlearnt]
+
+
+def share_target(split, cell, roles):
+    """Share the test patients out, so that nobody is predicted by a network adapted to their own images.
+
+    The target of a cell is its fold's test patients. They are dealt into two halves, by patient; each is
+    predicted by a network adapted to the images of the other half and of the unlabelled subjects. Unlabelled
+    subjects, who are not scored, are predicted by the first network, which has seen them.
+
+    Parameters
+    ----------
+    split, cell : dict
+        As in `assign_roles`.
+    roles : dict
+        What `assign_roles` gave.
+
+    Returns
+    -------
+    list of dict
+        `predicts` and `adapted_on`, lists of subjects; one round a half that is not empty.
+
+    Raises
+    ------
+    Untrainable
+        If there is nobody to adapt to.
+    """
+    owner = split["tasks"][cell["task"]]["patients"]
+    patients = sorted({owner[subject] for subject in roles["test"]})
+    rounds = []
+    for half in (patients[::2], patients[1::2]):
+        own = [subject for subject in roles["test"] if owner[subject] in half]
+        others = [subject for subject in roles["test"] if owner[subject] not in half]
+        # another scan of a patient in this half may be among the unlabelled
+        others += [subject for subject in roles["unlabelled"] if owner.get(subject, subject) not in half]
+        if own and not others:
+            who = "images of other test patients or of unlabelled subjects"
+            raise Untrainable(f"{cell['strategy']} adapts to {who}, and fold {cell['fold']} has neither")
+        if own:
+            rounds.append({"predicts": own, "adapted_on": others})
+    return rounds
+
+
+def choose_unlabelled(split):
+    """Name the subjects that may be trained on before any cell: no cell tests a scan of their patients.
+
+    They are without label in every task, and so is every other scan of their patient that is in a split; and they
+    have every sequence, so that no reconstruction is learnt of what is not there.
+
+    Parameters
+    ----------
+    split : dict
+        `splits.json`.
+
+    Returns
+    -------
+    list of str
+    """
+    tasks = list(split["tasks"].values())
+    owner = {subject: patient for task in tasks for subject, patient in task["patients"].items()}
+    labelled = {owner[subject] for task in tasks for subject in task["subjects"]}
+    unlabelled = set.intersection(*(set(task["unlabelled"]) for task in tasks))
+    incomplete = {subject for task in tasks for subject in task.get("incomplete", ())}
+    return sorted(subject for subject in unlabelled - incomplete if owner[subject] not in labelled)
+
+
+def check_pretraining(split, roles, pretraining):
+    """Refuse a source that could not be made, and one that has seen a patient whom the cell tests.
+
+    Parameters
+    ----------
+    split : dict
+        `splits.json`.
+    roles : dict
+        What `assign_roles` gave.
+    pretraining : dict
+        From `table.read_manifest`; empty for a source that comes from elsewhere.
+
+    Raises
+    ------
+    Untrainable
+        If the source has no weights, with its reason.
+    ValueError
+        If a patient of a test subject was trained on: such a subject would be no unseen one.
+    """
+    if pretraining and not pretraining["made"]:
+        raise Untrainable(pretraining["reason"])
+    owner = {subject: patient for task in split["tasks"].values() for subject, patient in task["patients"].items()}
+    seen = {owner.get(subject, subject) for subject in pretraining.get("subjects", ())}
+    both = sorted(subject for subject in roles["test"] if owner[subject] in seen)
+    if both:
+        raise ValueError(f"{pretraining['source']} was trained on scans of the patients of {both}, whom it would test")

@@ -1,0 +1,60 @@
+"""From what became of each subject to the rows of `cohort.tsv`."""
+
+from neurograft.core.labels import LABEL_SCHEMES, cohort_scheme, regions_of
+
+FIXED_COLUMNS = ("participant_id", "included", "reason", "sequences", "labels", "site", "scheme", "name")
+FIXED_COLUMNS += ("recognised", "will_do", "notes")
+
+
+def gather_cohort(statuses):
+    """Make the rows of `cohort.tsv`, one a subject, whether it is in or not.
+
+    Here the label scheme is settled: a label whose values fit more than one scheme takes the cohort's; one of
+    another scheme with the same regions, as in joined BraTS releases, keeps its own; any other counts as no
+    label, with a note.
+
+    Parameters
+    ----------
+    statuses : list of dict
+        What `validation.import_scans` gave for each subject.
+
+    Returns
+    -------
+    list of dict
+        `FIXED_COLUMNS`, then every column of the datasets; a clash is renamed to `dataset_<column>`.
+    """
+    common = cohort_scheme(statuses)
+    own = dict.fromkeys(key for status in statuses for key in status["columns"])
+    rows = []
+    for status in statuses:
+        scheme, labels, notes = _settle_scheme(status, common)
+        fixed = {
+            "participant_id": status["subject"],
+            "included": status["included"],
+            "reason": status["reason"],
+            "sequences": ",".join(status["sequences"]),
+            "labels": labels,
+            "site": status["site"],
+            "scheme": scheme,
+            "name": status["name"],
+            # of pictures nothing is recognised
+            "recognised": status.get("recognised", ""),
+            "will_do": status.get("will_do", ""),
+            "notes": "; ".join(notes),
+        }
+        others = {f"dataset_{k}" if k in FIXED_COLUMNS else k: status["columns"].get(k, "") for k in own}
+        rows.append(fixed | others)
+    return rows
+
+
+def _settle_scheme(status, common):
+    """Give a subject's scheme, whether its label can be used in the cohort, and its notes."""
+    scheme, labels, notes = status["scheme"], status["labels"], status["notes"]
+    if labels is None:
+        return scheme, False, notes
+    fits = set(labels["values"]) <= set(LABEL_SCHEMES.get(common, {}).values())
+    if scheme == common or (fits and not labels["certain"]):
+        return common, True, notes
+    if scheme and common and regions_of(scheme) == regions_of(common):
+        return scheme, True, notes
+    return scheme, False, [*notes, f"labels not used: they follow {scheme}, the cohort {common}; convert them"]

@@ -1,0 +1,122 @@
+"""Rules that say which MR sequence a series is: a table for the user to edit, the first row that fits decides.
+
+Imported while the Snakefile is parsed: standard library only.
+"""
+
+import hashlib
+import re
+
+from neurograft.core.tables import TableError, read_table
+
+SEQUENCES = ("t1", "t1c", "t2", "flair")
+RANGE = re.compile(r"(\d*\.?\d*)\.\.(\d*\.?\d*)")
+
+
+def read_rules(path):
+    """Read and check a table of rules such as `config/sequences.tsv`.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TSV with the columns `sequence` (a row of `SEQUENCES`, or none for a series that is left out), `rank` (1
+        where empty; of several series of a sequence the lowest rank is taken) and `comment`. Every other column
+        is a field of a series, every cell what it must be: nothing (anything fits), `a..b` (a number from a to b, one
+        of them may be missing), `-` (the field is missing or empty), or patterns joined by ` && `, each a regular
+        expression that is found in the text (upper and lower case are one), or after a `!` one that is not.
+
+    Returns
+    -------
+    list of dict
+        `row` (line of the table), `sequence`, `rank`, `comment`, `cells` (field to cell, the empty ones left out).
+
+    Raises
+    ------
+    TableError
+        One line for the first mistake.
+    """
+    rules = []
+    for number, fields in enumerate(read_table(path), start=2):
+        sequence, where = fields.pop("sequence", "").strip(), f"{path}, row {number}"
+        if sequence not in (*SEQUENCES, "none"):
+            raise TableError(f"{where}: sequence is '{sequence}'; write one of {', '.join(SEQUENCES)}, none")
+        rank = fields.pop("rank", "").strip() or "1"
+        if not rank.isdecimal():
+            raise TableError(f"{where}: rank is '{rank}'; write a whole number")
+        comment = fields.pop("comment", "").strip()
+        cells = {field: cell.strip() for field, cell in fields.items() if cell.strip()}
+        for field, cell in cells.items():
+            _check_cell(cell, f"{where}, column {field}")
+        rules.append({"row": number, "sequence": sequence, "rank": int(rank), "comment": comment, "cells": cells})
+    if not rules:
+        raise TableError(f"{path} has no rule; see config/README.md")
+    return rules
+
+
+def digest_rules(rules):
+    """Give 16 hexadecimal digits that change with what `read_rules` gives."""
+    return hashlib.sha256(repr(rules).encode()).hexdigest()[:16]
+
+
+def recognise(fields, rules):
+    """Find the first rule that a series fits.
+
+    Parameters
+    ----------
+    fields : dict
+        Of dcm2niix's sidecar, times in seconds, and what `conversion` adds; see config/README.md.
+    rules : list of dict
+        What `read_rules` gave.
+
+    Returns
+    -------
+    dict or None
+        The rule.
+    """
+    told = {key.lower(): value for key, value in fields.items()}
+    for rule in rules:
+        if all(_fits(told.get(field.lower(), ""), cell) for field, cell in rule["cells"].items()):
+            return rule
+    return None
+
+
+def _check_cell(cell, where):
+    """Raise TableError for a pattern that cannot be read."""
+    if RANGE.fullmatch(cell) and not _is_number(RANGE.fullmatch(cell)[1] or RANGE.fullmatch(cell)[2]):
+        raise TableError(f"{where}: '{cell}' has no number; write 0.5..2, 0.5.. or ..2")
+    for pattern in [] if RANGE.fullmatch(cell) else _split(cell):
+        try:
+            re.compile(pattern.removeprefix("!"))
+        except re.error as error:
+            raise TableError(f"{where}: '{pattern}' is no regular expression ({error})") from None
+
+
+def _fits(value, cell):
+    """Tell whether a field is what a cell asks for."""
+    span = RANGE.fullmatch(cell)
+    if span:
+        low, high = float(span[1] or "-inf"), float(span[2] or "inf")
+        return _is_number(value) and low <= float(value) <= high
+    text = _plain(value)
+    if cell == "-":
+        return not text
+    return all((re.search(one.removeprefix("!"), text, re.I) is None) == one.startswith("!") for one in _split(cell))
+
+
+def _split(cell):
+    """Take a cell's patterns apart."""
+    return [part.strip() for part in cell.split(" && ")]
+
+
+def _plain(value):
+    """Write a field as text: lists as words, and blanks for underscores, which a pattern's \\b takes for letters."""
+    words = value if isinstance(value, list) else [value]
+    return " ".join(str(word) for word in words).replace("_", " ").strip()
+
+
+def _is_number(value):
+    """Tell whether a value can be read as a number."""
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True

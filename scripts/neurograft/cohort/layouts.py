@@ -1,0 +1,368 @@
+"""From the names in a dataset to subjects, for every layout.
+
+The Snakefile imports this module while it is parsed: standard library only, and no scan is opened.
+"""
+
+import difflib
+import hashlib
+import os
+import re
+from collections import Counter
+
+from neurograft.cohort.file_names import (
+    list_bids_images,
+    list_folder,
+    may_hold_tumours,
+    rank_bids,
+    subject_label,
+    take_one,
+)
+from neurograft.core.tables import TableError, read_table
+
+__all__ = ["DATASETS", "CohortError", "find_subjects", "read_table"]
+SEQUENCES = ("t1", "t1c", "t2", "flair")
+SITE_COLUMNS = ("site", "center", "centre", "site_id")
+BRATS_NAMES = {
+    "_t1": ("t1", "brats2018"),
+    "_t1ce": ("t1c", "brats2018"),
+    "_t2": ("t2", "brats2018"),
+    "_flair": ("flair", "brats2018"),
+    "_seg": ("labels", "brats2018"),
+    "_segm": ("labels", "brats2018"),  # one case of the 2020 release is named so
+    "-t1n": ("t1", "brats2023"),
+    "-t1c": ("t1c", "brats2023"),
+    "-t2w": ("t2", "brats2023"),
+    "-t2f": ("flair", "brats2023"),
+    "-seg": ("labels", "brats2023"),
+}
+
+
+class CohortError(ValueError):
+    """A fault of the dataset as a whole; one line that says what to do."""
+
+
+def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude=""):
+    """List a dataset's subjects and their files, by name alone.
+
+    Parameters
+    ----------
+    layout : str
+        A row of `DATASETS`.
+    root : str, or list of str
+        Folder (bids, brats, dicom, images), TSV (table), or where the simulated scans will be (phantom; by default
+        `results/simulated`). Several are joined.
+    subjects : int
+        How many subjects a phantom has; other layouts find theirs.
+    unlabelled : int
+        How many of these, the last ones, come without their labels.
+    exclude : str
+        TSV of the subjects that are excluded by hand (`layouts.read_exclusions`); empty for nobody.
+
+    Returns
+    -------
+    dict of str to dict
+        Subject label X (letters and digits of the original name) to `name`, `source` (folder or row),
+        `files` (sequence, "labels" or "image", to path; of phantom and dicom where they will be), `site`, `columns`
+        (the dataset's own, str to str), `scheme` (the label scheme its file names speak for, or ""), `problems`,
+        `notes`. Who is excluded by hand has no files, and that as the only
+        problem.
+
+    Raises
+    ------
+    CohortError
+        If a root is not there, holds no subject, two subjects have the same label, or `exclude` has a mistake.
+    """
+    found = {}
+    for place in (root or [None]) if isinstance(root, list | tuple) else [root]:
+        try:
+            listed = DATASETS[layout](os.path.expanduser(place or ""), (subjects, unlabelled))
+        except TableError as error:
+            raise CohortError(str(error)) from None
+        if not listed:
+            fault = "holds no subject" if place and os.path.exists(place) else "does not exist"
+            raise CohortError(f"dataset.root '{place or ''}' {fault}; layout {layout} expects {EXPECTED[layout]}")
+        for entry in listed:
+            label = subject_label(entry["name"])
+            if not label:
+                raise CohortError(f"{entry['source']}: give subject '{entry['name']}' a name with letters or digits")
+            if label in found:
+                both = f"{found[label]['source']} and {entry['source']}"
+                raise CohortError(f"{both} are both subject '{label}' (only a-z and 0-9 count); rename or remove one")
+            found[label] = entry
+    try:
+        for label, reason in (read_exclusions(exclude, found) if exclude else {}).items():
+            found[label] |= {"files": {}, "problems": [f"{BY_HAND}: {reason}"]}
+    except TableError as error:
+        raise CohortError(f"dataset.exclude: {error}") from None
+    return found
+
+
+def _subject(name, source, files, columns, scheme="", problems=(), notes=()):
+    """Put one subject together; its site moves out of the columns."""
+    columns = {key: "" if value == "n/a" else value for key, value in columns.items()}
+    sites = [columns.pop(key) for key in list(columns) if key.lower() in SITE_COLUMNS]
+    return {
+        "name": name,
+        "source": source,
+        "files": {kind: files[kind] for kind in (*SEQUENCES, "labels", "image") if kind in files},
+        "site": next(filter(None, sites), ""),
+        "columns": columns,
+        "scheme": scheme,
+        "problems": list(problems),
+        "notes": list(notes),
+    }
+
+
+def _find_brats(root, _, depth=4, path=()):
+    """Find the folders of a BraTS release, nested or not: `[HGG|LGG/]<subject>/<subject>_t1.nii.gz`."""
+    folders, files = list_folder(root)
+    stems = {}
+    for file in files:
+        match = re.match(r"(.+)([_-][a-z0-9]+)\.nii(\.gz)?$", file, re.I)
+        if match and match[2].lower() in BRATS_NAMES:
+            stems.setdefault(match[1], []).append((*BRATS_NAMES[match[2].lower()], os.path.join(root, file)))
+    path = (*path, os.path.basename(os.path.abspath(root)))
+    # a folder is one subject, also if a file in it is misnamed; else several subjects' files lie side by side
+    if len(stems) > 1 and path[-1] not in stems:
+        return [_brats_subject(stem, os.path.join(root, stem), path, found) for stem, found in stems.items()]
+    if stems:
+        return [_brats_subject(path[-1], root, path, sum(stems.values(), []))]
+    if not depth:
+        return []
+    return [one for folder in folders for one in _find_brats(os.path.join(root, folder), 0, depth - 1, path)]
+
+
+def _brats_subject(name, source, path, found):
+    """Read site, patient and grade from a BraTS name and its folders, where they are there."""
+    candidates, columns = {}, {}
+    for sequence, _, file in found:
+        candidates.setdefault(sequence, []).append(file)
+    files, notes = take_one(candidates, rank=lambda file: (not file.endswith(".gz"), file))
+    # Brats18_CBICA_ABM_1 and BraTS-GLI-00001-000 end in the number of the examination, the patient comes before
+    for pattern in (r"(brats1[789]_([a-z0-9]+)_.+)_\d+$", r"(brats-[a-z]+-\d+)()-\d+$"):
+        match = re.match(pattern, name, re.I)
+        if match:
+            columns = {"patient": match[1], "site": match[2]}
+    grades = [part.upper() for part in path if part.upper() in ("HGG", "LGG")]
+    if grades:
+        columns["grade"] = grades[-1]
+    return _subject(name, source, files, columns, scheme=found[0][1], notes=notes)
+
+
+def _find_bids(root, _):
+    """Find the subjects of a BIDS dataset, with labels from itself or its derivatives."""
+    people = _read_people(root)
+    shelves = [os.path.join(root, "derivatives", name) for name in list_folder(os.path.join(root, "derivatives"))[0]]
+    shelves = [shelf for shelf in shelves if may_hold_tumours(shelf)]
+    return [_bids_subject(root, name, people, shelves) for name in list_folder(root)[0] if name.startswith("sub-")]
+
+
+def _read_people(root):
+    """Read `participants.tsv`, where there is one: name of the subject's folder to its columns."""
+    table = os.path.join(root, "participants.tsv")
+    return {row.pop("participant_id", ""): row for row in read_table(table)} if os.path.exists(table) else {}
+
+
+def _bids_subject(root, name, people, shelves):
+    """Choose a subject's session and files: most sequences, first run, as the notes say.
+
+    Labels are `*_dseg.nii.gz` beside the scans, else in `derivatives/*/sub-X/[ses-Y/][anat/]`.
+    """
+    folder, sessions = os.path.join(root, name), {}
+    for session in ["", *(part for part in list_folder(folder)[0] if part.startswith("ses-"))]:
+        scans, labels = list_bids_images(os.path.join(folder, session, "anat"))
+        if scans:
+            sessions[session] = (scans, labels)
+    session = max(sessions, key=lambda key: len(sessions[key][0]), default="")  # the first of equals
+    scans, labels = sessions.get(session, ({}, []))
+    if not labels:
+        below = dict.fromkeys([os.path.join(session, "anat"), session, "anat", ""])
+        places = [os.path.join(shelf, name, part) for shelf in shelves for part in below]
+        labels = [file for place in places for file in list_bids_images(place)[1]]
+    files, notes = take_one(scans | ({"labels": labels} if labels else {}), rank_bids)
+    if len(sessions) > 1:
+        notes.append(f"took session {session or 'without name'} of {len(sessions)}: the first with most sequences")
+    columns = people.get(name) or people.get(name.removeprefix("sub-")) or {}
+    return _subject(name, folder, files, columns, notes=notes)
+
+
+def _find_table(path, _):
+    """Read a TSV of paths; a path that does not exist is that subject's problem, not the run's."""
+    if not os.path.exists(path):
+        return []
+    reserved, found = {"participant_id", "labels", *SEQUENCES}, []
+    for number, fields in enumerate(read_table(path), start=2):
+        row = {(k.lower() if k.lower() in reserved else k): _unquote(v) for k, v in fields.items()}
+        if "participant_id" not in row or not row.keys() & set(SEQUENCES):
+            raise CohortError(f"{path} has the columns {', '.join(fields)}; layout table expects {EXPECTED['table']}")
+        source, files, problems = f"row {number} of {path}", {}, []
+        for name in (*SEQUENCES, "labels"):
+            if row.get(name, "") not in ("", "n/a"):
+                files[name] = os.path.join(os.path.dirname(path), os.path.expanduser(row[name]))
+                if not os.path.exists(files[name]):
+                    problems.append(f"{name}: {files.pop(name)} does not exist; correct {source}")
+        columns = {key: value for key, value in row.items() if key not in reserved}
+        found.append(_subject(row["participant_id"], source, files, columns, problems=problems))
+    return found
+
+
+def _unquote(value):
+    """Take off outer blanks, and the quotes that a spreadsheet puts around a field with a comma."""
+    value = value.strip()
+    return value[1:-1].replace('""', '"') if len(value) > 1 and value[0] == value[-1] == '"' else value
+
+
+def _find_phantom(root, counts):
+    """Name the simulated subjects; their files come to be during the run."""
+    found, (subjects, unlabelled) = [], counts
+    for index in range(subjects):
+        name = f"phantom{index + 1:03d}"
+        folder = f"{root or 'results/simulated'}/sub-{name}"
+        kinds = (*SEQUENCES, "labels") if index < subjects - unlabelled else SEQUENCES
+        files = {kind: f"{folder}/{kind}.nii.gz" for kind in kinds}
+        found.append(_subject(name, folder, files, {}, scheme="brats2018"))
+    return found
+
+
+def _find_dicom(root, _):
+    """Take each folder for a patient; its files come to be during the run, but for a tumour label of the user's."""
+    found, people = [], _read_people(root)
+    for name in list_folder(root)[0]:
+        source = os.path.join(root, name)
+        files = {kind: f"results/work/sub-{subject_label(name)}/converted/{kind}.nii.gz" for kind in SEQUENCES}
+        for labels in (os.path.join(source, "labels.nii"), os.path.join(source, "labels.nii.gz")):
+            if os.path.exists(labels):
+                files["labels"] = labels
+        found.append(_subject(name, source, files, people.get(name, {})))
+    return found
+
+
+def _find_images(root, _):
+    """Find pictures in folders of classes; a picture is a subject, for nothing says whose it is."""
+    return [_subject(one["name"], one["path"], {"image": one["path"]}, one["columns"]) for one in find_images(root)]
+
+
+EXPECTED = {
+    "bids": "a BIDS dataset: a folder with sub-<label>/[ses-<label>/]anat/*_T1w.nii.gz and the like",
+    "brats": "a folder of BraTS cases: <case>/<case>_t1.nii.gz (2018-2021) or <case>/<case>-t1n.nii.gz (2023)",
+    "table": "a tab-separated file with the column participant_id and paths in t1, t1c, t2, flair, labels",
+    "dicom": "one folder a patient, with DICOM files of any name in folders of any depth",
+    "images": "a folder of classes, <class>/*.jpg or *.png, or two such folders, train and test",
+    "phantom": "demo subjects to simulate: set their number to 1 or more",
+}
+DATASETS = {
+    "bids": _find_bids,
+    "brats": _find_brats,
+    "table": _find_table,
+    "dicom": _find_dicom,
+    "images": _find_images,
+    "phantom": _find_phantom,
+}
+COLUMNS = ("participant_id", "reason")
+BY_HAND = "excluded by hand"
+
+
+def read_exclusions(path, subjects):
+    """Read who is excluded by hand, and why.
+
+    Parameters
+    ----------
+    path : str
+        TSV with the columns `participant_id` and `reason`; others are passed over. A name may be written as in the
+        dataset or as in `cohort.tsv`.
+    subjects : collection of str
+        The labels of all subjects of the dataset.
+
+    Returns
+    -------
+    dict of str to str
+        Label to reason.
+
+    Raises
+    ------
+    TableError
+        If the table cannot be read or lacks a column, names somebody who is not in the dataset or the same subject
+        twice, or leaves out a reason.
+    """
+    path = os.path.expanduser(path)
+    # a header alone is a table of nobody, and as good as any
+    rows, header = read_table(path), read_header(path)
+    missing = [column for column in COLUMNS if column not in header]
+    if missing:
+        raise TableError(f"{path} has no column {' and no column '.join(missing)}; it needs {' and '.join(COLUMNS)}")
+    excluded = {}
+    for row in rows:
+        name, reason = row["participant_id"].strip(), row["reason"].strip()
+        label = subject_label(name)
+        if label not in subjects:
+            near = difflib.get_close_matches(label, list(subjects), n=1)
+            hint = f"did you mean '{near[0]}'?" if near else "correct it, or take its row out"
+            raise TableError(f"{path}: there is no subject '{name}' in the dataset; {hint}")
+        if label in excluded:
+            raise TableError(f"{path}: subject '{name}' is there twice; keep one row")
+        if reason in ("", "n/a"):
+            raise TableError(f"{path}: subject '{name}' has no reason; write why it is excluded")
+        excluded[label] = reason
+    return excluded
+
+
+def read_header(path):
+    """Read the column names of a table, which may have no rows."""
+    with open(path, encoding="utf-8-sig") as file:
+        return [name.strip() for name in file.readline().split("\t")]
+
+
+# how sets call their own two parts
+PARTS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("test", "testing", "val", "valid", "validation"), "test"),
+}
+
+
+def find_images(root):
+    """List the files in a folder's folders of classes.
+
+    Parameters
+    ----------
+    root : str
+        Holds a folder a class, or the folders of a set's own parts (`PARTS`), which hold them. A table
+        `participants.tsv` in it, with the columns `filename` (path from the root) and `patient`, may say who is who.
+
+    Returns
+    -------
+    list of dict
+        `name` (unique also in its letters and digits), `path`, `columns`: `class`, `part` ("train", "test" or ""),
+        `file` (path from the root) and those of the table, its `patient` as `stated_patient`.
+
+    Raises
+    ------
+    tables.TableError
+        If the table cannot be read.
+    """
+    folders, _ = list_folder(root)
+    parted = bool(folders) and all(folder.lower() in PARTS for folder in folders)
+    places = [(PARTS[part.lower()], part) for part in folders] if parted else [("", "")]
+    table = os.path.join(root, "participants.tsv")
+    people = {row.pop("filename", ""): row for row in read_table(table)} if os.path.exists(table) else {}
+    found = []
+    for part, place in places:
+        for name in list_folder(os.path.join(root, place))[0]:
+            for file in list_folder(os.path.join(root, place, name))[1]:
+                inside = os.path.join(place, name, file)
+                known = dict(people.get(inside.replace(os.sep, "/"), {}))
+                columns = {"class": name, "part": part, "file": inside, "stated_patient": known.pop("patient", "")}
+                found.append({"path": os.path.join(root, inside), "columns": known | columns})
+    return _name_apart(found)
+
+
+def _name_apart(found):
+    """Name each file by its path; where only signs, accents or the suffix tell two apart, by a digest of it too."""
+    plain = [os.path.splitext(one["columns"]["file"])[0].replace(os.sep, " ") for one in found]
+    counts = Counter(subject_label(name).lower() for name in plain)
+    named = []
+    for name, one in zip(plain, found, strict=True):
+        label = subject_label(name).lower()
+        if not label or counts[label] > 1:
+            name += " " + hashlib.sha256(one["columns"]["file"].encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        named.append({"name": name} | one)
+    return named

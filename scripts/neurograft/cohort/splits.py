@@ -1,0 +1,404 @@
+"""Folds by patient, frozen to a file with its hash: no patient ever in two roles."""
+
+import hashlib
+import json
+import re
+from collections import Counter, defaultdict
+
+import numpy as np
+
+from neurograft.core.labels import cohort_scheme, regions_of
+from neurograft.core.sequences import SEQUENCES
+
+
+def deal_folds(subjects, patients, strata, count, seed):
+    """Deal patients, sorted by stratum and shuffled within it, round the folds like cards.
+
+    Any run of neighbours, so each value of the first key, and each of the next within it, is then
+    spread to within one patient; it needs no fallback where strata are smaller than the folds.
+
+    Parameters
+    ----------
+    subjects : list of str
+    patients : dict of str to str
+        Subject to patient: all subjects of a patient stay together.
+    strata : dict of str to tuple
+        Subject to what the folds are balanced by, the weightiest first.
+    count, seed : int
+
+    Returns
+    -------
+    list of dict
+    """
+    groups = _group(subjects, patients)
+    rng = np.random.default_rng([seed, 0])
+    chance = dict(zip(sorted(groups), rng.permutation(len(groups)).tolist()))
+    dealt = sorted(groups, key=lambda patient: (strata[groups[patient][0]], chance[patient]))
+    return [
+        _fold(groups, dealt[index::count], dealt, strata, np.random.default_rng([seed, 1, index]))
+        for index in range(count)
+    ]
+
+
+def deal_sites(subjects, patients, strata, sites, seed):
+    """Leave one site out at a time: it is tested by networks that trained on all others.
+
+    A subject whose site is not known is in none of these folds. A patient seen at two sites belongs to the first.
+
+    Parameters
+    ----------
+    subjects, patients, strata, seed
+        As in `deal_folds`.
+    sites : dict of str to str
+        Subject to site, or "".
+
+    Returns
+    -------
+    list of dict
+        A fold a site, `name` is the site; none where there are fewer than two.
+    """
+    groups = _group([subject for subject in subjects if sites[subject]], patients)
+    home = {patient: sites[own[0]] for patient, own in groups.items()}
+    names = sorted(set(home.values()))
+    if len(names) < 2:
+        return []
+    return [
+        {"name": name}
+        | _fold(
+            groups,
+            [patient for patient in sorted(groups) if home[patient] == name],
+            sorted(groups),
+            strata,
+            np.random.default_rng([seed, 3, index]),
+        )
+        for index, name in enumerate(names)
+    ]
+
+
+def deal_between(subjects, patients, strata, sites, train, test, seed):
+    """Train on some sites and test on others: one fold.
+
+    Parameters
+    ----------
+    subjects, patients, strata, sites, seed
+        As in `deal_sites`.
+    train, test : list of str
+        Names of sites.
+
+    Returns
+    -------
+    list of dict
+        One fold; none where one of the two sides has no patient.
+    """
+    wanted = [subject for subject in subjects if sites[subject] in (*train, *test)]
+    groups = _group(wanted, patients)
+    tested = [patient for patient in sorted(groups) if sites[groups[patient][0]] in test]
+    if not tested or len(tested) == len(groups):
+        return []
+    name = f"{', '.join(train)} to {', '.join(test)}"
+    return [{"name": name} | _fold(groups, tested, sorted(groups), strata, np.random.default_rng([seed, 4]))]
+
+
+def _group(subjects, patients):
+    """Gather subjects by patient."""
+    groups = defaultdict(list)
+    for subject in subjects:
+        groups[patients[subject]].append(subject)
+    return dict(groups)
+
+
+def _fold(groups, tested, everyone, strata, rng):
+    """Make a fold from its test patients: the others train."""
+    train = [patient for patient in everyone if patient not in set(tested)]
+    spread = _spread(train, {patient: strata[groups[patient][0]][:2] for patient in train}, rng)
+    return {
+        "test": sorted(subject for patient in tested for subject in groups[patient]),
+        "train": [subject for patient in spread for subject in groups[patient]],
+    }
+
+
+def _spread(patients, strata, rng):
+    """Order patients at random so that every prefix holds the strata in about their proportions."""
+    place = {}
+    for stratum in sorted(set(strata.values())):
+        members = sorted(patient for patient in patients if strata[patient] == stratum)
+        shift = rng.random()
+        for rank, member in enumerate(rng.permutation(members).tolist()):
+            place[member] = (rank + shift) / len(members)
+    return sorted(patients, key=lambda patient: (place[patient], patient))
+
+
+# the three input channels that every pretrained stem has, filled with T1 where one of them is rare
+PREFERRED = ("t1c", "t2", "flair")
+STRATA = ("diagnosis", "grade")
+SLICE_TARGET = "tumour-slice"
+FEWEST_PATIENTS = 4
+# BraTS 2021 and later: five digits a patient, then three a time point
+TIME_POINT = re.compile(r"(BraTS[A-Za-z]*\d{5})\d{3}")
+
+
+def split_cohort(
+    cohort_rows,
+    quality_flags=None,
+    sequences_present=None,
+    folds=5,
+    seed=0,
+    sequences="auto",
+    target=SLICE_TARGET,
+    tumour_free=(),
+    between=None,
+):
+    """Share the cohort out into folds, for segmentation and for classification.
+
+    Parameters
+    ----------
+    cohort_rows : list of dict
+        Rows of `results/cohort.tsv`; those not included are passed over.
+    quality_flags : dict of str to list of str, optional
+        Subject to what the quality records say against it; such a subject is left out.
+    sequences_present : dict of str to list of str, optional
+        Subject to the sequences that it has on the template grid; by default what its row says.
+    folds : int
+        At least 2.
+    seed : int
+        Of the folds and of the order of the training patients.
+    sequences : "auto" or list of str
+        Input channels. "auto": those of T1c, T2 and FLAIR that at least half of the labelled subjects
+        have, and T1 by the same rule where one of the three is missing; of pictures (layout images) their one channel.
+    target : str
+        What is classified: "tumour-slice" (from the labels) or a column of the cohort.
+    tumour_free : collection of str
+        Labelled subjects without a tumour, to be spread over the folds.
+    between : dict, optional
+        `train` and `test`: names of the sites of the split `between`.
+
+    Returns
+    -------
+    dict
+        `hash`, `seed`, `scheme` (the cohort's), `schemes` (subject to its own) and `tasks`; each task with
+        `trainable`, `reason`, `sequences`, `subjects` (labelled), `unlabelled`, `left_out` (subject to reason),
+        `incomplete` (subject to those of `sequences` that it lacks; only where there is such a subject),
+        `patients` (subject to patient), a list of folds for each of `SPLITS` (each with `test` and `train`,
+        whose prefixes are the nested training sets, and of sites a `name`),
+        and `regions` or `target` and `classes`.
+
+    Raises
+    ------
+    ValueError
+        On a request that no cohort could meet.
+    """
+    if folds < 2:
+        raise ValueError(f"folds: {folds} makes no test patients; set at least 2")
+    rows = {row["participant_id"]: row for row in cohort_rows if _true(row["included"])}
+    tumour_free = set(tumour_free)
+    if sequences_present is None:
+        sequences_present = {subject: row["sequences"].split(",") for subject, row in rows.items()}
+    scheme = cohort_scheme(list(rows.values()))
+    segmentation = {subject: "" for subject, row in rows.items() if _true(row["labels"])}
+    sliced = target == SLICE_TARGET
+    classified = segmentation if sliced else _answers(rows, target)
+    common = {"rows": rows, "flags": quality_flags or {}, "present": sequences_present, "wanted": sequences}
+    common |= {"count": folds, "seed": seed, "tumour_free": tumour_free, "between": between}
+    first = {"regions": list(regions_of(scheme)) if scheme else []} | _split_task(segmentation, **common)
+    second = _split_task(classified, **common)
+    classes = ["tumour-free", "tumour"] if sliced else sorted({classified[s] for s in second["subjects"]})
+    second = {"target": target, "classes": classes} | second
+    for task in (first, second if sliced else first):
+        if task["trainable"] and (not scheme or set(task["subjects"]) <= tumour_free):
+            task |= {"trainable": False, "reason": "no labelled subject has a tumour"} | {name: [] for name in SPLITS}
+    schemes = {subject: _own_scheme(row, scheme) for subject, row in rows.items()}
+    tasks = {"segmentation": first, "classification": second}
+    splits = {"seed": seed, "scheme": scheme, "schemes": schemes, "tasks": tasks}
+    splits["hash"] = digest(splits)
+    assert_disjoint(splits)
+    return splits
+
+
+def _own_scheme(row, common):
+    """A subject's label scheme: its own where it tells the same regions apart as the cohort's."""
+    own = row["scheme"]
+    return own if own and common and regions_of(own) == regions_of(common) else common
+
+
+def _answers(rows, column):
+    """The known values of a column, by subject."""
+    columns = sorted(set().union(*rows.values())) if rows else []
+    if rows and column not in columns:
+        raise ValueError(f"target: the cohort has no column {column!r}; it has {', '.join(columns)}")
+    return {subject: str(row[column]) for subject, row in rows.items() if _known(row.get(column))}
+
+
+def _split_task(answers, rows, flags, present, wanted, count, seed, tumour_free, between):
+    """One task's split; `answers` holds the subjects with a known answer, and its class or ''."""
+    channels = _channels(wanted, present, answers or rows)
+    left_out, incomplete = {}, {}
+    for subject in rows:
+        missing = [name for name in channels if name not in present.get(subject, ())]
+        if flags.get(subject):
+            left_out[subject] = "quality: " + "; ".join(flags[subject])
+        elif len(missing) == len(channels):
+            left_out[subject] = f"lacks {', '.join(missing) or 'every usable sequence'}"
+        elif missing:
+            incomplete[subject] = missing
+    patients = {subject: patient_of(rows[subject]) for subject in rows}
+    usable = [subject for subject in sorted(answers) if subject not in left_out]
+    known = Counter(answers[subject] for subject in {patients[s]: s for s in usable}.values())
+    rare = sorted(name for name in known if name and known[name] < count)
+    left_out |= {s: f"only {known[answers[s]]} with {answers[s]}" for s in usable if answers[s] in rare}
+    usable = [subject for subject in usable if subject not in left_out]
+    reason = _why_not(known, rare, {patients[s] for s in usable}, count)
+    strata = {s: _stratum(s, rows[s], answers[s], tumour_free) for s in usable}
+    sites = {s: str(rows[s]["site"] or "") for s in usable}
+    dealt = dict.fromkeys(SPLITS, ())
+    if not reason:
+        dealt["folds"] = deal_folds(usable, patients, strata, count, seed)
+        dealt["sites"] = deal_sites(usable, patients, strata, sites, seed)
+        dealt["between"] = deal_between(usable, patients, strata, sites, **between, seed=seed) if between else []
+    unlabelled = sorted(set(rows) - set(answers) - set(left_out))
+    # a cohort in which nobody lacks anything has the same file, and hash, as one that could not have
+    lacking = {subject: incomplete[subject] for subject in sorted(incomplete) if subject not in left_out}
+    made = {
+        "trainable": not reason,
+        "reason": reason,
+        "sequences": channels,
+        "subjects": usable,
+        "unlabelled": unlabelled,
+        "left_out": dict(sorted(left_out.items())),
+        "patients": {subject: patients[subject] for subject in usable + unlabelled},
+    }
+    made |= {"incomplete": lacking} if lacking else {}
+    return made | {name: list(folds) for name, folds in dealt.items()}
+
+
+def _channels(wanted, present, subjects):
+    """The input channels: as asked, or by the rule of `split_cohort`."""
+    if wanted != "auto":
+        unknown = set(wanted) - set(SEQUENCES)
+        if unknown or not wanted:
+            raise ValueError(f"sequences: {sorted(unknown) or 'none given'}; known are {', '.join(SEQUENCES)}")
+        return list(wanted)
+    having = Counter(name for subject in subjects for name in present.get(subject, ()))
+    common = [name for name in (*PREFERRED, "t1", "image") if having[name] and 2 * having[name] >= len(subjects)]
+    return [name for name in common if name != "t1"] if set(PREFERRED) <= set(common) else common
+
+
+def _why_not(known, rare, usable, count):
+    """One line why a task cannot be trained, or nothing."""
+    needed = max(count, FEWEST_PATIENTS)
+    classes = [name for name in known if name and name not in rare]
+    if any(known) and len(classes) < 2:
+        return f"fewer than 2 classes have {count} patients each ({dict(sorted(known.items()))}): lower `folds`"
+    if len(usable) < needed:
+        return (
+            f"{len(usable)} usable labelled patients, at least {needed} are needed for {count} folds: "
+            "add labels, or lower `folds`"
+        )
+    return ""
+
+
+def _stratum(subject, row, answer, tumour_free):
+    """What the folds are balanced by, the weightiest first."""
+    columns = tuple(str(row.get(name, "")) for name in STRATA)
+    return (answer, subject in tumour_free, *columns, str(row.get("site", "")))
+
+
+def training_subjects(splits, task, fold, n="all", seed=0, split="folds"):
+    """Training subjects of one cell: the first `n` of the fold's list, in an order of the seed's own.
+
+    Seed 0 takes the list as it stands in the file; every other seed draws it anew, so that the noise of
+    which patients were first is in the comparison. Within a seed smaller sets lie inside larger ones.
+
+    Parameters
+    ----------
+    splits : dict
+    task : str
+    fold : int
+    n : int or "all"
+        Subjects.
+    seed : int
+    split : str
+        One of `SPLITS`.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    ValueError
+        If the fold has fewer than `n`.
+    """
+    order = list(splits["tasks"][task][split][int(fold)]["train"])
+    if int(seed):
+        order = np.random.default_rng([splits["seed"], 2, int(fold), int(seed)]).permutation(order).tolist()
+    if n == "all":
+        return order
+    if not 0 < int(n) <= len(order):
+        raise ValueError(f"fold {fold} of {task} has {len(order)} training subjects, not {n}")
+    return order[: int(n)]
+
+
+def patient_of(row):
+    """The patient behind a row: a column `patient` or `patient_id`, the BraTS number, or the subject."""
+    for column in ("patient", "patient_id"):
+        if _known(row.get(column)):
+            return str(row[column])
+    found = TIME_POINT.fullmatch(row["participant_id"])
+    return found[1] if found else row["participant_id"]
+
+
+def assert_disjoint(splits):
+    """Refuse a split in which a patient has two roles or a labelled subject has none.
+
+    Raises
+    ------
+    ValueError
+        Naming the task, the fold and the patients.
+    """
+    for name, task in splits["tasks"].items():
+        owner = task["patients"]
+        for split in SPLITS:
+            for index, fold in enumerate(task[split]):
+                place = f"{name}, fold {index} of {split}"
+                both = {owner[s] for s in fold["test"]} & {owner[s] for s in fold["train"]}
+                if both:
+                    raise ValueError(f"{place}: {sorted(both)} are in training and test")
+                # a subject without a known site is in no fold of sites
+                if split == "folds" and sorted(fold["test"] + fold["train"]) != sorted(task["subjects"]):
+                    raise ValueError(f"{place}: training and test together are not the labelled subjects")
+            tested = [subject for fold in task[split] for subject in fold["test"]]
+            if len(set(tested)) < len(tested) or (split == "folds" and tested and set(tested) != set(task["subjects"])):
+                raise ValueError(f"{name}, {split}: not every subject is tested exactly once")
+        outside = set(task["unlabelled"]) | set(task["left_out"])
+        if outside & set(task["subjects"]):
+            raise ValueError(f"{name}: {sorted(outside & set(task['subjects']))} are in the folds and outside of them")
+
+
+def digest(splits):
+    """SHA-256 of the split as canonical JSON: sorted keys, no spaces, without the hash itself."""
+    content = {key: value for key, value in splits.items() if key != "hash"}
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def verify_hash(splits):
+    """Refuse a split that was edited after it was frozen.
+
+    Raises
+    ------
+    ValueError
+    """
+    if splits.get("hash") != digest(splits):
+        raise ValueError("splits.json was changed after it was written; delete it to draw new folds")
+
+
+def _true(value):
+    return str(value).lower() == "true"
+
+
+def _known(value):
+    return str(value if value is not None else "").strip().lower() not in ("", "n/a", "nan")
+
+
+# how patients are shared out: stratified folds, each site left out once, some sites to others
+SPLITS = ("folds", "sites", "between")

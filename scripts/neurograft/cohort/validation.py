@@ -1,0 +1,299 @@
+"""Open a subject's files, check them, and say in plain words what is wrong with them."""
+
+import gzip
+import os
+import zlib
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+from neurograft.cohort.prior_processing import (
+    clear_background,
+    lies_in_template,
+    looks_stripped,
+    share_one_space,
+    tell_plan,
+    tell_recognised,
+    template_grids,
+)
+from neurograft.core.files import read_json
+from neurograft.core.labels import recognise_scheme
+from neurograft.core.sequences import SEQUENCES
+from neurograft.imaging.headers import corner_distance, read_geometry, same_grid, voxel_sizes
+from neurograft.imaging.nifti import ScanError, image, onto_axes
+
+
+def join_job_outputs(found, layout):
+    """Complete what the names say of a subject.
+
+    Parameters
+    ----------
+    found : dict
+        What `layouts.find_subjects` says of the subject.
+    layout : str
+        A row of `layouts.DATASETS`; one that is no row of `LATE_FACTS` has nothing to add.
+
+    Returns
+    -------
+    dict
+        As `found`; `files` are those that came to be, `columns`, `problems` and `notes` may have grown.
+    """
+    # who is excluded by hand has no files to ask
+    return JOB_OUTPUTS.get(layout, dict)(found) if found["files"] else found
+
+
+def _join_participant(found):
+    """Add the columns that a simulated subject brings beside its images."""
+    file = Path(next(iter(found["files"].values()))).with_name("participant.json")
+    return found | {"columns": found["columns"] | (read_json(file) if file.exists() else {})}
+
+
+def _join_conversion(found):
+    """Add what `dicom_conversion.convert_dicom` says, and keep the files that it made."""
+    known = read_json(Path(found["files"]["t1"]).with_name("conversion.json"))
+    files = {kind: path for kind, path in found["files"].items() if Path(path).exists()}
+    return found | {"files": files} | {key: found[key] + known[key] for key in ("problems", "notes")}
+
+
+JOB_OUTPUTS = {"phantom": _join_participant, "dicom": _join_conversion}
+STRAY_SHARE = 0.01  # of the voxels may be no number, if they lie outside of the head
+LARGEST_TUMOUR = 800.0  # ml; more is a brain mask or a map of tissues
+
+
+def import_scans(subject, found, layout, reference=("t1c", "t1", "flair", "t2"), labels="auto", template=None):
+    """Read and check everything a subject has.
+
+    Parameters
+    ----------
+    subject : str
+        Label X.
+    found : dict
+        What `layouts.find_subjects` says of the subject.
+    layout : str
+        A row of `layouts.DATASETS`.
+    reference : sequence of str
+        The first of these that is present is the reference sequence.
+    labels : str
+        "auto" or a row of `labels.LABEL_SCHEMES`.
+    template : str, optional
+        As in `templates.template_path`: what the scans are to be registered to, if they are not yet.
+
+    Returns
+    -------
+    status : dict
+        As JSON can hold it: `included`, `reason`, `notes`, `sequences` (with file, shape and affine of
+        the original grid, and whether the skull is already off), `reference`, `coregistered`, `in_template`,
+        `labels`, `scheme`, `site`, `columns`, `name`, and in words `recognised` and `will_do`.
+    scans : dict of str to nibabel.Nifti1Image
+        Canonical float32 images, "labels" as uint8; empty if the subject is excluded.
+    """
+    found = join_job_outputs(found, layout)
+    problems, notes, scans, facts = list(found["problems"]), list(found["notes"]), {}, {}
+    for sequence in (name for name in SEQUENCES if name in found["files"]):
+        scan, about = _try_reading(sequence, problems, notes, read_scan, found["files"][sequence])
+        if about:
+            scans[sequence], facts[sequence] = scan, about
+    if not scans and not problems:
+        problems.append("no sequence found; give at least one of t1, t1c, t2, flair")
+    order = [name for name in (*reference, *SEQUENCES) if name in scans]
+    label, scheme = None, found["scheme"] if labels == "auto" else labels
+    if "labels" in found["files"] and scans:
+        wanted = ({name: scans[name] for name in order}, facts, found["scheme"], labels)
+        scan, label = _try_reading("labels", problems, notes, read_labels, found["files"]["labels"], *wanted)
+        if label:
+            scans["labels"], scheme = scan, label["scheme"]
+    people = dict(found["columns"])
+    status = {
+        "subject": subject,
+        "name": found["name"],
+        "included": not problems,
+        "reason": "; ".join(problems),
+        "notes": notes,
+        "layout": layout,
+        "sequences": facts,
+        "reference": order[0] if order else None,
+        "coregistered": not problems and share_one_space(scans, facts, 0.9 if layout == "brats" else 0.98),
+        "in_template": not problems and lies_in_template([scans[name] for name in facts], template_grids(template)),
+        "labels": None if problems else label,
+        "scheme": scheme,
+        "site": people.pop("site", "") or found["site"],
+        "columns": people,
+    }
+    status |= {"recognised": tell_recognised(status), "will_do": tell_plan(status, template)}
+    return status, {} if problems else scans
+
+
+def _try_reading(name, problems, notes, read, *args):
+    """Read one file; its fault goes to the problems, what was put right to the notes."""
+    try:
+        scan, about, said = read(*args)
+    except ScanError as error:
+        problems.append(f"{name}: {error}")
+        return None, None
+    notes += [f"{name}: {note}" for note in said]
+    return scan, about
+
+
+def read_scan(path):
+    """Read one image and check all that can be checked of it alone.
+
+    Parameters
+    ----------
+    path : str or Path
+        NIfTI-1 or -2, gzipped or not.
+
+    Returns
+    -------
+    scan : nibabel.Nifti1Image
+        Canonical, float32, finite.
+    facts : dict
+        `file`, `shape` and `affine` of the original grid, `stripped`, and `other_affine` where the header has
+        another orientation besides (`headers.read_geometry`).
+    notes : list of str
+        What was put right on the way.
+
+    Raises
+    ------
+    ScanError
+        With file, fault and what to do.
+    """
+    data, affine, other, notes = _read_volume(path)
+    stray = ~np.isfinite(data)
+    if stray.any():
+        count = int(stray.sum())
+        inside = int((stray & _head(data, stray)).sum())
+        if inside or count > STRAY_SHARE * data.size:
+            where = f"{inside} of them inside the head" if inside else f"{count / data.size:.1%} of the image"
+            raise ScanError(f"{path} has {count} voxels that are not numbers, {where}; export it again")
+        data[stray] = 0
+        notes.append(f"{count} voxels outside of the head were not numbers, set to 0")
+    if data.min() == data.max():
+        raise ScanError(f"{path} is constant ({data.flat[0]:g} everywhere), not a scan; export it again")
+    sample = data[data != 0][:: max(1, data.size // 100_000)]
+    if len(np.unique(sample)) < 8:
+        raise ScanError(f"{path} holds fewer than 8 grey values, so it is a mask, not a scan; give the scan itself")
+    notes += clear_background(data)
+    scan = _canonical(data, affine)
+    grid = {"file": os.path.abspath(path), "shape": list(data.shape), "affine": affine.tolist()}
+    also = {} if other is None else {"other_affine": other.tolist()}
+    return scan, grid | {"stripped": looks_stripped(scan)} | also, notes
+
+
+def _canonical(data, affine):
+    """Reorient to RAS+ with a fresh header."""
+    turned = nib.as_closest_canonical(nib.Nifti1Image(data, affine))
+    return image(np.ascontiguousarray(turned.dataobj), turned.affine)
+
+
+def _read_volume(path):
+    """Read a file as (float32 array of three axes, affine, the header's other affine or None, notes)."""
+    loaded, pixdim = open_nifti(path)
+    affine, other, notes = read_geometry(path, loaded, pixdim)
+    with np.errstate(all="ignore"):  # a value too large for float32 becomes infinite and is caught later
+        try:
+            data = loaded.get_fdata(dtype=np.float32, caching="unchanged")
+        except Exception as error:  # nibabel has no common class for what a broken file can do
+            raise ScanError(f"{path} cannot be read ({error}); export or copy it again") from None
+    notes += [f"a series of one volume, shape {data.shape}, read as one image"] if data.ndim > 3 else []
+    return np.array(data.reshape(data.shape[:3])), affine, other, notes
+
+
+def open_nifti(path):
+    """Parse a whole file in memory, so that the checksum at the end of a gzip is read; give pixdim as written, too."""
+    try:
+        raw = Path(path).read_bytes()
+        if raw[:2] == b"\x1f\x8b":
+            raw = gzip.decompress(raw)
+    except FileNotFoundError:
+        advice = "fetch the file that the link points to" if os.path.islink(path) else "correct the path"
+        raise ScanError(f"{path} does not exist; {advice}") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise ScanError(f"{path} is a damaged gzip file; copy or download it again") from None
+    except OSError as error:
+        raise ScanError(f"{path} cannot be opened ({error.strerror}); check the file and its permissions") from None
+    try:
+        kind = nib.Nifti2Image if 540 in (_size(raw, "little"), _size(raw, "big")) else nib.Nifti1Image
+        loaded = kind.from_bytes(raw)
+        pixdim = kind.header_class(raw[: kind.header_class.sizeof_hdr], check=False)["pixdim"][:4]
+        need = int(loaded.dataobj.offset) + int(np.prod(loaded.shape, dtype=object)) * loaded.get_data_dtype().itemsize
+    except Exception:  # any bytes can come here, and nibabel has no common class for them
+        raise ScanError(f"{path} is not a NIfTI image (.nii or .nii.gz); convert it to NIfTI") from None
+    if need > len(raw):
+        raise ScanError(f"{path} is cut off ({len(raw)} of {need} bytes); copy or download it again")
+    if loaded.get_data_dtype().kind not in "iuf":
+        raise ScanError(f"{path} holds colours or complex numbers; export it as a plain grey-value image")
+    return loaded, pixdim
+
+
+def _size(raw, order):
+    """Read the header's first field, its own size, which tells NIfTI-1 (348) from NIfTI-2 (540)."""
+    return int.from_bytes(raw[:4], order)
+
+
+def _head(data, stray):
+    """Give the filled foreground: what is brighter than a tenth of the bright voxels, and its holes."""
+    known = np.where(stray, 0, data)
+    if not known.any():
+        return np.ones(data.shape, bool)
+    return ndimage.binary_fill_holes(ndimage.binary_closing(known > 0.1 * np.percentile(known[known != 0], 99)))
+
+
+def read_labels(path, scans, facts, naming="", wanted="auto"):
+    """Read a label image and check it against the scans.
+
+    Parameters
+    ----------
+    path : str or Path
+    scans : dict of str to nibabel.Nifti1Image
+        Canonical; the label belongs to the first whose grid it has.
+    facts : dict of str to dict
+        What `read_scan` says of each.
+    naming, wanted : str
+        See `labels.recognise_scheme`.
+
+    Returns
+    -------
+    labels : nibabel.Nifti1Image
+        Canonical, uint8.
+    record : dict
+        `file`, `affine` (of the file's own grid), `values`, `scheme`, `certain`, `grid_of`.
+    notes : list of str
+
+    Raises
+    ------
+    ScanError
+    """
+    data, affine, _, notes = _read_volume(path)
+    if not np.isfinite(data).all() or np.abs(data - np.round(data)).max() > 1e-3:
+        raise ScanError(f"{path} holds values that are no whole numbers; labels need nearest-neighbour resampling")
+    values = [int(value) for value in np.unique(np.round(data)) if value != 0]
+    try:
+        scheme, certain = recognise_scheme(values, naming, wanted)
+    except ValueError as error:
+        raise ScanError(f"{path}: {error}; recode the values, or set the label scheme") from None
+    affine = _follow_scan(data.shape, affine, facts)
+    native = nib.Nifti1Image(np.round(data).astype(np.uint8), affine)
+    lying = {name: onto_axes(native, scan.affine) for name, scan in scans.items()}
+    grid_of = next((name for name, scan in scans.items() if same_grid(lying[name], scan)), None)
+    if grid_of is None:
+        grids = ", ".join(f"{name} {scan.shape}" for name, scan in scans.items())
+        raise ScanError(f"{path} {native.shape} is on the grid of no sequence ({grids}); resample it to one of them")
+    volume = (data != 0).sum() * np.prod(voxel_sizes(affine)) / 1000
+    if volume > LARGEST_TUMOUR:
+        raise ScanError(f"{path} marks {volume:.0f} ml, more than a tumour: a brain mask or a map of tissues?")
+    if not values:
+        notes.append("no tumour in the label, kept as tumour-free")
+    on_scan = image(np.ascontiguousarray(lying[grid_of].dataobj), scans[grid_of].affine)
+    record = {"file": os.path.abspath(path), "affine": affine.tolist(), "values": values, "scheme": scheme}
+    return on_scan, record | {"certain": certain, "grid_of": grid_of}, notes
+
+
+def _follow_scan(shape, affine, facts):
+    """Give a label the place of its scan, where its header repeats the orientation that was not taken of the scan."""
+    least = 0.05 * voxel_sizes(affine).min()
+    for grid in (each for each in facts.values() if "other_affine" in each and shape == tuple(each["shape"])):
+        if corner_distance(shape, grid["other_affine"], affine) < least:
+            return np.asarray(grid["affine"])
+    return affine

@@ -1,0 +1,408 @@
+"""The design of an experiment: which cells it has, and which of them something is asked of.
+
+An *arm* is one combination of source, strategy, space, split, training size (n) and seed. A *cell* is one arm of one
+task in one fold: one job trains it and predicts the patients that were left out of its training. Both are dicts whose
+keys are the wildcards of the rules, so that a rule formats its path with a cell and has no logic of its own.
+
+The Snakefile imports this module while it is parsed: standard library only.
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from neurograft.core.config import PARAMETERS, SettingsError
+from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, NO_MEMBERS, TRANSDUCTIVE, UNTRAINED, base_strategy
+
+# what tells the arms of an experiment apart: the key of the config that lists its values
+SPANS = {"source": "sources", "strategy": "strategies", "space": "spaces", "split": "splits", "n": "n", "seed": "seeds"}
+
+
+def list_configured_arms(wanted):
+    """List the distinct arms of one task's experiment: those of its own spans, then of the further ones.
+
+    Parameters
+    ----------
+    wanted : dict
+        The config's block `experiment.segmentation` or `.classification`.
+
+    Returns
+    -------
+    list of dict
+        `source`, `strategy`, `space` and `split` as the config names them, `n`, `seed`.
+    """
+    spans = [[span[key] for key in SPANS.values()] for span in (wanted, *wanted.get("also", ()))]
+    arms = dict.fromkeys(arm for span in spans for arm in itertools.product(*span))
+    return [dict(zip(SPANS, arm, strict=True)) for arm in arms]
+
+
+def list_members(arms, arm):
+    """Name the strategies whose predictions an ensemble averages: those of its source, space, split, n and seed.
+
+    Parameters
+    ----------
+    arms : list of dict
+        Of the task, as `list_arms` gives them.
+    arm : dict
+        The ensemble's; values as text or not.
+
+    Returns
+    -------
+    list of str
+    """
+    shared = [name for name in SPANS if name != "strategy"]
+    beside = [other["strategy"] for other in arms if all(str(other[name]) == str(arm[name]) for name in shared)]
+    return [strategy for strategy in beside if is_member(strategy)]
+
+
+def is_member(strategy):
+    """Say whether an ensemble beside a strategy, or a variant of one, averages its predictions."""
+    return base_strategy(strategy) not in NO_MEMBERS
+
+
+def list_sources(wanted):
+    """Name every source of a task's experiment once, those of its own spans first."""
+    return list(dict.fromkeys(source for span in (wanted, *wanted.get("also", ())) for source in span["sources"]))
+
+
+def check_experiment(experiment, delivered, sources, between=None):
+    """Check what no schema can say: that the parts of an experiment fit together.
+
+    Parameters
+    ----------
+    experiment : dict
+        The config's block `experiment`.
+    delivered : str
+        The strategy whose predictions are delivered.
+    sources : dict
+        Rows of `config/sources.tsv` by name.
+    between : dict
+        `split_cohort.between`: sites to `train` and `test` on.
+
+    Raises
+    ------
+    SettingsError
+        One line for the first mistake found.
+    """
+    for task, wanted in experiment.items():
+        for source in list_sources(wanted):
+            if source not in sources:
+                known = ", ".join(sources)
+                raise SettingsError(f"config: experiment.{task}.sources names '{source}'; sources.tsv has: {known}")
+    _check_methods(experiment, sources)
+    segmentation = experiment["segmentation"]
+    if base_strategy(delivered) in TRANSDUCTIVE:
+        raise SettingsError(
+            f"config: deliver.strategy is '{delivered}', whose networks were adapted to images of test patients: "
+            "deliver one that was not"
+        )
+    if segmentation["strategies"] and delivered not in segmentation["strategies"]:
+        raise SettingsError(
+            f"config: deliver.strategy is '{delivered}', which experiment.segmentation.strategies does not train: "
+            f"add it there, or deliver one of {', '.join(segmentation['strategies'])}"
+        )
+    needed = {"n": "all", "spaces": "template", "splits": "folds"}
+    for key, value in needed.items():
+        if segmentation["strategies"] and value not in segmentation[key]:
+            raise SettingsError(
+                f"config: experiment.segmentation.{key} needs '{value}': the delivered segmentation comes from there"
+            )
+    sides = [(between or {}).get(side) for side in ("train", "test")]
+    splits = {arm["split"] for wanted in experiment.values() for arm in list_configured_arms(wanted)}
+    if "between" in splits and not all(sides):
+        raise SettingsError("config: the split 'between' needs split_cohort.between: {train: [SITE], test: [SITE]}")
+    if all(sides) and set(sides[0]) & set(sides[1]):
+        raise SettingsError(f"config: split_cohort.between trains and tests on {sorted(set(sides[0]) & set(sides[1]))}")
+
+
+def _check_methods(experiment, sources):
+    """Check that what trains no network is asked for what it can do: segmentation, and methods by sources of slices."""
+    for task, wanted in experiment.items():
+        for arm in list_configured_arms(wanted):
+            if arm["strategy"] not in UNTRAINED:
+                continue
+            if task != "segmentation":
+                place = f"config: experiment.{task}.strategies"
+                raise SettingsError(f"{place}: {arm['strategy']} is a method of segmentation; leave it out here")
+            if arm["strategy"] == ENSEMBLE and len(list_members(list_configured_arms(wanted), arm)) < 2:
+                raise SettingsError(
+                    f"config: experiment.{task}.strategies: {ENSEMBLE} is the mean of at least two others beside it, "
+                    f"and {', '.join(NO_MEMBERS[:-1])} do not count; add another, such as supervoxels-plain"
+                )
+            row = sources[arm["source"]]
+            if arm["strategy"] in METHODS and row["dimensions"] != "2":
+                flat = ", ".join(name for name, other in sources.items() if other["dimensions"] == "2")
+                raise SettingsError(
+                    f"config: experiment.{task}: {arm['strategy']} takes features of slices, and {arm['source']} is a "
+                    f"{row['dimensions']}-D source: choose from {flat}"
+                )
+
+
+def check_variants(variants):
+    """Check the named variants of strategies.
+
+    Parameters
+    ----------
+    variants : dict of str to dict
+        The config's block `variants`: name to `method` and the parameters that differ.
+
+    Raises
+    ------
+    SettingsError
+        One line for the first mistake found.
+    """
+    for name, row in variants.items():
+        method = row["method"]
+        if not name.startswith(f"{method}-") or base_strategy(name) != method:
+            raise SettingsError(f"config: variants.{name} is a variant of {method}: name it {method}-SOMETHING")
+        wrong = sorted(set(row) - {"method", *PARAMETERS[method]})
+        if wrong:
+            known = ", ".join(PARAMETERS[method])
+            raise SettingsError(f"config: variants.{name}: {method} has no parameter '{wrong[0]}'; it has {known}")
+        for key in ("k", "rank"):
+            if not isinstance(row.get(key, 1), int):
+                raise SettingsError(f"config: variants.{name}.{key} is {row[key]}; it takes a whole number")
+
+
+def check_target(target, found):
+    """Check that a column that is to be classified exists, as far as the dataset's own files tell.
+
+    Parameters
+    ----------
+    target : str
+        `experiment.classification.target`.
+    found : dict of str to dict
+        What `layouts.find_subjects` found; simulated subjects have no columns yet.
+
+    Raises
+    ------
+    SettingsError
+        One line with the columns that there are.
+    """
+    columns = {"site": ""} | {name: "" for subject in found.values() for name in subject["columns"]}
+    if target not in ("tumour-slice", *columns) and len(columns) > 1:
+        raise SettingsError(
+            f"config: experiment.classification.target is '{target}', but the dataset has no such column; "
+            f"choose tumour-slice or one of {', '.join(columns)}"
+        )
+
+
+# a row of the cohort table
+Row = Mapping[str, str]
+
+
+def keep_included(rows: Iterable[Row]) -> list[Row]:
+    """Keep the rows of the subjects that are in.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+        Of `results/cohort.tsv`.
+
+    Returns
+    -------
+    list of dict
+    """
+    return [row for row in rows if row["included"] == "true"]
+
+
+@dataclass(frozen=True)
+class Design:
+    """What an experiment consists of, as the config asks for it.
+
+    The rows that its methods take are those of the cohort table whose subjects are in (`keep_included`).
+
+    Attributes
+    ----------
+    tasks : dict of str to dict
+        The config's block `experiment`: task to what is asked of it.
+    spaces : dict of str to str
+        The config's names of spaces ("template", "native") to the values of the entity `space-`.
+    folds : int
+        Of the split by patient, `split_cohort.folds`.
+    delivered : str
+        The strategy whose predictions become the delivered segmentation.
+    """
+
+    tasks: dict
+    spaces: dict[str, str]
+    folds: int
+    delivered: str
+
+    @property
+    def space(self) -> str:
+        """The template's space, or the patients' own where there is no template."""
+        return self.spaces["template"]
+
+    @property
+    def primary(self) -> dict[str, str]:
+        """The `space` and `split` that the verdict is about: those named first."""
+        task = self.tasks["segmentation" if self.tasks["segmentation"]["strategies"] else "classification"]
+        return {"space": self.spaces[task["spaces"][0]], "split": task["splits"][0]}
+
+    @property
+    def scored_spaces(self) -> list[str]:
+        """The spaces in which sources are scored before training: those that segmentation is trained in."""
+        return list(dict.fromkeys(arm["space"] for arm in self.list_arms("segmentation")))
+
+    @property
+    def compared_arms(self) -> list[tuple[str, str]]:
+        """The source and strategy of every arm that the verdict is about: held against scratch, at the largest n."""
+        return [
+            (arm["source"], arm["strategy"])
+            for arm in self.list_arms("segmentation", **self.primary)
+            if arm["n"] == "all" and arm["strategy"] not in (*CONTROLS, *UNTRAINED)
+        ]
+
+    def list_arms(self, task: str, **fixed) -> list[dict]:
+        """List the distinct arms of a task.
+
+        Parameters
+        ----------
+        task : str
+        **fixed
+            Values that an arm has to have, by their names in it.
+
+        Returns
+        -------
+        list of dict
+            `task`, `source`, `strategy`, `space` (the entity's value), `split`, `n`, `seed`.
+        """
+        named = [
+            arm | {"task": task, "space": self.spaces[arm["space"]]} for arm in list_configured_arms(self.tasks[task])
+        ]
+        # without a template both of the config's spaces are one
+        distinct = dict.fromkeys(tuple(arm.items()) for arm in named if fixed.items() <= arm.items())
+        return [dict(arm) for arm in distinct]
+
+    def list_answered(self, task: str, rows: list[Row]) -> list[Row]:
+        """List the subjects that a task may learn from: with tumour labels, or with a class in the cohort table.
+
+        Parameters
+        ----------
+        task : str
+        rows : list of dict
+            Of the subjects that are in.
+
+        Returns
+        -------
+        list of dict
+        """
+        target = self.tasks["classification"]["target"]
+        if task == "classification" and target != "tumour-slice":
+            return [row for row in rows if row.get(target, "") not in ("", "n/a")]
+        return [row for row in rows if row["labels"] == "true"]
+
+    def count_folds(self, split: str, rows: list[Row]) -> int:
+        """Count the folds of a split; the step `split_cohort` settles who is in them.
+
+        Parameters
+        ----------
+        split : {"folds", "sites", "between"}
+        rows : list of dict
+            Of the subjects that a task may learn from.
+
+        Returns
+        -------
+        int
+            Of sites one for each, and none where there are fewer than two.
+        """
+        sites = {row["site"] for row in rows if row["site"]}
+        return {"folds": self.folds, "sites": len(sites) if len(sites) > 1 else 0, "between": 1}[split]
+
+    def list_cells(self, task: str, rows: list[Row], **fixed) -> list[dict]:
+        """List the cells of a task.
+
+        Parameters
+        ----------
+        task : str
+        rows : list of dict
+            Of the subjects that are in.
+        **fixed
+            Values that a cell's arm has to have, as in `list_arms`.
+
+        Returns
+        -------
+        list of dict
+            Arms with their `fold`; none where there are fewer subjects to learn from than folds.
+        """
+        answered = self.list_answered(task, rows)
+        if len(answered) < self.folds:
+            return []
+        arms = self.list_arms(task, **fixed)
+        counts = {split: self.count_folds(split, answered) for split in {arm["split"] for arm in arms}}
+        return [{"fold": fold, **arm} for arm in arms for fold in range(counts[arm["split"]])]
+
+    def list_all_cells(self, rows: list[Row]) -> list[dict]:
+        """List the cells of every task, as `list_cells` does for one."""
+        return [cell for task in self.tasks for cell in self.list_cells(task, rows)]
+
+    def list_delivered_cells(self, rows: list[Row]) -> list[dict]:
+        """List the cells whose predictions become the delivered segmentation: every fold of one arm.
+
+        Parameters
+        ----------
+        rows : list of dict
+            Of the subjects that are in.
+
+        Returns
+        -------
+        list of dict
+        """
+        asked = self.tasks["segmentation"]
+        arm = {"source": asked["sources"][0], "strategy": self.delivered, "space": self.space}
+        return self.list_cells("segmentation", rows, **arm, split="folds", n="all", seed=asked["seeds"][0])
+
+    def list_member_cells(self, ensemble: Mapping) -> list[dict]:
+        """List the cells whose predictions an ensemble averages.
+
+        Parameters
+        ----------
+        ensemble : mapping
+            The ensemble's cell, such as a job's wildcards: all but its task and strategy.
+
+        Returns
+        -------
+        list of dict
+        """
+        shared = {name: ensemble[name] for name in ("fold", *SPANS) if name != "strategy"}
+        members = list_members(self.list_arms("segmentation"), shared)
+        return [shared | {"task": "segmentation", "strategy": strategy} for strategy in members]
+
+    def is_delivered(self, cell: Mapping) -> bool:
+        """Say whether a cell's predictions become the delivered segmentation, alone or as a member of an ensemble.
+
+        Parameters
+        ----------
+        cell : mapping
+            With `strategy`, `space` and `split`, such as a job's wildcards.
+
+        Returns
+        -------
+        bool
+        """
+        averaged = self.delivered == ENSEMBLE and is_member(cell["strategy"])
+        there = (cell["space"], cell["split"]) == (self.space, "folds")
+        return there and (averaged or cell["strategy"] == self.delivered)
+
+    def count_trainings(self, rows: list[Row]) -> dict[str, dict[str, int]]:
+        """Count the networks to train of each source, in each task that strategies are asked of.
+
+        Parameters
+        ----------
+        rows : list of dict
+            Of the subjects that are in.
+
+        Returns
+        -------
+        dict of str to (dict of str to int)
+            Task to source to count.
+        """
+        counts = {}
+        for task, asked in self.tasks.items():
+            if asked["strategies"]:
+                cells = self.list_cells(task, rows)
+                trained = Counter(cell["source"] for cell in cells if cell["strategy"] not in UNTRAINED)
+                counts[task] = {source: trained[source] for source in list_sources(asked)}
+        return counts

@@ -1,0 +1,56 @@
+"""Files written whole or not at all, and JSON."""
+
+import glob
+import json
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+
+@contextmanager
+def whole(path):
+    """Give a temporary path beside `path` and rename it onto `path` only on success.
+
+    A killed job therefore never leaves a file, or folder, that looks finished.
+
+    Parameters
+    ----------
+    path : str or Path
+        The final name; its parent is created. The temporary name keeps the suffixes,
+        since image writers choose the format by them. It does not exist when it is given:
+        the caller makes a file or a folder of it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".part-{path.name}-"
+    for left in path.parent.glob(f"{glob.escape(prefix)}*"):
+        # of a job that was killed; nobody else writes this path now
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
+        part = Path(folder) / path.name
+        yield part
+        if path.is_dir() and part.is_dir():
+            path.rename(Path(folder) / "replaced")
+        os.replace(part, path)
+
+
+def write_json(path, value):
+    """Write `value` as indented JSON, whole or not at all."""
+    with whole(path) as part:
+        part.write_text(json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n", encoding="utf-8")
+
+
+def read_json(path):
+    """Read a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def _plain(value):
+    """Turn NumPy scalars, arrays and paths into what JSON knows."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    return str(value)

@@ -1,0 +1,54 @@
+"""One subject's delivered segmentation, from the predictions of all folds.
+
+A job a subject, so nothing that scores is imported.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from neurograft.core.labels import region_masks
+from neurograft.delivery import native_grid
+from neurograft.experiment.cell_folder import read_cell, read_prediction
+from neurograft.imaging import derivatives
+
+
+def deliver_subject(stem, subject, folders, split, status, record):
+    """Write one subject's delivered segmentation, or say why there is none.
+
+    Parameters
+    ----------
+    stem : str
+        Native stem of the subject (`derivatives`).
+    subject : str
+    folders : list of str or Path
+        The cells of the delivered strategy, one a fold.
+    split, status, record : dict
+        `splits.json`, the import status and the registration record.
+
+    Returns
+    -------
+    dict
+        `delivered`, `reason`, `networks` (how many predicted it), `volume_ml` of each region,
+        `seen_in_pretraining`: whether the source was trained on this subject's scans, without labels; and
+        `missing`, the sequences that the networks take and the subject lacks, where it does.
+    """
+    task = split["tasks"]["segmentation"]
+    having = [folder for folder in folders if (Path(folder) / f"sub-{subject}.npz").exists()]
+    if not having:
+        derivatives.write_delivered(stem, None, {}, [])
+        why = {read_cell(folder).get("reason") for folder in folders} - {"", None}
+        reason = task["left_out"].get(subject) or task["reason"] or "; ".join(sorted(why)) or "no network was trained"
+        return {"delivered": False, "reason": reason, "networks": 0, "volume_ml": {}, "seen_in_pretraining": False}
+    scheme = split["schemes"][subject]
+    grid = status["sequences"][status["reference"]]
+    predictions = [read_prediction(folder, subject, record) for folder in having]
+    labels, chances = native_grid.deliver_segmentation(predictions, record, grid["shape"], grid["affine"], scheme)
+    missing = task.get("incomplete", {}).get(subject, [])
+    derivatives.write_delivered(stem, labels, chances, native_grid.dseg_table(scheme), missing)
+    voxel = abs(np.linalg.det(np.asarray(grid["affine"])[:3, :3])) / 1000
+    masks = region_masks(np.asanyarray(labels.dataobj), scheme)
+    volumes = {region: round(float(mask.sum() * voxel), 3) for region, mask in masks.items()}
+    seen = any(subject in read_cell(folder).get("pretrained_on", ()) for folder in having)
+    record = {"delivered": True, "reason": "", "networks": len(having), "volume_ml": volumes}
+    return record | {"seen_in_pretraining": seen} | ({"missing": missing} if missing else {})

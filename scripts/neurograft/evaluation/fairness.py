@@ -1,0 +1,117 @@
+"""Is the network worse for some patients? Gaps between subgroups, tested against chance."""
+
+import numpy as np
+
+from neurograft.stats import comparisons
+
+FEWEST_IN_GROUP = 8
+DRAWS = 10_000
+AGE_LIMITS = (40, 60)
+UNKNOWN = ("", "n/a", "nan", "none", "unknown")
+
+
+def subgroup_gaps(scores, attributes, seed=0):
+    """Test whether groups of patients differ by more than groups drawn at random.
+
+    The gap is the largest group mean less the smallest, which is above 0 even where there is none (three groups of
+    10 patients with a standard deviation of 0.1: 0.05), so its null is drawn: the groups' labels permuted over
+    the patients. Holm over the attributes. A gap is not a cause: sex, age and site go together with tumour
+    size, grade and scanner.
+
+    Parameters
+    ----------
+    scores : dict of str to float
+        Patient to score, seeds averaged.
+    attributes : dict of str to dict of str to str
+        Attribute (sex, age group, site) to patient to group. A patient without a group is left out of it.
+    seed : int
+
+    Returns
+    -------
+    list of dict
+        A row an attribute: `attribute`, `groups` (name to number and mean, as text), `patients` (tested), `gap`
+        (between groups of at least 8 patients), `expected` (mean gap of the null), `p`, `p_adjusted`, `worst`
+        (the group with the smallest mean), `reason`: why there is no p, or nothing.
+    """
+    rows = [_gap(name, scores, owner, seed) for name, owner in attributes.items()]
+    tested = [row for row in rows if not row["reason"]]
+    for row, adjusted in zip(tested, comparisons.holm([row["p"] for row in tested])):
+        row["p_adjusted"] = float(adjusted)
+    return rows
+
+
+def _gap(name, scores, owner, seed):
+    """One row, its p not adjusted."""
+    known = {patient: str(group).strip() for patient, group in owner.items()}
+    patients = [p for p in sorted(scores) if known.get(p, "").lower() not in UNKNOWN and np.isfinite(scores[p])]
+    values, groups = np.array([scores[p] for p in patients]), np.array([known[p] for p in patients], dtype=str)
+    sizes = {group: int((groups == group).sum()) for group in sorted(set(groups.tolist()))}
+    means = {group: float(values[groups == group].mean()) for group in sizes}
+    large = [group for group, size in sizes.items() if size >= FEWEST_IN_GROUP]
+    row = {
+        "attribute": name,
+        "groups": "; ".join(f"{group}: {sizes[group]}, {means[group]:.3f}" for group in sizes),
+        "patients": sum(sizes[group] for group in large),
+        "gap": np.nan, "expected": np.nan, "p": np.nan, "p_adjusted": np.nan, "worst": "", "reason": "",
+    }  # fmt: skip
+    if len(large) < 2:
+        return row | {"reason": f"fewer than two groups have {FEWEST_IN_GROUP} patients"}
+    kept = np.isin(groups, large)
+    codes = np.unique(groups[kept], return_inverse=True)[1]
+    gap, expected, p = permutation_gap(values[kept], codes, seed)
+    return row | {"gap": gap, "expected": expected, "p": p, "worst": min(large, key=means.get)}
+
+
+def permutation_gap(values, groups, seed=0):
+    """Maximum less minimum group mean, its mean under permuted labels, and the p of as large a gap.
+
+    Parameters
+    ----------
+    values : ndarray, shape (patients,)
+    groups : ndarray of int, shape (patients,)
+        0 to the number of groups less one.
+    seed : int
+
+    Returns
+    -------
+    gap, expected, p : float
+        p counts the observed order as one of the draws, so it is at least 1 / (1 + DRAWS).
+    """
+    sizes = np.bincount(groups)
+    generator = np.random.default_rng(seed)
+    # the patients in the order of their groups; permuting them permutes the labels
+    drawn = generator.permuted(np.broadcast_to(values, (DRAWS, len(values))), axis=1)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    gaps = np.ptp(np.add.reduceat(drawn, starts, axis=1) / sizes, axis=1)
+    gap = float(np.ptp(np.bincount(groups, weights=values) / sizes))
+    # a hair below, so that equal gaps count as equal whatever the rounding
+    reached = np.count_nonzero(gaps >= gap - 1e-9 * max(gap, 1e-300))
+    return gap, float(gaps.mean()), float((1 + reached) / (1 + DRAWS))
+
+
+def age_group(age, limits=AGE_LIMITS):
+    """Name the age group of a patient, as "under 40", "40 to 59", "60 and over".
+
+    Parameters
+    ----------
+    age : float or str
+        Years, also as text such as "63Y" or "n/a".
+    limits : sequence of int
+
+    Returns
+    -------
+    str
+        Empty where the age cannot be read.
+    """
+    try:
+        years = float(str(age).strip().rstrip("Yy"))
+    except ValueError:
+        return ""
+    if not 0 <= years < 130:
+        return ""
+    if years < limits[0]:
+        return f"under {limits[0]}"
+    if years >= limits[-1]:
+        return f"{limits[-1]} and over"
+    at = int(np.searchsorted(limits, years, side="right"))
+    return f"{limits[at - 1]} to {limits[at] - 1}"

@@ -1,0 +1,168 @@
+"""Images on other grids: interpolated once, cropped to a box, made coarser or isotropic.
+
+A transform (`transforms`; most are a 4x4 matrix) takes a point of the *target* grid's world to the *source* image's
+world, which is the direction that resampling needs.
+"""
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+from neurograft.imaging.nifti import image
+from neurograft.imaging.transforms import is_linear, map_points
+
+PLANES = 16  # of a grid that are mapped through a field together
+
+
+def resample(moving, shape, affine, transform=None, order=1):
+    """Interpolate an image onto a grid, once.
+
+    Parameters
+    ----------
+    moving : nibabel.Nifti1Image, 3-D
+    shape, affine
+        The target grid.
+    transform : ndarray of shape (4, 4), displacement field, or tuple of these, optional
+        World millimetres of the target to world millimetres of `moving` (`transforms`); identity if absent.
+        However many its parts are, the image is interpolated once.
+    order : int
+        0 nearest, 1 linear, 3 cubic B-spline (clipped to the range of the input and zero, since
+        splines overshoot at edges).
+
+    Returns
+    -------
+    nibabel.Nifti1Image
+        float32 for order > 0, else the input's type. Zero outside of `moving`.
+    """
+    data = np.asanyarray(moving.dataobj)
+    if order:
+        data = data.astype(np.float32)
+    if transform is not None and not is_linear(transform):
+        out = _resample_through(data, moving.affine, shape, affine, transform, order)
+        return image(_clip(out, data, order), affine)
+    matrix = np.linalg.inv(moving.affine) @ (np.eye(4) if transform is None else transform) @ affine
+    # snap rounding noise, so that a flip or the identity stays exact
+    matrix = np.where(np.abs(matrix - np.round(matrix)) < 1e-6, np.round(matrix), matrix)
+    out = ndimage.affine_transform(data, matrix[:3, :3], matrix[:3, 3], tuple(shape), order=order)
+    return image(_clip(out, data, order), affine)
+
+
+def _clip(out, data, order):
+    """Hold what splines overshoot within the range of the input and zero."""
+    return np.clip(out, min(data.min(), 0), max(data.max(), 0), out=out) if order > 1 else out
+
+
+def _resample_through(data, source, shape, affine, transform, order):
+    """Interpolate through a transform that is no matrix, some planes at a time, since points take much memory."""
+    out = np.zeros(tuple(shape), data.dtype)
+    data = ndimage.spline_filter(data, order, output=np.float32) if order > 1 else data
+    back, affine = np.linalg.inv(source), np.asarray(affine, float)
+    for first in range(0, shape[0], PLANES):
+        voxels = np.indices((min(PLANES, shape[0] - first), *shape[1:])).transpose(1, 2, 3, 0) + [first, 0, 0]
+        points = map_points(transform, voxels @ affine[:3, :3].T + affine[:3, 3])
+        places = np.moveaxis(points @ back[:3, :3].T + back[:3, 3], -1, 0)
+        ndimage.map_coordinates(data, places, out[first : first + PLANES], order=order, prefilter=False)
+    return out
+
+
+def resample_labels(labels, shape, affine, transform=None):
+    """Interpolate a label image so that every label keeps its volume and no value is made up.
+
+    Each label is interpolated linearly as a mask of its own; a voxel takes the strongest.
+    Parameters are those of `resample`.
+    """
+    data = np.asanyarray(labels.dataobj)
+    best = np.zeros(tuple(shape), np.float32)
+    out = np.zeros(tuple(shape), data.dtype)
+    inside = np.ones(tuple(shape), np.float32)
+    for value in np.unique(data[data > 0]):
+        mask = nib.Nifti1Image((data == value).astype(np.float32), labels.affine)
+        share = np.asanyarray(resample(mask, shape, affine, transform, order=1).dataobj)
+        inside -= share
+        winner = share > best
+        out[winner] = value
+        best[winner] = share[winner]
+    out[inside > best] = 0
+    return image(out, affine)
+
+
+def grid_box(mask, margin=0):
+    """Give the smallest box around a mask as slices, grown by `margin` voxels, within the image.
+
+    Raises
+    ------
+    ValueError
+        If the mask is empty.
+    """
+    box = ndimage.find_objects(np.asarray(mask).astype(bool).astype(np.uint8))
+    if not box:
+        raise ValueError("the mask is empty")
+    return tuple(slice(max(0, s.start - margin), min(n, s.stop + margin)) for s, n in zip(box[0], np.shape(mask)))
+
+
+def regridded(like, spacing):
+    """Shape and affine of an image's field of view at another voxel size, about the same centre."""
+    if spacing is None:
+        return like.shape, like.affine
+    size = np.linalg.norm(like.affine[:3, :3], axis=0)
+    shape = np.maximum(1, np.round(np.array(like.shape) * size / spacing)).astype(int)
+    affine = like.affine.copy()
+    affine[:3, :3] = like.affine[:3, :3] / size * spacing
+    middle = like.affine[:3, :3] @ ((np.array(like.shape) - 1) / 2) + like.affine[:3, 3]
+    affine[:3, 3] = middle - affine[:3, :3] @ ((shape - 1) / 2)
+    return tuple(int(n) for n in shape), affine
+
+
+def smoothed(scan, spacing):
+    """Blur an image just enough that a grid of `spacing` mm does not alias it; sharper axes stay as they are."""
+    size = np.linalg.norm(scan.affine[:3, :3], axis=0)
+    ratio = np.asarray(spacing) / size
+    # full width at half maximum of the target's voxel, minus what the source's voxel has already
+    sigma = np.sqrt(np.maximum(ratio**2 - 1, 0)) / 2.355
+    data = np.asanyarray(scan.dataobj).astype(np.float32)
+    return image(ndimage.gaussian_filter(data, np.where(sigma < 0.3, 0, sigma)), scan.affine)
+
+
+def working_copy(scan, mask, spacing, margin=10.0):
+    """Make what an engine works on: the stripped brain, isotropic, in its box, spikes cut off.
+
+    Parameters
+    ----------
+    scan, mask : nibabel.Nifti1Image
+        On one grid; `mask` may be None for all that is not zero.
+    spacing, margin : float
+        Voxel size and rim of zeros in mm.
+
+    Returns
+    -------
+    nibabel.Nifti1Image
+        float32, in the same world, 0 to about 1000 (greedy's histogram and step sizes like it so).
+    """
+    data = np.nan_to_num(np.asanyarray(scan.dataobj).astype(np.float32))
+    inside = (data != 0) if mask is None else np.asanyarray(mask.dataobj) > 0
+    data = level(data, inside)
+    size = np.linalg.norm(scan.affine[:3, :3], axis=0)
+    box = grid_box(inside)
+    first = np.array([s.start for s in box]) - margin / size
+    steps = np.ceil((np.array([s.stop - 1 for s in box]) + margin / size - first) * size / spacing).astype(int) + 1
+    affine = scan.affine.copy()
+    affine[:3, :3] = scan.affine[:3, :3] / size * spacing
+    affine[:3, 3] = scan.affine[:3, :3] @ first + scan.affine[:3, 3]
+    return resample(smoothed(image(data, scan.affine), spacing), tuple(int(n) for n in steps), affine)
+
+
+def level(data, inside):
+    """Scale a brain to 1 to 1000 between its 0.5 and 99.5 percentiles, 0 outside of it.
+
+    Parameters
+    ----------
+    data : ndarray of float32
+    inside : ndarray of bool, the same shape, not empty
+
+    Returns
+    -------
+    ndarray of float32
+    """
+    low, high = np.percentile(data[inside], (0.5, 99.5))
+    # 1 above the background, so that the darkest voxel of the brain is still told from what is outside
+    return np.where(inside, 1 + 999 * np.clip((data - low) / max(high - low, 1e-12), 0, 1), 0)

@@ -1,0 +1,199 @@
+"""Networks: a segmenter and a classifier on an encoder, and the loading of a source's weights into it.
+
+Every network here has an `encoder`, the part that a source's weights go into; all the rest,
+its "top", is new for each task. Slices are (batch, channel, X, Y), patches (batch, channel, X, Y, Z).
+"""
+
+import math
+
+import torch
+from monai.networks.nets import FlexibleUNet
+from monai.networks.nets.basic_unet import UpCat
+from torch import nn
+
+from neurograft.networks import encoders_3d
+from neurograft.networks.encoders_2d import BACKBONES, adapt_stem
+
+PATCH_DECODER_CHANNELS = (64, 32, 16, 16, 8)
+
+
+class PatchSegmenter(nn.Module):
+    """A 3-D encoder and a decoder of MONAI's UpCat blocks, with logits at the size of the input.
+
+    The decoder sees the encoder's features alone, not the image, as in 2-D. Its norms are
+    InstanceNorms: a step has too few patches for BatchNorm's statistics.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+    channels : sequence of int
+        Of its feature maps, finest first.
+    finest : int
+        The size of the input over that of the first map: 1 or 2.
+    regions : int
+    """
+
+    def __init__(self, encoder, channels, finest, regions):
+        super().__init__()
+        self.encoder = encoder
+        skips = [*channels[-2::-1], *([0] if finest == 2 else [])]
+        blocks, width = [], channels[-1]
+        for skip, out in zip(skips, PATCH_DECODER_CHANNELS, strict=False):
+            blocks.append(
+                UpCat(
+                    spatial_dims=3,
+                    in_chns=width,
+                    cat_chns=skip,
+                    out_chns=out,
+                    act=("relu", {"inplace": True}),
+                    norm=("instance", {"affine": True}),
+                    bias=False,
+                    upsample="nontrainable",
+                    interp_mode="nearest",
+                    align_corners=None,
+                    halves=skip > 0,
+                )
+            )
+            width = out
+        self.decoder, self.head = nn.ModuleList(blocks), nn.Conv3d(width, regions, 3, padding=1)
+
+    @encoders_3d.in_float32
+    def forward(self, volumes):
+        """Give region logits, shape (batch, regions, X, Y, Z)."""
+        features = self.encoder(volumes)
+        x = features[-1]
+        for block, skip in zip(self.decoder, [*features[-2::-1], None], strict=False):
+            x = block(x, skip)
+        return self.head(x)
+
+
+def build_patch_segmenter(backbone, in_channels, regions):
+    """Make a network with one logit channel for each region (regions overlap).
+
+    Parameters
+    ----------
+    backbone : str
+        A key of `BACKBONES_3D`.
+    in_channels, regions : int
+        Numbers of sequences and of regions.
+
+    Returns
+    -------
+    PatchSegmenter
+        Takes (batch, in_channels, X, Y, Z), sizes multiples of 32 and at least 64 (the deepest maps
+        need more than one voxel to be normalised); weights are random.
+    """
+    row = encoders_3d.BACKBONES_3D[backbone]
+    return PatchSegmenter(encoders_3d.build_encoder(backbone, in_channels), row["channels"], row["finest"], regions)
+
+
+DECODER_CHANNELS = (128, 64, 32, 16, 16)
+# how likely a voxel is tumour before anything is learnt: from an even chance a short training may find "tumour is where
+# no feature is", whose probability the slow bias keeps below a half in every patient
+PRIOR = 0.01
+
+
+class SliceClassifier(nn.Module):
+    """An encoder, mean and maximum of its last features over the slice, and one linear layer.
+
+    The maximum is there since a lesion fills a small part of a slice. BatchNorm between makes
+    the head's learning rate independent of the scale of a source's features.
+    """
+
+    def __init__(self, encoder, channels, classes):
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Sequential(nn.BatchNorm1d(2 * channels), nn.Dropout(0.2), nn.Linear(2 * channels, classes))
+
+    def forward(self, images):
+        """Give class logits, shape (batch, classes)."""
+        last = self.encoder(images)[-1]
+        return self.head(torch.cat([last.mean((2, 3)), last.amax((2, 3))], 1))
+
+
+def build_segmenter(backbone, in_channels, regions, prior=PRIOR):
+    """Make a network with one logit channel for each region (regions overlap).
+
+    Parameters
+    ----------
+    backbone : str
+        A key of `BACKBONES` or of `encoders_3d.BACKBONES_3D`.
+    in_channels, regions : int
+        Numbers of sequences and of regions.
+    prior : float
+        What the last layer's bias says of a voxel at the start (Lin et al. 2017, arXiv 1708.02002); a half for outputs
+        that are no probabilities.
+
+    Returns
+    -------
+    monai.networks.nets.FlexibleUNet or networks3d.PatchSegmenter
+        The first takes (batch, in_channels, X, Y), X and Y multiples of 32; weights are random.
+    """
+    if backbone in encoders_3d.BACKBONES_3D:
+        network = build_patch_segmenter(backbone, in_channels, regions)
+        last = network.head
+    else:
+        _known(backbone)
+        # slices come in multiples of 32: the padding of maps that do not meet would be of nothing, and a copy
+        network = FlexibleUNet(in_channels, regions, backbone, decoder_channels=DECODER_CHANNELS, is_pad=False)
+        last = network.segmentation_head[0]
+    nn.init.constant_(last.bias, math.log(prior / (1 - prior)))
+    return network
+
+
+def build_classifier(backbone, in_channels, classes):
+    """Make a classifier of slices on a 2-D backbone; parameters as in `build_segmenter`."""
+    _known(backbone)
+    row = BACKBONES[backbone]
+    return SliceClassifier(row["encoder"](backbone, in_channels), row["channels"][-1], classes)
+
+
+def load_source(network, state, least=0.9):
+    """Load a source's weights into a network's encoder, as far as they fit, and say how far.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Has an `encoder`, which has a `stem`: the name of the kernel that may take other channels.
+    state : dict of str to Tensor
+        Checkpoint whose names are the encoder's; names that the encoder lacks (the source's own
+        classification head) are counted as unused.
+    least : float
+        Share of the encoder's values, BatchNorm statistics included, that has to be loaded.
+
+    Returns
+    -------
+    dict
+        `loaded_share`, `missing` (names of the encoder's tensors that stay random), `why` (for
+        each of them), `unused` (number of the source's tensors without a place).
+
+    Raises
+    ------
+    ValueError
+        If a smaller share than `least` fits.
+    """
+    own = {name: value for name, value in network.encoder.state_dict().items() if "num_batches" not in name}
+    fitting, why = {}, {}
+    for name, value in own.items():
+        given = state.get(name)
+        if given is not None and name == network.encoder.stem and given.shape[1] != value.shape[1]:
+            given = adapt_stem(given, value.shape[1])
+        if given is None:
+            why[name] = "not in the source"
+        elif given.shape != value.shape:
+            why[name] = f"shape {tuple(given.shape)} in the source, {tuple(value.shape)} here"
+        else:
+            fitting[name] = given
+    share = sum(value.numel() for value in fitting.values()) / sum(value.numel() for value in own.values())
+    if share < least:
+        first = "; ".join(f"{name}: {reason}" for name, reason in list(why.items())[:3])
+        raise ValueError(f"only {share:.1%} of the encoder's weights fit, {least:.0%} are asked for ({first})")
+    network.encoder.load_state_dict(fitting, strict=False)
+    unused = sum(name not in own and "num_batches" not in name for name in state)
+    return {"loaded_share": round(share, 6), "missing": list(why), "why": why, "unused": unused}
+
+
+def _known(backbone):
+    """Refuse a backbone without a row."""
+    if backbone not in BACKBONES:
+        raise ValueError(f"unknown backbone {backbone!r}; known are {', '.join(BACKBONES)}")

@@ -1,0 +1,105 @@
+"""How a network is computed: device, layout, precision, memory, and the same numbers each time."""
+
+import ctypes
+from contextlib import contextmanager
+
+import torch
+
+from neurograft.networks.stages import spatial_axes
+
+
+@contextmanager
+def reproducible(seed, threads=1):
+    """Fix torch's random numbers, thread count and choice of algorithms; restore the latter two.
+
+    The thread count is part of the result, since sums are split by it: it never follows the
+    number of cores that a run was given.
+    """
+    filling = torch.utils.deterministic.fill_uninitialized_memory
+    before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+    torch.manual_seed(seed)
+    torch.set_num_threads(threads)
+    # CUDA lacks a deterministic form of some operations: there it warns instead of failing. The function that is named
+    # for this, use_deterministic_algorithms, imports torch's compiler, which nothing here uses.
+    torch.set_deterministic_debug_mode("warn" if torch.cuda.is_available() else "error")
+    # or every new tensor is first filled with NaN; no operation here reads before it writes
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.set_deterministic_debug_mode(before[1])
+        torch.utils.deterministic.fill_uninitialized_memory = filling
+
+
+def device():
+    """Give the GPU if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def lower_precision():
+    """Give the context in which a network runs: bfloat16 where the processor, or the GPU, computes in it.
+
+    Not 3-D networks on a processor, which stay out of it by themselves (`networks3d`). A step of slices takes a third
+    less time by it on a processor with AMX.
+    """
+    if torch.cuda.is_available():
+        return torch.autocast("cuda", torch.bfloat16, enabled=torch.cuda.is_bf16_supported(including_emulation=False))
+    return torch.autocast("cpu", torch.bfloat16, enabled=processor_has_bfloat16())
+
+
+def processor_has_bfloat16():
+    """Whether oneDNN computes in bfloat16 on this processor, instead of converting to and fro."""
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def place_network(network):
+    """Move a network to the GPU where there is one, its kernels in the layout that convolutions like."""
+    return network.to(device(), memory_format=LAYOUTS[spatial_axes(network)])
+
+
+def place_images(images):
+    """Move a batch of slices or patches to where the network is, in the same layout."""
+    return images.to(device(), memory_format=LAYOUTS[images.ndim - 2])
+
+
+# axes of the images: the layout that convolutions like
+LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}
+TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # of glibc's malloc.h
+MOST = 2**31 - 1
+HUGE_PAGE, ADVICE_HUGE = 2**21, 14  # bytes; Linux's MADV_HUGEPAGE
+REACH = 2**30  # of the heap, from where it ends: about what a training takes
+
+
+def keep_freed_memory():
+    """Let the C library keep the memory that a training step frees, for the next step, and in large pages.
+
+    By default glibc gives every large array back to the system at once and fetches it anew, page by page: a tenth of
+    the processor time of a training, at the same peak memory. Looking up where pages of 4 kB are costs as much again
+    in a virtual machine; Linux gives pages of 2 MB to who asks. Elsewhere than on glibc nothing is done.
+
+    Returns
+    -------
+    bool
+        Whether it was done.
+    """
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallopt"):
+        return False
+    wishes = ((MMAP_THRESHOLD, MOST), (TRIM_THRESHOLD, MOST), (TOP_PAD, 2**26))
+    kept = all([library.mallopt(name, value) for name, value in wishes])
+    _ask_for_large_pages(library)
+    return kept
+
+
+def _ask_for_large_pages(library):
+    """Grow the heap by addresses that nothing is written to yet, and ask for large pages there."""
+    library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    library.free.restype, library.free.argtypes = None, [ctypes.c_void_p]
+    library.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    start = library.malloc(REACH)
+    if start is None:  # a limit on addresses: as it was before
+        return
+    first = -(-start // HUGE_PAGE) * HUGE_PAGE
+    library.madvise(first, (start + REACH - first) // HUGE_PAGE * HUGE_PAGE, ADVICE_HUGE)
+    library.free(start)  # the heap keeps its length, as asked for above

@@ -1,0 +1,314 @@
+"""Two-dimensional encoders in MONAI's backbone register: the parts of networks that a source's weights go into.
+
+Their depthwise convolutions compute the gradients that oneDNN is slow at in another way: the same numbers, sooner.
+"""
+
+import torch
+from efficientnet_lite_pytorch import EfficientNet
+from monai.networks.blocks import BaseEncoder
+from monai.networks.nets.flexible_unet import FLEXUNET_BACKBONE
+from torch import nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+WIDEST = 3  # columns of a kernel whose gradient oneDNN computes by its fast code
+
+
+class DepthwiseConv2d(nn.Conv2d):
+    """One kernel for each channel; the output has the size of the input over the stride, rounded up.
+
+    Where the margin cannot be the same on both sides, the voxel more is at the end, as in TensorFlow.
+
+    Parameters
+    ----------
+    channels, size, stride : int
+        Of channels; side of the square kernels; in both directions.
+    """
+
+    def __init__(self, channels, size, stride=1):
+        super().__init__(channels, channels, size, stride=stride, groups=channels, bias=False)
+
+    def forward(self, images):
+        """Convolve a batch, shape (batch, channels, X, Y); on a processor also fast where it is differentiated."""
+        images, padding = _pad(images, self.kernel_size[0], self.stride[0])
+        if images.device.type != "cpu":
+            return functional.conv2d(images, self.weight, None, self.stride, padding, groups=len(self.weight))
+        # autocast does not reach into a function of one's own
+        low = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else images.dtype
+        return _Depthwise.apply(images.to(low), self.weight.to(low), self.stride[0], padding)
+
+
+class _Depthwise(torch.autograd.Function):
+    """The convolution, and its two gradients by `_input_gradient` and `_kernel_gradient`."""
+
+    @staticmethod
+    def forward(context, images, kernels, stride, padding):
+        context.save_for_backward(images, kernels)
+        context.geometry = stride, padding
+        return functional.conv2d(images, kernels, None, stride, padding, groups=len(kernels))
+
+    @staticmethod
+    @once_differentiable
+    def backward(context, gradient):
+        images, kernels = context.saved_tensors
+        of_images = of_kernels = None
+        if context.needs_input_grad[0]:
+            of_images = _input_gradient(gradient, images, kernels, *context.geometry)
+        if context.needs_input_grad[1]:
+            of_kernels = _kernel_gradient(gradient, images, kernels, *context.geometry)
+        return of_images, of_kernels, None, None
+
+
+def _pad(images, size, stride):
+    """Give the images, with a margin where its sides differ, and the margin that is left to the convolution."""
+    totals = [max((-(-length // stride) - 1) * stride + size - length, 0) for length in images.shape[2:]]
+    margins = [(total // 2, total - total // 2) for total in totals]
+    if all(before == behind for before, behind in margins):
+        return images, [before for before, _ in margins]
+    return functional.pad(images, [*margins[1], *margins[0]]), [0, 0]
+
+
+def _input_gradient(gradient, images, kernels, stride, padding):
+    """Carry the gradient of the output back to the images; in float32 where bfloat16 is slow."""
+    if stride > 1 and images.dtype == torch.bfloat16:
+        like = torch.empty_like(images, dtype=torch.float32)  # its size alone is looked at
+        found = _gradient(gradient.float(), like, kernels.float(), stride, padding, (True, False))
+        return found.to(images.dtype)
+    return _gradient(gradient, images, kernels, stride, padding, (True, False))
+
+
+def _kernel_gradient(gradient, images, kernels, stride, padding):
+    """Carry the gradient of the output back to the kernels, a few of their columns at a time."""
+    size = kernels.shape[-1]
+    if size <= WIDEST:
+        return _gradient(gradient, images, kernels, stride, padding, (False, True))
+    (above, before), length = padding, (gradient.shape[-1] - 1) * stride
+    whole, found = functional.pad(images, (before, before, above, above)), []
+    for first in range(0, size, WIDEST):
+        columns = kernels[..., first : first + WIDEST].contiguous()
+        under = whole[..., first : first + length + columns.shape[-1]].contiguous(memory_format=torch.channels_last)
+        found.append(_gradient(gradient, under, columns, stride, [0, 0], (False, True)))
+    return torch.cat(found, -1)
+
+
+def _gradient(gradient, images, kernels, stride, padding, wanted):
+    """Give the gradient of the images or of the kernels, as torch computes it."""
+    geometry = [stride, stride], padding, [1, 1], False, [0, 0], len(kernels)
+    both = torch.ops.aten.convolution_backward(gradient, images, kernels, None, *geometry, [*wanted, False])
+    return both[0] if wanted[0] else both[1]
+
+
+NORM_MOMENTUM = 0.1
+SOURCE_CHANNELS = 3
+
+
+class Encoder2d(BaseEncoder, nn.Module):
+    """What MONAI's register asks of an encoder, from its rows of `BACKBONES`."""
+
+    @classmethod
+    def get_encoder_names(cls):
+        """Names under which MONAI's register knows these encoders."""
+        return [name for name, row in BACKBONES.items() if row["encoder"] is cls]
+
+    @classmethod
+    def get_encoder_parameters(cls):
+        """Arguments of each encoder."""
+        required = {"spatial_dims": 2, "in_channels": SOURCE_CHANNELS, "pretrained": False}
+        return [{"model_name": name, **required} for name in cls.get_encoder_names()]
+
+    @classmethod
+    def num_channels_per_output(cls):
+        """Channels of the five feature maps of each encoder."""
+        return [BACKBONES[name]["channels"] for name in cls.get_encoder_names()]
+
+    @classmethod
+    def num_outputs(cls):
+        """Number of feature maps of each encoder."""
+        return [len(channels) for channels in cls.num_channels_per_output()]
+
+
+class EfficientNetLiteEncoder(Encoder2d):
+    """The convolutional blocks of an EfficientNet-Lite, giving the features of its five scales.
+
+    Layers and their names are those of `efficientnet_lite_pytorch`, so its checkpoints load as
+    they are. Two things differ from that package: convolutions pad for the size that comes in,
+    not for 224 (same outputs for 224), and BatchNorm's momentum is 0.1 instead of 0.01, with
+    which the running statistics would stay untrained in a short run.
+
+    Parameters
+    ----------
+    model_name : str
+        A key of `BACKBONES`.
+    in_channels : int
+    spatial_dims, pretrained
+        Given by MONAI's register; only 2 and False are known here, weights come by `load_source`.
+    """
+
+    stem = "_conv_stem.weight"
+
+    def __init__(self, model_name, in_channels=SOURCE_CHANNELS, spatial_dims=2, pretrained=False):
+        super().__init__()
+        _only_2d(model_name, spatial_dims, pretrained)
+        network = EfficientNet.from_name(model_name, image_size=None, batch_norm_momentum=1 - NORM_MOMENTUM)
+        _replace_convolutions(network)
+        self._conv_stem = network._conv_stem
+        if in_channels != SOURCE_CHANNELS:
+            kernel = adapt_stem(network._conv_stem.weight.detach(), in_channels)
+            self._conv_stem.in_channels, self._conv_stem.weight = in_channels, nn.Parameter(kernel)
+        self._bn0, self._blocks, self._act = network._bn0, network._blocks, network._swish
+
+    def forward(self, images):
+        """Give the features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size, finest first."""
+        features = []
+        x = self._act(self._bn0(self._conv_stem(images)))
+        for index, block in enumerate(self._blocks):
+            if index and block._depthwise_conv.stride[0] == 2:
+                features.append(x)
+            x = block(x)
+        return [*features, x]
+
+
+class PlainEncoder(Encoder2d):
+    """Convolutions, ReLU and pooling in a row, in `features` as torchvision counts them.
+
+    There is no normalisation: the weights start by He's rule, which keeps the scale of the
+    features over the depth, so that the random controls are not handicapped. Parameters are those
+    of `EfficientNetLiteEncoder`. A subclass says which layers' outputs are features.
+    """
+
+    stem = "features.0.weight"
+
+    def __init__(self, model_name, in_channels=SOURCE_CHANNELS, spatial_dims=2, pretrained=False):
+        super().__init__()
+        _only_2d(model_name, spatial_dims, pretrained)
+        self.features = nn.Sequential(*self.layers(in_channels))
+        for layer in self.features:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
+
+    def kept(self, images):
+        """Give the outputs of the layers in `taps`."""
+        found, x = [], images
+        for number, layer in enumerate(self.features):
+            x = layer(x)
+            if number in self.taps:
+                found.append(x)
+        return found
+
+
+class Vgg19Encoder(PlainEncoder):
+    """The convolutions of VGG-19 (Simonyan and Zisserman 2015), without BatchNorm.
+
+    Features are the last of the second to fifth block before their pooling, and the last pooling.
+    """
+
+    taps = (8, 17, 26, 35, 36)
+
+    @staticmethod
+    def layers(channels):
+        """Give the layers: five blocks of 3x3 convolutions, each with a pooling at its end."""
+        found = []
+        for number, width in ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512)):
+            for _ in range(number):
+                found += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
+                channels = width
+            found.append(nn.MaxPool2d(2, 2))
+        return found
+
+    def forward(self, images):
+        """Give the features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size, finest first."""
+        return self.kept(images)
+
+
+class AlexNetEncoder(PlainEncoder):
+    """The convolutions of AlexNet in torchvision's form (Krizhevsky 2014, "one weird trick").
+
+    Its first convolution has stride 4, so there are no features at 1/2: that map has no channels,
+    and a decoder works from 1/4 on. The others are the outputs of the first, second and fifth
+    convolution and of the last pooling. AlexNet's windows do not reach beyond the image, so that
+    its maps are smaller than the image over their stride: the image gets a margin of zeros
+    (`MARGIN`), and the maps are cut to size (`FIRST`: the first row and column that is kept) where
+    their windows lie over their part of the image, to within 4.5 pixels. The numbers are those
+    that AlexNet gives for the image with the margin.
+    """
+
+    MARGIN = 11, 20
+    FIRST = {4: 2, 8: 1, 16: 0, 32: 0}
+    taps = (1, 4, 11, 12)
+
+    @staticmethod
+    def layers(channels):
+        """Give the layers: five convolutions, three poolings."""
+        return [
+            nn.Conv2d(channels, 64, 11, stride=4, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2),
+            nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2),
+            nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(inplace=True),
+            nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(inplace=True),
+            nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2),
+        ]  # fmt: skip
+
+    def forward(self, images):
+        """Give no features at 1/2, and those at 1/4, 1/8, 1/16 and 1/32 of the size (multiples of 32)."""
+        height, width = images.shape[-2:]
+        maps = self.kept(nn.functional.pad(images, 2 * self.MARGIN))
+        # made from a map, so that it takes part in autograd like the others
+        cut = [nn.functional.pad(maps[0][:, :0, :1, :1], (0, width // 2 - 1, 0, height // 2 - 1))]
+        for (stride, first), found in zip(self.FIRST.items(), maps, strict=True):
+            cut.append(found[..., first : first + height // stride, first : first + width // stride])
+        return cut
+
+
+def adapt_stem(kernel, channels):
+    """Repeat a first convolution's kernel over another number of input channels, and divide.
+
+    Source channel c goes to every new channel i with i = c (modulo the smaller of the two
+    numbers), divided by how many these are. So equal numbers map straight, and an input of
+    equal channels gives the output that the source gives for it.
+
+    Parameters
+    ----------
+    kernel : Tensor, shape (out, source channels, ...)
+    channels : int
+
+    Returns
+    -------
+    Tensor, shape (out, channels, ...)
+    """
+    sources = kernel.shape[1]
+    period = min(sources, channels)
+    meets = torch.arange(sources)[:, None] % period == torch.arange(channels)[None] % period
+    spread = meets / meets.sum(1, keepdim=True)
+    return torch.einsum("os...,sc->oc...", kernel, spread.to(kernel)).contiguous()
+
+
+def _only_2d(name, spatial_dims, pretrained):
+    """Refuse what MONAI's register could ask for and these encoders do not do."""
+    if spatial_dims != 2 or pretrained:
+        raise ValueError(f"{name} is a 2-D encoder whose weights are loaded with load_source")
+
+
+def _replace_convolutions(network):
+    """Put in our own depthwise convolutions, and plain ones of 1 x 1, which need no padding: the same numbers."""
+    for module in network.modules():
+        for name, conv in module.named_children():
+            if isinstance(conv, nn.Conv2d) and conv.groups > 1:
+                own = DepthwiseConv2d(conv.in_channels, conv.kernel_size[0], conv.stride[0])
+            elif isinstance(conv, nn.Conv2d) and conv.kernel_size == (1, 1):
+                own = nn.Conv2d(conv.in_channels, conv.out_channels, 1, bias=conv.bias is not None)
+            else:
+                continue
+            own.weight, own.bias = conv.weight, conv.bias
+            setattr(module, name, own)
+
+
+# name: its encoder, and the channels of the features at 1/2, 1/4, 1/8, 1/16, 1/32
+BACKBONES = {
+    "efficientnet-lite0": {"encoder": EfficientNetLiteEncoder, "channels": (16, 24, 40, 112, 320)},
+    "efficientnet-lite1": {"encoder": EfficientNetLiteEncoder, "channels": (16, 24, 40, 112, 320)},
+    "efficientnet-lite2": {"encoder": EfficientNetLiteEncoder, "channels": (16, 24, 48, 120, 352)},
+    "alexnet": {"encoder": AlexNetEncoder, "channels": (0, 64, 192, 256, 256)},
+    "vgg19": {"encoder": Vgg19Encoder, "channels": (128, 256, 512, 512, 512)},
+}
+for encoder in dict.fromkeys(row["encoder"] for row in BACKBONES.values()):
+    FLEXUNET_BACKBONE.register_class(encoder)

@@ -1,0 +1,177 @@
+"""Three-dimensional encoders, built in MONAI so that published weights load into them.
+
+Volumes are (batch, channel, X, Y, Z). An encoder gives its feature maps, finest first, and has a
+`stem`, as the 2-D ones have, so that `builders.load_source` and the strategies serve both.
+
+All of them compute in float32 on a processor: oneDNN's bfloat16 gradients of 3-D kernels were now
+and then not numbers on maps of 2 to 4 voxels (torch 2.13.0, docs/decisions.md).
+"""
+
+import torch
+from monai.networks.nets import ResNet, SegResNet
+from monai.networks.nets.resnet import ResNetBlock, ResNetFeatures
+from torch import nn
+
+in_float32 = torch.autocast("cpu", enabled=False)
+
+
+class DeepbetEncoder(ResNet):
+    """The encoder of deepbet's network (Fisch et al. 2024): ResNet-18's shape with 16 to 128 channels.
+
+    Its InstanceNorms have no parameters. MONAI 1.6.1 hands `norm` on to none of its layers, and
+    fails at norms without parameters, so they are replaced after construction.
+
+    Parameters
+    ----------
+    in_channels : int
+    """
+
+    stem = "conv1.weight"
+    # five maps, at 1/2 to 1/32 of the size
+    forward = in_float32(ResNetFeatures.forward)
+
+    def __init__(self, in_channels=1):
+        super().__init__(
+            ResNetBlock,
+            [2, 2, 2, 2],
+            [16, 32, 64, 128],
+            spatial_dims=3,
+            n_input_channels=in_channels,
+            conv1_t_stride=2,
+            bias_downsample=False,
+            feed_forward=False,
+        )
+        for module in list(self.modules()):
+            for name, norm in module.named_children():
+                if isinstance(norm, nn.BatchNorm3d):
+                    setattr(module, name, nn.InstanceNorm3d(norm.num_features))
+
+
+class MedicalNetEncoder(ResNetFeatures):
+    """A ResNet of MedicalNet (Chen et al. 2019) in MONAI's form: five maps, at 1/2 to 1/32 of the size.
+
+    MONAI's third and fourth layer halve the size where MedicalNet's dilate instead (by 2 and 4 at
+    1/8). The weights are the same; features from the third layer on are not the original's.
+
+    Parameters
+    ----------
+    in_channels, depth : int
+        The depth is 10, 18 or 50.
+    """
+
+    stem = "conv1.weight"
+
+    def __init__(self, in_channels=1, depth=10):
+        super().__init__(f"resnet{depth}", pretrained=False, spatial_dims=3, in_channels=in_channels)
+
+    forward = in_float32(ResNetFeatures.forward)
+
+
+class BratsEncoder(SegResNet):
+    """The encoder of the SegResNet of MONAI's bundle `brats_mri_segmentation` (Myronenko 2018).
+
+    Four maps, at 1, 1/2, 1/4 and 1/8 of the size. The bundle's dropout is left out: no other
+    encoder has any.
+
+    Parameters
+    ----------
+    in_channels : int
+        The bundle's four are t1c, t1, t2, flair.
+    """
+
+    stem = "convInit.conv.weight"
+
+    def __init__(self, in_channels=4):
+        super().__init__(spatial_dims=3, init_filters=16, in_channels=in_channels, blocks_down=(1, 2, 2, 4))
+        del self.up_layers, self.up_samples, self.conv_final
+
+    @in_float32
+    def forward(self, volumes):
+        """Give the features at 1, 1/2, 1/4 and 1/8 of the size, finest first."""
+        return self.encode(volumes)[1]
+
+
+def build_encoder(backbone, in_channels):
+    """Make a 3-D encoder with random weights.
+
+    Parameters
+    ----------
+    backbone : str
+        A key of `BACKBONES_3D`.
+    in_channels : int
+
+    Returns
+    -------
+    nn.Module
+
+    Raises
+    ------
+    ValueError
+        If there is no such backbone.
+    """
+    if backbone not in BACKBONES_3D:
+        raise ValueError(f"unknown 3-D backbone {backbone!r}; known are {', '.join(BACKBONES_3D)}")
+    row = BACKBONES_3D[backbone]
+    return row["encoder"](in_channels, **row["options"])
+
+
+def rename_weights(backbone, state):
+    """Give a checkpoint's tensors the names that the backbone's encoder has for them.
+
+    Parameters
+    ----------
+    backbone : str
+        A key of `BACKBONES_3D`; any other backbone has the names of its checkpoint.
+    state : dict of str to Tensor
+
+    Returns
+    -------
+    dict of str to Tensor
+        Names that mean nothing here are left as they are: `load_source` counts them.
+    """
+    if backbone not in BACKBONES_3D:
+        return state
+    return {BACKBONES_3D[backbone]["rename"](name): value for name, value in state.items()}
+
+
+def _rename_deepbet(name):
+    """`down1.block2.double_conv.3.weight` is MONAI's `layer2.1.conv2.weight`."""
+    if name == "init.0.weight":
+        return "conv1.weight"
+    part, _, rest = name.partition(".")
+    if not part.startswith("down"):
+        return name
+    block, _, inner = rest.partition(".")
+    place = f"layer{int(part[4:]) + 1}.{int(block[5:]) - 1}"
+    inner = inner.replace("double_conv.0", "conv1").replace("double_conv.3", "conv2")
+    return f"{place}.{inner}"
+
+
+def _keep(name):
+    """The checkpoint's names are MONAI's."""
+    return name
+
+
+# name: its encoder with its options, the channels of its feature maps, the input's size over that of the finest map,
+# and how a checkpoint's names are translated
+BACKBONES_3D = {
+    "deepbet": {
+        "encoder": DeepbetEncoder, "options": {}, "channels": (16, 16, 32, 64, 128), "finest": 2,
+        "rename": _rename_deepbet,
+    },
+    "medicalnet-resnet10": {
+        "encoder": MedicalNetEncoder, "options": {"depth": 10}, "channels": (64, 64, 128, 256, 512), "finest": 2,
+        "rename": _keep,
+    },
+    "medicalnet-resnet18": {
+        "encoder": MedicalNetEncoder, "options": {"depth": 18}, "channels": (64, 64, 128, 256, 512), "finest": 2,
+        "rename": _keep,
+    },
+    "medicalnet-resnet50": {
+        "encoder": MedicalNetEncoder, "options": {"depth": 50}, "channels": (64, 256, 512, 1024, 2048), "finest": 2,
+        "rename": _keep,
+    },
+    "segresnet-brats": {
+        "encoder": BratsEncoder, "options": {}, "channels": (16, 32, 64, 128), "finest": 1, "rename": _keep,
+    },
+}  # fmt: skip

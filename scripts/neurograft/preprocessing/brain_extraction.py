@@ -1,0 +1,152 @@
+"""Brain masks: each sequence's own, on its own grid, since patients move between sequences."""
+
+import numpy as np
+
+from neurograft.imaging.masks import mask_volume, overlap, tidy_mask
+from neurograft.imaging.measures import measure_scans
+from neurograft.imaging.nifti import image
+from neurograft.preprocessing.extraction_engines import BRAIN_EXTRACTION_ENGINES
+
+# An adult brain with its fluid spaces, the extremes of disease and of the field of view included.
+SMALLEST_ML, LARGEST_ML = 600, 2200
+LARGEST_DISAGREEMENT = 0.15
+# Two good engines agree to about 0.95 or more (HD-BET and BrainLesion on a real T1c with a tumour: 0.975).
+LEAST_AGREEMENT = 0.90
+FIRST_ONLY, SECOND_ONLY = 1, 2  # values of the disagreement map
+
+
+def strip_skull(scans, stripped, reference, engine="deepbet", second="none", threads=2):
+    """Find the brain in each sequence.
+
+    Never raises for strange data: an empty mask is an answer, and is flagged.
+
+    Parameters
+    ----------
+    scans : dict of str to nibabel.Nifti1Image
+        Canonical sequences, each on its own grid; `labels` is passed over.
+    stripped : dict of str to bool
+        Whether a sequence was already skull-stripped: then its brain is what is not zero.
+    reference : str
+        The sequence that the others are later aligned to; the masks' volumes are compared with its.
+    engine : str
+        A key of `BRAIN_EXTRACTION_ENGINES`.
+    second : str
+        Another such key, for a second opinion on the reference; "none" for none. It changes no mask.
+    threads : int
+        Threads of the network, a fixed number, since it may change the last bits of the probabilities.
+
+    Returns
+    -------
+    masks : dict of str to nibabel.Nifti1Image
+        uint8, on the grid of each sequence.
+    record : dict
+        `engine`, `stripped_already` (all of them), `stripped` (each), `volume_ml`, `flags` in plain words, and
+        `measures.measure_scans`; with a second opinion on a reference that had its skull also `second`: `engine`,
+        `agreement` (Dice of the two masks of the reference, by its name), `volume_ml`; and `look`, like `flags`, but
+        no reason to leave the subject out.
+    disagreement : nibabel.Nifti1Image or None
+        uint8, on the grid of the reference: `FIRST_ONLY` and `SECOND_ONLY` where only one of the two sees brain.
+    """
+    names = [name for name in scans if name != "labels"]
+    finite = {name: _finite(scans[name]) for name in names}
+    find = None
+    masks = {}
+    for name in names:
+        if stripped.get(name, False):
+            found = np.asanyarray(finite[name].dataobj) != 0
+        else:
+            # the network is loaded once, and only where there is a skull to strip
+            find = find or BRAIN_EXTRACTION_ENGINES[engine](threads)
+            found = _find(find, finite[name])
+        masks[name] = image(tidy_mask(found).astype(np.uint8), scans[name].affine)
+    volumes = {name: round(mask_volume(mask), 1) for name, mask in masks.items()}
+    record = {
+        "engine": engine,
+        "stripped_already": all(stripped.get(name, False) for name in names),
+        "stripped": {name: bool(stripped.get(name, False)) for name in names},
+        "volume_ml": volumes,
+        "flags": volume_flags(volumes, reference),
+    } | measure_scans(scans, masks, stripped)
+    if second == "none" or stripped.get(reference, False):
+        return masks, record, None
+    found = tidy_mask(_find(BRAIN_EXTRACTION_ENGINES[second](threads), finite[reference]))
+    record["second"], record["look"], disagreement = compare_opinions(masks[reference], found, second, reference)
+    return masks, record, disagreement
+
+
+def compare_opinions(mask, found, second, reference):
+    """Compare a second engine's mask with the first one's.
+
+    Parameters
+    ----------
+    mask : nibabel.Nifti1Image
+        The first opinion.
+    found : ndarray of bool, shape (X, Y, Z)
+        The second, on the same grid.
+    second, reference : str
+        The second engine and the sequence.
+
+    Returns
+    -------
+    record : dict
+    look : list of str
+    disagreement : nibabel.Nifti1Image
+        These three as `strip_skull` describes them.
+    """
+    first = np.asanyarray(mask.dataobj) > 0
+    other = image(found.astype(np.uint8), mask.affine)
+    agreement = round(overlap(first, found), 4)
+    record = {
+        "engine": second,
+        "agreement": {reference: agreement},
+        "volume_ml": {reference: round(mask_volume(other), 1)},
+    }
+    look = []
+    if agreement < LEAST_AGREEMENT:
+        look.append(
+            f"{reference}: {second}, asked for a second opinion, sees another brain (Dice {agreement:.2f}, "
+            f"{mask_volume(other):.0f} ml instead of {mask_volume(mask):.0f} ml)"
+        )
+    differ = FIRST_ONLY * (first & ~found) + SECOND_ONLY * (found & ~first)
+    return record, look, image(differ.astype(np.uint8), mask.affine)
+
+
+def _finite(scan):
+    """Give an image as float32, odd numbers as zero."""
+    data = np.nan_to_num(np.asanyarray(scan.dataobj).astype(np.float32), posinf=0.0, neginf=0.0)
+    return image(data, scan.affine)
+
+
+def _find(find, scan):
+    """Ask an engine, unless the image is constant."""
+    data = np.asanyarray(scan.dataobj)
+    return find(scan) if data.min() < data.max() else np.zeros(data.shape, bool)
+
+
+def volume_flags(volumes, reference):
+    """Say in plain words what is odd about the volumes of a subject's brain masks.
+
+    Parameters
+    ----------
+    volumes : dict of str to float
+        Millilitres of each sequence's mask.
+    reference : str
+
+    Returns
+    -------
+    list of str
+    """
+    flags = []
+    for name, volume in volumes.items():
+        if volume == 0:
+            flags.append(f"{name}: no brain found, the mask is empty")
+        elif not SMALLEST_ML <= volume <= LARGEST_ML:
+            flags.append(f"{name}: brain mask of {volume:.0f} ml, implausible for an adult")
+    base = volumes.get(reference, 0)
+    for name, volume in volumes.items():
+        if base and volume and abs(volume - base) > LARGEST_DISAGREEMENT * base:
+            flags.append(
+                f"{name}: brain mask of {volume:.0f} ml, that of {reference} has {base:.0f} ml"
+                " (one of them is wrong, or shows only part of the head)"
+            )
+    return flags

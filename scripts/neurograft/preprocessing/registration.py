@@ -1,0 +1,383 @@
+"""Registration: each sequence to the reference, the reference to the template, each image resampled once."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import nibabel as nib
+import numpy as np
+from joblib import Parallel, delayed
+
+from neurograft.core.sequences import SEQUENCES
+from neurograft.imaging.masks import combine_masks, overlap
+from neurograft.imaging.measures import mutual_information
+from neurograft.imaging.nifti import image, read_image
+from neurograft.imaging.resampling import grid_box, regridded, resample, resample_labels, smoothed, working_copy
+from neurograft.imaging.templates import template_path
+from neurograft.imaging.transforms import chain
+from neurograft.preprocessing import deformation
+from neurograft.preprocessing.mask_edge_alarm import find_cut_tissue
+from neurograft.preprocessing.registration_engines import (
+    align_ants,
+    align_greedy,
+    align_simpleitk,
+    deform_ants,
+    deform_greedy,
+    deform_simpleitk,
+)
+
+LEAST_OVERLAP = {"rigid": 0.80, "affine": 0.85}
+# At 4 mm, 14 real heads to the template: 1.13 to 1.17; the same turned by 90 or 180 degrees and wrongly aligned:
+# 1.04 to 1.07 (up to 1.11 mirrored), though the outlines overlap by 0.86 to 0.93.
+# Sequences of one head: 1.10 to 1.32 right, 1.03 to 1.065 wrong; simulated noisy ones at 3 mm 1.076 to 1.25 right.
+LEAST_SIMILARITY = {"rigid": 1.07, "affine": 1.08}
+LARGEST_SCALE = 1.6
+# Heads lie up to 40 degrees off the template; a larger turn (in degrees) may be a wrong header, or a false optimum
+# with the brain upside down that is almost as similar (1.10 against 1.14), so both starts are compared.
+USUAL_TURN = 60.0
+
+
+def centre_start(fixed_mask, moving_mask):
+    """Give the translation that puts the centres of two brain masks onto each other."""
+    start = np.eye(4)
+    start[:3, 3] = _moments(moving_mask)[0] - _moments(fixed_mask)[0]
+    return start
+
+
+def moments_start(fixed, moving, fixed_mask, moving_mask):
+    """Give the rigid motion that puts centres and principal axes of two brains onto each other.
+
+    Axes have no sign, so all four turns that do not mirror are tried and the most similar one is taken.
+    """
+    (here, axes_here), (there, axes_there) = _moments(fixed_mask), _moments(moving_mask)
+    inside = np.asanyarray(fixed_mask.dataobj) > 0
+    best, most = None, -np.inf
+    for signs in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+        turn = axes_there @ np.diag([*signs, 1.0]) @ axes_here.T
+        turn = turn if np.linalg.det(turn) > 0 else axes_there @ np.diag([*signs, -1.0]) @ axes_here.T
+        start = np.eye(4)
+        start[:3, :3], start[:3, 3] = turn, there - turn @ here
+        moved = resample(moving, fixed.shape, fixed.affine, start)
+        likeness = mutual_information(np.asanyarray(fixed.dataobj), np.asanyarray(moved.dataobj), inside)
+        if likeness > most:
+            best, most = start, likeness
+    return best
+
+
+def _moments(mask):
+    """Centre of a mask in mm, and its principal axes as columns, longest last."""
+    points = np.argwhere(np.asanyarray(mask.dataobj) > 0) @ mask.affine[:3, :3].T + mask.affine[:3, 3]
+    return points.mean(axis=0), np.linalg.eigh(np.cov(points.T))[1]
+
+
+def align_pair(align, pair, kind, threads, skip=False):
+    """Align a pair, judge it, try once more from the brains' principal axes, fall back on their centres."""
+    fixed, moving, fixed_mask, moving_mask = pair
+    small = working_copy(fixed, fixed_mask, 4.0), working_copy(moving, moving_mask, 4.0)
+    small_masks = [image((np.asanyarray(each.dataobj) > 0).astype(np.uint8), each.affine) for each in small]
+    if skip:
+        return np.eye(4), _judge(small, moving, np.eye(4), kind)
+    centre = centre_start(fixed_mask, moving_mask)
+    # scanner coordinates are the better start where the patient stayed on the table
+    starts = [np.eye(4), centre] if kind == "rigid" else [centre]
+    start = max(starts, key=lambda start: _judge(small, moving, start, kind)["overlap"])
+    found = []
+    for again in (False, True):
+        start = moments_start(*small, *small_masks) if again else start
+        placed = nib.Nifti1Image(moving.dataobj, np.linalg.inv(start) @ moving.affine)
+        placed_mask = nib.Nifti1Image(moving_mask.dataobj, placed.affine)
+        transform = start @ align(fixed, placed, kind, fixed_mask, placed_mask, threads=threads)
+        found.append((transform, _judge(small, moving, transform, kind)))
+        if not found[-1][1]["fault"] and _turn(transform) < USUAL_TURN:
+            return found[-1]
+    # rather a doubtful alignment, which is flagged, than none; but brains that miss each other are put together
+    transform, quality = max(found, key=lambda each: (not each[1]["fault"], each[1]["similarity"]))
+    return (transform if quality["overlap"] >= LEAST_OVERLAP[kind] else centre), quality
+
+
+def _turn(transform):
+    """Angle in degrees of the rotation in a transform."""
+    left, _, right = np.linalg.svd(np.asarray(transform)[:3, :3])
+    return float(np.degrees(np.arccos(np.clip((np.trace(left @ right) - 1) / 2, -1, 1))))
+
+
+def _judge(small, moving, transform, kind):
+    """Similarity and overlap after an alignment, within what the moving image shows, and what is wrong."""
+    fixed, stripped = small
+    seen = resample(image(np.ones(moving.shape, np.float32), moving.affine), fixed.shape, fixed.affine, transform)
+    seen = np.asanyarray(seen.dataobj) > 0.5
+    moved = np.asanyarray(resample(stripped, fixed.shape, fixed.affine, transform).dataobj)
+    still = np.asanyarray(fixed.dataobj)
+    quality = {
+        "similarity": round(mutual_information(still, moved, (still > 0) & seen), 4),
+        "overlap": round(overlap((still > 0) & seen, moved > 0), 4),
+        "turn": round(_turn(transform), 1),
+        "fault": "",
+    }
+    mirrored = np.linalg.det(np.asarray(transform)[:3, :3]) <= 0
+    scales = np.linalg.svd(np.asarray(transform)[:3, :3], compute_uv=False)
+    if quality["overlap"] < LEAST_OVERLAP[kind]:
+        quality["fault"] = f"the brains overlap only by {quality['overlap']:.2f} (Dice)"
+    elif quality["similarity"] < LEAST_SIMILARITY[kind]:
+        quality["fault"] = f"the images are not alike (normalised mutual information {quality['similarity']:.3f})"
+    elif mirrored:
+        quality["fault"] = "the brain would be mirrored"
+    elif scales.max() > LARGEST_SCALE or scales.min() < 1 / LARGEST_SCALE:
+        quality["fault"] = f"the brain would be scaled by {scales.min():.2f} to {scales.max():.2f}"
+    return quality
+
+
+def register_scans(
+    scans,
+    masks,
+    reference,
+    coregistered,
+    template=None,
+    spacing=None,
+    engine="greedy",
+    threads=1,
+    labels_on=None,
+    in_template=False,
+    deformable=False,
+):
+    """Bring all images of a subject onto one grid.
+
+    Rigid alignment of each stripped sequence to the stripped reference, affine alignment of the stripped
+    reference to the template, both composed, so that each image is interpolated once (cubic).
+    Never raises for strange data: where an alignment fails twice, the brains' centres are aligned and
+    the record says so.
+
+    Parameters
+    ----------
+    scans : dict of str to nibabel.Nifti1Image
+        Sequences, canonical, each on its own grid, and possibly `labels`.
+    masks : dict of str to nibabel.Nifti1Image
+        Brain mask of each sequence on its grid.
+    reference : str
+        The sequence that the others are aligned to.
+    coregistered : bool
+        The sequences are aligned already, so only the template is sought.
+    template : nibabel.Nifti1Image, optional
+        Skull-stripped, on the grid to deliver; None keeps the reference's own space.
+    spacing : float, optional
+        Voxel size in mm where there is no template; None keeps the reference's grid. With a template its
+        grid already has the spacing (`load_template`).
+    engine : str
+        A key of `REGISTRATION_ENGINES`.
+    threads : int
+        How many alignments run at a time, each on one thread of its own, so that their number changes no byte.
+    labels_on : str, optional
+        The sequence on whose grid the labels were drawn; the reference if absent.
+    in_template : bool
+        The scans are said to lie in the template's space: believed, unless the brains do not match.
+    deformable : bool
+        After the affine alignment also deform the brain onto the template (`deformation`), if there is one.
+
+    Returns
+    -------
+    registered : dict of str to nibabel.Nifti1Image
+        Sequences float32 in their own intensities, zero outside of the brain; `labels` if given; `brain`,
+        uint8, the sequences' masks combined (`masks.combine_masks`). Where it was deformed also the fields
+        `warp` (template world to affinely aligned world) and `unwarp` (back), on a coarse grid.
+    record : dict
+        `to_template`: template world to reference world; `to_reference`: reference world to each other
+        sequence's world; `similarity` (normalised mutual information, 1 is none) and `overlap` (Dice of the
+        brain masks) of each alignment, with the key `template` for the last; `cut`, tissue that looks cut off by
+        the mask (`mask_edge_alarm.find_cut_tissue`), and `look`, that in words; `aligned_already`, `flags`, `grid`. Where
+        it was to be deformed also `deformable` (whether it was), `volume_change` (of the lesion, as a share) and
+        `lesion_ml`.
+    """
+    flags, found = [], masks
+    masks = _usable_masks(scans, found, flags)
+    record = {"engine": engine, "aligned_already": bool(coregistered), "similarity": {}, "overlap": {}}
+    aligning = _list_alignments(scans, masks, reference, coregistered, template, in_template)
+    to_reference, qualities = _align(REGISTRATION_ENGINES[engine]["linear"], aligning, threads)
+    to_template = to_reference.pop("template", np.eye(4))
+    for name in to_reference:
+        _note(record, flags, name, qualities[name])
+    aligned = {name: there for name, there in to_reference.items() if not qualities[name]["fault"]}
+    trusted = {reference: np.eye(4)} | aligned
+    # what stands in the place of an empty mask has no vote, unless there is no other
+    voters = {name: there for name, there in trusted.items() if masks[name] is found[name]}
+    brain = combine_masks(masks, voters or {reference: np.eye(4)}, reference)
+    record["cut"], record["look"] = find_cut_tissue(scans, brain, trusted)
+    shape, affine = regridded(scans[reference], spacing)
+    if template is not None:
+        shape, affine = template.shape, template.affine
+        _note(record, flags, "template", qualities["template"])
+    transforms = {reference: to_template} | {name: there @ to_template for name, there in to_reference.items()}
+    fields = {}
+    if deformable and template is not None:
+        fields, told = _deform(engine, scans, brain, transforms, template, reference)
+        _note(record, flags, "deformed", told)
+        record |= {name: told[name] for name in ("volume_change", "lesion_ml") if name in told}
+        record["deformable"] = bool(fields)
+    if fields:
+        transforms = {name: chain(fields["warp"], there) for name, there in transforms.items()}
+    registered = resample_all(scans, brain, transforms, reference, labels_on or reference, shape, affine, threads)
+    record |= {
+        "to_template": to_template.tolist(),
+        "to_reference": {name: there.tolist() for name, there in to_reference.items()},
+        "grid": {"shape": list(shape), "affine": np.asarray(affine).tolist()},
+        "flags": flags,
+    }
+    return registered | fields, record
+
+
+def _list_alignments(scans, masks, reference, coregistered, template, in_template):
+    """List what is to be aligned: pairs, the kind of alignment and whether the header is believed, by name."""
+    others = [name for name in SEQUENCES if name in scans and name != reference]
+    here = scans[reference], masks[reference]
+    found = {name: ((here[0], scans[name], here[1], masks[name]), "rigid", coregistered) for name in others}
+    if template is not None:
+        inside = image((np.asanyarray(template.dataobj) > 0).astype(np.uint8), template.affine)
+        found["template"] = (template, here[0], inside, here[1]), "affine", in_template
+    return found
+
+
+def _align(align, aligning, threads):
+    """Align each pair, so many at a time; give the matrices, and the quality of each alignment."""
+    # processes, since greedy lets no second thread of Python run
+    run = Parallel(threads, max_nbytes=None)
+    done = run(delayed(align_pair)(align, pair, kind, 1, skip) for pair, kind, skip in aligning.values())
+    done = dict(zip(aligning, done, strict=True))
+    if "template" in done and aligning["template"][2] and done["template"][1]["fault"]:
+        # said to lie in the template's space, and does not
+        done["template"] = align_pair(align, *aligning["template"][:2], 1)
+    return {name: matrix for name, (matrix, _) in done.items()}, {name: quality for name, (_, quality) in done.items()}
+
+
+def _deform(engine, scans, brain, transforms, template, reference):
+    """Deform what the affine alignment placed, on a coarse grid; no fields where that failed."""
+    fixed = coarse_template(template)
+    sequences = {name: scan for name, scan in scans.items() if name in transforms}
+    moved = resample_all(sequences, brain, transforms, reference, reference, fixed.shape, fixed.affine)
+    if not np.any(moved["brain"].dataobj):
+        return {}, {"similarity": 1.0, "overlap": 0.0, "fault": "the brains do not overlap"}
+    deform = REGISTRATION_ENGINES[engine]["deformable"]
+    warp, unwarp, quality = deformation.deform_brain(deform, fixed, moved, reference)
+    return {} if quality["fault"] else {"warp": warp, "unwarp": unwarp}, quality
+
+
+def coarse_template(template):
+    """Bring a template to the grid on which brains are deformed, scaled, its brain without the rim of the blur."""
+    whole = image((np.asanyarray(template.dataobj) > 0).astype(np.uint8), template.affine)
+    coarse = working_copy(template, whole, deformation.WORKING_SPACING)
+    half = np.asanyarray(resample_labels(whole, coarse.shape, coarse.affine).dataobj) > 0
+    return image(np.asanyarray(coarse.dataobj) * half, coarse.affine)
+
+
+def load_template(name, spacing=None):
+    """Read a skull-stripped template and bring it to a voxel size.
+
+    Parameters
+    ----------
+    name : str or None
+        A key of `templates.TEMPLATES`, a path, or "none".
+    spacing : float, optional
+        Millimetres; the template's own if absent.
+
+    Returns
+    -------
+    nibabel.Nifti1Image or None
+
+    Raises
+    ------
+    ValueError
+        If the image still shows a skull, or anything else that fills the background.
+    """
+    path = template_path(name)
+    if path is None:
+        return None
+    loaded = read_image(path)
+    data = np.asanyarray(loaded.dataobj).astype(np.float32)
+    if np.mean(data > 0) > 0.7:
+        raise ValueError(f"template {path}: the background is not zero; give a skull-stripped image")
+    loaded = image(data, loaded.affine)
+    if spacing is None or np.allclose(np.linalg.norm(loaded.affine[:3, :3], axis=0), spacing, atol=1e-3):
+        return loaded
+    finer = resample(smoothed(loaded, spacing), *regridded(loaded, spacing))
+    # the smoothing widened the brain: cut it back to where more than half of a voxel is brain
+    brain = resample(image((data > 0).astype(np.float32), loaded.affine), finer.shape, finer.affine)
+    return image(np.asanyarray(finer.dataobj) * (np.asanyarray(brain.dataobj) > 0.5), finer.affine)
+
+
+def resample_all(scans, brain, transforms, reference, labels_on, shape, affine, threads=1):
+    """Interpolate everything once onto the target grid, within the box of the brain.
+
+    Parameters
+    ----------
+    scans : dict of str to nibabel.Nifti1Image
+        Sequences and possibly `labels`, canonical.
+    brain : nibabel.Nifti1Image
+        Mask on the grid of the reference.
+    transforms : dict of str to ndarray, shape (4, 4)
+        Target world to the world of each sequence.
+    reference, labels_on : str
+        The sequences on whose grids the mask and the labels are.
+    shape, affine
+        The target grid.
+    threads : int
+        How many images are interpolated at a time.
+
+    Returns
+    -------
+    dict of str to nibabel.Nifti1Image
+        As `register_scans` gives it.
+    """
+    whole = resample_labels(brain, shape, affine, transforms[reference])
+    inside = np.asanyarray(whole.dataobj) > 0
+    box = grid_box(inside, margin=5) if inside.any() else tuple(slice(0, n) for n in shape)
+    corner = np.asarray(affine, float).copy()
+    corner[:3, 3] = affine[:3, :3] @ [s.start for s in box] + affine[:3, 3]
+    small = tuple(s.stop - s.start for s in box)
+    spacing = np.linalg.norm(corner[:3, :3], axis=0).mean()
+
+    def paste(piece):
+        full = np.zeros(tuple(shape), piece.get_data_dtype())
+        full[box] = np.asanyarray(piece.dataobj)
+        return image(full, affine)
+
+    def bring(name):
+        piece = resample(smoothed(scans[name], spacing), small, corner, transforms[name], order=3)
+        return paste(image(np.where(inside[box], np.asanyarray(piece.dataobj), 0).astype(np.float32), corner))
+
+    with ThreadPoolExecutor(threads) as pool:
+        registered = dict(zip(transforms, pool.map(bring, transforms), strict=True))
+    if "labels" in scans:
+        # drawn labels may reach out of the brain mask, so they are not cut by it
+        registered["labels"] = resample_labels(scans["labels"], shape, affine, transforms[labels_on])
+    registered = {name: registered[name] for name in (*SEQUENCES, "labels") if name in registered}
+    return registered | {"brain": image(inside.astype(np.uint8), affine)}
+
+
+def _note(record, flags, name, quality):
+    record["similarity"][name], record["overlap"][name] = quality["similarity"], quality["overlap"]
+    pair = PAIRS.get(name, f"{name} to reference")
+    if quality["fault"]:
+        flags.append(f"registration failed: {pair}, {quality['fault']}")
+    elif quality.get("turn", 0) >= USUAL_TURN:
+        flags.append(
+            f"registration: {pair}, the brain lay turned by {quality['turn']:.0f} degrees; its header may be wrong, "
+            "and left and right swapped"
+        )
+
+
+def _usable_masks(scans, masks, flags):
+    """Put all that is not zero in the place of an empty mask, so that the later steps have something to show."""
+    usable = {}
+    for name in (sequence for sequence in SEQUENCES if sequence in scans):
+        usable[name] = masks[name]
+        if not np.any(np.asanyarray(masks[name].dataobj)):
+            flags.append(f"registration failed: the brain mask of {name} is empty, so the whole image was used")
+            data = np.asanyarray(scans[name].dataobj)
+            whole = data != 0 if np.any(data) else np.ones(data.shape, bool)
+            usable[name] = image(whole.astype(np.uint8), scans[name].affine)
+    return usable
+
+
+PAIRS = {"template": "reference to template", "deformed": "reference deformed to template, so only aligned affinely"}
+# register: a row here gives a transform; transform: `resampling.resample`; inverse: `transforms.invert_transform`
+REGISTRATION_ENGINES = {
+    "greedy": {"linear": align_greedy, "deformable": deform_greedy},
+    "ants": {"linear": align_ants, "deformable": deform_ants},
+    "simpleitk": {"linear": align_simpleitk, "deformable": deform_simpleitk},
+}

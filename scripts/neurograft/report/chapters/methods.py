@@ -1,0 +1,286 @@
+"""The report's methods paragraph, written from the config, with its references."""
+
+from pathlib import Path
+
+from neurograft.cohort.assignment import choose_unlabelled
+from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, UNTRAINED
+from neurograft.report.chapters.pictures import describe_evaluation, describe_pictures
+from neurograft.report.references import REFERENCES, SCORE_CITATIONS, UNRELIABLE
+from neurograft.sources.table import base_of, kind_of
+
+STRATEGIES = {
+    "scratch": ("from scratch", ()),
+    "frozen-random": ("on a frozen random encoder, whose normalisation statistics were estimated without labels (a "
+                      "control)", ("karimi",)),
+    "frozen": ("on the frozen pretrained encoder", ()),
+    "last-layers": ("with the deepest scale of the encoder fine-tuned and the others frozen", ()),
+    "gradual": ("with the head first, then the encoder's scales unfrozen one by one, the deepest first", ("howard",)),
+    "fine-tune": ("with all weights fine-tuned", ()),
+    "lp-ft": ("with the head first, on the frozen encoder, then all weights at a small rate", ("kumar",)),
+    "discriminative": ("with all weights fine-tuned, each scale of the encoder at 1/2.6 of the learning rate of the "
+                       "next deeper one", ("howard",)),
+    "l2-sp": ("with all weights fine-tuned under a penalty on their distance from the pretrained ones", ("l2-sp",)),
+    "lora": ("with low-rank changes of the frozen encoder's kernels", ("lora",)),
+    "adabn": ("with all weights fine-tuned and the normalisation statistics then taken from unlabelled images of "
+              "other test patients (transductive)", ("adabn",)),
+    "coral": ("with all weights fine-tuned and the features' covariances aligned to those of unlabelled images of "
+              "other test patients (transductive)", ("coral",)),
+    "dann": ("with all weights fine-tuned and features that a domain classifier cannot tell from those of unlabelled "
+             "images of other test patients (transductive)", ("dann",)),
+}  # fmt: skip
+SCALES = {
+    "nyul": "Intensities within the brain were normalised by a robust z-score, and for each network mapped by "
+    "landmarks to the mean histogram of its training patients (nyul).",
+}
+# methods without a network: by what the supervoxels are described beside their own features
+FEATURES = {
+    "supervoxels": "with features of the pretrained encoder pooled over each",
+    "supervoxels-random": "with features of a random encoder (a control)",
+    "supervoxels-plain": "without features of an encoder (a control)",
+}
+# kind of a source that the workflow makes (`table.MADE_FROM`): how it is made; nobody: that it was not
+PRETRAININGS = {
+    "simulated": "The source {name} was made here: a segmenter was trained from random weights for {steps} steps on "
+                 "{subjects} simulated patients, none of them of this cohort, and its encoder was kept.",
+    "masked": "The source {name} was made here from {base}, without labels: squares of the slices of those of this "
+              "cohort's patients who had no labelled scan were hidden, and its encoder was trained for {steps} steps "
+              "to reconstruct them; no scan of these patients was scored.",
+    "nobody": "The source {name}, which learns from patients without labels, could not be made: there were none.",
+}  # fmt: skip
+NETWORKS = {
+    "segmentation": ("MONAI FlexibleUNet", ("monai", "torch")),
+    "patches": ("A 3-D network with a decoder of MONAI's U-Net blocks", ("monai", "torch")),
+    "classification": ("A classifier of pooled encoder features", ("torch",)),
+}
+
+
+def write_methods(config, splits, version="", sources=()):
+    """Write the methods in the past tense, ready for a paper, from what was really configured.
+
+    Parameters
+    ----------
+    config : dict
+        The resolved config; what it does not hold is left out of the text.
+    splits : dict
+        `results/splits.json`.
+    version : str
+        Of neurograft.
+    sources : iterable of dict
+        Rows of `config/sources.tsv`: the `citation` of each source that was trained from is a reference.
+
+    Returns
+    -------
+    paragraphs : list of list of (str, list of int)
+        Sentences, each with the numbers of its references.
+    references : list of dict
+        `number`, `text` and `doi` (or None), in the order of citation.
+    """
+    order = {}
+    # a source may have the name of a score, whose key therefore has a mark
+    scores = {f"score {name}": _split_citation(text) for name, text in SCORE_CITATIONS.items()}
+    known = {row["name"]: _split_citation(row["citation"]) for row in sources} | scores | REFERENCES
+    known["score reliability"] = _split_citation(UNRELIABLE)
+
+    def cite(sentence, *keys):
+        return sentence, [order.setdefault(known[key], len(order) + 1) for key in keys if key in known]
+
+    # in the order of the text, for references are numbered as they come
+    paragraphs, pictures = [_background(cite, version)], config.get("dataset", {}).get("layout") == "images"
+    if pictures:
+        paragraphs += [describe_pictures(cite, config)]
+    else:
+        paragraphs += [_preprocessing(cite, config), _candidates(cite, config)]
+    experiment, tasks = config.get("experiment", {}), splits.get("tasks", {})
+    trained = {task: known for task, known in tasks.items()
+               if known.get("trainable") and experiment.get(task, {}).get("strategies")}  # fmt: skip
+    if trained:
+        volumes = {row["name"] for row in sources if row.get("dimensions") == "3"}
+        made = _pretraining(cite, config, trained, {row["name"]: row for row in sources}, splits)
+        paragraphs += [made + _training(cite, config, trained, volumes)]
+        told = describe_evaluation(cite, trained) if pictures else []
+        paragraphs += [told or _evaluation(cite, splits.get("scheme"), trained)]
+    if "segmentation" in trained:
+        paragraphs.append(_scores(cite))
+    return paragraphs, [{"number": number, "text": text, "doi": doi} for (text, doi), number in order.items()]
+
+
+def _split_citation(citation):
+    """Give a source's citation, with a full stop, and the DOI that may stand at its end."""
+    text, _, doi = citation.partition(" doi:")
+    return text.rstrip(". ") + ".", doi.strip() or None
+
+
+def _background(cite, version):
+    return [
+        cite(f"The data were processed with neurograft {version}".rstrip() + ", a Snakemake workflow.", "snakemake"),
+        cite("It asks whether transfer learning helps, because most studies of transfer in brain MRI do not compare "
+             "with training from scratch; earlier studies reported high accuracies of ImageNet networks on slices.",
+             "valverde", "ahuja", "lu"),
+        cite("Anatomical normalisation is itself a means of transfer between persons.", "wronkiewicz"),
+    ]  # fmt: skip
+
+
+def _preprocessing(cite, config):
+    register = config.get("register_scans", {})
+    engine = config.get("strip_skull", {}).get("engine", "deepbet")
+    stripping = {"robex": ("ROBEX", "robex"), "hd-bet": ("HD-BET", "hd-bet")}.get(engine, ("deepbet", "deepbet"))
+    engine, template, spacing = register.get("engine"), register.get("template"), register.get("spacing")
+    method = config.get("normalize_intensity", {}).get("method")
+    evened = config.get("normalize_intensity", {}).get("bias_correction")
+    tool = {"greedy": ("greedy", ("greedy",)), "ants": ("ANTs", ("ants",)), "simpleitk": ("SimpleITK", ("simpleitk",))}
+    tool = tool.get(engine, ("affine registration", ()))
+    # a file's folders are nobody's business in a paper
+    own = f"the template {Path(template).name}" if template else "a template"
+    target = "the MNI152 template" if template == "MNI152" else own
+    affine = "" if template == "none" else f", and the reference affinely to {target}"
+    mni = ("mni",) if template == "MNI152" else ()
+    origins = {
+        "phantom": ("All subjects were SIMULATED from the MNI152 template with known tumours.", "mni"),
+        "dicom": ("DICOM series were converted with dcm2niix, and sequences recognised from their headers by a table "
+                  "of rules.", "dcm2niix"),
+    }  # fmt: skip
+    origin = origins.get(config.get("dataset", {}).get("layout"))
+    deformed = (
+        "The reference was then deformed onto the template; tumour candidates were left out of the comparison, and "
+        "each was moved rigidly."
+    )
+    return [
+        *([cite(*origin)] if origin else []),
+        cite("Scans were checked, reoriented to canonical axes, and skull-stripped with "
+             f"{stripping[0]} on every sequence unless they already were; the sequences' brain masks were combined by "
+             "majority.", stripping[1]),
+        cite(f"With {tool[0]}, each sequence was registered rigidly to the subject's reference sequence, unless it was "
+             f"aligned already{affine}; the transforms were composed and each image was resampled once"
+             + (f" to {spacing:g} mm." if spacing else "."), *tool[1], *mni),
+        *([cite(deformed, "brett")] if register.get("deformable") and template != "none" else []),
+        *([cite("The coil's sensitivity was taken out of each sequence with N4.", "n4")] if evened else []),
+        cite(SCALES.get(method, f"Intensities within the brain were normalised ({method})." if method else
+             "Intensities within the brain were normalised."), method),
+    ]  # fmt: skip
+
+
+def _candidates(cite, config):
+    block = config.get("propose_candidates", {})
+    count = f" (about {block['segments']:,}, {block.get('engine', '')})" if block.get("segments") else ""
+    return [
+        cite(f"Tumour candidates were connected regions of SLIC supervoxels{count} of the stripped sequences, ranked "
+             "without training by intensity and left-right asymmetry.", "slic"),
+    ]  # fmt: skip
+
+
+def _pretraining(cite, config, trained, rows, splits):
+    """Tell of the sources that the workflow made itself, where a strategy used their weights."""
+    spans = [config["experiment"][task] for task in trained]
+    using = [span for span in spans if set(_every(span, "strategies")) - {*CONTROLS, *UNTRAINED}]
+    used = dict.fromkeys(name for span in using for name in _every(span, "sources"))
+    block, sentences = config.get("pretrain", {}), []
+    for row in (rows[name] for name in used if name in rows and kind_of(rows[name])):
+        facts = {"name": row["name"], "base": base_of(row), "steps": block.get("steps", "some")}
+        nobody = base_of(row) and not choose_unlabelled(splits)
+        words = PRETRAININGS["nobody" if nobody else kind_of(row)]
+        words = words.format(**facts, subjects=block.get("subjects", "some"))
+        sentences.append(cite(words, row["name"], *filter(None, [base_of(row)])))
+    return sentences
+
+
+def _training(cite, config, trained, volumes):
+    block, sentences = config.get("train_network", {}), []
+    for task, known in trained.items():
+        span = config["experiment"][task]
+        names, asked = _every(span, "sources"), _every(span, "strategies")
+        harmonised = config.get("classify_supervoxels", {}).get("harmonise")
+        sentences += _supervoxels(cite, [name for name in asked if name in METHODS], harmonised)
+        strategies = [name for name in asked if name not in UNTRAINED]
+        if not strategies:
+            continue
+        encoder = "like" if set(strategies) <= set(CONTROLS) else "pretrained as"
+        flat, deep = ([name for name in names if (name in volumes) == wanted] for wanted in (False, True))
+        kinds = [(NETWORKS[task], _inputs(known), flat)] if flat or not deep else []
+        kinds += [(NETWORKS["patches"], _inputs(known, "patches of the volume"), deep)] if deep else []
+        for (network, keys), seen, names in kinds:
+            trained_on = f"{network} on {seen}, its encoder {encoder} {', '.join(names)}"
+            sentences.append(cite(f"{trained_on}, was trained for {task}.", *keys, *names))
+        ways = [_way(name, config.get("variants", {})) for name in strategies]
+        more = [key for _, found in ways for key in found]
+        sentences.append(cite("It was trained " + "; ".join(words for words, _ in ways) + ".", *more))
+    if any(ENSEMBLE in _every(config["experiment"][task], "strategies") for task in trained):
+        sentences.append(cite("The ensemble is the mean of the probabilities of all of these but the controls with "
+                              "random weights and what saw images of test patients."))  # fmt: skip
+    steps = (
+        f"{block['steps']} steps of {block['batch']} slices"
+        if {"steps", "batch"} <= set(block)
+        else "a fixed number of steps"
+    )
+    if "patches" in block and any(set(_every(config["experiment"][task], "sources")) & volumes for task in trained):
+        steps += f" ({block['patches']['steps']} steps of {block['patches']['batch']} patches in 3-D)"
+    sentences.append(cite(f"All strategies shared input, augmentation and {steps}, without early stopping."))
+    lacking = {subject for known in trained.values() for subject in known.get("incomplete", ())}
+    words = (
+        f"{len(lacking)} subjects lacked a sequence: its channel was zero, and half of the samples of every training "
+        "lost whole channels at random, at least one being kept."
+    )
+    sentences += [cite(words)] if lacking else []
+    return sentences
+
+
+def _supervoxels(cite, methods, harmonised):
+    """Tell of the methods that classified supervoxels instead of training a network."""
+    if not methods:
+        return []
+    ways = "; ".join(FEATURES[name] for name in methods)
+    trees = "by gradient-boosted trees on intensity, texture, asymmetry, depth and the template's tissues"
+    evened = (
+        "Location and scale of their features were harmonised between sites as ComBat does, with patients as samples, "
+        "fitted on the training patients."
+    )
+    words = [cite(f"Supervoxels were classified without a network, {trees}: {ways}.", "ahuja")]
+    return [*words, cite(evened, "combat")] if harmonised else words
+
+
+def _every(span, key):
+    """List what the spans of a task's experiment name, each once."""
+    return list(dict.fromkeys(name for one in (span, *span.get("also", ())) for name in one.get(key, [])))
+
+
+def _way(name, variants):
+    """Words and references of a strategy, or of a variant with what differs in it."""
+    row = variants.get(name, {"method": name})
+    words, keys = STRATEGIES.get(row["method"], (row["method"], ()))
+    differs = ", ".join(f"{key} {value:g}" for key, value in row.items() if key != "method")
+    return f"{words} ({name}: {differs})" if differs else words, keys
+
+
+def _inputs(known, kind="axial slices"):
+    sequences = known.get("sequences", [])
+    return "the pictures" if sequences == ["image"] else f"{kind} of {', '.join(sequences)}"
+
+
+def _evaluation(cite, scheme, trained):
+    folds = max(len(task.get("folds", [])) for task in trained.values())
+    brats = ("brats",) if str(scheme).startswith("brats") else ()
+    paired = "paired over patients: mean difference with a 95 % interval"
+    sentences = [
+        cite(f"Patients, never slices, were shared out into {folds} stratified folds, since slices of one patient on "
+             "both sides inflate every score.", "yagis"),
+    ]  # fmt: skip
+    if "segmentation" not in trained:
+        return [*sentences, cite(f"Each strategy was compared with the controls, {paired}, and no verdict.")]
+    return [
+        *sentences,
+        cite("Scores were taken on the native grid of the reference against the untouched label file.", *brats),
+        cite("The primary analysis was whole-tumour Dice at the largest number of training patients, each strategy "
+             f"against scratch, {paired}, the largest p of a sign-flip test and of t tests over patients and over "
+             "folds, Holm's correction; every other comparison has an interval and no verdict.", "holm"),
+    ]  # fmt: skip
+
+
+def _scores(cite):
+    named = "LogME, H-score (with shrinkage), TransRate, GBC and CC-FV"
+    return [
+        cite("Transferability scores of each 2-D source were taken from its frozen features of labelled patients, at "
+             f"as many pixels of tumour as of other brain: {named}, means over feature maps and patients, and, where "
+             "the source has a classification head, LEEP on slices with and without tumour.",
+             *(f"score {name}" for name in SCORE_CITATIONS)),
+        cite("No such score is known to be reliable on medical tasks; each was held against the gain measured with the "
+             "frozen encoder where at least five sources had one.", "score reliability"),
+    ]  # fmt: skip

@@ -1,0 +1,211 @@
+"""Grow a glioma in a simulated brain: reaction and diffusion, faster along white matter.
+
+The model is the Fisher-KPP equation du/dt = div(D grad u) + rho u (1 - u) of Swanson et al. 2000 (Cell
+Prolif. 33:317), u the tumour cells' density as a share of what the tissue can hold, D several times
+larger in white than in grey matter and 0 in fluid and outside of the brain.
+"""
+
+import numpy as np
+from scipy import ndimage
+
+from neurograft.simulation.anatomy import smooth_field
+
+NECROSIS, OEDEMA, ENHANCING = 1, 2, 4  # the label values of BraTS 2018
+VISIBLE = 0.25  # density at which an infiltrated voxel counts as tumour
+
+
+def grow_tumour(white, grey, seed, spacing, volume, width=2.5, ratio=10.0, tracts=1.0):
+    """Grow a tumour from one voxel until it has a given visible volume.
+
+    Explicit finite differences; nothing flows into or out of voxels without diffusion.
+
+    Parameters
+    ----------
+    white, grey : ndarray, shape (X, Y, Z)
+        Share of white and grey matter, 0 to 1.
+    seed : sequence of 3 int
+        Voxel in which the tumour starts.
+    spacing : float
+        mm, the same along every axis.
+    volume : float
+        ml with a density above `VISIBLE`, or less if the tissue that can be reached is used up.
+    width : float
+        sqrt(D / rho) in white matter, mm: the larger, the more diffuse the front.
+    ratio : float
+        Diffusion in white matter over that in grey.
+    tracts : float or ndarray, shape (X, Y, Z)
+        Further factor of the diffusion, above 0 and at most 1: along some tracts it is faster.
+
+    Returns
+    -------
+    density, load : ndarray, float32, shape (X, Y, Z)
+        u at the end, and u summed over time (arbitrary unit), which is larger where tumour has been for longer.
+
+    Raises
+    ------
+    ValueError
+        If the seed is not in white or grey matter.
+    """
+    tissue = (white + grey).astype(np.float32)
+    diffusion = np.where(tissue >= 0.5, tracts * (white + grey / ratio), 0).astype(np.float32)
+    seed = tuple(int(i) for i in seed)
+    if diffusion[seed] <= 0:
+        raise ValueError(f"the tumour's seed {seed} is not in white or grey matter")
+    step = spacing**2 / 6.5  # below spacing^2 / (6 max D), where the explicit scheme is stable
+    rate = step / width**2
+    faces = [_face_diffusion(diffusion, axis) * (step / spacing**2) for axis in range(3)]
+    density, load = np.zeros_like(diffusion), np.zeros_like(diffusion)
+    density[seed] = 1
+    wanted = volume * 1000 / spacing**3
+    for _ in range(10000):
+        change = _change(density, faces, rate)
+        density += change
+        load += density
+        if np.count_nonzero(density > VISIBLE) >= wanted or change.max() < 1e-5:
+            break
+    return density, load
+
+
+def _change(density, faces, rate):
+    """Give what one time step adds: growth where there are cells, and the flux through each voxel's faces."""
+    change = rate * density * (1 - density)
+    for axis, face in enumerate(faces):
+        flux = face * np.diff(density, axis=axis)
+        change[_part(axis, slice(None, -1))] += flux
+        change[_part(axis, slice(1, None))] -= flux
+    return change
+
+
+def _part(axis, part):
+    return tuple(part if i == axis else slice(None) for i in range(3))
+
+
+def _face_diffusion(diffusion, axis):
+    """Give the harmonic mean of neighbouring voxels' diffusion: 0 where one of them is 0."""
+    one, two = diffusion[_part(axis, slice(None, -1))], diffusion[_part(axis, slice(1, None))]
+    return 2 * one * two / np.maximum(one + two, 1e-6)
+
+
+def label_tumour(density, load, grade, brain, spacing, core=0.45, necrosis=0.4, rim=2.5):
+    """Turn a grown tumour into labels.
+
+    Visible infiltration is oedema; in a high grade the part where the tumour has been for longest is
+    the core, without holes, and the core's oldest part is necrotic, which leaves a closed enhancing rim.
+
+    Parameters
+    ----------
+    density, load : ndarray, shape (X, Y, Z)
+        From `grow_tumour`.
+    grade : {"high", "low"}
+    brain : ndarray of bool, shape (X, Y, Z)
+        Where tumour may be.
+    spacing : float
+        mm, the same along every axis.
+    core : float
+        Share of the tumour that is core (high grade).
+    necrosis : float
+        Share of the core that is necrotic, at most.
+    rim : float
+        mm that the enhancing rim measures at least.
+
+    Returns
+    -------
+    ndarray, uint8, shape (X, Y, Z)
+        1 necrosis, 2 oedema, 4 enhancing, as in BraTS 2018; low grade has 2 only.
+
+    Raises
+    ------
+    ValueError
+        If the grade is not known.
+    """
+    if grade not in ("high", "low"):
+        raise ValueError(f"grade {grade!r} is not one of 'high', 'low'")
+    whole = (density > VISIBLE) & brain
+    # cells in a voxel behind a sulcus that is too thin to see would be a separate speck
+    parts, count = ndimage.label(whole)
+    if count > 1:
+        whole = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
+    labels = np.where(whole, OEDEMA, 0).astype(np.uint8)
+    if grade == "high" and whole.any():
+        ages = load[whole]
+        # the core has pressed shut the sulci inside of it
+        solid = ndimage.binary_closing(whole & (load >= np.quantile(ages, 1 - core)), iterations=2)
+        solid = ndimage.binary_fill_holes(solid) & brain
+        deep = ndimage.distance_transform_edt(solid, sampling=spacing) > rim
+        labels[solid] = ENHANCING
+        oldest = ndimage.binary_fill_holes(deep & (load >= np.quantile(ages, 1 - core * necrosis)))
+        labels[oldest & deep] = NECROSIS
+    return labels
+
+
+def add_tumour(head, rng, axes, grade, growth_spacing=2.5):
+    """Start a tumour in a head's cerebral white matter and grow it.
+
+    Parameters
+    ----------
+    head : dict
+        From `anatomy.build_head`.
+    rng : numpy.random.Generator
+    axes : sequence of three 1-D arrays
+        Coordinates of the head's grid, mm.
+    grade : {"high", "low", "none"}
+    growth_spacing : float
+        mm at which, at the finest, the equation is solved; the result is interpolated.
+
+    Returns
+    -------
+    dict of ndarray
+        `labels`: uint8 (X, Y, Z); `infiltration`: float32 (X, Y, Z), how far the tissue looks like oedema, 0 to 1.
+    """
+    shape = head["white"].shape
+    labels, infiltration = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
+    if grade == "none":
+        return {"labels": labels, "infiltration": infiltration}
+    step = float(axes[0][1] - axes[0][0])
+    volume = np.exp(rng.uniform(*np.log(VOLUMES[grade])))
+    seed = _choose_seed(head["cerebrum"], rng, axes)
+    factor = max(1, round(growth_spacing / step))
+    reach = int(np.ceil(60 / (step * factor))) * factor
+    box = tuple(slice(max(0, s - reach), min(n, s + reach)) for s, n in zip(seed, shape, strict=True))
+    # tracts lead the tumour some ways and not others
+    tracts = np.clip(np.exp(0.7 * smooth_field(rng, axes, 12.0)[box] - 0.7), 0, 1)
+    white, grey, tracts = (_coarse(field, factor) for field in (head["white"][box], head["grey"][box], tracts))
+    solid = np.argwhere(white + grey >= 0.5)
+    start = solid[np.argmin(((solid - [(s - b.start) / factor for s, b in zip(seed, box, strict=True)]) ** 2).sum(1))]
+    density, load = grow_tumour(white, grey, start, step * factor, volume, WIDTHS[grade], tracts=tracts)
+    density, load = (_fine(field, head["white"][box].shape, factor) for field in (density, load))
+    # linear interpolation would carry cells into the fluid beside the tissue
+    density *= head["white"][box] + head["grey"][box] > 0.5
+    load *= 1 + 0.1 * head["texture"][box]  # rims of even thickness do not exist
+    core, necrosis = rng.uniform(0.3, 0.6), rng.uniform(0.25, 0.5)
+    labels[box] = label_tumour(density, load, grade, head["truth"][box], step, core, necrosis)
+    infiltration[box] = np.where(density > 0.02, np.clip((density - VISIBLE) / 0.3 + 0.5, 0, 1), 0)
+    return {"labels": labels, "infiltration": infiltration}
+
+
+def _choose_seed(allowed, rng, axes):
+    """Draw points until one is allowed: so a subject's tumour starts, nearly always, at one place at any spacing."""
+    for point in rng.uniform(-90, 90, (10000, 3)):
+        voxel = tuple(int(np.argmin(abs(axis - c))) for axis, c in zip(axes, point, strict=True))
+        if allowed[voxel]:
+            return voxel
+    raise ValueError("the head has no white matter in which a tumour could start")
+
+
+def _coarse(field, factor):
+    """Average blocks of voxels; what does not fill a block at the end is left out."""
+    shape = [n // factor for n in field.shape]
+    cut = field[tuple(slice(0, n * factor) for n in shape)]
+    blocks = cut.reshape(shape[0], factor, shape[1], factor, shape[2], factor)
+    return blocks.mean((1, 3, 5))
+
+
+def _fine(field, shape, factor):
+    """Interpolate block averages back to voxels; the edge is carried on."""
+    offset = (1 - factor) / (2 * factor)
+    return ndimage.affine_transform(field, np.eye(3) / factor, [offset] * 3, shape, order=1, mode="nearest")
+
+
+# ml of visible tumour, from the range in public glioma cohorts
+VOLUMES = {"high": (25.0, 100.0), "low": (12.0, 70.0)}
+WIDTHS = {"high": 2.2, "low": 3.0}

@@ -1,0 +1,62 @@
+"""Checks of the sources that a config names against the table of sources.
+
+Apart from `experiment`, whose checks need no licence and no table; the rules use this module while the Snakefile is
+parsed: standard library only.
+"""
+
+from neurograft.core.config import SettingsError
+from neurograft.core.design import list_sources
+from neurograft.sources.table import add_base_sources, forbids_sharing
+
+
+def check_sources(experiment, sources, publish):
+    """Check that the sources that an experiment names can and may serve it.
+
+    Parameters
+    ----------
+    experiment : dict
+        The config's block `experiment`; its sources are in the table (`check_experiment`).
+    sources : dict
+        Rows of `config/sources.tsv` by name.
+    publish : bool
+        Whether the trained networks are to be shared.
+
+    Raises
+    ------
+    SettingsError
+        One line for the first mistake found.
+    """
+    flat = ", ".join(name for name, row in sources.items() if row["dimensions"] == "2")
+    for task, wanted in experiment.items():
+        for name in list_sources(wanted):
+            place, row = f"config: experiment.{task}.sources names '{name}'", sources[name]
+            if task == "classification" and row["dimensions"] != "2":
+                raise SettingsError(
+                    f"{place}, which is a {row['dimensions']}-D source; classification is of slices: choose from {flat}"
+                )
+            for of in add_base_sources({name: row}, sources).values():
+                reason = forbids_sharing(of["licence"])
+                if publish and reason:
+                    whose = "whose" if of is row else f"made from {of['name']}, whose"
+                    said = f"{place}, {whose} licence {of['licence']} {reason}"
+                    raise SettingsError(f"{said}: set publish to false, or take another source")
+
+
+def check_recommended(wanted, sources):
+    """Check that the sources that are to be ranked are in the table.
+
+    Parameters
+    ----------
+    wanted : list of str
+        `recommend.sources`.
+    sources : dict
+        Rows of `config/sources.tsv` by name.
+
+    Raises
+    ------
+    SettingsError
+        One line for the first that is not.
+    """
+    for name in wanted:
+        if name not in sources:
+            raise SettingsError(f"config: recommend.sources names '{name}'; sources.tsv has: {', '.join(sources)}")

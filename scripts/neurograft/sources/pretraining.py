@@ -1,0 +1,204 @@
+"""Sources that the workflow makes itself, so that sources are chained in its graph.
+
+A made source's folder holds `weights` (the encoder's tensors, by the names that `builders.load_source` expects),
+`history.tsv` of its training and `manifest.json`: how it was made, from what, and on which subjects of this cohort.
+"""
+
+import hashlib
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from neurograft.cohort.assignment import choose_unlabelled
+from neurograft.core import files, tables
+from neurograft.core.labels import region_values
+from neurograft.execution import logs
+from neurograft.imaging.resampling import regridded
+from neurograft.networks import builders, compute
+from neurograft.preprocessing import intensity, registration
+from neurograft.simulation import anatomy
+from neurograft.simulation.subjects import simulate_subject
+from neurograft.sources import table
+from neurograft.sources.weights import load_weights
+from neurograft.training import batch_norm, loop, masking, strategies, tasks
+from neurograft.training.slices import segmentation_case, target_case, write_slices
+
+SCHEME = "brats2018"  # of the simulated labels
+OTHERS = 1_000_000_007  # added to the run's seed: so no simulated cohort of the run has these subjects
+FINEST = 1.5  # mm, of the simulated scans: at 1 mm one takes several times as long
+
+
+def pretrain_simulated(
+    folder,
+    source,
+    sequences,
+    aligned,
+    spacing,
+    method="robust-zscore",
+    seed=0,
+    subjects=8,
+    steps=200,
+    batch=16,
+    threads=1,
+):
+    """Train a segmenter from random weights on simulated tumour patients, and keep its encoder.
+
+    Their brain masks and alignments are known and used as they are: no skull-stripping, no registration.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where `weights`, `manifest.json` and `history.tsv` are written.
+    source : dict
+        Row of `sources.tsv`.
+    sequences : list of str
+        The network's channels.
+    aligned : bool
+        Whether the run has a template: then the subjects come to lie in MNI152, else each in its own space.
+    spacing : float
+        Voxel size of the run, mm.
+    method : str
+        A key of `intensity.INTENSITY_METHODS`.
+    seed : int
+        Of the run. The subjects are others than those of a simulated cohort of this seed.
+    subjects : int
+        How many are simulated.
+    steps, batch, threads : int
+        As in `loop.train`.
+
+    Returns
+    -------
+    dict
+        The manifest.
+    """
+    stream, atlas = _stream(seed), anatomy.load_template()
+    template = registration.load_template("MNI152", spacing) if aligned else None
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        names = [str(index) for index in range(subjects)]
+        for index, name in enumerate(names):
+            simulate_slices(Path(place) / name, index, seed + OTHERS, template, spacing, method, atlas)
+            logs.log_line(f"simulated {index + 1} of {subjects}")
+        read = [segmentation_case(Path(place) / name, sequences, SCHEME) for name in names]
+        with compute.reproducible(stream, threads):
+            outputs = len(region_values(SCHEME))
+            network = builders.build_segmenter(source["backbone"], len(sequences), outputs)
+        history = _train(network, read, "scratch", "segmentation", steps, batch, stream, threads)
+    facts = {"subjects": [], "simulated": {"seed": seed + OTHERS, "subjects": subjects}, "sequences": list(sequences)}
+    return _write_source(folder, source, network, history, facts | {"steps": steps, "batch": batch})
+
+
+def pretrain_masked(folder, source, base, weights, split, slices, seed=0, steps=200, batch=16, threads=1):
+    """Train another source's encoder to reconstruct hidden parts of the cohort's unlabelled scans.
+
+    Where there is no subject to learn from, `weights` is left empty, and the manifest says why.
+
+    Parameters
+    ----------
+    folder, source
+        As in `pretrain_simulated`.
+    base : dict
+        Row of the source that it starts from.
+    weights : str or Path
+        Of `base`.
+    split : dict
+        `splits.json`.
+    slices : dict of str to path
+        As in `network_cells.train_cell`, in the space of the template.
+    seed, steps, batch, threads : int
+        As in `pretrain_simulated`.
+
+    Returns
+    -------
+    dict
+        The manifest.
+    """
+    chosen, channels = choose_unlabelled(split), split["tasks"]["segmentation"]["sequences"]
+    facts = {"base": base["name"], "base_sha256": base["sha256"], "subjects": chosen, "sequences": channels}
+    if not chosen:
+        reason = (
+            f"{source['name']} learns from subjects without labels, no scan of whose patient has any: there is none"
+        )
+        return _write_source(folder, source, None, [], facts | {"reason": reason})
+    read = [target_case(slices[subject], channels) for subject in chosen]
+    stream = _stream(seed)
+    with compute.reproducible(stream, threads):
+        network = builders.build_segmenter(source["backbone"], len(channels), len(channels), prior=0.5)
+        builders.load_source(network, load_weights(weights, base["sha256"]))
+    draw = masking.mask_batches(read, batch, stream)
+    history = _train(network, read, "fine-tune", "reconstruction", steps, batch, stream, threads, draw)
+    # those of slices with hidden squares would not be those of whole ones
+    batch_norm.average_statistics(network.encoder, read, batch=batch, seed=stream, threads=threads, augmented=False)
+    return _write_source(folder, source, network, history, facts | {"steps": steps, "batch": batch})
+
+
+def simulate_slices(folder, index, seed, template, spacing, method, atlas=None):
+    """Simulate one subject and write its slices, with its known truth in the place of preprocessing.
+
+    Parameters
+    ----------
+    folder : str or Path
+    index, seed : int
+        As in `subjects.simulate_subject`.
+    template : nibabel.Nifti1Image or None
+        On the grid that is asked for.
+    spacing, method
+        As in `pretrain_simulated`.
+    atlas : dict, optional
+        From `anatomy.load_template`.
+    """
+    scans, truth = simulate_subject(index, seed, max(spacing, FINEST), atlas)
+    to_reference = np.eye(4) if template is None else truth["to_template"]
+    shape, affine = regridded(scans["t1c"], spacing) if template is None else (template.shape, template.affine)
+    transforms = {name: motion @ to_reference for name, motion in truth["motion"].items()}
+    registered = registration.resample_all(scans, truth["brain"], transforms, "t1c", "t1c", shape, affine)
+    normalised, _ = intensity.normalize_intensity(registered, method)
+    write_slices(folder, *intensity.cut_slices(normalised, registered["labels"]))
+
+
+def _stream(seed):
+    """Give a seed of its own, apart from those of the cells."""
+    return int(np.random.SeedSequence([seed, OTHERS]).generate_state(1)[0])
+
+
+def _train(network, read, strategy, task, steps, batch, stream, threads, draw=None):
+    """Train all of a network as a cell of this strategy would; give the history."""
+    history, _ = loop.train(
+        network,
+        read,
+        strategies.plan(strategy, network).phases,
+        task,
+        {"tumour": tasks.TUMOUR_SHARE, "rest": 1 - tasks.TUMOUR_SHARE},
+        steps=steps,
+        batch=batch,
+        seed=stream,
+        threads=threads,
+        log=logs.log_line,
+        draw=draw,
+    )
+    return history
+
+
+def _write_source(folder, source, network, history, facts):
+    """Write the weights, the history, and last the manifest, each whole; no network leaves the weights empty."""
+    folder = Path(folder)
+    with files.whole(folder / "weights") as part:
+        if network is None:
+            part.touch()
+        else:
+            torch.save({name: value.cpu() for name, value in network.encoder.state_dict().items()}, part)
+    tables.write_table(folder / "history.tsv", history, None if history else ["step", "loss"])
+    manifest = {"source": source["name"], "kind": table.kind_of(source), "backbone": source["backbone"]}
+    manifest |= {"made": network is not None, "reason": "", **facts}
+    manifest["sha256"] = hashlib.sha256((folder / "weights").read_bytes()).hexdigest()
+    if history:
+        manifest["converged"] = loop.is_converged([row["loss"] for row in history])
+        manifest |= {
+            "device": compute.device().type,
+            "versions": {name: version(name) for name in ("torch", "monai")},
+        }
+    files.write_json(folder / table.MANIFEST, manifest)
+    return manifest

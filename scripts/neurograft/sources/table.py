@@ -1,0 +1,182 @@
+"""Pretrained sources: the rows of `config/sources.tsv`, those included that the workflow makes itself.
+
+The Snakefile imports this module while it is parsed: standard library only. `pretraining` makes the weights.
+"""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+# stands where a hash would: the weights come to be during the run, and the manifest beside them has the hash
+MADE_HERE = "made-here"
+LOCATION = re.compile(r"rule:(?P<kind>[a-z]+)(/(?P<base>.+))?")
+MANIFEST = "manifest.json"
+
+
+def is_made(row):
+    """Say whether a source's weights are made by a rule of the workflow."""
+    return row.get("sha256") == MADE_HERE
+
+
+def kind_of(row):
+    """Give how a source is made, a key of `MADE_FROM`; nothing for a source that is not made here."""
+    return LOCATION.fullmatch(row["location"])["kind"] if is_made(row) else ""
+
+
+def base_of(row):
+    """Give the name of the source that a source is made from; nothing where there is none."""
+    return (LOCATION.fullmatch(row["location"])["base"] if is_made(row) else None) or ""
+
+
+def add_base_sources(rows, sources):
+    """Add, to sources that are asked for, those that they are made from.
+
+    Parameters
+    ----------
+    rows, sources : dict of str to dict
+        Rows that are asked for, and the whole table, by name.
+
+    Returns
+    -------
+    dict of str to dict
+    """
+    return rows | {base_of(row): sources[base_of(row)] for row in rows.values() if base_of(row)}
+
+
+def find_fault(row, sources):
+    """Say what is wrong with a row whose weights a rule makes, or with one that claims so.
+
+    Parameters
+    ----------
+    row : dict
+        Of the table `sources`.
+    sources : dict of str to dict
+
+    Returns
+    -------
+    str
+        The end of a sentence that begins with the source; nothing where all is well.
+    """
+    if not row["location"].startswith("rule:"):
+        return f"is not made by a rule: its sha256 cannot be {MADE_HERE}" if is_made(row) else ""
+    found = LOCATION.fullmatch(row["location"])
+    if not found or found["kind"] not in MADE_FROM:
+        known = ", ".join(f"rule:{kind}" for kind in MADE_FROM)
+        return f"has the location {row['location']}; the rules that make a source are {known}"
+    if not is_made(row):
+        return f"is made by a rule: its sha256 is {MADE_HERE}"
+    kind, base = found["kind"], found["base"]
+    if not MADE_FROM[kind]:
+        return f"starts from random weights: its location is rule:{kind}" if base else ""
+    start = sources.get(base)
+    if start is None or is_made(start) or start["backbone"] != row["backbone"]:
+        return (
+            f"needs the location rule:{kind}/SOURCE, with a source of the backbone {row['backbone']} in the table "
+            "that is not made by a rule"
+        )
+    return ""
+
+
+def read_manifest(weights):
+    """Read what the rule that made a source wrote of it: the manifest beside the weights.
+
+    Parameters
+    ----------
+    weights : str or Path
+
+    Returns
+    -------
+    dict
+        As `pretraining` writes it: `made`, `reason`, `subjects` (of this cohort, whose scans were trained on),
+        `sha256` (of the weights) and how they were made.
+    """
+    return json.loads(Path(weights).with_name(MANIFEST).read_text(encoding="utf-8"))
+
+
+# how a source is made: whether from another source's weights (`rule:KIND/SOURCE`) or from random ones (`rule:KIND`)
+MADE_FROM = {
+    "simulated": False,
+    "masked": True,
+}
+# what a value has to look like, and how that is said
+FORMS = {
+    "name": (r"[0-9A-Za-z.-]+", "letters, digits, dots and hyphens"),
+    "dimensions": (r"[23]", "2 or 3"),
+    "sha256": (
+        rf"[0-9a-fA-F]{{8,64}}|{MADE_HERE}",
+        "the SHA-256 or at least its first 8 hexadecimal digits, or made-here for a source that a rule makes",
+    ),
+}
+COLUMNS = ("name", "backbone", "dimensions", "domain", "location", "sha256", "licence", "citation")
+
+
+class SourceError(ValueError):
+    """A source cannot be used; the message is one line that says what to do."""
+
+
+def read_sources(path):
+    """Read the table of pretrained sources.
+
+    Parameters
+    ----------
+    path : str or Path
+        TSV with the columns of `COLUMNS`.
+
+    Returns
+    -------
+    dict of str to dict
+        Row by name.
+
+    Raises
+    ------
+    SourceError
+        If a column or a value is missing or of the wrong form, or a name is there twice.
+    """
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    sources = {}
+    for number, row in enumerate(rows, start=2):
+        empty = [column for column in COLUMNS if not row.get(column)]
+        if empty:
+            raise SourceError(f"{path}, line {number}: fill in {', '.join(empty)}")
+        for column, (form, words) in FORMS.items():
+            if not re.fullmatch(form, row[column]):
+                raise SourceError(f"{path}, line {number}: {column} is '{row[column]}'; it takes {words}")
+        if row["name"] in sources:
+            raise SourceError(f"{path}, line {number}: the source {row['name']} is there twice, remove one")
+        sources[row["name"]] = row
+    for row in sources.values():
+        wrong = find_fault(row, sources)
+        if wrong:
+            raise SourceError(f"{path}: the source {row['name']} {wrong}")
+    return sources
+
+
+def is_remote(row):
+    """Say whether a source's weights have to be fetched from an http or https address."""
+    return row["location"].startswith(("https://", "http://"))
+
+
+def forbids_sharing(licence):
+    """Say what in a licence stands against sharing networks that were trained from the weights.
+
+    Parameters
+    ----------
+    licence : str
+        As in the table: an SPDX name such as CC-BY-NC-ND-4.0, or words.
+
+    Returns
+    -------
+    str
+        A reason, or nothing where no word of `LICENCE_BARS` stands in the licence.
+    """
+    return next((reason for words, reason in LICENCE_BARS.items() if re.search(words, licence, re.IGNORECASE)), "")
+
+
+# words of a licence: what they mean for a network that was trained from the weights
+LICENCE_BARS = {
+    r"\bND\b|no.?deriv": "forbids sharing what is derived from them",
+    r"\bNC\b|non.?commercial": "forbids commercial use, which a published network would not",
+    r"research.only|academic": "forbids use beyond research",
+}

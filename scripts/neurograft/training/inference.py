@@ -1,0 +1,108 @@
+"""Prediction of a patient's slices, or of the whole brain patch by patch, by a trained network."""
+
+import numpy as np
+import torch
+from monai.inferers import sliding_window_inference
+
+from neurograft.networks.compute import device, lower_precision, place_images, place_network, reproducible
+from neurograft.networks.stages import spatial_axes
+from neurograft.training import patch_batches
+from neurograft.training.slice_batches import MULTIPLE, fit
+
+OVERLAP = 0.5
+
+
+def predict_volume(network, images, flip=True, batch=16, threads=1):
+    """Predict the regions of one patient, slice by slice or, by a 3-D network, in overlapping windows.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Gives one logit for each region.
+    images : array_like, shape (Z, C, X, Y)
+        Channels in the order that the network was trained with.
+    flip : bool
+        Average with the prediction of the patient mirrored left-right (twice the time).
+    batch, threads : int
+        Slices that go through the network together.
+
+    Returns
+    -------
+    ndarray of float32, shape (R, X, Y, Z)
+        Probabilities on the grid of `images`.
+    """
+    if spatial_axes(network) == 3:
+        return _predict_windows(network, images, flip, threads)
+    slices = _predict(network, images, torch.sigmoid, flip, batch, threads)
+    return np.ascontiguousarray(fit(slices, images.shape[2:]).transpose(1, 2, 3, 0))
+
+
+def predict_slices(network, images, flip=True, batch=16, threads=1):
+    """Predict the class of each slice; parameters as in `predict_volume`.
+
+    Returns
+    -------
+    ndarray of float32, shape (Z, classes)
+        Probabilities, each row sums to 1.
+    """
+    return _predict(network, images, lambda logits: logits.softmax(1), flip, batch, threads)
+
+
+def pool_slices(chances):
+    """Pool a patient's slices into one probability for each class: the normalised geometric mean.
+
+    It lets a few certain slices decide where the others know nothing, as with a tumour that
+    only some slices show.
+
+    Parameters
+    ----------
+    chances : array_like, shape (Z, classes)
+
+    Returns
+    -------
+    ndarray, shape (classes,)
+    """
+    logs = np.log(np.maximum(np.asarray(chances, float), 1e-6)).mean(0)
+    pooled = np.exp(logs - logs.max())
+    return pooled / pooled.sum()
+
+
+def _predict(network, images, activation, flip, batch, threads):
+    """Run the network in evaluation mode over all slices, padded to what its strides divide."""
+    size = tuple(-(-n // MULTIPLE) * MULTIPLE for n in images.shape[2:])
+    parts = []
+    with reproducible(0, threads), torch.inference_mode(), lower_precision():
+        place_network(network).eval()
+        for start in range(0, len(images), batch):
+            part = place_images(torch.from_numpy(fit(np.asarray(images[start : start + batch]), size)).float())
+            chance = activation(network(part).float())
+            if flip:
+                mirrored = activation(network(part.flip(2)).float())
+                chance = (chance + (mirrored.flip(2) if chance.ndim == 4 else mirrored)) / 2
+            parts.append(chance.cpu().numpy())
+    return np.concatenate(parts)
+
+
+def _predict_windows(network, images, flip, threads):
+    """Average the probabilities of overlapping windows, near the middle of a window with more weight.
+
+    Windows are as large as the patches of training, since InstanceNorm's statistics depend on that.
+    """
+
+    def chances(windows):
+        return network(place_images(windows)).float().sigmoid()
+
+    with reproducible(0, threads), torch.inference_mode(), lower_precision():
+        place_network(network).eval()
+        volume = torch.from_numpy(np.ascontiguousarray(np.asarray(images).transpose(1, 2, 3, 0)))[None].float()
+        slide = {
+            "roi_size": patch_batches.patch_size(volume.shape[2:]),
+            "sw_batch_size": 1,
+            "overlap": OVERLAP,
+            "mode": "gaussian",
+        }
+        slide |= {"sw_device": device(), "device": "cpu"}
+        chance = sliding_window_inference(volume, predictor=chances, **slide)
+        if flip:
+            chance = (chance + sliding_window_inference(volume.flip(2), predictor=chances, **slide).flip(2)) / 2
+    return chance[0].numpy()

@@ -1,0 +1,199 @@
+"""Batches for training: slices drawn from patients, put on one canvas, augmented.
+
+A *case* is one patient: a dict with `images` (Z, all sequences, X, Y), `channels` (the sequences that the
+network gets, by number, None for one that the patient lacks) and `strata` (lists of slice numbers to draw from);
+for segmentation also `labels` (Z, X, Y) and `regions` (boolean table, label value x region), for classification
+`classes` (Z,). Arrays, memory maps or packed arrays (`packing`): only the drawn slices are read.
+"""
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from neurograft.training.slices import read_channels
+
+MULTIPLE = 32
+WHOLE_SHARE = 0.5  # of the slices that keep every channel where channels are dropped
+DROPS = 3  # the stream of random numbers of the dropping, beside those of drawing and augmenting
+
+
+def draw_batches(cases, shares, batch, seed, size=None, augmented=True, dropout=False):
+    """Draw batches without end, augmented unless told not to.
+
+    A stratum is drawn by its share, then a patient that has it, then one of its slices: every
+    patient counts the same however many slices it has.
+
+    Parameters
+    ----------
+    cases : list of dict
+    shares : dict of str to float
+        Share of each stratum; one that no case has is left out.
+    batch, seed : int
+    size : tuple of int, optional
+        Of the canvas; by default `canvas_size` of these cases.
+    augmented : bool
+    dropout : bool
+        Whether whole channels are dropped (`drop_channels`); which ones follows from the seed alone, and all else
+        that is drawn stays the same.
+
+    Yields
+    ------
+    images : Tensor, shape (batch, C, X, Y)
+    targets : Tensor, shape (batch, R, X, Y) in 0 and 1, or (batch,) classes, or None without either
+    """
+    random, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    dropping = np.random.default_rng([seed, DROPS])
+    size = size or case_canvas(cases)
+    for chosen in draw_slices(cases, shares, batch, random):
+        images, targets = _read(chosen, size)
+        if augmented:
+            masks = targets if targets is not None and targets.ndim == images.ndim else None
+            images, masks = augment(images, masks, generator)
+            targets = targets if masks is None else masks
+        if dropout:
+            drop_channels(images, [case for case, _ in chosen], dropping)
+        yield images, targets
+
+
+def draw_fixed(case, count, size=None):
+    """Give the same slices of a case again and again, unaugmented: what networks are compared on.
+
+    As many of each stratum as of any other, evenly over its slices in their order; where one has fewer, the
+    others make up for it.
+
+    Parameters
+    ----------
+    case : dict
+    count : int
+        Slices; a case that has fewer gives all of its own.
+    size : tuple of int, optional
+        Of the canvas; by default `canvas_size` of this case.
+
+    Returns
+    -------
+    images : Tensor, shape (slices, C, X, Y)
+    targets : Tensor or None
+        As in `draw_batches`.
+
+    Raises
+    ------
+    ValueError
+        If no stratum has a slice.
+    """
+    strata = sorted((np.sort(np.asarray(slices, int)) for slices in case["strata"].values()), key=len)
+    chosen = []
+    for left, slices in zip(range(len(strata), 0, -1), strata):
+        # the smaller strata come first, so that what they lack is shared among the rest
+        take = min(len(slices), -(-(count - len(chosen)) // left))
+        chosen += slices[((np.arange(take) + 0.5) * len(slices) / max(take, 1)).astype(int)].tolist()
+    if not chosen:
+        raise ValueError("this patient has no slice to draw")
+    return _read([(case, z) for z in chosen], size or case_canvas([case]))
+
+
+def _read(chosen, size):
+    """Read (case, slice) pairs: images and, where the cases have them, region masks or classes."""
+    images = np.stack([fit(read_channels(case, z), size) for case, z in chosen])
+    targets = None
+    if "classes" in chosen[0][0]:
+        targets = torch.tensor([int(case["classes"][z]) for case, z in chosen])
+    elif "labels" in chosen[0][0]:
+        masks = np.stack([case["regions"][fit(case["labels"][z], size)] for case, z in chosen])
+        targets = torch.from_numpy(masks).permute(0, 3, 1, 2).float()
+    return torch.from_numpy(images).float(), targets
+
+
+def draw_slices(cases, shares, batch, random):
+    """Draw lists of `batch` pairs (case, slice number) without end; parameters as in `draw_batches`."""
+    holders = {name: [case for case in cases if len(case["strata"].get(name, ()))] for name in shares}
+    names = [name for name in shares if holders[name]]
+    if not names:
+        raise ValueError("no training patient has a slice to draw")
+    odds = np.array([shares[name] for name in names], float)
+    while True:
+        chosen = []
+        for name in random.choice(names, size=batch, p=odds / odds.sum()):
+            case = holders[name][random.integers(len(holders[name]))]
+            chosen.append((case, random.choice(case["strata"][name])))
+        yield chosen
+
+
+def drop_channels(images, cases, random):
+    """Set whole channels to zero, in place: half of the samples stay as they are, the others keep 1 or more.
+
+    How many of a patient's channels are kept is drawn first, then which, so that each count is as frequent.
+    A network that is to predict patients who lack a sequence has thus seen every subset of its channels.
+
+    Parameters
+    ----------
+    images : Tensor, shape (batch, C, ...)
+    cases : list of dict
+        The patient of each sample.
+    random : numpy.random.Generator
+    """
+    for image, case in zip(images, cases, strict=True):
+        there = [number for number, channel in enumerate(case["channels"]) if channel is not None]
+        if len(there) > 1 and random.random() >= WHOLE_SHARE:
+            dropped = random.permutation(there)[random.integers(1, len(there)) :]
+            image[dropped.tolist()] = 0
+
+
+def augment(images, masks, generator):
+    """Flip left-right, turn, scale and shift a little; scale and shift each channel's intensity.
+
+    Turns to 15 degrees, sizes within 15 %, shifts to 5 % of the field, intensities times 0.7 to 1.3
+    plus -0.3 to 0.3 (of a brain's spread), since scanners differ by as much after a robust
+    z-score. The same for every strategy.
+
+    Parameters
+    ----------
+    images : Tensor, shape (batch, C, X, Y)
+    masks : Tensor, shape (batch, R, X, Y), or None
+    generator : torch.Generator
+    """
+    count, channels, x, y = images.shape
+
+    def uniform(low, high, *shape):
+        return low + (high - low) * torch.rand(shape, generator=generator)
+
+    angle, zoom = uniform(-0.26, 0.26, count), uniform(0.85, 1.15, count)
+    flip = torch.where(uniform(0, 1, count) < 0.5, -1.0, 1.0)
+    theta = torch.zeros(count, 2, 3)
+    # grid_sample's first coordinate runs along the last axis, Y; the ratio keeps voxels square
+    theta[:, 0, 0], theta[:, 0, 1] = zoom * angle.cos(), -zoom * angle.sin() * (x / y) * flip
+    theta[:, 1, 0], theta[:, 1, 1] = zoom * angle.sin() * (y / x), zoom * angle.cos() * flip
+    theta[:, :, 2] = uniform(-0.1, 0.1, count, 2)
+    grid = functional.affine_grid(theta, (count, 1, x, y), align_corners=False)
+    moved = functional.grid_sample(images, grid, align_corners=False)
+    brain = moved != 0
+    scaled = moved * uniform(0.7, 1.3, count, channels, 1, 1) + uniform(-0.3, 0.3, count, channels, 1, 1)
+    if masks is not None:
+        masks = functional.grid_sample(masks, grid, mode="nearest", align_corners=False)
+    return torch.where(brain, scaled, moved), masks
+
+
+def case_canvas(cases):
+    """Give the canvas of some cases' slices."""
+    return canvas_size([case["images"].shape[2:] for case in cases])
+
+
+def canvas_size(sizes, spare=8):
+    """Give the slice size for training: multiples of 32 that hold the largest case.
+
+    Up to `spare` voxels too many are cut off at the edges, where there is hardly any brain,
+    rather than filling 32 more.
+    """
+    largest = np.max(sizes, axis=0)
+    return tuple(int(max(MULTIPLE, np.ceil((n - spare) / MULTIPLE) * MULTIPLE)) for n in largest)
+
+
+def fit(array, size):
+    """Centre the last two axes on a canvas: pad with zeros, cut what is too much."""
+    out = np.zeros((*array.shape[:-2], *size), array.dtype)
+    to, of = [], []
+    for have, want in zip(array.shape[-2:], size, strict=True):
+        length = min(have, want)
+        to.append(slice((want - length) // 2, (want - length) // 2 + length))
+        of.append(slice((have - length) // 2, (have - length) // 2 + length))
+    out[(..., *to)] = array[(..., *of)]
+    return out

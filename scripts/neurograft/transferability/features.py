@@ -1,0 +1,279 @@
+"""Features of a frozen source: sampled over pixels for the transferability scores, pooled over supervoxels."""
+
+import math
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch.nn import functional
+
+from neurograft.candidates.supervoxel_files import read_supervoxels
+from neurograft.core import files
+from neurograft.networks import builders, compute
+from neurograft.sources import table
+from neurograft.sources.weights import load_weights
+from neurograft.training import batch_norm, tasks
+from neurograft.training.slice_batches import MULTIPLE, case_canvas, fit
+from neurograft.training.slices import read_channels, take_channels, target_case
+
+SLICES = 12  # with tumour, and as many without
+PIXELS = 300  # of tumour, and as many of brain without
+
+
+def extract_features(out_folder, source, weights, split, slices, seed=0, threads=1):
+    """Run a source's encoder over slices of every labelled patient, and write the features of some pixels.
+
+    Parameters
+    ----------
+    out_folder : str or Path
+        Written whole or not at all.
+    source : dict
+        Row of `sources.tsv`, of a 2-D source: `backbone` and `sha256`.
+    weights : str or Path
+    split : dict
+        `splits.json`; its labelled segmentation subjects are taken.
+    slices : dict of str to path
+        Subject to its folder of slices (`cases`).
+    seed, threads : int
+    """
+    task = tasks.open_task(split, {"task": "segmentation"}, slices, None)
+    known = split["tasks"]["segmentation"]
+    with files.whole(out_folder) as part, compute.reproducible(seed, threads):
+        part.mkdir()
+        encoder, state, reason = open_encoder(source, weights, len(known["sequences"]))
+        for subject in known["subjects"] if state else ():
+            generator = np.random.default_rng([seed, zlib.crc32(subject.encode())])
+            usable = task.read_target(subject)["strata"]["any"]
+            found = sample_features(encoder, task.read(subject), usable, generator, state)
+            np.savez(part / f"sub-{subject}.npz", **found)
+        files.write_json(part / "source.json", {"reason": reason})
+
+
+def open_encoder(source, weights, channels, random=False):
+    """Build a source's encoder for so many channels (one where there are none), and load its weights.
+
+    Parameters
+    ----------
+    source, weights
+        As in `extract_features`.
+    channels : int
+    random : bool
+        Leave it with random weights, and do not read the source's.
+
+    Returns
+    -------
+    encoder : nn.Module
+        In evaluation mode; random where there is no checkpoint.
+    state : dict
+        The checkpoint, empty where there is none.
+    reason : str
+        Why there is none, if it was wanted.
+    """
+    network = builders.build_segmenter(source["backbone"], channels or 1, 1)
+    state, reason = ({}, "") if random else load_or_say(weights, source["sha256"])
+    if state:
+        builders.load_source(network, state)
+    return compute.place_network(network.encoder).eval(), state, reason
+
+
+def sample_features(encoder, case, usable, generator, state=None):
+    """Give one patient's features at drawn pixels.
+
+    A pixel has, in each map of the encoder, the features of the cell that it lies in: what a decoder that
+    enlarges the maps to the image gets there.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        In evaluation mode.
+    case : dict
+        As `slices.segmentation_case` reads it, with labels.
+    usable : array_like of int
+        The slices with enough brain.
+    generator : numpy.random.Generator
+    state : dict of str to Tensor, optional
+        The source's checkpoint, whose classification head is used if it has one of `HEADS`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The arrays of `sub-X.npz`.
+    """
+    chosen, slice_labels = draw_slices(case, usable)
+    size = case_canvas([case])
+    opened = np.stack([fit(read_channels(case, z), size) for z in chosen])
+    tumour = np.stack([fit(case["regions"][:, 0][case["labels"][z]], size) for z in chosen])
+    (place, x, y), labels = draw_pixels(tumour, opened.any(1), generator)
+    found = {"labels": labels, "slice_labels": slice_labels}
+    with torch.inference_mode():
+        given = compute.place_images(torch.from_numpy(opened).float())
+        maps = encoder(given)
+        for feature in maps:
+            if feature.shape[1]:  # AlexNet has none at half the size
+                rows, columns = x * feature.shape[2] // size[0], y * feature.shape[3] // size[1]
+                number = 1 + sum(name.startswith("map") for name in found)
+                found[f"map{number}"] = feature.float().cpu().numpy()[place, :, rows, columns]
+        head = next((function for name, function in HEADS.items() if name in (state or {})), None)
+        if head:
+            device = maps[-1].device
+            logits = head(maps[-1].float(), {name: value.to(device) for name, value in state.items()})
+            found["probabilities"] = logits.softmax(1).cpu().numpy()
+    return found
+
+
+def draw_slices(case, usable):
+    """Give up to `SLICES` slices with tumour and as many without, evenly over the usable ones.
+
+    Returns
+    -------
+    numbers : ndarray of int
+    labels : ndarray of uint8
+        1 of a slice with tumour.
+    """
+    chosen, labels = [], []
+    for label, name in ((1, "tumour"), (0, "rest")):
+        own = np.intersect1d(case["strata"][name], usable)
+        count = min(SLICES, len(own))
+        chosen += own[((np.arange(count) + 0.5) * len(own) / max(count, 1)).astype(int)].tolist()
+        labels += [label] * count
+    return np.array(chosen, int), np.array(labels, np.uint8)
+
+
+def draw_pixels(tumour, brain, generator):
+    """Draw as many pixels of tumour as of brain without tumour, `PIXELS` each at most.
+
+    Background outside the brain is left out: every source tells air from tissue. Where one class is absent the
+    other is drawn all the same, so that the patient is counted among those that cannot be scored.
+
+    Parameters
+    ----------
+    tumour, brain : ndarray of bool, shape (slices, X, Y)
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    pixels : tuple of ndarray
+        Slice, row and column of each.
+    labels : ndarray of uint8
+        1 of tumour.
+    """
+    classes = [np.flatnonzero(brain & ~tumour), np.flatnonzero(tumour)]
+    count = min([PIXELS, *(len(own) for own in classes if len(own))])
+    drawn = [np.sort(generator.choice(own, min(count, len(own)), replace=False)) for own in classes]
+    labels = np.repeat(np.array([0, 1], np.uint8), [len(own) for own in drawn])
+    return np.unravel_index(np.concatenate(drawn), tumour.shape), labels
+
+
+def efficientnet_logits(last, state):
+    """Give the ImageNet logits of an EfficientNet-Lite, shape (slices, classes), from its last features."""
+    norm = [state[f"_bn1.{name}"] for name in ("running_mean", "running_var", "weight", "bias")]
+    x = functional.conv2d(last, state["_conv_head.weight"])
+    x = functional.relu6(functional.batch_norm(x, *norm, eps=1e-3))
+    return functional.linear(x.mean((2, 3)), state["_fc.weight"], state["_fc.bias"])
+
+
+def torchvision_logits(last, state):
+    """Give the ImageNet logits of AlexNet or VGG-19, shape (slices, classes), from its last features."""
+    numbers = sorted(int(name.split(".")[1]) for name in state if name.startswith("classifier.") and "weight" in name)
+    side = math.isqrt(state[f"classifier.{numbers[0]}.weight"].shape[1] // last.shape[1])
+    x = functional.adaptive_avg_pool2d(last, side).flatten(1)
+    for number in numbers:
+        x = functional.linear(x, state[f"classifier.{number}.weight"], state[f"classifier.{number}.bias"])
+        x = functional.relu(x) if number != numbers[-1] else x
+    return x
+
+
+def load_or_say(weights, sha256):
+    """Load a checkpoint; an empty file is a source that could not be made, and says why."""
+    try:
+        return load_weights(weights, sha256), ""
+    except table.SourceError as error:
+        if Path(weights).stat().st_size:
+            raise
+        return {}, f"the source has no weights: {error}"
+
+
+# the tensor that a checkpoint with a classification head has: what gives the head's logits
+HEADS = {
+    "_fc.weight": efficientnet_logits,
+    "classifier.6.weight": torchvision_logits,
+}
+BATCH = 16
+
+
+def pool_features(out_folder, source, weights, split, slices, supervoxels, random=False, seed=0, threads=1):
+    """Run a source's encoder over every subject's slices, and average its maps over each supervoxel.
+
+    Parameters
+    ----------
+    out_folder : str or Path
+        Written whole or not at all.
+    source : dict
+        Row of `sources.tsv`, of a 2-D source: `backbone` and `sha256`.
+    weights : str or Path
+    split : dict
+        `splits.json`; its subjects of segmentation are taken, unlabelled ones too. No label is read.
+    slices, supervoxels : dict of str to path
+        Subject to its folder of slices (`cases`) and of supervoxels (`supervoxel_files`).
+    random : bool
+        A random encoder instead of the source's weights (the control). Its BatchNorm statistics are taken from the
+        slices of each subject: a random encoder with statistics of nothing normalises nothing.
+    seed, threads : int
+    """
+    known = split["tasks"]["segmentation"]
+    with files.whole(out_folder) as part, compute.reproducible(seed, threads):
+        part.mkdir()
+        encoder, state, reason = open_encoder(source, weights, len(known["sequences"]), random)
+        for subject in [*known["subjects"], *known["unlabelled"]] if state or random else ():
+            lacking = known.get("incomplete", {}).get(subject, ())
+            case = target_case(slices[subject], known["sequences"], lacking)
+            if random:
+                batch_norm.average_statistics(encoder, [case], seed=seed, threads=threads, augmented=False)
+                encoder.eval()
+            cut = read_supervoxels(supervoxels[subject], labelled=False)["segments"]
+            pooled = pool_maps(encoder, case["images"], case["channels"], cut)
+            np.save(part / f"sub-{subject}.npy", pooled.astype(np.float16))
+        files.write_json(part / "source.json", {"reason": reason})
+
+
+def pool_maps(encoder, stack, channels, segments):
+    """Average an encoder's maps over supervoxels: each voxel has the features of the cell that it lies in.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        In evaluation mode; gives a list of maps, finest first.
+    stack : array_like, shape (Z, C, X, Y)
+    channels : list of int or None
+        Of `stack`, in the encoder's order; None for one that is not there.
+    segments : ndarray of int, shape (X, Y, Z)
+        1 to n; on the grid of `stack`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, channels of all maps)
+    """
+    count = int(segments.max())
+    size = tuple(-(-n // MULTIPLE) * MULTIPLE for n in segments.shape[:2])
+    sums, voxels = None, np.bincount(segments.ravel(), minlength=count + 1)[1:]
+    with torch.inference_mode(), compute.lower_precision():
+        for start in range(0, segments.shape[2], BATCH):
+            stop = min(start + BATCH, segments.shape[2])
+            given = torch.from_numpy(fit(take_channels(np.asarray(stack[start:stop]), channels, axis=1), size)).float()
+            maps = [one.float().cpu().numpy() for one in encoder(compute.place_images(given)) if one.shape[1]]
+            owner = fit(segments[:, :, start:stop].transpose(2, 0, 1), size)
+            made = np.concatenate([_sum_cells(owner, one, count) for one in maps], axis=1)
+            sums = made if sums is None else sums + made
+    return (sums / np.maximum(voxels, 1)[:, None]).astype(np.float32)
+
+
+def _sum_cells(owner, found, count):
+    """Sum a map over the pixels of each supervoxel, by how many of its pixels lie in each cell of the map."""
+    z, x, y = np.nonzero(owner)
+    slices, _, rows, columns = found.shape
+    cells = (z * rows + x * rows // owner.shape[1]) * columns + y * columns // owner.shape[2]
+    pairs = (np.ones(len(z), np.float32), (owner[z, x, y] - 1, cells))
+    counts = sparse.csr_array(pairs, shape=(count, slices * rows * columns))
+    return counts @ np.ascontiguousarray(found.transpose(0, 2, 3, 1)).reshape(-1, found.shape[1])

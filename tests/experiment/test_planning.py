@@ -1,0 +1,69 @@
+"""What is foretold of an experiment, against what it then takes."""
+
+import pytest
+
+from helpers.fake_cells import freeze, write_slices
+from neurograft.experiment import planning
+from neurograft.stats import comparisons
+
+OPTIONS = {"steps": 12, "batch": 4, "threads": 1}
+
+NAMES = [f"p{number:02d}" for number in range(12)]
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    """Twelve labelled patients in four folds; nothing to classify."""
+    root = tmp_path_factory.mktemp("cohort")
+    slices = {name: write_slices(root / name / "slices", number) for number, name in enumerate(NAMES)}
+    folds = [{"test": NAMES[k::4], "train": [n for n in NAMES if n not in NAMES[k::4]]} for k in range(4)]
+    task = {"trainable": True, "reason": "", "sequences": ["t1c", "t2"], "subjects": NAMES, "folds": folds}
+    task |= {"sites": [], "between": [], "unlabelled": [], "left_out": {}, "patients": {n: n for n in NAMES}}
+    none = task | {"trainable": False, "reason": "fewer than 2 classes", "folds": [], "target": "grade", "classes": []}
+    tasks = {"segmentation": task, "classification": none}
+    return slices, freeze({"scheme": "brats2018", "schemes": dict.fromkeys(NAMES, "brats2018"), "tasks": tasks})
+
+
+def foretell(cohort, cells=8, compared=("lp-ft",), **options):
+    slices, split = cohort
+    counts = {"segmentation": {"efficientnet-lite0": cells}, "classification": {"efficientnet-lite0": 0}}
+    backbones = {"efficientnet-lite0": "efficientnet-lite0"}
+    arms = [("efficientnet-lite0", strategy) for strategy in compared]
+    return planning.plan_experiment(counts, split, slices, backbones, arms, **(OPTIONS | options))
+
+
+def test_cells_hours_and_the_smallest_difference(cohort):
+    plan = foretell(cohort)
+    first, second = plan["cells"]
+    assert first["cells"] == 8 and first["seconds"] > 0
+    assert first["hours"] == pytest.approx(8 * first["seconds"] / 3600, abs=0.002)
+    assert second["seconds"] == 0 and second["reason"] == "fewer than 2 classes"
+    assert (plan["patients"], plan["folds"], plan["family"]) == (12, 4, 1)
+    assert plan["smallest_difference"] == pytest.approx(comparisons.smallest_difference(12, 4, 1), abs=5e-4)
+    assert {(row["patients"], row["folds"], row["family"]) for row in plan["error_rates"]} == {(12, 4, 1)}
+    assert (
+        "8 networks" in plan["words"][0]
+        and " min one after another" in plan["words"][0]
+        and "fewer than 2 classes" in plan["words"][1]
+    )
+    assert f"{plan['smallest_difference']:.3f} of whole-tumour Dice" in plan["words"][2]
+
+
+def test_classification_alone_has_no_verdict_to_plan_for(cohort):
+    slices, split = cohort
+    tasks = split["tasks"] | {"segmentation": split["tasks"]["segmentation"] | {"subjects": [], "folds": []}}
+    split = split | {"tasks": tasks}
+    plan = planning.plan_experiment({"classification": {"efficientnet-lite0": 0}}, split, slices, {}, [], **OPTIONS)
+    assert plan["family"] == 0 and plan["smallest_difference"] is None
+    assert len(plan["words"]) == 2 and "it is about segmentation" in plan["words"][1]
+
+
+def test_ten_times_the_steps_take_longer(cohort):
+    short, long = (foretell(cohort, steps=steps)["cells"][0]["seconds"] for steps in (20, 2000))
+    assert long > 10 * short
+
+
+def test_only_controls_have_no_verdict_to_plan_for(cohort):
+    plan = foretell(cohort, compared=())
+    assert plan["family"] == 0 and plan["smallest_difference"] is None and plan["error_rates"] == []
+    assert "no verdict can be given" in plan["words"][2]

@@ -1,0 +1,182 @@
+"""What a run starts from is found before any job, and every mistake of the user's is one line of one kind."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from neurograft.experiment import setup
+from neurograft.imaging import templates
+from neurograft.sources import weights
+from neurograft.sources.table import is_made, read_sources
+
+ROOT = Path(__file__).parents[2]
+
+TABLE = read_sources(ROOT / "config/sources.tsv")
+
+DATASET = {"dataset": {"layout": "phantom", "subjects": 3}}
+
+
+def prepare(verified=False, **changes):
+    """Prepare a run on three simulated subjects."""
+    return setup.prepare_run(DATASET | changes, ROOT, verified)
+
+
+def segment(**changes):
+    """The config's block of an experiment that only segments."""
+    return {"segmentation": changes, "classification": {"strategies": []}}
+
+
+def test_a_short_config_becomes_all_that_rules_go_by():
+    run = prepare(verified=True)
+    assert run.config["split_cohort"]["folds"] == run.design.folds == 5
+    assert list(run.subjects) == ["phantom001", "phantom002", "phantom003"] and not run.pictures
+    assert run.design.spaces == {"template": "MNI152", "native": "reference"}
+    assert run.template == templates.template_path("MNI152")
+    assert run.sources == TABLE and list(run.kin) == list(run.choice.named) == ["efficientnet-lite0"]
+    assert Path(run.series_rules) == ROOT / "config/sequences.tsv" and re.fullmatch("[0-9a-f]{16}", run.series_digest)
+    assert DATASET == {"dataset": {"layout": "phantom", "subjects": 3}}
+
+
+def test_without_a_template_there_is_one_space():
+    run = prepare(register_scans={"template": "none"})
+    assert run.template is None and set(run.design.spaces.values()) == {"reference"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"train_network": {"stepps": 3}}, "did you mean 'steps'"),
+        ({"dataset": {"layout": "bids", "root": "/nowhere"}}, "dataset.root '/nowhere' does not exist"),
+        ({"dataset": DATASET["dataset"] | {"exclude": "/nowhere.tsv"}}, "dataset.exclude: /nowhere.tsv"),
+        ({"experiment": segment(sources=["fotos"])}, "names 'fotos'; sources.tsv has: efficientnet-lite0"),
+        ({"experiment": {"classification": {"sources": ["deepbet"]}}}, "is a 3-D source"),
+        ({"recommend": {"sources": ["fotos"]}}, "recommend.sources names 'fotos'"),
+        ({"deliver": {"strategy": "lora"}}, "does not train: add it there"),
+        ({"variants": {"mine": {"method": "lora"}}}, "name it lora-SOMETHING"),
+        ({"register_scans": {"template": "/nowhere.nii"}}, "template /nowhere.nii: no such file"),
+        ({"convert_dicom": {"rules": "/nowhere.tsv"}}, "/nowhere.tsv cannot be read"),
+    ],
+)
+def test_every_mistake_is_one_line_of_one_kind(changes, says):
+    with pytest.raises(setup.SetupError) as caught:
+        prepare(**changes)
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_engine_that_is_not_installed_is_told(monkeypatch):
+    monkeypatch.setattr("neurograft.extraction_engines.find_spec", lambda name: None)
+    with pytest.raises(setup.SetupError, match="strip_skull.second is 'robex', which needs `pip install"):
+        prepare(strip_skull={"second": "robex"})
+
+
+def test_a_fault_of_the_program_is_not_taken_for_the_users(monkeypatch):
+    monkeypatch.setattr(setup, "find_subjects", lambda **dataset: {}["fault"])
+    with pytest.raises(KeyError):
+        prepare()
+
+
+def test_weights_are_compared_with_their_hash_where_that_is_asked_for(tmp_path):
+    (tmp_path / "workflow").symlink_to(ROOT / "workflow")
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/sequences.tsv").symlink_to(ROOT / "config/sequences.tsv")
+    table = (ROOT / "config/sources.tsv").read_text()
+    (tmp_path / "config/sources.tsv").write_text(table.replace(TABLE["efficientnet-lite0"]["sha256"], "0" * 64))
+    setup.prepare_run(DATASET, tmp_path, verified=False)
+    with pytest.raises(setup.SetupError, match="is not the file that sources.tsv names"):
+        setup.prepare_run(DATASET, tmp_path)
+
+
+def test_pictures_are_known_by_their_layout(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").touch()
+    assert prepare(dataset={"layout": "images", "root": str(tmp_path)}).pictures
+
+
+def choose(names, ranked=()):
+    """The choice of an experiment that names some sources."""
+    span = {"sources": names, "also": []}
+    return setup.choose_sources({"experiment": {"a": span}, "recommend": {"sources": list(ranked)}}, TABLE)
+
+
+def test_what_a_source_is_made_from_is_a_source_of_the_run():
+    choice = choose(["self-masked"], ["self-masked"])
+    assert set(choice.named) == {"self-masked", "efficientnet-lite0"} == set(choice.scored) == set(choice.ranked)
+    assert choice.weights["self-masked"] == "results/sources/self-masked/weights"
+    assert choice.weights["efficientnet-lite0"] == weights.locate(TABLE["efficientnet-lite0"])
+    assert choice.fetched == []
+
+
+def test_what_is_to_be_ranked_is_scored_and_fetched():
+    choice = choose(["efficientnet-lite0"], ["alexnet", "medicalnet-resnet10"])
+    assert list(choice.named) == ["efficientnet-lite0"]
+    assert choice.scored == choice.ranked and set(choice.ranked) - set(choice.named) == {
+        "alexnet",
+        "medicalnet-resnet10",
+    }
+    # features are of slices: volumes are ranked without their weights
+    assert choice.fetched == ["results/sources/alexnet/weights"]
+
+
+def test_volumes_that_an_experiment_names_are_fetched():
+    assert choose(["medicalnet-resnet10"], ["alexnet"]).fetched == [
+        "results/sources/medicalnet-resnet10/weights",
+        "results/sources/alexnet/weights",
+    ]
+
+
+def test_who_names_none_to_rank_has_those_ranked_that_are_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    choice = choose(["efficientnet-lite0"])
+    assert choice.scored == choice.named
+    assert set(choice.ranked) == {name for name, row in TABLE.items() if row["location"].startswith("wheel:")} - {
+        "deepbet"
+    }
+
+
+def test_a_pattern_of_sources_matches_these_alone():
+    run = prepare()
+    pattern = run.match_sources(is_made)
+    assert [name for name in TABLE if re.fullmatch(pattern, name)] == ["self-simulated", "self-masked"]
+    assert not any(re.fullmatch(run.match_sources(lambda row: False), name) for name in ("", *TABLE))
+
+
+def test_a_job_goes_by_those_parts_of_a_row_alone_that_it_uses():
+    assert prepare().describe_source("alexnet", "backbone") == {"backbone": "alexnet"}
+
+
+def test_a_variant_of_another_strategy_is_no_option_of_a_training():
+    run = prepare(variants={"lora-2": {"method": "lora", "rank": 2}, "lora-4": {"method": "lora", "rank": 4}})
+    options = run.list_training_options("lora-2")
+    assert options["variants"] == {"lora-2": {"method": "lora", "rank": 2}}
+    assert "sampling" not in options and options["steps"] == run.config["train_network"]["steps"]
+    assert run.list_training_options("scratch")["variants"] == {} and "variants" not in run.list_training_options()
+
+
+def test_a_source_is_pretrained_with_the_batch_of_every_training():
+    run = prepare(train_network={"batch": 3}, seed=5)
+    options = run.list_pretraining_options()
+    assert (options["batch"], options["seed"]) == (3, 5) and options.items() >= run.config["pretrain"].items()
+
+
+def test_a_subjects_scans_are_its_files_that_exist_and_no_job_makes(tmp_path):
+    (tmp_path / "t1.nii").touch()
+    (tmp_path / "scans.tsv").write_text("participant_id\tt1\tflair\nA\tt1.nii\tgone.nii\n")
+    run = prepare(dataset={"layout": "table", "root": str(tmp_path / "scans.tsv")})
+    assert run.list_scans("A") == [str(tmp_path / "t1.nii")]
+    assert prepare().list_scans("phantom001") == []
+
+
+def test_preparing_a_run_imports_nothing_heavy():
+    heavy = {"torch", "monai", "ants", "SimpleITK", "nibabel", "pandas", "scipy", "sklearn", "skimage", "snakemake"}
+    code = (
+        "import sys; from neurograft import run_setup;"
+        f"run_setup.prepare_run({DATASET!r}, {str(ROOT)!r});"
+        f"assert not {heavy!r} & set(sys.modules)"
+    )
+    path = os.pathsep.join([str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")])
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": path})

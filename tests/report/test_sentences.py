@@ -1,0 +1,158 @@
+"""The report's words: they follow the verdicts, and never claim more."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.fake_run import make_run
+from neurograft.report import sentences, summaries
+from neurograft.report.charts import cohort
+
+CELLS = [{"trained": True}]
+
+NAMES = ("fine-tune", "frozen", "lp-ft", "l2-sp", "lora")
+
+
+def compared(verdict, strategy="lp-ft", mean=0.03, low=0.01, high=0.05, **changes):
+    """Give a row of the comparison, against scratch."""
+    row = {"task": "segmentation", "source": "s", "strategy": strategy, "n": "all", "region": "WT", "metric": "dice"}
+    row |= {"against": "scratch", "patients": 20, "mean_difference": mean, "low": low, "high": high}
+    return row | {"verdict": verdict, "detectable": 0.042, "reason": "why not", "better": "higher"} | changes
+
+
+def against_random(low, high, **changes):
+    """Give the same arm's row against the frozen random encoder, which never has a verdict."""
+    return compared("", mean=(low + high) / 2, low=low, high=high, against="frozen-random", **changes)
+
+
+def head(*verdicts, simulated=False):
+    rows = [compared(verdict, strategy=name) for verdict, name in zip(verdicts, NAMES, strict=False)]
+    return sentences.headline(rows, {}, [{}], CELLS, simulated)
+
+
+@pytest.mark.parametrize(
+    ("gains", "falling", "kind", "words"),
+    [
+        ({"scratch": 0, "lp-ft": 0.05}, (), "helps", "Transfer helps here."),
+        ({"scratch": 0, "lp-ft": -0.05}, (), "hurts", "Transfer hurts here."),
+        ({"scratch": 0, "lp-ft": 0.0}, (), "no evidence", "No evidence that transfer helps or hurts here."),
+        ({"scratch": 0, "lp-ft": 0.05}, (("lp-ft", 1),), "not converged", "training had not finished"),
+        ({"scratch": 0, "lp-ft": 0.05, "frozen": -0.05}, (), "helps", "lp-ft from efficientnet-lite0 helps, frozen"),
+        ({"scratch": 0, "frozen-random": 0.05}, (), "nothing", "nothing to compare"),
+    ],
+)
+def test_the_headline_follows_a_comparison_that_was_computed(gains, falling, kind, words):
+    run = make_run(patients=20, gains=gains, falling=falling, seed=2)
+    found = sentences.headline(run["comparison"], run["splits"], run["scores"], run["cells"], False)
+    assert found["kind"] == kind and words in found["title"]
+
+
+def test_few_patients_are_refused_in_words():
+    run = make_run(patients=4, folds=4, gains={"scratch": 0, "lp-ft": 0.1})
+    found = sentences.headline(run["comparison"], run["splits"], run["scores"], run["cells"], False)
+    assert found["kind"] == "refused" and "no verdict can be given" in found["sentences"][0]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(summaries.VERDICTS), min_size=1, max_size=5))
+def test_the_headline_never_claims_more_than_the_verdicts(verdicts):
+    found = head(*verdicts)
+    title = found["title"].replace("No evidence that transfer helps or hurts here", "")
+    clear = {"helps", "hurts"} & set(verdicts)
+    assert {claim for claim in ("helps", "hurts") if claim in title} == clear
+    assert found["kind"] in verdicts and len(found["sentences"]) == len(verdicts)
+    if len(clear) == 1 and len(set(verdicts)) > 1:
+        assert f"with {verdicts.count(*clear)} of {len(verdicts)} strategies" in title
+
+
+def test_no_network_no_claim():
+    untrained = {"tasks": {"segmentation": {"trainable": False, "reason": "3 labelled patients, 5 are needed"}}}
+    found = sentences.headline([], untrained, [], [{"trained": False}], False)
+    assert found["kind"] == "nothing" and "3 labelled patients, 5 are needed." in found["title"]
+    assert "no network was asked for" in sentences.headline([], {}, [], [], False)["title"]
+
+
+def test_simulated_patients_are_named_whatever_was_found():
+    for verdict in summaries.VERDICTS:
+        assert "says nothing about real patients" in head(verdict, simulated=True)["sentences"][-1]
+        assert "simulated" not in " ".join(head(verdict)["sentences"])
+    assert "says nothing about real patients" in sentences.headline([], {}, [], [], True)["sentences"][-1]
+
+
+def test_every_verdict_has_a_mark_and_a_look():
+    assert {*summaries.VERDICTS, "nothing"} == set(sentences.MARKS) and len(set(sentences.MARKS.values())) == 6
+    assert {*summaries.VERDICTS, ""} == set(cohort.VERDICTS)
+
+
+def test_a_sentence_says_its_verdict_its_numbers_and_no_other_verdict():
+    for verdict in ("helps", "hurts"):
+        sentence = sentences.comparison_sentence(compared(verdict), [])
+        assert sentence.startswith(f"lp-ft from s {verdict}: whole-tumour Dice changed by +0.030 (95 % interval +0.010")
+        assert "on 20 patients" in sentence
+    for verdict in ("no evidence", "refused", "not converged"):
+        sentence = sentences.comparison_sentence(compared(verdict), [])
+        assert " helps" not in sentence and " hurts" not in sentence and "+0.030" in sentence
+        assert verdict == "no evidence" or "no verdict" in sentence
+
+
+def test_no_evidence_names_the_difference_that_would_have_shown():
+    sentence = sentences.comparison_sentence(compared("no evidence"), [])
+    assert "only a difference of 0.042 or more, so a smaller help or harm remains possible" in sentence
+    assert "0.042" not in sentences.comparison_sentence(compared("helps"), [])
+
+
+def test_reasons_keep_their_capitals():
+    sentence = sentences.comparison_sentence(compared("refused", reason="two folds of WT Dice are too few"), [])
+    assert "Two folds of WT Dice are too few." in sentence
+
+
+def test_pretraining_is_credited_only_where_it_helps_and_beats_random_features():
+    said = sentences.comparison_sentence
+    better, unclear = against_random(0.01, 0.05), against_random(-0.01, 0.05)
+    assert "the pretraining itself matters" in said(compared("helps"), [better])
+    assert "+0.030 (95 % interval +0.010 to +0.050)" in said(compared("helps"), [better])
+    assert "it is not shown that the pretraining" in said(compared("helps"), [unclear])
+    assert "random" not in said(compared("helps"), [against_random(0.01, 0.05, source="other")])
+    for verdict in ("no evidence", "hurts"):
+        for other in (better, unclear):
+            sentence = said(compared(verdict), [other])
+            assert "a frozen random encoder the difference is" in sentence
+            assert "itself matters" not in sentence and "also beats" not in sentence
+    for verdict in ("refused", "not converged"):
+        assert "random" not in said(compared(verdict), [better])
+
+
+def test_intervals_in_words():
+    assert sentences.write_interval(compared("", mean=-0.0312, low=-0.05, high=0.01)) == (
+        "−0.031 (95 % interval −0.050 to +0.010)"
+    )
+    assert sentences.write_interval({"mean_difference": "2.5", "low": "", "high": ""}, 1, " ml") == "+2.5 ml"
+    assert sentences.write_interval({"mean_difference": "nan"}) == "no estimate"
+
+
+def test_differences_have_a_real_minus_and_gaps_are_dashes():
+    assert (sentences.write_signed("-0.0312"), sentences.write_signed(2, 0), sentences.write_signed("")) == (
+        "−0.031",
+        "+2",
+        "–",
+    )
+    assert sentences.write_bounds({"low": "-0.1", "high": 0.25}, digits=2) == "−0.10 to +0.25"
+    assert sentences.write_bounds({"low": "n/a", "high": 0.25}) == sentences.write_bounds({}) == "–"
+
+
+def test_arms_that_saw_target_images_say_so():
+    assert sentences.name_arm({"strategy": "adabn", "source": "a"}) == "adabn from a (transductive)"
+    assert sentences.name_arm({"strategy": "lp-ft", "source": "a"}) == "lp-ft from a"
+    assert sentences.name_arm({"strategy": "frozen-random", "source": "a"}) == "frozen-random (a)"
+    assert sentences.name_arm({"strategy": "scratch", "source": "none"}) == "scratch"
+
+
+def test_who_lacks_a_sequence_and_what_is_left():
+    task = {"trainable": True, "sequences": ["t1c", "t2", "flair"], "subjects": ["a"]}
+    task |= {"incomplete": {"a": ["t2"], "u": ["t1c", "flair"]}}
+    splits = {"tasks": {"segmentation": task, "classification": task | {"trainable": False}}}
+    assert sentences.list_incomplete(splits) == [
+        {"subject": "a", "task": "segmentation", "words": "without t2: trained on and predicted from t1c, flair"},
+        {"subject": "u", "task": "segmentation", "words": "without t1c, flair: predicted from t2"},
+    ]
+    assert sentences.list_incomplete({}) == []

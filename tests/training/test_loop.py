@@ -1,0 +1,143 @@
+"""Training: it learns, the same to the bit, from what it should; drawing and augmentation."""
+
+import numpy as np
+import pytest
+import torch
+
+from helpers.fake_cases import CASES, SHARES, make_case
+from helpers.fake_volumes import make_volume
+from neurograft.networks import builders, compute
+from neurograft.training import batch_norm, inference, loop, slices, strategies
+
+
+def trained(strategy="scratch", seed=0, steps=6, threads=1, **more):
+    """A network trained on the two cases."""
+    with compute.reproducible(seed):
+        network = builders.build_segmenter("efficientnet-lite0", 2, 1)
+    phases = strategies.plan(strategy, network).phases
+    history, seconds = loop.train(
+        network, CASES, phases, "segmentation", SHARES, steps=steps, batch=4, seed=seed, threads=threads, **more
+    )
+    return network, history, seconds
+
+
+def test_it_learns_and_generalises_to_a_new_patient():
+    network, history, seconds = trained(steps=40)
+    assert np.mean([row["loss"] for row in history[-5:]]) < 0.5 * history[0]["loss"]
+    assert history[-1]["train_dice"] > 0.7
+    assert [row["step"] for row in history] == list(range(1, 41)) and np.all(np.diff(seconds) > 0)
+    case = make_case(5)
+    found = inference.predict_volume(network, case["images"][:, case["channels"]])[0] > 0.5
+    truth = case["labels"].transpose(1, 2, 0) == 1
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.7
+
+
+def test_with_channels_dropped_it_learns_to_do_without_any_of_them():
+    network, _, _ = trained(steps=40, dropout=True)
+    case = make_case(5)
+    truth = case["labels"].transpose(1, 2, 0) == 1
+    # without dropping, the same training ends at .40 and .00 with one channel
+    for channels in ([1, 2], [1, None], [None, 2]):
+        found = inference.predict_volume(network, slices.take_channels(case["images"], channels, axis=1))[0] > 0.5
+        assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.7, channels
+
+
+def test_same_seed_same_weights_whatever_the_process_did_before():
+    first, history, _ = trained("lp-ft", seed=3)
+    torch.rand(17)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    second, again, _ = trained("lp-ft", seed=3)
+    torch.set_num_threads(before)
+    assert history == again
+    assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values()))
+    other, _, _ = trained("lp-ft", seed=4)
+    assert not torch.equal(first.state_dict()["encoder._bn0.weight"], other.state_dict()["encoder._bn0.weight"])
+
+
+def test_thread_count_and_flags_are_restored():
+    before = torch.get_num_threads()
+    with compute.reproducible(0, threads=before + 1):
+        assert torch.get_num_threads() == before + 1 and torch.are_deterministic_algorithms_enabled()
+    assert torch.get_num_threads() == before and not torch.are_deterministic_algorithms_enabled()
+
+
+def test_steps_are_shared_out_whole():
+    phases = [strategies.Phase(share, {}) for share in (0.3, 0.35, 0.35)]
+    assert loop.phase_lengths(phases, 10) == [3, 3, 4] or sum(loop.phase_lengths(phases, 10)) == 10
+    assert sum(loop.phase_lengths(phases, 7)) == 7
+
+
+def test_converged_is_a_loss_that_has_stopped_falling():
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 0.05, 300)
+    assert loop.is_converged(0.2 + np.exp(-np.arange(300) / 30) + noise)
+    assert not loop.is_converged(np.linspace(1, 0.2, 300) + noise)
+    assert not loop.is_converged([0.1] * 9)
+
+
+def test_loss_of_perfect_and_of_opposite_predictions():
+    truth = (torch.rand(2, 2, 16, 16, generator=torch.Generator().manual_seed(0)) > 0.7).float()
+    assert float(loop.dice_and_cross_entropy(40 * (2 * truth - 1), truth)) < 0.01
+    assert float(loop.dice_and_cross_entropy(40 * (1 - 2 * truth), truth)) > 10
+    assert float(loop.dice_and_cross_entropy(torch.full_like(truth, -40), truth * 0)) < 0.01
+
+
+def test_a_volume_has_the_loss_and_measures_of_its_voxels():
+    random = torch.Generator().manual_seed(0)
+    logits, truth = torch.randn(2, 3, 8, 6, 4, generator=random), torch.rand(2, 3, 8, 6, 4, generator=random).round()
+    flat = [each.reshape(2, 3, 8, 24) for each in (logits, truth)]
+    for measure in (loop.dice_and_cross_entropy, loop.batch_dice):
+        assert float(measure(logits, truth)) == pytest.approx(float(measure(*flat)), rel=1e-5)
+
+
+def test_only_norms_that_keep_statistics_have_them_estimated():
+    volume = make_volume(0)
+    for backbone, changes in (("deepbet", False), ("medicalnet-resnet10", True)):
+        with compute.reproducible(0):
+            network = builders.build_segmenter(backbone, 3, 1)
+        before = {name: value.clone() for name, value in network.state_dict().items()}
+        batch_norm.estimate_statistics(network, [volume], batch=1, count=1)
+        changed = {
+            name.rpartition(".")[2] for name, value in network.state_dict().items() if (value != before[name]).any()
+        }
+        assert changed == ({"running_mean", "running_var", "num_batches_tracked"} if changes else set())
+
+
+def test_measures_of_fit():
+    logits, truth = torch.tensor([[[[1.0, -1.0]]]]), torch.tensor([[[[1.0, 1.0]]]])
+    assert float(loop.batch_dice(logits, truth)) == pytest.approx(2 / 3, abs=1e-5)
+    assert float(loop.batch_dice(-truth, truth * 0)) == 1
+    assert float(loop.batch_accuracy(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([0, 1]))) == 0.5
+
+
+def test_what_is_added_to_the_loss_sees_training_and_target_features_apart():
+    calls, targets = [], [case | {"strata": {"any": np.arange(8)}} for case in (make_case(7, (8, 64, 32)),)]
+
+    def extra(source, target, progress):
+        calls.append((tuple(source.shape), tuple(target.shape), progress))
+        return 0 * (source.sum() + target.sum()) + 5
+
+    with compute.reproducible(0):
+        network = builders.build_segmenter("efficientnet-lite0", 2, 1)
+    phases = strategies.plan("fine-tune", network).phases
+    history, _ = loop.train(
+        network, CASES, phases, "segmentation", SHARES, steps=4, batch=4, extra=extra, targets=targets
+    )
+    # one canvas for both, of the larger case
+    assert [call[:2] for call in calls] == [((4, 320, 2, 1),) * 2] * 4
+    assert [call[2] for call in calls] == [0, 0.25, 0.5, 0.75]
+    assert all(row["added"] == 5 and row["loss"] < 5 for row in history)
+    assert not network.encoder._forward_hooks
+
+
+def test_a_batch_norm_follows_its_own_weight():
+    with compute.reproducible(0):
+        network = builders.build_segmenter("efficientnet-lite0", 2, 1)
+    trained = "encoder._bn0.weight"
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    loop.train(network, CASES, [strategies.Phase(1.0, {trained: 1e-3})], "segmentation", SHARES, steps=2, batch=4)
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {trained, *(f"encoder._bn0.{name}" for name in ("running_mean", "running_var"))} | {
+        "encoder._bn0.num_batches_tracked"
+    }

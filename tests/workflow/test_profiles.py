@@ -1,0 +1,36 @@
+"""The profiles speak of rules that there are, and a retried job asks for more."""
+
+import re
+
+import pytest
+import yaml
+
+from helpers.running import ROOT, snakemake
+
+RULES = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
+
+PROFILES = sorted(path.parent.name for path in ROOT.glob("config/profiles/*/config.yaml"))
+
+
+def test_every_rule_asks_for_more_when_it_is_tried_again(tmp_path):
+    asked = re.findall(r"(mem_mb|runtime)=(\w+)", RULES)
+    assert len(asked) > 40 and {by for _, by in asked} == {"grow"}
+    target, config = "results/simulated/sub-phantom001", ROOT / "config/tiny.yaml"
+    plan = snakemake(tmp_path, "-n", "--cores", 1, "--attempt", 3, "--configfile", config, targets=[target])
+    assert "mem_mb=4500," in plan and "runtime=15" in plan
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_profiles_name_rules_that_exist_and_nothing_of_the_science(profile):
+    settings = yaml.safe_load((ROOT / f"config/profiles/{profile}/config.yaml").read_text())
+    rules = set(re.findall(r"^(?:rule|checkpoint) (\w+):", RULES, re.MULTILINE))
+    assert {*settings.get("groups", {}), *settings.get("set-resources", {})} <= rules
+    assert set(settings.get("group-components", {})) <= set(settings.get("groups", {}).values())
+    assert not {"config", "configfile", "configfiles"} & set(settings)
+
+
+def test_only_what_trains_asks_slurm_for_a_gpu():
+    settings = yaml.safe_load((ROOT / "config/profiles/slurm/config.yaml").read_text())
+    with_gpu = {rule for rule, asked in settings["set-resources"].items() if asked.get("gpu")}
+    assert with_gpu == {"train_network", "pretrain_simulated", "pretrain_masked", "plan_experiment"}
+    assert not with_gpu & set(settings["groups"])
