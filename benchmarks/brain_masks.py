@@ -9,7 +9,6 @@ label map of T1, which is moved to FLAIR by deepbet's alignment, the same for ev
 
 import argparse
 import resource
-import sys
 import time
 from pathlib import Path
 
@@ -17,7 +16,6 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 from helpers.real_head import HEAD, read
 from neurograft.core import sequences
 from neurograft.evaluation import metrics

@@ -2,9 +2,9 @@
 
     python benchmarks/planning_time.py FINISHED SCRATCH 100 1000 10000
 
-FINISHED is the working directory of a finished run of `config/tiny.yaml` (`tests/helpers/make_cohort.py`). For each number of
-subjects three states are planned: imported and nothing else, finished, and one subject added. Prints rows for the
-table of `docs/scaling.md`, with the jobs that were planned.
+FINISHED is the working directory of a finished run of `config/tiny.yaml` (`tests/helpers/make_cohort.py`). For each
+number of subjects three states are planned: imported and nothing else, finished, and one subject added. Prints rows
+for the table of `docs/scaling.md`, with the jobs that were planned.
 """
 
 import shutil

@@ -259,7 +259,10 @@ def test_a_thousand_dicom_folders_are_listed_without_opening_a_file(tmp_path):
 
 
 def test_listing_imports_nothing_heavy():
-    code = "import sys; from neurograft.cohort import layouts; sys.exit(bool({'numpy', 'nibabel', 'pandas'} & set(sys.modules)))"
+    code = (
+        "import sys; from neurograft.cohort import layouts;"
+        "sys.exit(bool({'numpy', 'nibabel', 'pandas'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT / "scripts").returncode == 0
 
 

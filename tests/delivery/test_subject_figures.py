@@ -298,8 +298,11 @@ def steps(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     scans, truth = subjects.simulate_subject(1, spacing=5.0)
     scans = {name: scans[name] for name in ("t1c", "flair", "labels")}
-    masks = {name: resampling.resample_labels(truth["brain"], scans[name].shape, scans[name].affine, np.linalg.inv(move))
-             for name, move in truth["motion"].items() if name in scans}  # fmt: skip
+    masks = {
+        name: resampling.resample_labels(truth["brain"], scans[name].shape, scans[name].affine, np.linalg.inv(move))
+        for name, move in truth["motion"].items()
+        if name in scans
+    }
     grids = {name: {"file": name, "shape": scans[name].shape, "affine": scans[name].affine} for name in masks}
     status = {"layout": "phantom", "sequences": grids, "reference": "t1c", "scheme": "brats2018"}
     stem, space_stem = str(folder / "anat/sub-X"), str(folder / "anat/sub-X_space-own")

@@ -10,7 +10,7 @@ from neurograft.delivery import segmentation
 from neurograft.experiment import cell_folder
 
 
-def test_delivery_gives_the_datasets_values_on_the_datasets_grid(registered_case, tmp_path):  # noqa: F811
+def test_delivery_gives_the_datasets_values_on_the_datasets_grid(registered_case, tmp_path):
     folder, split, status, truth = registered_case
     stem = str(tmp_path / "derivatives" / "sub-X")
     record = segmentation.deliver_subject(stem, "X", [folder], split, status, RECORD)
@@ -22,7 +22,7 @@ def test_delivery_gives_the_datasets_values_on_the_datasets_grid(registered_case
     assert [row["index"] for row in tables.read_table(f"{stem}_dseg.tsv")] == ["0", "1", "2", "4"]
 
 
-def test_a_missing_sequence_is_named_beside_what_was_delivered(registered_case, tmp_path):  # noqa: F811
+def test_a_missing_sequence_is_named_beside_what_was_delivered(registered_case, tmp_path):
     folder, split, status, _ = registered_case
     stem = str(tmp_path / "sub-X")
     whole = segmentation.deliver_subject(stem, "X", [folder], split, status, RECORD)
@@ -32,7 +32,7 @@ def test_a_missing_sequence_is_named_beside_what_was_delivered(registered_case, 
     assert record["missing"] == files.read_json(f"{stem}_dseg.json")["MissingSequences"] == ["t2"]
 
 
-def test_without_a_prediction_nothing_is_delivered_and_the_reason_is_said(registered_case, tmp_path):  # noqa: F811
+def test_without_a_prediction_nothing_is_delivered_and_the_reason_is_said(registered_case, tmp_path):
     folder, split, status, _ = registered_case
     stem = str(tmp_path / "derivatives" / "sub-X")
     segmentation.deliver_subject(stem, "X", [folder], split, status, RECORD)
@@ -42,7 +42,7 @@ def test_without_a_prediction_nothing_is_delivered_and_the_reason_is_said(regist
     assert not list((tmp_path / "derivatives").iterdir())
 
 
-def test_a_subject_of_the_pretraining_is_marked(registered_case, tmp_path):  # noqa: F811
+def test_a_subject_of_the_pretraining_is_marked(registered_case, tmp_path):
     folder, split, status, _ = registered_case
     stem, manifest = str(tmp_path / "derivatives" / "sub-X"), files.read_json(folder / "manifest.json")
     for seen in ([], ["Y"], ["Y", "X"]):
@@ -51,7 +51,7 @@ def test_a_subject_of_the_pretraining_is_marked(registered_case, tmp_path):  # n
         assert record["delivered"] and record["seen_in_pretraining"] == ("X" in seen)
 
 
-def test_a_source_that_could_not_be_made_is_the_reason(registered_case, tmp_path):  # noqa: F811
+def test_a_source_that_could_not_be_made_is_the_reason(registered_case, tmp_path):
     folder, split, status, _ = registered_case
     (folder / "sub-X.npz").unlink()
     files.write_json(folder / "manifest.json", {"trained": False, "reason": "nobody to learn from"})
@@ -60,7 +60,7 @@ def test_a_source_that_could_not_be_made_is_the_reason(registered_case, tmp_path
     assert not record["delivered"] and record["reason"] == "nobody to learn from"
 
 
-def test_the_list_of_cells_changes_with_what_they_predict_and_not_with_their_times(registered_case, tmp_path):  # noqa: F811
+def test_the_list_of_cells_changes_with_what_they_predict_and_not_with_their_times(registered_case, tmp_path):
     folder, *_ = registered_case
     first = cell_folder.gather_cells([str(folder)])
     tables.write_table(tmp_path / "delivered.tsv", first)

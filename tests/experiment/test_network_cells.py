@@ -440,7 +440,7 @@ def write(folder, made, task="segmentation", network=Bright, truths=None, **role
     return opened
 
 
-def test_each_region_is_a_byte_on_the_box(cell_cohort, tmp_path):  # noqa: F811
+def test_each_region_is_a_byte_on_the_box(cell_cohort, tmp_path):
     opened = write(tmp_path, cell_cohort, unlabelled=["u0"])
     assert opened.outputs == ["WT", "TC", "ET"]
     for subject in ("p0", "u0"):
@@ -457,7 +457,7 @@ def test_each_region_is_a_byte_on_the_box(cell_cohort, tmp_path):  # noqa: F811
                 assert np.abs(packed[region] - expected)[np.abs(first - level) > 0.5].max() <= 1
 
 
-def test_slices_have_their_number_on_the_grid_and_their_truth(cell_cohort, tmp_path):  # noqa: F811
+def test_slices_have_their_number_on_the_grid_and_their_truth(cell_cohort, tmp_path):
     write(tmp_path, cell_cohort, "classification", Twos, unlabelled=["u0"])
     rows = read_tsv(tmp_path / "predictions.tsv")
     assert {row["subject"] for row in rows} == {"p0"}
@@ -473,7 +473,7 @@ def test_slices_have_their_number_on_the_grid_and_their_truth(cell_cohort, tmp_p
     assert {row["subject"] for row in unlabelled} == {"u0"} and {row["truth"] for row in unlabelled} == {""}
 
 
-def test_a_class_of_patients_is_one_row_a_class(cell_cohort, tmp_path):  # noqa: F811
+def test_a_class_of_patients_is_one_row_a_class(cell_cohort, tmp_path):
     slices, split = cell_cohort
     task = split["tasks"]["classification"] | {"target": "diagnosis", "classes": ["glioma", "metastasis"]}
     split = split | {"tasks": split["tasks"] | {"classification": task}}
@@ -486,7 +486,7 @@ def test_a_class_of_patients_is_one_row_a_class(cell_cohort, tmp_path):  # noqa:
     assert not (tmp_path / "predictions_unlabelled.tsv").exists()
 
 
-def test_a_column_as_target_needs_the_answers(cell_cohort):  # noqa: F811
+def test_a_column_as_target_needs_the_answers(cell_cohort):
     slices, split = cell_cohort
     task = split["tasks"]["classification"] | {"target": "diagnosis"}
     with pytest.raises(ValueError, match="diagnosis"):

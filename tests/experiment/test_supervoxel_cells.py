@@ -19,7 +19,7 @@ SEQUENCES = ("t1", "t1c", "t2", "flair")
 
 
 @pytest.fixture(scope="module")
-def cut(cell_cohort, tmp_path_factory):  # noqa: F811
+def cut(cell_cohort, tmp_path_factory):
     """Supervoxels of 4 x 3 x 2 voxels of every subject."""
     root, found = tmp_path_factory.mktemp("cut"), {}
     grid = np.indices((40, 33, 8)) // np.array([4, 3, 2])[:, None, None, None]
@@ -38,7 +38,7 @@ def cut(cell_cohort, tmp_path_factory):  # noqa: F811
 
 
 @pytest.fixture(scope="module")
-def classified(cell_cohort, cut, tmp_path_factory):  # noqa: F811
+def classified(cell_cohort, cut, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cells") / "plain"
     classify_supervoxels(folder, cell_cohort[1], cell(**PLAIN), cell_cohort[0], cut)
     return folder
@@ -54,7 +54,7 @@ def flip_truth(cut, folder):
     return moved
 
 
-def test_the_tumour_of_an_unseen_patient_is_found(cell_cohort, classified):  # noqa: F811
+def test_the_tumour_of_an_unseen_patient_is_found(cell_cohort, classified):
     slices, _ = cell_cohort
     with np.load(classified / "sub-p0.npz") as packed:
         predicted, box = packed["WT"] > 127, packed["box"].tolist()
@@ -84,13 +84,13 @@ def test_the_manifest_tells_how_far_the_list_goes(classified):
     assert found["levels"][:2] == [0.5, 0.25] and found["recall_by_level"]
 
 
-def test_same_cell_same_bytes(cell_cohort, cut, classified, tmp_path):  # noqa: F811
+def test_same_cell_same_bytes(cell_cohort, cut, classified, tmp_path):
     classify_supervoxels(tmp_path / "again", cell_cohort[1], cell(**PLAIN), cell_cohort[0], cut)
     for name in ("manifest.json", "candidates.tsv", "sub-p0.npz"):
         assert (tmp_path / "again" / name).read_bytes() == (classified / name).read_bytes(), name
 
 
-def test_labels_of_the_test_patient_change_no_prediction(cell_cohort, cut, classified, tmp_path):  # noqa: F811
+def test_labels_of_the_test_patient_change_no_prediction(cell_cohort, cut, classified, tmp_path):
     """The truth of the one who is predicted may judge, and nothing else."""
     moved = flip_truth(cut, tmp_path)
     classify_supervoxels(tmp_path / "other", cell_cohort[1], cell(**PLAIN), cell_cohort[0], moved)
@@ -99,7 +99,7 @@ def test_labels_of_the_test_patient_change_no_prediction(cell_cohort, cut, class
     assert (tmp_path / "other/sub-p0.npz").read_bytes() == (classified / "sub-p0.npz").read_bytes()
 
 
-def test_too_few_patients_of_a_site_change_nothing(cell_cohort, cut, classified, tmp_path):  # noqa: F811
+def test_too_few_patients_of_a_site_change_nothing(cell_cohort, cut, classified, tmp_path):
     sites = dict.fromkeys(cell_cohort[0], "A") | {"p1": "B", "p2": ""}
     made = classify_supervoxels(tmp_path / "cell", cell_cohort[1], cell(**PLAIN), cell_cohort[0], cut, sites=sites)
     assert made["harmonised_sites"] == []
@@ -107,7 +107,7 @@ def test_too_few_patients_of_a_site_change_nothing(cell_cohort, cut, classified,
 
 
 @pytest.mark.parametrize("reason", ["", "the source has no weights: gone"])
-def test_features_of_a_source_are_taken_where_there_are_any(cell_cohort, cut, tmp_path, reason):  # noqa: F811
+def test_features_of_a_source_are_taken_where_there_are_any(cell_cohort, cut, tmp_path, reason):
     (tmp_path / "source.json").write_text(json.dumps({"reason": reason}))
     for subject in cell_cohort[0]:
         np.save(tmp_path / f"sub-{subject}.npy", np.random.default_rng(0).normal(size=(440, 30)).astype(np.float16))
@@ -117,12 +117,12 @@ def test_features_of_a_source_are_taken_where_there_are_any(cell_cohort, cut, tm
     assert (tmp_path / "cell/sub-p0.npz").exists() == (not reason)
 
 
-def test_what_the_split_refuses_is_not_trained(cell_cohort, cut, tmp_path):  # noqa: F811
+def test_what_the_split_refuses_is_not_trained(cell_cohort, cut, tmp_path):
     made = classify_supervoxels(tmp_path / "cell", cell_cohort[1], cell(**PLAIN, n="9"), cell_cohort[0], cut)
     assert not made["trained"] and "n is 9" in made["reason"]
 
 
-def test_a_patient_in_two_roles_stops_it(cell_cohort, cut, tmp_path):  # noqa: F811
+def test_a_patient_in_two_roles_stops_it(cell_cohort, cut, tmp_path):
     slices, split = cell_cohort
     task = split["tasks"]["segmentation"]
     owners = {"tasks": {"segmentation": task | {"patients": task["patients"] | {"p1": "p0"}}}}
@@ -131,7 +131,7 @@ def test_a_patient_in_two_roles_stops_it(cell_cohort, cut, tmp_path):  # noqa: F
     assert not (tmp_path / "cell").exists()
 
 
-def test_unlabelled_patients_are_predicted_where_asked_for(cell_cohort, cut, classified, tmp_path):  # noqa: F811
+def test_unlabelled_patients_are_predicted_where_asked_for(cell_cohort, cut, classified, tmp_path):
     made = classify_supervoxels(
         tmp_path / "cell", cell_cohort[1], cell(**PLAIN), cell_cohort[0], cut, predict_unlabelled=True
     )

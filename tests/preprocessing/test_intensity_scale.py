@@ -75,7 +75,7 @@ def test_channels_are_read_on_the_scale(axis):
     assert intensity_scale.bring_to_scale(case, ["t1"], {}) is case
 
 
-def test_a_cell_learns_its_scale_from_its_training_patients(cell_cohort, tmp_path):  # noqa: F811
+def test_a_cell_learns_its_scale_from_its_training_patients(cell_cohort, tmp_path):
     """Who is tested may come from any scanner: twice as bright, the network gets the same and answers the same."""
     slices, split = cell_cohort
     landmarks = {name: intensity_scale.find_landmarks(brain(k)) for k, name in enumerate(("t1c", "t2", "flair"))}

@@ -8,7 +8,7 @@ from helpers.fake_training import build
 from neurograft.training import batch_norm
 
 
-def test_random_encoder_gets_the_statistics_of_the_patients(square_cases):  # noqa: F811
+def test_random_encoder_gets_the_statistics_of_the_patients(square_cases):
     network = build()
     batch_norm.estimate_statistics(network, square_cases, count=3, batch=6)
     network.eval()
@@ -21,7 +21,7 @@ def test_random_encoder_gets_the_statistics_of_the_patients(square_cases):  # no
     )
 
 
-def test_statistics_are_estimated_without_labels(square_cases):  # noqa: F811
+def test_statistics_are_estimated_without_labels(square_cases):
     blind = [{**case, "labels": np.zeros_like(case["labels"])} for case in square_cases]
     seeing, unseeing = build(), build()
     batch_norm.estimate_statistics(seeing, square_cases, count=2, batch=4)

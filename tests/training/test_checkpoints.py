@@ -100,12 +100,12 @@ def test_the_fingerprint_knows_the_network_the_slices_and_the_facts():
     assert len(taken) == 6
 
 
-def test_a_killed_cell_goes_on_to_the_same_weights(cell_cohort, tmp_path):  # noqa: F811
+def test_a_killed_cell_goes_on_to_the_same_weights(cell_cohort, tmp_path):
     """SIGKILL in a process of its own; then the same command again."""
     slices, split = cell_cohort
     task = [{name: str(folder) for name, folder in slices.items()}, split, cell(), {"steps": 5}]
     (tmp_path / "task.json").write_text(json.dumps(task))
-    command = [sys.executable, str(Path(__file__).with_name("killed_cell.py")), str(tmp_path), "3"]
+    command = [sys.executable, str(Path(__file__).parents[1] / "helpers/killed_cell.py"), str(tmp_path), "3"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     assert subprocess.run(command, check=False, env=environment).returncode == -9
     assert not (tmp_path / "cell").exists() and [path.name for path in tmp_path.glob("state*")] == ["state-0"]

@@ -40,7 +40,7 @@ def arrays(folder, subject="p0"):
 
 
 @pytest.fixture(scope="module")
-def extracted(cell_cohort, tmp_path_factory):  # noqa: F811
+def extracted(cell_cohort, tmp_path_factory):
     return extract(tmp_path_factory.mktemp("features") / NAME, cell_cohort)
 
 
@@ -52,7 +52,7 @@ def loaded():
     return encoder, state
 
 
-def test_features_are_the_encoders_own(cell_cohort, extracted):  # noqa: F811
+def test_features_are_the_encoders_own(cell_cohort, extracted):
     slices, _ = cell_cohort
     case = segmentation_case(slices["p0"], CHANNELS, "brats2018")
     encoder, _ = loaded()
@@ -92,7 +92,7 @@ def test_a_pixel_gets_the_cell_that_it_lies_in():
     assert np.allclose(found["map2"][:, 0], (x // 2 * 2 * 32 + y // 2 * 2 + 1) + 16.5)
 
 
-def test_same_seed_same_bytes_and_other_pixels_with_another(cell_cohort, extracted, tmp_path):  # noqa: F811
+def test_same_seed_same_bytes_and_other_pixels_with_another(cell_cohort, extracted, tmp_path):
     again = extract(tmp_path / "again", cell_cohort)
     for path in sorted(extracted.iterdir()):
         assert path.read_bytes() == (again / path.name).read_bytes(), path.name
@@ -100,7 +100,7 @@ def test_same_seed_same_bytes_and_other_pixels_with_another(cell_cohort, extract
     assert not np.array_equal(arrays(other)["map1"], arrays(extracted)["map1"])
 
 
-def test_all_sources_are_asked_about_the_same_pixels(cell_cohort, extracted, tmp_path):  # noqa: F811
+def test_all_sources_are_asked_about_the_same_pixels(cell_cohort, extracted, tmp_path):
     """Sources with equal weights under two names: all features agree, so all pixels do."""
     weights = tmp_path / "weights.pth"
     state = torch.load(locate(ROWS[NAME]), weights_only=True)
@@ -157,7 +157,7 @@ def test_torchvisions_heads_are_pooled_and_fully_connected():
     torch.testing.assert_close(features.torchvision_logits(last, state), whole(last))
 
 
-def test_a_source_that_could_not_be_made_says_why(cell_cohort, tmp_path):  # noqa: F811
+def test_a_source_that_could_not_be_made_says_why(cell_cohort, tmp_path):
     (tmp_path / "weights").write_bytes(b"")
     extract(tmp_path / "none", cell_cohort, weights=tmp_path / "weights")
     assert [path.name for path in (tmp_path / "none").iterdir()] == ["source.json"]
@@ -168,7 +168,7 @@ def test_a_source_that_could_not_be_made_says_why(cell_cohort, tmp_path):  # noq
     assert not (tmp_path / "wrong").exists()
 
 
-def test_without_labelled_patients_there_are_no_features(cell_cohort, tmp_path):  # noqa: F811
+def test_without_labelled_patients_there_are_no_features(cell_cohort, tmp_path):
     slices, split = cell_cohort
     content = {key: value for key, value in split.items() if key != "hash"}
     empty = split["tasks"]["segmentation"] | {"subjects": [], "sequences": []}
@@ -176,14 +176,14 @@ def test_without_labelled_patients_there_are_no_features(cell_cohort, tmp_path):
     assert [path.name for path in (tmp_path / "none").iterdir()] == ["source.json"]
 
 
-def test_unlabelled_patients_are_not_opened(cell_cohort, tmp_path):  # noqa: F811
+def test_unlabelled_patients_are_not_opened(cell_cohort, tmp_path):
     slices, split = cell_cohort
     labelled = {name: path for name, path in slices.items() if name != "u0"}
     found = extract(tmp_path / "features", (labelled, split))
     assert {path.name for path in found.glob("*.npz")} == {f"sub-{name}.npz" for name in labelled}
 
 
-def test_a_patient_without_tumour_has_background_alone(cell_cohort, tmp_path):  # noqa: F811
+def test_a_patient_without_tumour_has_background_alone(cell_cohort, tmp_path):
     slices, split = cell_cohort
     healthy = write_slices(tmp_path / "healthy", 3)
     packing.write_packed(healthy / "labels.zlib", np.zeros((8, 40, 33), np.uint8))
@@ -237,7 +237,7 @@ def test_more_slices_than_a_batch_are_summed(monkeypatch):
     np.testing.assert_allclose(features.pool_maps(Maps(), stack, [0], segments), whole, atol=1e-5)
 
 
-def pool(folder, cohort, **options):  # noqa: F811
+def pool(folder, cohort, **options):
     slices, split = cohort
     cut = {}
     for subject, own in slices.items():
@@ -268,7 +268,7 @@ def _numbered(segments):
     return pd.DataFrame({"z_flair": np.arange(segments.max(), dtype=np.float32)})
 
 
-def test_every_subject_has_finite_features_and_random_ones_differ(cell_cohort, tmp_path):  # noqa: F811
+def test_every_subject_has_finite_features_and_random_ones_differ(cell_cohort, tmp_path):
     own, random = pool(tmp_path, cell_cohort), pool(tmp_path, cell_cohort, random=True)
     for subject in cell_cohort[0]:
         first, second = (np.load(folder / f"sub-{subject}.npy") for folder in (own, random))
@@ -281,7 +281,7 @@ def test_every_subject_has_finite_features_and_random_ones_differ(cell_cohort, t
     assert (again / f"sub-{subject}.npy").read_bytes() == (random / f"sub-{subject}.npy").read_bytes()
 
 
-def test_a_source_without_weights_says_so(cell_cohort, tmp_path):  # noqa: F811
+def test_a_source_without_weights_says_so(cell_cohort, tmp_path):
     empty = tmp_path / "weights"
     empty.touch()
     row = ROWS_POOLING[NAME_POOLING] | {"sha256": ""}

@@ -181,7 +181,8 @@ def register_scans(
         `to_template`: template world to reference world; `to_reference`: reference world to each other
         sequence's world; `similarity` (normalised mutual information, 1 is none) and `overlap` (Dice of the
         brain masks) of each alignment, with the key `template` for the last; `cut`, tissue that looks cut off by
-        the mask (`mask_edge_alarm.find_cut_tissue`), and `look`, that in words; `aligned_already`, `flags`, `grid`. Where
+        the mask (`mask_edge_alarm.find_cut_tissue`), and `look`, that in words; `aligned_already`, `flags`, `grid`.
+        Where
         it was to be deformed also `deformable` (whether it was), `volume_change` (of the lesion, as a share) and
         `lesion_ml`.
     """

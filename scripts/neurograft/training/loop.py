@@ -65,7 +65,7 @@ def train(
     draw : iterator of (images, truth), optional
         Gives the batches instead of the cases.
     dropout : bool
-        Drop whole channels of the training patients (`slice_batches.drop_channels`), the same ones for every network and
+        Drop whole channels of the training patients (`slice_batches.drop_channels`), the same for every network and
         plan of a seed; never of the target's.
     checkpoint : checkpoints.Checkpoint, optional
         Takes the state now and then; a training that finds one goes on from there. The batches drawn before are

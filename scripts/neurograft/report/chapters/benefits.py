@@ -167,7 +167,8 @@ def better_generalisation(results):
             "high": tables.number(row["less_high"]),
         }
         own = {"mean": tables.number(row["mean"]), "low": tables.number(row["low"]), "high": tables.number(row["high"])}
-        words = f"drop {sentences.write_difference(own)} at unseen sites; smaller than scratch's by {sentences.write_difference(less)}"
+        drop, saved = sentences.write_difference(own), sentences.write_difference(less)
+        words = f"drop {drop} at unseen sites; smaller than scratch's by {saved}"
         verdict = summaries.read_interval(less["low"], less["high"], "loses less", "loses more")
         findings.append(sentences.finding(sentences.name_arm(row), words, verdict))
     if findings:

@@ -105,7 +105,8 @@ def tell_audit(scores, audit):
         rows = [[source, *(values.get(name, "–") for name in names)] for source, values in found.items()]
         spaces.append({"name": space, "heads": [name + better[name] for name in names], "rows": rows})
     judged = [
-        [row["score"], row["sources"], sentences.write_signed(row["tau"], 2), sentences.write_bounds(row, digits=2), row["verdict"],
+        [row["score"], row["sources"], sentences.write_signed(row["tau"], 2),
+         sentences.write_bounds(row, digits=2), row["verdict"],
          row["reason"]]
         for row in audit
     ]  # fmt: skip

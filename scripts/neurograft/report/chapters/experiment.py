@@ -48,7 +48,8 @@ def tell_flow(cohort, splits):
     return {
         "found": len(cohort), "included": len(included), "labelled": len(labelled),
         "unlabelled": len(included) - len(labelled), "tasks": tasks, "left_out": left_out,
-        "excluded": [row for row in cohort if not yes(row["included"])], "incomplete": sentences.list_incomplete(splits),
+        "excluded": [row for row in cohort if not yes(row["included"])],
+        "incomplete": sentences.list_incomplete(splits),
         "sites": Counter(row.get("site") or "not stated" for row in included).most_common(),
     }  # fmt: skip
 
@@ -194,7 +195,8 @@ def tell_comparison(comparison):
                         "patients": max((number(row["patients"]) or 0) for row in rows),
                         "svg": draw_forest(lines, better)})  # fmt: skip
     table = [
-        [row["task"], sentences.name_arm(row), row["n"], name_measure(row["region"] or "", row["metric"]), row["against"],
+        [row["task"], sentences.name_arm(row), row["n"],
+         name_measure(row["region"] or "", row["metric"]), row["against"],
          short(row["patients"], 0), short(row["mean_difference"]), short(row["low"]), short(row["high"]),
          short(row["p_adjusted"]), row["verdict"], short(row["detectable"])]
         for row in comparison

@@ -131,7 +131,8 @@ def tell_labels(rows, primary):
     for arm, own in summaries.group_by_arm(summaries.transferred(summaries.keep_primary(rows, primary))).items():
         for row in own:
             saved = sentences.write_signed(row["saved"], 1)
-            table.append([arm[0], sentences.name_arm_key(arm), row["n"], short(row["patients"], 0), row["answer"] or "–",
+            table.append([arm[0], sentences.name_arm_key(arm), row["n"],
+                          short(row["patients"], 0), row["answer"] or "–",
                           row["interval"] or "–", saved, row["reason"] or ""])  # fmt: skip
     return table
 
@@ -216,7 +217,8 @@ def tell_elsewhere(scores, comparison, primary):
             for arm, values in summaries.patient_means(own, *measure).items():
                 found = summaries.mean_interval(values.values())
                 moved = summaries.pair_patients(values, there.get(arm, {}), folds[arm])
-                table.append([arm[0], f"{space}, {split}", sentences.name_arm_key(arm), arm[3], found["patients"], _plain(found),
+                table.append([arm[0], f"{space}, {split}", sentences.name_arm_key(arm), arm[3],
+                              found["patients"], _plain(found),
                               stack(against.get(arm)), stack(moved)])  # fmt: skip
     return table
 
