@@ -30,6 +30,7 @@ localrules:
 
 
 rule all:
+    """Everything: the report, and the delivered segmentation of every subject."""
     default_target: True
     input:
         FETCHED,
