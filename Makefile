@@ -43,7 +43,7 @@ format: .venv/installed
 
 # The site, into site/; a dead link fails. Its tools have an environment of their own.
 docs: .venv-docs/installed
-	.venv-docs/bin/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
 
 .venv-docs/installed: envs/docs-requirements.txt
 	$(PYTHON) -m venv .venv-docs

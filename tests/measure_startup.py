@@ -2,7 +2,7 @@
 
     python tests/measure_startup.py
 
-Prints a table in Markdown, for `docs/scaling.md`. The interpreter's own start is the row `(nothing)`.
+Prints a table in Markdown, for `docs/explanation/scaling.md`. The interpreter's own start is the row `(nothing)`.
 """
 
 import ast

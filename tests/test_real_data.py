@@ -110,7 +110,7 @@ def test_class_of_the_patient(tmp_path):
 
 @needs_data
 def test_the_leak_of_a_well_known_set_of_pictures(tmp_path):
-    """Its copies, as they were looked at by eye (docs/decisions.md); no group of them is in two folds."""
+    """Its copies, as they were looked at by eye (decisions/pictures.md); no group of them is in two folds."""
     results = run(
         tmp_path,
         {"layout": "images", "root": str(DATA / "slices2d")},

@@ -2,7 +2,7 @@
 
 Imported while the Snakefile is parsed, by every job of a cluster: standard library only, and the
 finders list names without opening an image. (The BIDS library that was tried takes more than the whole
-budget of 0.5 s for the names of 1,000 subjects: docs/decisions.md.)
+budget of 0.5 s for the names of 1,000 subjects: docs/explanation/decisions/workflow.md.)
 """
 
 import os
