@@ -159,6 +159,7 @@ def _describe_range(schema):
 
 @lru_cache
 def _parse(path):
+    """Read a module of the library as a syntax tree, once."""
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
