@@ -1,7 +1,8 @@
 """Fill the reference pages of the site from what they describe, while MkDocs builds it.
 
-A page holds a marker such as `<!-- generated: config -->`. At each build the marker is replaced by Markdown that is
-made from the schema, the table of sources, the rules and the library's registries. Nothing generated is committed, so
+A page holds a marker such as `<!-- generated: config -->`, and may have a line in italics below it for whoever reads
+the page unbuilt. At each build both are replaced by Markdown that is made from the schema, the table of sources, the
+rules and the library's registries. Nothing generated is committed, so
 nothing can go stale. The library is read as text (`ast`), never imported: the site needs neither torch nor Snakemake.
 """
 
@@ -15,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "scripts" / "neurograft"
-MARKER = re.compile(r"<!-- generated: ([a-z-]+) -->")
+MARKER = re.compile(r"<!-- generated: ([a-z-]+) -->(?:\n\*.*\*$)?", re.MULTILINE)
 RULE = re.compile(r"^(?:rule|checkpoint) (\w+):\n((?:[ \t]+.*\n|\n)+)", re.MULTILINE)
 WITHOUT_NETWORK = {
     "supervoxels": "Classifies supervoxels with boosted trees, from the features of the pretrained encoder.",
@@ -200,12 +201,17 @@ def _read_rows(table, functions):
         names = [node.id for node in ast.walk(value) if isinstance(node, ast.Name) and node.id in functions]
         if not names or not isinstance(key, ast.Constant):
             return None
-        fields = {}
-        if isinstance(value, ast.Dict):
-            pairs = zip(value.keys, value.values, strict=True)
-            fields = {field.value: one.value for field, one in pairs if isinstance(one, ast.Constant)}
-        rows[key.value] = (functions[names[0]], fields)
+        rows[key.value] = (functions[names[0]], _read_fields(value))
     return rows
+
+
+def _read_fields(value):
+    """Give the plain fields of a row: those of a dict, or the keywords of a call."""
+    if isinstance(value, ast.Dict):
+        pairs = zip(value.keys, value.values, strict=True)
+        return {field.value: one.value for field, one in pairs if isinstance(one, ast.Constant)}
+    keywords = value.keywords if isinstance(value, ast.Call) else []
+    return {word.arg: word.value.value for word in keywords if isinstance(word.value, ast.Constant)}
 
 
 def read_registry(name, under=None):

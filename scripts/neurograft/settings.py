@@ -161,4 +161,4 @@ def _explain(mistake):
     if mistake.validator == "enum":
         allowed = ", ".join(str(choice) for choice in mistake.validator_value)
         return f"config: {place} is {mistake.instance!r}; choose one of: {allowed}"
-    return f"config: {place}: {mistake.message}; see docs/reference/configuration.md"
+    return f"config: {place}: {mistake.message}; see config/README.md"
