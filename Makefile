@@ -8,7 +8,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY_MB)
 
-.PHONY: demo transfer-demo test test-long test-slurm lint format lock
+.PHONY: demo transfer-demo test test-long test-slurm lint format docs lock
 
 demo: .venv/installed
 	@$(SNAKEMAKE) --show-failed-logs
@@ -40,6 +40,15 @@ format: .venv/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
+
+# The site, into site/; a dead link fails. Its tools have an environment of their own.
+docs: .venv-docs/installed
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
+
+.venv-docs/installed: envs/docs-requirements.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --requirement envs/docs-requirements.txt
+	@touch $@
 
 .venv/installed: envs/requirements.lock
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'neurograft needs Python 3.11 or newer: make PYTHON=python3.11 ...')"

@@ -45,6 +45,7 @@ localrules:
 
 
 rule all:
+    """Everything: the report, and the delivered segmentation of every subject."""
     default_target: True
     input:
         # known from the start, so that a missing network stops a run at its beginning and not after hours of preprocessing

@@ -2,7 +2,7 @@
 
     python benchmarks/job_startup.py
 
-Prints a table in Markdown, for `docs/scaling.md`. The interpreter's own start is the row `(nothing)`.
+Prints a table in Markdown, for `docs/explanation/scaling.md`. The interpreter's own start is the row `(nothing)`.
 """
 
 import ast
@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
-
 HEAVY = (
     "torch",
     "monai",
@@ -27,7 +26,6 @@ HEAVY = (
     "numpy",
     "PIL",
 )
-
 SAY = f"import sys; print(*[name for name in {HEAVY} if name in sys.modules])"
 
 

@@ -4,7 +4,7 @@
 
 FINISHED is the working directory of a finished run of `config/tiny.yaml` (`tests/helpers/make_cohort.py`). For each
 number of subjects three states are planned: imported and nothing else, finished, and one subject added. Prints rows
-for the table of `docs/scaling.md`, with the jobs that were planned.
+for the table of `docs/explanation/scaling.md`, with the jobs that were planned.
 """
 
 import shutil

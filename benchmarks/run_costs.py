@@ -1,6 +1,6 @@
 """Tell what a finished run took, by rule and by subject, and what it foretells of larger cohorts.
 
-    python benchmarks/run_costs.py RUN                # tables for docs/scaling.md
+    python benchmarks/run_costs.py RUN                # tables for docs/explanation/scaling.md
     python benchmarks/run_costs.py RUN BASIS CORES    # what RUN took on its cores, against what BASIS foretells
 
 RUN and BASIS are working directories. Times are processor seconds of Snakemake's benchmarks, so that a busy machine
@@ -16,17 +16,12 @@ from statistics import mean
 from neurograft.core import tables
 
 GROUPS = {"a laptop, 4 cores": 4, "a node, 32 cores": 32, "50 nodes, 1,600 cores": 1600}
-
 SUBJECTS = 100, 1000, 10000
-
 MISSING = ("", "NA", "-")
-
 AFTER = ("deliver_segmentation",)
-
 PER_JOB = 0.02  # seconds that Snakemake's own process takes for a job, one after another
-
 # share of its time that a core computes: jobs have to start, and deepbet's two threads do not fill two cores; measured
-# on 12 simulated subjects (docs/scaling.md)
+# on 12 simulated subjects (docs/explanation/scaling.md)
 BUSY = 0.69
 
 

@@ -5,7 +5,6 @@ from neurograft.evaluation import assessment
 from neurograft.execution import logs
 
 logs.send_to_log(snakemake.log[0])
-
 found = assessment.assess_transfer(
     snakemake.input.cells,
     tables.read_table(snakemake.input.scores),
@@ -13,6 +12,5 @@ found = assessment.assess_transfer(
     tables.read_table(snakemake.input.cohort),
     snakemake.params.kin,
 )
-
 for name, columns in assessment.COLUMNS.items():
     tables.write_table(snakemake.output[name], found[name], columns)

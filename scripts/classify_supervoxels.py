@@ -7,9 +7,7 @@ from neurograft.experiment import supervoxel_cells
 from neurograft.training import slices
 
 logs.send_to_log(snakemake.log[0])
-
 cohort = tables.read_table(snakemake.input.cohort)
-
 supervoxel_cells.classify_supervoxels(
     snakemake.output[0],
     files.read_json(snakemake.input.splits),

@@ -18,7 +18,6 @@ scores, compared, again, times = comparison.compare_cells(
 tables.write_table(snakemake.output.scores, scores, SCORES)
 
 tables.write_table(snakemake.output.comparison, compared, comparison.COMPARISON)
-
 tables.write_table(snakemake.output.again, again, comparison.COMPARISON)
 
 tables.write_table(snakemake.output.times, times, TIMES)

@@ -8,11 +8,8 @@ from neurograft.imaging import nifti
 from neurograft.preprocessing import registration
 
 logs.send_to_log(snakemake.log[0])
-
 given, subject = snakemake.input, snakemake.wildcards.subject
-
 stem = given.mask.removesuffix("_desc-brain_mask.nii.gz")
-
 options = snakemake.params.options
 
 status = files.read_json(given.status)

@@ -6,7 +6,6 @@ from neurograft.training import slices
 from neurograft.transferability import features
 
 logs.send_to_log(snakemake.log[0])
-
 features.extract_features(
     snakemake.output[0],
     snakemake.params.source,

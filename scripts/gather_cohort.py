@@ -10,5 +10,4 @@ logs.send_to_log(snakemake.log[0])
 rows = cohort_table.gather_cohort([files.read_json(path) for path in snakemake.input])
 
 tables.write_table(snakemake.output.cohort, rows)
-
 derivatives.describe_dataset(snakemake.output.description)

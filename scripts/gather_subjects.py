@@ -5,7 +5,6 @@ from neurograft.execution import logs
 from neurograft.training import slices
 
 logs.send_to_log(snakemake.log[0])
-
 found = {name: list(files) for name, files in snakemake.input.items()}
 
 rows = slices.gather_subjects(**found)

@@ -11,7 +11,6 @@ logs.send_to_log(snakemake.log[0])
 registered = nifti.read_scans(snakemake.input.scans)
 
 normalized, record = intensity.normalize_intensity(registered, **snakemake.params.options)
-
 cut = intensity.cut_slices(normalized, registered.get("labels"), record.get("landmarks"))
 
 slices.write_slices(snakemake.output.slices, *cut)

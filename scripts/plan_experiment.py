@@ -12,7 +12,6 @@ logs.send_to_log(snakemake.log[0])
 split = files.read_json(snakemake.input.splits)
 
 target = split["tasks"]["classification"]["target"]
-
 plan = planning.plan_experiment(
     snakemake.params.counts,
     split,

@@ -8,7 +8,6 @@ from neurograft.sources import pretraining
 from neurograft.training import slices
 
 logs.send_to_log(snakemake.log[0])
-
 pretraining.pretrain_masked(
     Path(snakemake.output.weights).parent,
     snakemake.params.source,

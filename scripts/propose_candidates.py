@@ -10,7 +10,6 @@ logs.send_to_log(snakemake.log[0])
 registered = nifti.read_scans(snakemake.input.scans)
 
 normalized = derivatives.read_normalized(snakemake.input.mask.removesuffix("_desc-brain_mask.nii.gz"))
-
 labels = registered.get("labels")
 
 proposed, table, record, cut = proposal.propose_candidates(

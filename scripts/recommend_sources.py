@@ -13,9 +13,6 @@ rows = scores.gather_scores(
     snakemake.params.volumes,
     snakemake.params.spaces,
 )
-
 ranked, words = recommendation.recommend_sources(rows, snakemake.params.audit)
-
 tables.write_table(snakemake.output.ranking, ranked, recommendation.RANKED)
-
 Path(snakemake.output.words).write_text("\n".join(words) + "\n", encoding="utf-8")

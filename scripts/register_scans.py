@@ -10,9 +10,7 @@ logs.send_to_log(snakemake.log[0])
 status = files.read_json(snakemake.input.status)
 
 masks = derivatives.read_masks(snakemake.input.masks.removesuffix("_desc-brain_mask.nii.gz"), status["sequences"])
-
 options = snakemake.params.options
-
 registered, record = registration.register_scans(
     nifti.read_scans(snakemake.input.scans),
     masks,

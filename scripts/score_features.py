@@ -5,7 +5,6 @@ from neurograft.execution import logs
 from neurograft.transferability import scores
 
 logs.send_to_log(snakemake.log[0])
-
 wildcards = snakemake.wildcards
 
 rows = scores.score_features(snakemake.input[0], wildcards.space, wildcards.source, snakemake.params.seed)

@@ -5,7 +5,6 @@ from neurograft.delivery import sharing
 from neurograft.execution import logs
 
 logs.send_to_log(snakemake.log[0])
-
 sharing.share_scans(
     snakemake.output.folder,
     snakemake.output.picture,

@@ -5,9 +5,7 @@ from neurograft.core import files, tables
 from neurograft.execution import logs
 
 logs.send_to_log(snakemake.log[0])
-
 quality = tables.read_table(snakemake.input.quality)
-
 split = splits.split_cohort(
     tables.read_table(snakemake.input.cohort),
     {row["subject"]: [row["flags"]] for row in quality if row["flags"]},

@@ -10,15 +10,10 @@ from neurograft.core.tables import TableError
 RULES = read_rules(Path(__file__).parents[2] / "config/sequences.tsv")
 
 SE = {"ScanningSequence": "SE", "ImageType": ["ORIGINAL", "PRIMARY", "M"], "Slices": 24, "Volumes": 1}
-
 T1 = SE | {"RepetitionTime": 0.55, "EchoTime": 0.012}
-
 T2 = SE | {"RepetitionTime": 4.5, "EchoTime": 0.1}
-
 FLAIR = SE | {"ScanningSequence": "SE_IR", "RepetitionTime": 9.0, "EchoTime": 0.12, "InversionTime": 2.5}
-
 MPRAGE = SE | {"ScanningSequence": "GR_IR", "RepetitionTime": 2.3, "EchoTime": 0.003, "InversionTime": 0.9}
-
 AGENT = {"ContrastBolusAgent": "Gadovist"}
 
 

@@ -12,13 +12,9 @@ from neurograft.imaging import nifti, templates
 SHARED = Path(__file__).parents[3] / "shared/data"
 
 needs_scans = pytest.mark.skipif(not SHARED.exists(), reason=f"real scans are not at {SHARED}")
-
 SHAPE, STEP = (40, 44, 36), 5.0  # voxels, mm
-
 GRID = np.diag([STEP, STEP, STEP, 1.0])
-
 RADIUS = np.linalg.norm((np.indices(SHAPE).T - np.array(SHAPE) / 2).T * STEP, axis=0)  # mm from the middle
-
 FSL = ((91, 109, 91), np.array([[-2, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1.0]]))
 
 

@@ -94,23 +94,6 @@ def test_every_object_is_closed_and_every_key_is_explained():
             assert "default" in inner or key in block.get("required", []), (path, key)
 
 
-def _leaves(schema, path=()):
-    """Walk every key that holds a value."""
-    for key, inner in schema["properties"].items():
-        if "properties" in inner:
-            yield from _leaves(inner, (*path, key))
-        else:
-            yield ".".join((*path, key)), inner
-
-
-def test_config_readme_names_every_key_with_its_default_and_meaning():
-    text = (ROOT / "config/README.md").read_text()
-    lines = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}
-    for key, inner in _leaves(SCHEMA):
-        assert inner["description"] in lines.pop(key)
-    assert not lines, "keys that the schema does not have"
-
-
 def test_pictures_are_classified_by_folder_and_nothing_else():
     config = fit()
     assert config["experiment"]["segmentation"]["strategies"] == []

@@ -11,7 +11,6 @@ from neurograft.experiment import cell_folder
 from neurograft.imaging import resampling
 
 TEMPLATE_SHAPE = (60, 70, 50)
-
 TEMPLATE = np.array([[2.0, 0, 0, -60], [0, 2, 0, -75], [0, 0, 2, -40], [0, 0, 0, 1]])
 
 

@@ -10,9 +10,7 @@ from neurograft.experiment import cell_folder
 from neurograft.experiment.ensemble_cells import average_predictions
 
 BOX = np.array([[0, 4], [1, 4], [2, 4]])
-
 CELL = {"task": "segmentation", "source": "s", "strategy": "ensemble", "space": "A", "split": "folds"}
-
 CELL |= {"n": "all", "fold": "1", "seed": "0"}
 
 

@@ -7,7 +7,6 @@ from neurograft.experiment import planning
 from neurograft.stats import comparisons
 
 OPTIONS = {"steps": 12, "batch": 4, "threads": 1}
-
 NAMES = [f"p{number:02d}" for number in range(12)]
 
 

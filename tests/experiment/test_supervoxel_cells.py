@@ -14,7 +14,6 @@ from neurograft.experiment.supervoxel_cells import classify_supervoxels
 from neurograft.imaging import packing
 
 PLAIN = {"strategy": "supervoxels-plain", "fold": 0}
-
 SEQUENCES = ("t1", "t1c", "t2", "flair")
 
 

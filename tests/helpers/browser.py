@@ -7,12 +7,10 @@ import shutil
 import subprocess
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
 OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--allow-file-access-from-files"),
 )
-
 # one function, run when all frames have loaded: no promise and no timer, so that a busy machine changes nothing
 MEASURE = """<script>
   const measure = frame => {

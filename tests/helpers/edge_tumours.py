@@ -10,9 +10,7 @@ from neurograft.preprocessing import brain_extraction, mask_edge_alarm
 from neurograft.simulation import anatomy, subjects
 
 LEAST_CONTACT = 300.0  # mm2 of the brain's edge that the tumour reaches
-
 WORST_LOSS = 0.01  # share of the tumour that a mask may lose without an alarm
-
 NO_LOSS = 0.001  # of a mask that loses none to speak of: an alarm is false beyond dispute
 
 

@@ -6,15 +6,10 @@ from helpers.fake_cases import CELL
 from neurograft.core import files, tables
 
 NAMES = [f"p{k:02d}" for k in range(20)]
-
 FOLDS = [NAMES[k::5] for k in range(5)]
-
 SITES = dict(zip(NAMES, "ABCD" * 5))
-
 PATIENTS = {name: name for name in NAMES}
-
 SPLIT = {"tasks": {task: {"patients": PATIENTS} for task in ("segmentation", "classification")}}
-
 COHORT = [
     {"participant_id": name, "site": SITES[name], "Sex": "FM"[k < 10], "age": str(30 + 2 * k)}
     for k, name in enumerate(NAMES)

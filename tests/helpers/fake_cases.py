@@ -12,7 +12,6 @@ CELL = {
     "fold": 1,
     "seed": 0,
 }
-
 # stratum of slices to its share of a batch
 SHARES = {"tumour": 0.67, "rest": 0.33}
 

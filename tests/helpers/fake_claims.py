@@ -5,7 +5,6 @@ import numpy as np
 from neurograft.report.chapters import claims
 
 ARM = {"task": "segmentation", "source": "s", "strategy": "lp-ft", "space": "MNI152", "split": "folds", "n": "8"}
-
 SCRATCH = {"source": "none", "strategy": "scratch"}
 
 

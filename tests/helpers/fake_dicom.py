@@ -33,11 +33,8 @@ SECRETS = {
     "RequestedProcedureDescription": "Tanzmaus control",
     "PerformedProcedureStepDescription": "Honigtau control",
 }
-
 PRIVATE = "Nebelkraehe secret"
-
 SPIN_ECHO = {"ScanningSequence": "SE", "SequenceVariant": "SK", "MRAcquisitionType": "2D", "FlipAngle": 90}
-
 KINDS = {
     "t1": SPIN_ECHO | {"RepetitionTime": 550, "EchoTime": 12, "SeriesDescription": "AX T1"},
     "t1c": SPIN_ECHO

@@ -8,9 +8,7 @@ from scipy.spatial.transform import Rotation
 
 # unequal in place, size and intensity, and on no line with the middle: no flip or turn maps them onto themselves
 MARKERS = (((30.0, 12.0, -8.0), 12.0, 300.0), ((-22.0, 26.0, 14.0), 9.0, 200.0), ((-8.0, -30.0, 22.0), 7.0, 100.0))
-
 SHAPE, SIZES = (26, 30, 22), (5.0, 4.0, 6.0)  # voxels, mm
-
 # permutation of the axes, and their signs: all 48 ways in which axes can lie
 ORIENTATIONS = tuple(itertools.product(itertools.permutations(range(3)), itertools.product((1, -1), repeat=3)))
 

@@ -8,14 +8,11 @@ from neurograft.evaluation.scores import reach_times
 
 # text that tries to become markup, wherever it is put
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7*7 }}"
-
 REASONS = (
     "flair.nii.gz is damaged: the gzip stream ends early; copy the file again",
     "no sequence was found; expected one of t1, t1c, t2, flair",
 )
-
 NATIVE = ("signal_to_noise", "sharpness")
-
 GAINS = {"scratch": 0.0, "frozen-random": -0.02, "frozen": 0.012, "lp-ft": 0.028}
 
 

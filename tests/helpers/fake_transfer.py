@@ -5,11 +5,8 @@ import numpy as np
 from neurograft.evaluation import benefits, fairness, privacy
 
 ARM = ("task", "source", "strategy", "space", "split", "n")
-
 STAGES = {"1": 2, "2": 6, "3": 10, "4": 20, "5": 30}
-
 FROZEN = ("frozen", "frozen-random")
-
 SCORES = ("logme", "h-score", "transrate", "gbc", "cc-fv", "leep")
 
 

@@ -9,7 +9,6 @@ from neurograft.training import slices
 
 # X, Y, Z: larger than a patch along one axis, smaller along the others
 SHAPE = (48, 70, 40)
-
 CUBE = (slice(8, 28), slice(30, 50), slice(10, 28))
 
 

@@ -15,7 +15,6 @@ from helpers.fake_cells import train
 from neurograft.training import checkpoints, loop
 
 folder, last = Path(sys.argv[1]), int(sys.argv[2])
-
 slices, split, address, options = json.loads((folder / "task.json").read_text())
 
 steps, step = [], loop._step
@@ -32,5 +31,4 @@ def step_and_die(*arguments):
 loop._step = step_and_die
 
 checkpoints.Checkpoint = partial(checkpoints.Checkpoint, every=0.0, share=math.inf)
-
 train(folder / "cell", (slices, split), address, checkpoint=folder / "state", **options)

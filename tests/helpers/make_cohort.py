@@ -20,13 +20,9 @@ import time
 from pathlib import Path
 
 FIRST = "phantom001"
-
 KINDS = ("t1", "t1c", "t2", "flair", "labels")
-
 IMPORTING = ("simulate_subject", "import_scans", "gather_cohort")
-
 STAMP = ".snakemake_timestamp"
-
 SCANS = "scans.tsv"
 
 

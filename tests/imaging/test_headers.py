@@ -8,7 +8,6 @@ from neurograft.imaging import headers
 from neurograft.imaging.nifti import ScanError
 
 SHAPE = (40, 44, 36)
-
 AFFINE = np.diag([-5.0, -5, 5, 1]) + np.array([[0, 0, 0, 100], [0, 0, 0, 110], [0, 0, 0, -90], [0] * 4])
 
 

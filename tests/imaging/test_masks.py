@@ -8,7 +8,6 @@ from neurograft.imaging import nifti
 from neurograft.imaging.masks import combine_masks, overlap
 
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
-
 STAY = np.eye(4)
 
 

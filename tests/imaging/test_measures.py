@@ -9,9 +9,7 @@ from scipy import ndimage
 from neurograft.imaging import measures, nifti
 
 SHAPE, SIZES = (48, 52, 40), (4.0, 4.0, 4.0)
-
 RADIUS = np.linalg.norm((np.indices(SHAPE).T - np.array(SHAPE) / 2).T * 4.0, axis=0)
-
 BRAIN = RADIUS < 60
 
 

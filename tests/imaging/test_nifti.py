@@ -17,7 +17,6 @@ from neurograft.imaging import nifti, resampling
 ORIENTATIONS = [
     "".join(codes) for order in itertools.permutations(["RL", "AP", "SI"]) for codes in itertools.product(*order)
 ]
-
 AFFINE = np.diag([1.0, 1.5, 2.0, 1.0]) + np.array([[0, 0, 0, -20.0], [0, 0, 0, 7], [0, 0, 0, 3], [0, 0, 0, 0]])
 
 

@@ -11,9 +11,7 @@ from neurograft.evaluation import metrics
 from neurograft.imaging import nifti, resampling, transforms
 
 SHAPE = (24, 28, 22)
-
 GRID = np.array([[3.0, 0, 0, -36], [0, 3, 0, -50], [0, 0, 3, -30], [0, 0, 0, 1]])
-
 TURN = np.array([[0.9, -0.3, 0.1, 4], [0.3, 0.95, 0, -6], [-0.1, 0.05, 1.1, 2], [0, 0, 0, 1]])
 
 

@@ -129,7 +129,7 @@ def test_segmenters_give_a_logit_a_region_and_voxel_and_fall_into_stages(name):
 
 
 def test_the_scale_of_the_input_means_nothing_to_deepbets_encoder(deepbet):
-    # so its own scaling of intensities is not needed (docs/decisions.md)
+    # so its own scaling of intensities is not needed (docs/explanation/decisions/sources.md)
     encoder, _ = load("deepbet", deepbet[1], 1)
     with torch.no_grad():
         for wanted, found in zip(encoder(volume()), encoder(7 * volume()), strict=True):

@@ -9,7 +9,6 @@ from neurograft.preprocessing import deformation, registration
 from neurograft.simulation import subjects
 
 SPACING = 5.0
-
 CENTRE = np.array([-30.0, -20.0, 25.0])  # of the tumour, in mm of the template
 
 

@@ -23,7 +23,6 @@ TO_SEQUENCE = {
         [[0.975, 0.177, 0.134, 1.456], [-0.186, 0.981, 0.058, 0.275], [-0.121, -0.081, 0.989, -12.204], [0, 0, 0, 1]]
     ),
 }
-
 # the first patient of a seed that no level was chosen with; the tumour reaches the edge
 SEED, NUMBERS = 6001, (1,)
 

@@ -10,9 +10,7 @@ from neurograft.report import guidance
 STRIP = {name: dict.fromkeys(sequences.SEQUENCES, 1400.0) for name in ("volume_ml", "signal_to_noise", "sharpness")}
 
 STRIP["second"] = {"agreement": {"t1c": 0.97}}
-
 REGISTER = {name: dict.fromkeys(("t1", "t2", "flair", "template"), 1.1) for name in ("similarity", "overlap")}
-
 REGISTER |= {"volume_change": {"lesion": 0.0, "unheld": -0.1}, "cut": {"flair": {"area_mm2": 0.0}}}
 
 NORMALIZE = {"contrast_to_noise": dict.fromkeys(sequences.SEQUENCES, 8.0)}

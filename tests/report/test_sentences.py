@@ -9,7 +9,6 @@ from neurograft.report import sentences, summaries
 from neurograft.report.charts import cohort
 
 CELLS = [{"trained": True}]
-
 NAMES = ("fine-tune", "frozen", "lp-ft", "l2-sp", "lora")
 
 

@@ -7,7 +7,6 @@ from scipy import ndimage
 from neurograft.simulation.tumours import ENHANCING, NECROSIS, OEDEMA, VISIBLE, grow_tumour, label_tumour
 
 SHAPE = (41, 41, 41)
-
 MIDDLE = (20, 20, 20)
 
 

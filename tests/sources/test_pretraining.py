@@ -28,11 +28,8 @@ from neurograft.training.slices import target_case
 TABLE = table.read_sources(Path(__file__).parents[2] / "config/sources.tsv")
 
 BASE = TABLE["efficientnet-lite0"]
-
 SEQUENCES = ["t1c", "t2", "flair"]
-
 SMALL = {"batch": 4, "threads": 1}
-
 STEPS = 30
 
 

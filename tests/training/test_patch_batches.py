@@ -12,7 +12,6 @@ from helpers.fake_volumes import make_volume
 from neurograft.training import patch_batches
 
 CASES = [make_volume(0), make_volume(1)]
-
 SMALL = (32, 32, 32)
 
 

@@ -16,16 +16,12 @@ from packaging.utils import canonicalize_name
 from helpers.running import ROOT, fingerprints, snakemake
 
 ENVS = ROOT / "envs"
-
 CONDA, DOCKER, APPTAINER = ENVS / "environment.yaml", ENVS / "Dockerfile", ENVS / "neurograft.def"
-
 LOCK = {
     canonicalize_name(name): version
     for name, version in re.findall(r"^([^#\s]+)==(\S+)$", (ENVS / "requirements.lock").read_text(), re.MULTILINE)
 }
-
 TINY = ("--configfile", ROOT / "config/tiny.yaml")
-
 # every place is mounted over itself, to be read only, in a namespace that has no network interface
 SEAL = """
 while [ "$1" != -- ]; do mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit 1; shift; done

@@ -16,10 +16,8 @@ import pytest
 from helpers.running import ROOT, TIMES, fingerprints, snakemake
 
 TINY = ("--configfile", ROOT / "config/tiny.yaml")
-
 # one subject's preprocessing: six jobs
 ONE = "results/work/sub-phantom001/space-MNI152/propose_candidates.json"
-
 # what was killed leaves states of trainings that were never finished, temporary features whose last reader had ended,
 # and nothing that a later step reads; Snakemake's own mark of a folder's time is put there after the job
 LEFT = (*TIMES, "checkpoints", "pooled", ".snakemake_timestamp")

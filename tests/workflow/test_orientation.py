@@ -12,9 +12,7 @@ from neurograft.cohort import validation
 from neurograft.imaging import nifti
 
 HALF = min(SIZES) / 2  # mm
-
 OBLIQUE = Rotation.from_euler("xyz", [17, -24, 31], degrees=True).as_matrix()
-
 STRAIGHT, _ = make_affine()
 
 

@@ -8,7 +8,6 @@ import yaml
 from helpers.running import ROOT, snakemake
 
 RULES = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
-
 PROFILES = sorted(path.parent.name for path in ROOT.glob("config/profiles/*/config.yaml"))
 
 

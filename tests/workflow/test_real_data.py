@@ -11,11 +11,9 @@ from scipy import ndimage
 from helpers.running import ROOT, rows, snakemake
 
 DATA = ROOT.parent / "shared/data"
-
 LEAST_DICE = {"t1": 0.96, "t1c": 0.96, "t2": 0.93, "flair": 0.96}
 
 pytestmark = pytest.mark.long
-
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="needs the real scans of ../shared/data")
 
 
@@ -113,7 +111,7 @@ def test_class_of_the_patient(tmp_path):
 
 @needs_data
 def test_the_leak_of_a_well_known_set_of_pictures(tmp_path):
-    """Its copies, as they were looked at by eye (docs/decisions.md); no group of them is in two folds."""
+    """Its copies, as they were looked at by eye (decisions/pictures.md); no group of them is in two folds."""
     results = run(
         tmp_path,
         {"layout": "images", "root": str(DATA / "slices2d")},

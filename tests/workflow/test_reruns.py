@@ -22,26 +22,17 @@ from neurograft.sources.table import read_sources
 
 # what stands on the scores of any cell
 COMPARED = dict.fromkeys(("compare_strategies", "assess_transfer", "audit_scores", "write_report"), 1)
-
 # two strategies' networks of two tasks in two folds, the ensemble that one is in, and what shows the delivered ones
 NETWORKS = {"train_network": 8, "average_predictions": 2, "score_predictions": 10}
-
 DELIVERED = {"gather_delivered": 1, "deliver_segmentation": 6}
-
 NETWORKS |= DELIVERED
-
 # supervoxels in two folds, with an encoder's features that were temporary
 SUPERVOXELS = {"pool_features": 1, "classify_supervoxels": 2, "average_predictions": 2, "score_predictions": 4}
-
 CANDIDATES = {"propose_candidates": 6, "gather_candidates": 1}
-
 FEATURES = dict.fromkeys(("extract_features", "score_features", "score_sources"), 1)
-
 GROUP = {"gather_subjects": 1, "gather_quality": 1, "split_cohort": 1, "plan_experiment": 1}
-
 # whatever is trained, in two folds
 CELLS = NETWORKS | SUPERVOXELS | FEATURES | COMPARED | {"score_predictions": 12}
-
 OF_THREE_FOLDS = {"train_network": 12, "classify_supervoxels": 3, "average_predictions": 3, "score_predictions": 18}
 
 

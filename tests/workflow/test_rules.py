@@ -8,7 +8,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 TEXT = "".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
-
 RULES = {
     found[1]: found[0]
     for found in re.finditer(r"^(?:rule|checkpoint) (\w+):\n(?:(?:    .*)?\n)+", TEXT, re.MULTILINE)

@@ -14,11 +14,8 @@ pytestmark = pytest.mark.skipif(shutil.which("sbatch") is None, reason="needs sl
 
 # this Slurm keeps no accounts, and is asked more often than a shared one should be
 HERE = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", 2, "--latency-wait", 5)
-
 SLURM = ("--profile", ROOT / "config/profiles/slurm", *HERE)
-
 TINY = ("--configfile", ROOT / "config/tiny.yaml")
-
 # hungry runs out of memory once, slow runs out of time once, stuck waits to be cancelled
 TROUBLES = """
 rule hungry:

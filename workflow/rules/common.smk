@@ -8,8 +8,7 @@ from functools import lru_cache
 
 from snakemake.exceptions import WorkflowError
 
-# A plan is millions of small objects that live until its end: looking for garbage among them took a quarter of planning, the
-# last time when Python ends.
+# A plan is millions of small objects that live until its end: looking for garbage among them took a quarter of planning.
 gc.set_threshold(200_000, 10, 100)
 atexit.register(gc.freeze)
 sys.path.insert(0, f"{workflow.basedir}/scripts")

@@ -112,5 +112,6 @@ rule gather_shared:
 
 
 rule share:
+    """Copies of the scans without face and without names, to give away."""
     input:
         rules.gather_shared.output,

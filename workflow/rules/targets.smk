@@ -13,21 +13,25 @@ localrules:
 
 
 rule fetch_sources:
+    """Pretrained weights that need a network, for a run on machines without one."""
     input:
         RUN.choice.fetched,
 
 
 rule preprocess:
+    """Skull-stripping, registration and normalisation of every subject, with `cohort.tsv` and `quality.tsv`."""
     input:
         "results/quality.tsv",
 
 
 rule candidates:
+    """Preprocessing, then ranked tumour candidates of every subject."""
     input:
         candidate_list,
 
 
 rule plan:
+    """Before anything trains: how many networks, how long, and the smallest difference that so many patients can show."""
     input:
         rules.plan_experiment.output.words,
     log:
@@ -39,11 +43,13 @@ rule plan:
 
 
 rule train:
+    """All networks of the experiment, and what they predict."""
     input:
         trained_cells,
 
 
 rule evaluate:
+    """Scores and comparisons under `results/evaluation`, without the report."""
     input:
         rules.compare_strategies.output,
         rules.assess_transfer.output,
@@ -51,11 +57,13 @@ rule evaluate:
 
 
 rule report:
+    """The report, with everything that it shows."""
     input:
         "results/report",
 
 
 rule recommend:
+    """Which pretrained source to try first, from its features alone, without training."""
     input:
         rules.recommend_sources.output.words,
     log:

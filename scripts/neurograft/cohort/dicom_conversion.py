@@ -168,5 +168,5 @@ def _judge(series, facts, taken, table):
     if not series:
         problems.append("no DICOM series found; put the patient's DICOM files into the folder")
     elif not taken:
-        problems.append(f"none of {len(series)} DICOM series can be used: see {table} and config/README.md")
+        problems.append(f"none of {len(series)} DICOM series can be used: see {table} and docs/how-to/dicom.md")
     return problems, notes

@@ -48,7 +48,7 @@ def read_rules(path):
             _check_cell(cell, f"{where}, column {field}")
         rules.append({"row": number, "sequence": sequence, "rank": int(rank), "comment": comment, "cells": cells})
     if not rules:
-        raise TableError(f"{path} has no rule; see config/README.md")
+        raise TableError(f"{path} has no rule; see docs/how-to/dicom.md")
     return rules
 
 
@@ -63,7 +63,7 @@ def recognise(fields, rules):
     Parameters
     ----------
     fields : dict
-        Of dcm2niix's sidecar, times in seconds, and what `conversion` adds; see config/README.md.
+        Of dcm2niix's sidecar, times in seconds, and what `conversion` adds; see docs/how-to/dicom.md.
     rules : list of dict
         What `read_rules` gave.
 

@@ -1,6 +1,8 @@
 """From the names in a dataset to subjects, for every layout.
 
-The Snakefile imports this module while it is parsed: standard library only, and no scan is opened.
+The Snakefile imports this module while it is parsed, by every job of a cluster: standard library only, and no scan is
+opened. (A BIDS library takes more than the whole budget of 0.5 s for the names of 1,000 subjects:
+docs/explanation/decisions/workflow.md.)
 """
 
 import difflib

@@ -1,6 +1,6 @@
 """Where a NIfTI header says that the voxels are, and whether that can be true.
 
-The rule, with its reasons, is in docs/decisions.md ("Where the voxels are").
+The rule, with its reasons, is in docs/explanation/decisions/cohort.md ("Orientation").
 """
 
 import itertools

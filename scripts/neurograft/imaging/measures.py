@@ -183,8 +183,9 @@ def sharpness(data, brain, sizes):
 
     The root of the ratio of the variogram (half the mean squared difference of voxels so far apart) at the two
     distances, along the blunter of the plane's two axes: motion, and thick slices that were resampled, blur one axis
-    alone. Unlike gradient energy it needs no contrast to divide by; why it was chosen: docs/decisions.md. What noise
-    adds is taken off (`measures.noise_level`), and the brain's rim is left out.
+    alone. Unlike gradient energy it needs no contrast to divide by (why it was chosen:
+    docs/explanation/decisions/preprocessing.md). What noise adds is taken off (`noise_level`), and the brain's rim is
+    left out.
 
     Parameters
     ----------

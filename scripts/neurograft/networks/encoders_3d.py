@@ -4,7 +4,7 @@ Volumes are (batch, channel, X, Y, Z). An encoder gives its feature maps, finest
 `stem`, as the 2-D ones have, so that `builders.load_source` and the strategies serve both.
 
 All of them compute in float32 on a processor: oneDNN's bfloat16 gradients of 3-D kernels were now
-and then not numbers on maps of 2 to 4 voxels (torch 2.13.0, docs/decisions.md).
+and then not numbers on maps of 2 to 4 voxels (torch 2.13.0, docs/explanation/decisions/training.md).
 """
 
 import torch

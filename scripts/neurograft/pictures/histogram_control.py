@@ -12,7 +12,7 @@ def score_contrast(split, seen, truths, space):
     """Score classifiers of histograms, out of fold, on the folds of the networks.
 
     A random forest with balanced classes: it finds more in the quantiles than a logistic regression does
-    (docs/decisions.md), and a control must not be weak.
+    (docs/explanation/decisions/pictures.md), and a control must not be weak.
 
     Parameters
     ----------

@@ -109,7 +109,7 @@ def recommend_sources(rows, audit):
 def _audit_lines(audited):
     """Say what the scores were worth on this cohort, as far as it is known."""
     if not audited:
-        return ["On this cohort they have not been held against measured gains: see config/README.md."]
+        return ["On this cohort they have not been held against measured gains: see docs/how-to/choose-a-source.md."]
     lines = ["Held against the gains that the frozen strategy had on this cohort:"]
     return lines + [f"  {row['score']}: {row['verdict']} ({row['reason']})" for row in audited]
 

@@ -5,7 +5,6 @@ from xml.etree import ElementTree
 from neurograft.report.chapters.changes import tell_audit, tell_fairness, tell_layers, tell_privacy
 
 ARM = {"task": "segmentation", "source": "s", "strategy": "lp-ft", "space": "MNI152", "split": "folds", "n": "8"}
-
 PRIMARY = {"space": "MNI152", "split": "folds"}
 
 

@@ -16,7 +16,6 @@ RECORD = {
     "classes": {"glioma": {"images": 20, "copied": 7, "test": 8, "leaked": 4},
                 "none": {"images": 20, "copied": 5, "test": 7, "leaked": 2}},
 }  # fmt: skip
-
 CLASSES = ["glioma", "none"]
 
 
@@ -31,7 +30,6 @@ def rows_of(**values):
 
 
 CONTRAST = rows_of(**{"histogram of the picture": 0.716, "histogram of the input": 0.54})
-
 SCORES = rows_of(scratch=0.6, **{"lp-ft": 0.8})
 
 

@@ -12,9 +12,7 @@ ROWS = [
     {"subject": f"S{i}", "site": "", "volume_ml_t1": 1400 + i, "volume_ml_t2": 1300, "overlap_t2": 0.9}
     for i in range(4)
 ]
-
 ROWS[1] |= {"volume_ml_t1": "", "flags": "registration failed"}
-
 ROWS[2] |= {"volume_ml_t2": 700, "outlier": "volume_ml_t2, overlap_t2"}
 
 

@@ -11,9 +11,7 @@ from helpers.fake_transfer import add_transfer
 from neurograft.report.chapters import transfer
 
 ARM = {"task": "segmentation", "source": "s", "strategy": "lp-ft", "space": "MNI152", "split": "folds", "n": "8"}
-
 PRIMARY = {"space": "MNI152", "split": "folds"}
-
 SPLITS = {"tasks": {"segmentation": {"folds": [{"train": list("ABCDEFGH"), "test": ["I"]}]}}}
 
 
