@@ -35,6 +35,8 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+	PYTHONPATH=scripts $(BIN)/lint-imports --no-cache
+	$(BIN)/basedpyright
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .

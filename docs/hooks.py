@@ -27,7 +27,7 @@ WITHOUT_NETWORK = {
 }
 
 
-class MissingPart(Exception):
+class MissingPartError(Exception):
     """Something that a reference page is made from is not where it is looked for."""
 
 
@@ -50,7 +50,7 @@ def generate(name):
         Markdown.
     """
     if name not in PARTS:
-        raise MissingPart(f"unknown marker {name!r}; known are {', '.join(PARTS)}")
+        raise MissingPartError(f"unknown marker {name!r}; known are {', '.join(PARTS)}")
     return PARTS[name]()
 
 
@@ -239,7 +239,7 @@ def read_registry(name, under=None):
         rows = _read_rows(table, _functions(tree)) if isinstance(table, ast.Dict) else None
         if rows:
             return rows, tree
-    raise MissingPart(f"no module of {LIBRARY} has a registry {name} whose rows are functions")
+    raise MissingPartError(f"no module of {LIBRARY} has a registry {name} whose rows are functions")
 
 
 def _first_paragraph(function):
@@ -354,7 +354,7 @@ def write_targets():
     targets = [rule for rule in read_rules() if rule["target"]]
     missing = [rule["name"] for rule in targets if not rule["about"]]
     if missing:
-        raise MissingPart(f"targets without a docstring: {', '.join(missing)}")
+        raise MissingPartError(f"targets without a docstring: {', '.join(missing)}")
     targets.sort(key=lambda rule: rule["name"] != "all")
     return write_table(["target", "what it makes"], [[f"`{rule['name']}`", rule["about"]] for rule in targets])
 

@@ -1,3 +1,3 @@
-"""neurograft: does transfer learning help these brain MRI patients, and by how much?"""
+"""Answer whether transfer learning helps the patients of a brain MRI cohort, and by how much."""
 
 __version__ = "0.1.0"

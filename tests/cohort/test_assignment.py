@@ -26,7 +26,7 @@ def test_nobody_is_predicted_by_a_network_adapted_to_their_patient(owner, places
     patients = {name: str(owner[name]) for name in names}
     try:
         rounds = share(test, unlabelled, patients)
-    except assignment.Untrainable:
+    except assignment.UntrainableError:
         # with one patient and no other's unlabelled scan there is nobody to adapt to; with two there always is
         halves = sorted({patients[name] for name in test})
         assert len(halves) == 1 and not {patients[name] for name in unlabelled} - set(halves)
@@ -47,7 +47,7 @@ def test_halves_see_each_other_and_the_unlabelled():
 
 def test_nobody_to_adapt_to_is_said():
     with pytest.raises(
-        assignment.Untrainable, match="coral adapts to images of other test patients .* fold 0 has neither"
+        assignment.UntrainableError, match="coral adapts to images of other test patients .* fold 0 has neither"
     ):
         share(["a1", "a2"], ["a3"], {"a1": "a", "a2": "a", "a3": "a"})
 
@@ -62,7 +62,7 @@ def unlearnt(lacking, train=("a", "b"), test=("c",)):
 def test_a_sequence_of_no_training_subject_is_not_learnt():
     assert unlearnt({}) == unlearnt({"a": ["t2"], "c": ["t2", "flair"]}) == []
     assert unlearnt({"a": ["flair", "t2"], "b": ["t2"]}) == ["t2"]
-    with pytest.raises(assignment.Untrainable, match="c has no sequence that a training subject of fold 0 has"):
+    with pytest.raises(assignment.UntrainableError, match="c has no sequence that a training subject of fold 0 has"):
         unlearnt({"a": ["t2"], "b": ["t2"], "c": ["t1c", "flair"]})
 
 

@@ -246,7 +246,7 @@ def test_from_a_folder_of_patients_to_their_import(tmp_path, monkeypatch):
     statuses = {}
     for subject, found in layouts.find_subjects("dicom", str(tmp_path / "in")).items():
         dicom_conversion.convert_dicom(f"results/work/sub-{subject}/converted", found["source"], RULES)
-        statuses[subject], scans = validation.import_scans(subject, found, "dicom")
+        statuses[subject], _scans = validation.import_scans(subject, found, "dicom")
     good, bad = statuses["good"], statuses["bad"]
     assert good["included"] and list(good["sequences"]) == ["t2"] and good["labels"]["values"] == [1]
     assert (good["site"], good["columns"]) == ("Ulm", {"age": "50"})

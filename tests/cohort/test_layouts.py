@@ -394,9 +394,5 @@ def test_a_table_may_say_who_is_who(tmp_path):
 
 def test_an_empty_root_stops_the_run(tmp_path):
     touch_image_folders(tmp_path, "picture.jpg")  # in no class
-    try:
+    with pytest.raises(layouts.CohortError, match=r"holds no subject.*folder of classes"):
         layouts.find_subjects("images", str(tmp_path))
-    except layouts.CohortError as error:
-        assert "holds no subject" in str(error) and "folder of classes" in str(error)
-    else:
-        raise AssertionError("nothing was said")

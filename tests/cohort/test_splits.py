@@ -213,7 +213,7 @@ def test_who_is_left_out_and_why():
 
 
 @pytest.mark.parametrize(
-    "present, expected",
+    ("present", "expected"),
     [
         ("t1,t1c,t2,flair", ["t1c", "t2", "flair"]),
         ("t1,flair", ["flair", "t1"]),

@@ -10,7 +10,7 @@ KIN = cells.find_kin(
         ("large", "2", "vgg"),
         ("heads", "3", "resnet"),
         ("organs", "3", "x"),
-    )  # fmt: skip
+    )
 )
 
 

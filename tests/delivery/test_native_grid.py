@@ -152,8 +152,8 @@ def test_predictions_that_do_not_fit_are_refused():
     record = {"to_template": np.eye(4)}
     with pytest.raises(ValueError, match="no prediction"):
         deliver_segmentation([], record, shape, affine, "binary")
+    unlike = [prediction({"WT": 20}), prediction({"WT": 20, "TC": 5})]
     with pytest.raises(ValueError, match="differ in their regions"):
-        unlike = [prediction({"WT": 20}), prediction({"WT": 20, "TC": 5})]
         deliver_segmentation(unlike, record, shape, affine, "brats2018")
     moved = {"WT": nib.Nifti1Image(np.zeros(TEMPLATE_SHAPE, np.float32), np.eye(4))}
     with pytest.raises(ValueError, match="or their grid"):

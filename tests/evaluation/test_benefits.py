@@ -210,8 +210,8 @@ def true_number(curve, gain, n):
     return fine[reached.argmax()] if reached.any() else np.inf
 
 
-@pytest.mark.parametrize("curve, gain", [(rising, 0.03), (straight, 0.0), (straight, 0.05)])
-@pytest.mark.parametrize("patients, folds, runs", [(10, 5, 0.0), (40, 5, 0.02)])
+@pytest.mark.parametrize(("curve", "gain"), [(rising, 0.03), (straight, 0.0), (straight, 0.05)])
+@pytest.mark.parametrize(("patients", "folds", "runs"), [(10, 5, 0.0), (40, 5, 0.02)])
 def test_the_interval_covers_the_true_number(curve, gain, patients, folds, runs, monkeypatch):
     monkeypatch.setattr(benefits, "RESAMPLES", 200)
     rng = np.random.default_rng(8)
@@ -278,7 +278,7 @@ def fitted(train, test, **changes):
 
 
 @pytest.mark.parametrize(
-    "train, test, warning",
+    ("train", "test", "warning"),
     [
         ([0.95, 0.94, 0.96], [0.70, 0.72, 0.68, 0.71], True),
         ([0.95, 0.94, 0.96], [0.90, 0.91, 0.92, 0.89], False),  # narrow

@@ -30,7 +30,7 @@ def pick(rows, **wanted):
     return found[0]
 
 
-@pytest.mark.parametrize("gain, verdict", [(0.08, "helps"), (-0.08, "hurts"), (0.0, "no evidence")])
+@pytest.mark.parametrize(("gain", "verdict"), [(0.08, "helps"), (-0.08, "hurts"), (0.0, "no evidence")])
 def test_verdict_of_the_primary_family_only(gain, verdict):
     rows = comparison.compare_strategies(study(gain))
     assert tuple(rows[0]) == comparison.COMPARISON
@@ -78,7 +78,7 @@ def test_only_the_largest_n_has_a_verdict_and_n_is_never_mixed():
     assert small["verdict"] == "" and abs(small["mean_difference"]) < 0.02
 
 
-@pytest.mark.parametrize("key, other", [("space", "native"), ("split", "sites")])
+@pytest.mark.parametrize(("key", "other"), [("space", "native"), ("split", "sites")])
 def test_spaces_and_splits_are_never_mixed_and_only_the_primary_ones_have_a_verdict(key, other):
     rows = study(0.08) + [dict(row, **{key: other}) for row in study(-0.08, seed=1)]
     made = comparison.compare_strategies(rows)

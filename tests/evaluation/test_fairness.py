@@ -83,7 +83,7 @@ def test_equal_scores_have_no_gap():
 
 
 @pytest.mark.parametrize(
-    "age, group",
+    ("age", "group"),
     [("39.9", "under 40"), (40, "40 to 59"), ("59Y", "40 to 59"), (60, "60 and over"), ("n/a", ""), ("", ""), (-1, ""),
      (float("nan"), "")],
 )  # fmt: skip

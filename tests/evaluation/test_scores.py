@@ -178,7 +178,7 @@ def test_a_perfect_prediction_scores_one_on_the_native_grid(registered_case):
 def test_comparison_tables_of_one_cell(registered_case):
     folder, split, status, _ = registered_case
     scores = score_cell(folder, split, write_records(folder, status))
-    all_scores, comparison, again, times = compare_cells([folder], scores, split)
+    all_scores, comparison, _again, times = compare_cells([folder], scores, split)
     assert all_scores == scores
     assert comparison == []
     assert times[0]["steps"] == 1

@@ -88,7 +88,7 @@ def test_what_a_package_runs_when_imported_counts(package):
 )
 def test_a_module_that_does_not_exist_is_an_error(package, statement):
     (package / "neurograft/roof/upper.py").write_text(f"def get():\n    {statement}\n")
-    with pytest.raises(code_digest.MissingModule, match="upper.py: there is no module neurograft"):
+    with pytest.raises(code_digest.MissingModuleError, match="upper.py: there is no module neurograft"):
         digest(package)
 
 
@@ -96,7 +96,7 @@ def test_a_module_that_was_moved_is_found_again(package):
     memory = package / "memory.json"
     code_digest.digest_scripts(package, memory)
     (package / "neurograft/floor/lower.py").rename(package / "neurograft/floor/lowest.py")
-    with pytest.raises(code_digest.MissingModule, match="lower"):
+    with pytest.raises(code_digest.MissingModuleError, match="lower"):
         code_digest.digest_scripts(package, memory)
 
 

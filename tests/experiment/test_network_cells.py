@@ -125,11 +125,11 @@ def test_seeds_and_folds_start_differently(segmented, cell_cohort, tmp_path):
 def test_slices_may_be_drawn_by_candidates(segmented, cell_cohort, tmp_path):
     """One slice of each patient looks as if it had tumour: another training, in which half of the rest is that one."""
     slices, split = cell_cohort
-    drawn = open_task(split, cell(), slices, None, candidates=dict.fromkeys(slices, [5 + 7]))
+    drawn = open_task(split, cell(), slices, None, candidates={key: [5 + 7] for key in slices})
     assert drawn.read("p1")["strata"]["candidates"].tolist() == [7]
     assert drawn.shares["candidates"] == drawn.shares["rest"] and sum(drawn.shares.values()) == pytest.approx(1)
     assert "candidates" not in drawn.read("p1", labelled=False).get("strata", {})
-    other = train(tmp_path / "cell", cell_cohort, cell(), candidates=dict.fromkeys(slices, [5 + 7]))
+    other = train(tmp_path / "cell", cell_cohort, cell(), candidates={key: [5 + 7] for key in slices})
     same = train(tmp_path / "same", cell_cohort, cell(), candidates={})
     before = segmented[1]["weights_sha256"]
     assert same["weights_sha256"] == before != other["weights_sha256"]
@@ -172,7 +172,7 @@ def test_patients_are_classified_once(cell_cohort, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change,reason", [({"n": 9}, "n is 9, but fold 1 has 4"), ({"task": "classification"}, "too few")]
+    ("change", "reason"), [({"n": 9}, "n is 9, but fold 1 has 4"), ({"task": "classification"}, "too few")]
 )
 def test_what_cannot_be_trained_says_why(cell_cohort, tmp_path, change, reason):
     slices, split = cell_cohort
@@ -185,7 +185,7 @@ def test_what_cannot_be_trained_says_why(cell_cohort, tmp_path, change, reason):
 
 
 def test_a_site_left_out_is_what_is_tested(cell_cohort, tmp_path):
-    slices, split = cell_cohort
+    _slices, _split = cell_cohort
     manifest = train(tmp_path / "cell", cell_cohort, cell(split="sites", n="2"))
     assert manifest["test"] == ["p2", "p3", "p4"] and sorted(manifest["train"]) == ["p0", "p1"]
     assert not train(tmp_path / "none", cell_cohort, cell(split="between"))["trained"]
@@ -387,7 +387,7 @@ def test_the_tumour_is_found_where_it_is(cohort, tmp_path):
     assert 2 * (guess & truth).sum() / (guess.sum() + truth.sum()) > 0.7
 
 
-@pytest.mark.parametrize("strategy,trained", [("adabn", False), ("coral", True)])
+@pytest.mark.parametrize(("strategy", "trained"), [("adabn", False), ("coral", True)])
 def test_adaptation_to_the_target_where_the_norms_allow_it(strategy, trained, cohort, tmp_path):
     slices, split = cohort
     blind = slices | {"u0": write_volume(tmp_path / "u0" / "slices", 9, labelled=False)}

@@ -116,7 +116,7 @@ def test_the_border_follows_the_intensities():
 
 
 def test_a_border_without_contrast_stays_where_it_was():
-    sphere, block, share, stack = sphere_and_blocks()
+    _sphere, block, share, stack = sphere_and_blocks()
     flat = np.random.default_rng(1).normal(size=stack.shape)
     refined = supervoxel_classifier.refine_border(share, block, flat, SPACING) > 0.5
     assert overlap(refined, (share > 0.5)[block - 1]) > 0.9

@@ -144,7 +144,7 @@ def test_volumes_are_recorded_as_slices_are(tmp_path):
     assert [(row["role"], row["accuracy"]) for row in fit] == [("train", "0.5"), ("test", "0.5")]
 
 
-@pytest.mark.parametrize("steps, batch, subjects, count", [(400, 16, 10, 16), (400, 2, 10, 8), (4, 4, 6, 4)])
+@pytest.mark.parametrize(("steps", "batch", "subjects", "count"), [(400, 16, 10, 16), (400, 2, 10, 8), (4, 4, 6, 4)])
 def test_looking_takes_a_small_part_of_the_training(steps, batch, subjects, count):
     assert training_records.count_inputs({"steps": steps, "batch": batch}, range(subjects)) == count
 

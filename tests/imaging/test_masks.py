@@ -33,7 +33,7 @@ def test_equal_masks_are_their_own_combination():
     assert combined.get_data_dtype() == np.uint8
 
 
-@pytest.mark.parametrize("cut, kept", [(("t1c",), True), (("t1c", "t1"), True), (("t1c", "t1", "t2"), False)])
+@pytest.mark.parametrize(("cut", "kept"), [(("t1c",), True), (("t1c", "t1"), True), (("t1c", "t1", "t2"), False)])
 def test_majority_decides_and_a_tie_is_brain(cut, kept):
     bite = np.s_[26:, :, :]
     masks = {name: without(ball(), bite) if name in cut else ball() for name in sequences.SEQUENCES}

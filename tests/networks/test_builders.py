@@ -25,7 +25,7 @@ def test_norms_learn_their_statistics_in_a_short_run():
 
 
 @pytest.mark.parametrize("name", encoders_2d.BACKBONES)
-@pytest.mark.parametrize("channels,regions,size", [(1, 1, (64, 96)), (5, 2, (32, 32))])
+@pytest.mark.parametrize(("channels", "regions", "size"), [(1, 1, (64, 96)), (5, 2, (32, 32))])
 def test_segmenter_gives_a_logit_a_region(name, channels, regions, size):
     network = builders.build_segmenter(name, channels, regions).eval()
     assert network(torch.zeros(1, channels, *size)).shape == (1, regions, *size)

@@ -60,7 +60,7 @@ def test_gradients_are_the_slopes_of_the_outputs():
     )
 
 
-@pytest.mark.parametrize("size,stride", [(3, 1), (3, 2), (5, 1), (5, 2)])
+@pytest.mark.parametrize(("size", "stride"), [(3, 1), (3, 2), (5, 1), (5, 2)])
 @pytest.mark.parametrize("last", [torch.channels_last, torch.contiguous_format])
 def test_in_lower_precision_the_gradients_are_as_near_as_it_rounds(size, stride, last):
     layer, images = draw(12, 16, size, stride)
@@ -123,7 +123,7 @@ def original_features(network, images):
 
 
 @pytest.mark.parametrize(
-    "name,size",
+    ("name", "size"),
     [
         (NAME, (224, 224)),
         (NAME, (96, 128)),
@@ -189,7 +189,7 @@ def made(request, tmp_path_factory):
 
 
 def test_torchvisions_checkpoints_load_whole(made):
-    name, original, state = made
+    name, _original, state = made
     encoder, report = loaded(name, state)
     assert report == {"loaded_share": 1.0, "missing": [], "why": {}, "unused": 2}
     assert set(encoder.state_dict()) == {key for key in state if key.startswith("features.")}

@@ -88,7 +88,7 @@ def test_medicalnets_checkpoint_is_fetched_and_loads_whole(tmp_path):
 
 
 # tensors of the published files: shortcuts of 18 layers have no weights, those of 10 and 50 have
-@pytest.mark.parametrize("depth,tensors", [(10, 72), (18, 102), (50, 318)])
+@pytest.mark.parametrize(("depth", "tensors"), [(10, 72), (18, 102), (50, 318)])
 def test_medicalnets_networks_have_the_published_tensors(depth, tensors):
     names = encoders_3d.build_encoder(f"medicalnet-resnet{depth}", 1).state_dict()
     assert len(names) == tensors

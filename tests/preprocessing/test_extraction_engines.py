@@ -14,9 +14,9 @@ def test_engine_that_is_not_installed_says_what_installs_it(name):
     package, requirement = extraction_engines.EXTRAS[name]
     if find_spec(package):
         pytest.skip(f"{package} is installed")
-    with pytest.raises(extraction_engines.MissingEngine, match=f"second.*pip install {requirement}"):
+    with pytest.raises(extraction_engines.MissingEngineError, match=f"second.*pip install {requirement}"):
         extraction_engines.check_engines("deepbet", name)
-    with pytest.raises(extraction_engines.MissingEngine, match="strip_skull.engine"):
+    with pytest.raises(extraction_engines.MissingEngineError, match="strip_skull.engine"):
         extraction_engines.check_engines(name, "none")
 
 

@@ -107,7 +107,7 @@ def test_methods_have_the_middle_and_spread_they_promise():
     assert (values["percentile"].min(), values["percentile"].max()) == pytest.approx((0, 1))
 
 
-@pytest.mark.parametrize("sequence, modes", [("t1", (40, 70, 100)), ("t2", (120, 70, 50))])
+@pytest.mark.parametrize(("sequence", "modes"), [("t1", (40, 70, 100)), ("t2", (120, 70, 50))])
 def test_whitestripe_puts_white_matter_at_zero(sequence, modes):
     """Fluid, grey and white matter, with more white than grey; on T1 a lesion darkens neither middle nor spread."""
     rng = np.random.default_rng(0)

@@ -239,7 +239,8 @@ def test_fat_that_is_bright_without_contrast_agent_is_not_enhancing():
 
 
 @pytest.mark.parametrize(
-    "level, names, by", [(200.0, ("t1", "flair"), "flair"), (110.0, ("t1", "t2", "flair"), mask_edge_alarm.TOGETHER)]
+    ("level", "names", "by"),
+    [(200.0, ("t1", "flair"), "flair"), (110.0, ("t1", "t2", "flair"), mask_edge_alarm.TOGETHER)],
 )
 def test_fat_beside_a_lesion_is_not_what_was_cut_however_bright_it_is(level, names, by):
     head, distance = made_head(lesion=[((50, 0, 0), 20)])

@@ -228,7 +228,7 @@ def test_nothing_is_deformed_without_a_template(subject):
 
 def test_target_spacing_without_a_template(subject):
     scans, masks = subject
-    registered, record = registration.register_scans(scans, masks, "t1", True, spacing=4.0)
+    registered, _record = registration.register_scans(scans, masks, "t1", True, spacing=4.0)
     assert registered["t1"].shape == (30, 30, 30)
     volume = np.count_nonzero(registered["labels"].dataobj) * 64
     assert volume == pytest.approx(np.count_nonzero(scans["labels"].dataobj) * 8, rel=0.1)

@@ -58,9 +58,9 @@ def test_every_chapter_and_every_subject(tmp_path):
         assert row["participant_id"] in page.text and row["reason"] in page.plain()
         assert (tmp_path / "report" / f"sub-{row['participant_id']}.html").exists()
     for link in [attrs["href"] for tag, attrs in page.tags if tag == "a" and not attrs["href"].startswith("http")]:
-        assert (
-            link.startswith("#") and f'id="{link[1:]}"' in html or (tmp_path / "report" / link.split("#")[0]).exists()
-        )
+        assert (link.startswith("#") and f'id="{link[1:]}"' in html) or (
+            tmp_path / "report" / link.split("#")[0]
+        ).exists()
     for source in [attrs["src"] for tag, attrs in page.tags if tag == "img"]:
         assert (tmp_path / "report" / source).exists()
     assert "ab12" * 16 in html and "Apache-2.0" in html and "5f3a" * 16 in html and "2.13.0" in html

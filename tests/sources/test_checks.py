@@ -23,7 +23,7 @@ def test_a_source_of_volumes_segments_and_does_not_classify(publish):
 
 
 @pytest.mark.parametrize(
-    "licence,says",
+    ("licence", "says"),
     [
         ("CC-BY-ND-4.0", "derived"),
         ("CC-BY-NC-ND-4.0", "derived"),

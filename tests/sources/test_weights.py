@@ -51,7 +51,7 @@ def test_a_table_with_a_hole_or_a_double_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change,says",
+    ("change", "says"),
     [
         ({"dimensions": "4"}, "dimensions is '4'; it takes 2 or 3"),
         ({"sha256": "1234567"}, "at least its first 8"),

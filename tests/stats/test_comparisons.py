@@ -39,8 +39,8 @@ def conclude(values, folds, family, draws=1000):
 SHAPES = [(8, 4, 1), (10, 5, 1), (10, 5, 3), (12, 3, 1), (15, 5, 2), (40, 5, 1)]
 
 
-@pytest.mark.parametrize("patients, folds, family", SHAPES)
-@pytest.mark.parametrize("skew, shared", [(0, 0), (0, 0.5), (2, 0.3)])
+@pytest.mark.parametrize(("patients", "folds", "family"), SHAPES)
+@pytest.mark.parametrize(("skew", "shared"), [(0, 0), (0, 0.5), (2, 0.3)])
 def test_simulated_studies_are_judged_rightly(patients, folds, family, skew, shared):
     rng = np.random.default_rng(11)
     values, fold = simulate(rng, patients, folds, skew, shared)
@@ -86,8 +86,8 @@ def family_of_six(rng, patients, folds, skew, shared, studies):
     return np.stack(arms, axis=1), fold
 
 
-@pytest.mark.parametrize("patients, folds", [(10, 5), (20, 5), (40, 5), (20, 3)])
-@pytest.mark.parametrize("skew, shared", [(1, 0.3), (0, 0.5)])
+@pytest.mark.parametrize(("patients", "folds"), [(10, 5), (20, 5), (40, 5), (20, 3)])
+@pytest.mark.parametrize(("skew", "shared"), [(1, 0.3), (0, 0.5)])
 def test_a_family_of_several_sources_has_few_false_verdicts(patients, folds, skew, shared):
     families, fold = family_of_six(np.random.default_rng(7), patients, folds, skew, shared, 250)
     wrong = 0
@@ -104,7 +104,7 @@ def test_the_sign_flip_test_alone_would_not_hold_in_that_family():
     assert np.mean(np.min(adjusted, axis=1) < 0.05) > 0.2
 
 
-@pytest.mark.parametrize("patients, folds, family", [(10, 5, 1), (20, 5, 3), (40, 4, 6)])
+@pytest.mark.parametrize(("patients", "folds", "family"), [(10, 5, 1), (20, 5, 3), (40, 4, 6)])
 def test_the_difference_planned_for_is_found(patients, folds, family):
     planned = comparisons.smallest_difference(patients, folds, family)
     rng = np.random.default_rng(1)

@@ -40,7 +40,7 @@ def test_a_verdict_without_its_guards_would_be_found_out(monkeypatch):
     assert all(row["false_verdicts"] > 0.5 for row in rows)
 
 
-@pytest.mark.parametrize("skew, fold_effect", error_rates.SCENARIOS)
+@pytest.mark.parametrize(("skew", "fold_effect"), error_rates.SCENARIOS)
 def test_the_studies_are_what_they_say(skew, fold_effect):
     made = error_rates.simulate_studies(np.random.default_rng(0), 4000, 10, 5, 3, skew, fold_effect)
     assert made.shape == (4000, 3, 10)

@@ -20,7 +20,7 @@ from neurograft.training import checkpoints, loop, strategies
 STEPS = 5
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """What ends a training in these tests."""
 
 
@@ -39,7 +39,7 @@ def go(strategy, path=None, dies_after=None, fingerprint="same"):
             network, CASES, plan.phases, "segmentation", SHARES, steps=STEPS, batch=2, seed=1, extra=extra,
             draw=mortal(draw, dies_after), checkpoint=checkpoint,
         )  # fmt: skip
-    except Killed:
+    except KilledError:
         return None
     return history, checkpoints.hash_weights(network)
 
@@ -48,7 +48,7 @@ def mortal(draw, last):
     """Draw so many batches."""
     for number, drawn in enumerate(draw):
         if number == last:
-            raise Killed
+            raise KilledError
         yield drawn
 
 

@@ -1,5 +1,7 @@
 """What each strategy trains, and what it must leave alone."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -78,7 +80,7 @@ def test_what_trains_changes(strategy, square_cases):
         assert not torch.equal(before[name], after[name]), name
 
 
-@pytest.mark.parametrize("strategy,k", [("last-layers", 1), ("last-layers-2", 2)])
+@pytest.mark.parametrize(("strategy", "k"), [("last-layers", 1), ("last-layers-2", 2)])
 def test_last_layers_leave_the_stages_before_them_alone(strategy, k, square_cases):
     _, before, after = run(strategy, square_cases, variants={"last-layers-2": {"method": "last-layers", "k": 2}})
     trained = {name for stage in stages.split_stages(build())[-k:] for name in stage}
@@ -114,8 +116,8 @@ def test_gradual_opens_one_stage_at_a_time_from_the_deepest():
         {n for n in phase.rates if n.startswith("encoder.")} for phase in strategies.plan("gradual", network).phases
     ]
     assert not opened[0] and opened[-1] == set(strategies.split_parameters(network)[0])
-    added = [after - before for before, after in zip(opened, opened[1:])]
-    assert all(before < after for before, after in zip(opened, opened[1:]))
+    added = [after - before for before, after in itertools.pairwise(opened)]
+    assert all(before < after for before, after in itertools.pairwise(opened))
     assert added == [set(stage) for stage in reversed(stages.split_stages(network))]
 
 
@@ -173,7 +175,7 @@ def test_adabn_refuses_an_encoder_without_batch_norm():
         for name, child in module.named_children():
             if isinstance(child, torch.nn.BatchNorm2d):
                 setattr(module, name, torch.nn.InstanceNorm2d(child.num_features, affine=True))
-    with pytest.raises(assignment.Untrainable, match="this encoder has none"):
+    with pytest.raises(assignment.UntrainableError, match="this encoder has none"):
         strategies.plan("adabn", network)
 
 

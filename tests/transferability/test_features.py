@@ -126,7 +126,7 @@ def test_classes_are_balanced_inside_the_brain():
     assert features.draw_pixels(np.zeros_like(brain), brain, np.random.default_rng(0))[1].tolist() == [0] * 300
 
 
-@pytest.mark.parametrize("tumour,rest,counts", [(40, 40, (12, 12)), (3, 40, (12, 3)), (40, 0, (0, 12))])
+@pytest.mark.parametrize(("tumour", "rest", "counts"), [(40, 40, (12, 12)), (3, 40, (12, 3)), (40, 0, (0, 12))])
 def test_slices_are_spread_over_both_kinds(tumour, rest, counts):
     case = {"strata": {"tumour": np.arange(tumour), "rest": np.arange(tumour, tumour + rest)}}
     numbers, labels = features.draw_slices(case, np.arange(tumour + rest))

@@ -113,7 +113,7 @@ def naive_cc_fv(features, labels, patients):
     return np.log(1 / energy / inconsistency)
 
 
-@pytest.mark.parametrize("seed, count, width, classes", [(0, 60, 8, 3), (1, 90, 5, 2), (2, 60, 40, 2)])
+@pytest.mark.parametrize(("seed", "count", "width", "classes"), [(0, 60, 8, 3), (1, 90, 5, 2), (2, 60, 40, 2)])
 def test_each_score_equals_its_naive_form(seed, count, width, classes):
     features, labels = sample(seed, count, width, classes)
     chances = np.random.default_rng(seed).dirichlet(np.ones(4) / 2, count)

@@ -194,7 +194,7 @@ def test_the_interval_contains_0_exactly_where_the_permutation_test_says_so(coun
         assert low <= tau <= high
 
 
-@pytest.mark.parametrize("count, truth", [(5, 0.0), (5, 0.7), (8, 0.4), (12, 0.0), (12, 0.8)])
+@pytest.mark.parametrize(("count", "truth"), [(5, 0.0), (5, 0.7), (8, 0.4), (12, 0.0), (12, 0.8)])
 def test_the_interval_covers_the_true_correlation(count, truth):
     rng = np.random.default_rng(9)
     rho = np.sin(np.pi / 2 * truth)

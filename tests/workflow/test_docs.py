@@ -48,7 +48,7 @@ def test_every_strategy_source_metric_and_target_is_there(hooks):
 def test_a_marker_is_replaced_and_an_unknown_one_is_an_error(hooks):
     page = hooks.on_page_markdown("before\n<!-- generated: strategies -->\n*Made when built.*\n\nafter", page=None)
     assert "`lp-ft`" in page and "Made when built" not in page and page.endswith("\n\nafter")
-    with pytest.raises(hooks.MissingPart, match="unknown marker 'keys'"):
+    with pytest.raises(hooks.MissingPartError, match="unknown marker 'keys'"):
         hooks.on_page_markdown("<!-- generated: keys -->")
 
 

@@ -41,7 +41,7 @@ def kill(run):
 
 
 def kill_again_and_again(folder, moments, *targets):
-    """Start a run, kill it after so many seconds, and so on, then let it end; how often was it killed?"""
+    """Start a run, kill it after so many seconds, and so on, then let it end. Returns how often it was killed."""
     killed = 0
     for seconds in moments:
         run = start(folder, *targets)

@@ -91,7 +91,7 @@ def segment_supervoxels(channels, brain, spacing=(1.0, 1.0, 1.0), engine="simple
     segments = int(np.clip(segments, 1, max(1, voxels // SMALLEST)))
     step = (voxels * float(np.prod(spacing)) / segments) ** (1 / 3)
     raw = SUPERVOXEL_ENGINES[engine](stack, np.asarray(spacing, float), step, compactness)
-    found, numbers = np.unique(raw[inside], return_inverse=True)
+    _found, numbers = np.unique(raw[inside], return_inverse=True)
     cut = np.zeros(inside.shape, np.int32)
     cut[inside] = numbers.reshape(-1) + 1
     out[box] = cut

@@ -3,7 +3,7 @@
 from neurograft.cohort import splits
 
 
-class Untrainable(ValueError):
+class UntrainableError(ValueError):
     """A cell that cannot be trained for what it is; the message is one line, the reason that its manifest gives."""
 
 
@@ -17,7 +17,7 @@ def assign_roles(split, cell):
 
     Raises
     ------
-    Untrainable
+    UntrainableError
         If the split has no training for this cell.
     ValueError
         If the split was edited, or puts a patient into two roles.
@@ -26,13 +26,13 @@ def assign_roles(split, cell):
     splits.assert_disjoint(split)
     task = split["tasks"][cell["task"]]
     if not task["trainable"]:
-        raise Untrainable(task["reason"])
+        raise UntrainableError(task["reason"])
     dealt, n = task[cell["split"]], cell["n"]
     if cell["fold"] >= len(dealt):
-        raise Untrainable(f"{cell['split']} has {len(dealt)} folds: no fold {cell['fold']}")
+        raise UntrainableError(f"{cell['split']} has {len(dealt)} folds: no fold {cell['fold']}")
     fold = dealt[cell["fold"]]
     if n != "all" and int(n) > len(fold["train"]):
-        raise Untrainable(f"n is {n}, but fold {cell['fold']} has {len(fold['train'])} training subjects")
+        raise UntrainableError(f"n is {n}, but fold {cell['fold']} has {len(fold['train'])} training subjects")
     train = splits.training_subjects(split, cell["task"], cell["fold"], n, cell["seed"], cell["split"])
     roles = {"train": train, "test": list(fold["test"]), "unlabelled": list(task["unlabelled"])}
     owner = task["patients"]
@@ -60,7 +60,7 @@ def find_unlearnt(split, cell, roles):
 
     Raises
     ------
-    Untrainable
+    UntrainableError
         If a subject that is to be predicted has no other sequence.
     """
     task = split["tasks"][cell["task"]]
@@ -68,7 +68,7 @@ def find_unlearnt(split, cell, roles):
     unlearnt = set.intersection(*(lacking.get(subject, set()) for subject in roles["train"]))
     for subject in roles["test"] + roles["unlabelled"]:
         if set(task["sequences"]) <= lacking.get(subject, set()) | unlearnt:
-            raise Untrainable(f"{subject} has no sequence that a training subject of fold {cell['fold']} has")
+            raise UntrainableError(f"{subject} has no sequence that a training subject of fold {cell['fold']} has")
     return [name for name in task["sequences"] if name in unlearnt]
 
 
@@ -93,7 +93,7 @@ def share_target(split, cell, roles):
 
     Raises
     ------
-    Untrainable
+    UntrainableError
         If there is nobody to adapt to.
     """
     owner = split["tasks"][cell["task"]]["patients"]
@@ -106,7 +106,7 @@ def share_target(split, cell, roles):
         others += [subject for subject in roles["unlabelled"] if owner.get(subject, subject) not in half]
         if own and not others:
             who = "images of other test patients or of unlabelled subjects"
-            raise Untrainable(f"{cell['strategy']} adapts to {who}, and fold {cell['fold']} has neither")
+            raise UntrainableError(f"{cell['strategy']} adapts to {who}, and fold {cell['fold']} has neither")
         if own:
             rounds.append({"predicts": own, "adapted_on": others})
     return rounds
@@ -149,13 +149,13 @@ def check_pretraining(split, roles, pretraining):
 
     Raises
     ------
-    Untrainable
+    UntrainableError
         If the source has no weights, with its reason.
     ValueError
         If a patient of a test subject was trained on: such a subject would be no unseen one.
     """
     if pretraining and not pretraining["made"]:
-        raise Untrainable(pretraining["reason"])
+        raise UntrainableError(pretraining["reason"])
     owner = {subject: patient for task in split["tasks"].values() for subject, patient in task["patients"].items()}
     seen = {owner.get(subject, subject) for subject in pretraining.get("subjects", ())}
     both = sorted(subject for subject in roles["test"] if owner[subject] in seen)

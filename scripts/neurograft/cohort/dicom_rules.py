@@ -108,7 +108,7 @@ def _split(cell):
 
 
 def _plain(value):
-    """Write a field as text: lists as words, and blanks for underscores, which a pattern's \\b takes for letters."""
+    r"""Write a field as text: lists as words, and blanks for underscores, which a pattern's \\b takes for letters."""
     words = value if isinstance(value, list) else [value]
     return " ".join(str(word) for word in words).replace("_", " ").strip()
 

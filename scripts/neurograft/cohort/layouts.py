@@ -128,7 +128,7 @@ def _find_brats(root, _, depth=4, path=()):
     if len(stems) > 1 and path[-1] not in stems:
         return [_brats_subject(stem, os.path.join(root, stem), path, found) for stem, found in stems.items()]
     if stems:
-        return [_brats_subject(path[-1], root, path, sum(stems.values(), []))]
+        return [_brats_subject(path[-1], root, path, [file for files in stems.values() for file in files])]
     if not depth:
         return []
     return [one for folder in folders for one in _find_brats(os.path.join(root, folder), 0, depth - 1, path)]

@@ -95,8 +95,13 @@ def find_members(cells, patients):
     rows = []
     for arm, own in _arms(cells):
         scores = [
-            (_key(cell, "fold", "seed"), cell["fold"], patients.get(row["subject"], row["subject"]))
-            + (row["role"] == "train", -_number(row["loss"]))
+            (
+                _key(cell, "fold", "seed"),
+                cell["fold"],
+                patients.get(row["subject"], row["subject"]),
+                row["role"] == "train",
+                -_number(row["loss"]),
+            )
             for cell in own
             for row in cell["fit"]
         ]

@@ -16,7 +16,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1]
 
 
-class MissingModule(ImportError):
+class MissingModuleError(ImportError):
     """A module of `neurograft` is imported and does not exist."""
 
 
@@ -36,7 +36,7 @@ def code_digest(script, known=None):
 
     Raises
     ------
-    MissingModule
+    MissingModuleError
         If a module that is imported does not exist: a digest that passed over it would not see its changes.
     """
     known = {} if known is None else known
@@ -65,7 +65,7 @@ def digest_scripts(folder, memory):
 
     Raises
     ------
-    MissingModule
+    MissingModuleError
         As `code_digest` does.
     """
     known, memory = {}, Path(memory)
@@ -134,10 +134,10 @@ def _find_files(name, importer):
         elif (place / f"{value}.py").exists():
             files.append(place / f"{value}.py")
         elif not _defines(files[-1], value):
-            raise MissingModule(f"{importer}: there is no module {base}.{value}")
+            raise MissingModuleError(f"{importer}: there is no module {base}.{value}")
     for file in files:
         if not file.exists():
-            raise MissingModule(f"{importer}: there is no module {base} ({file} is missing)")
+            raise MissingModuleError(f"{importer}: there is no module {base} ({file} is missing)")
     # the library's own `__init__.py` holds its version, and a new version alone reruns nothing
     return [file for file in files if file != PACKAGE / "__init__.py"]
 

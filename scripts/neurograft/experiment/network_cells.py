@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from neurograft.cohort.assignment import Untrainable, assign_roles, check_pretraining, find_unlearnt, share_target
+from neurograft.cohort.assignment import UntrainableError, assign_roles, check_pretraining, find_unlearnt, share_target
 from neurograft.core import files, tables
 from neurograft.core.strategies import TRANSDUCTIVE
 from neurograft.execution import code_digest, logs
@@ -110,7 +110,7 @@ def train_cell(
             manifest |= {"intensity_scale": task.scale} if task.scale else {}
             manifest |= _name_incomplete(split["tasks"][cell["task"]], roles, unlearnt)
             manifest["pretrained_on"] = pretraining.get("subjects", []) if made[0]["plan"].loads else []
-        except Untrainable as reason:
+        except UntrainableError as reason:
             manifest["reason"] = str(reason)
         files.write_json(part / "manifest.json", manifest)
     for path in Path(checkpoint).parent.glob(f"{Path(checkpoint).name}-*") if checkpoint else ():

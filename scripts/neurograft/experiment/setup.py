@@ -17,7 +17,7 @@ from neurograft.core.config import SettingsError, fit_layout, resolve_config
 from neurograft.core.design import Design, check_experiment, check_target, check_variants, list_sources
 from neurograft.core.tables import TableError
 from neurograft.imaging.templates import space_label, template_path
-from neurograft.preprocessing.extraction_engines import MissingEngine, check_engines
+from neurograft.preprocessing.extraction_engines import MissingEngineError, check_engines
 from neurograft.sources.checks import check_recommended, check_sources
 from neurograft.sources.table import SourceError, add_base_sources, is_remote, read_sources
 from neurograft.sources.weights import add_ready, locate, verify
@@ -268,4 +268,4 @@ def _check_config(config, sources):
 
 
 # what the checks raise; anything else is a fault of the program
-MISTAKES = (SettingsError, SourceError, CohortError, MissingEngine, TableError, FileNotFoundError)
+MISTAKES = (SettingsError, SourceError, CohortError, MissingEngineError, TableError, FileNotFoundError)

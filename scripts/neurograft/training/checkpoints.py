@@ -37,7 +37,7 @@ class Checkpoint:
         """Give the last state, or None where there is none of this training, or none that can be read."""
         try:
             state = torch.load(self.path, map_location=compute.device(), weights_only=True)
-        except Exception:  # noqa: BLE001 whatever is wrong with the file: training starts anew, as it would without
+        except Exception:
             return None
         return state if isinstance(state, dict) and state.get("fingerprint") == self.fingerprint else None
 

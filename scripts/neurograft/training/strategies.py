@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from neurograft.cohort.assignment import Untrainable
+from neurograft.cohort.assignment import UntrainableError
 from neurograft.networks import lora
 from neurograft.networks.stages import split_stages
 from neurograft.training import adaptation
@@ -76,7 +76,7 @@ def plan(strategy, network, variants=None):
     ------
     ValueError
         If there is no such strategy, or it has no such parameter or value of it.
-    roles.Untrainable
+    roles.UntrainableError
         If the network lacks what the strategy needs.
     """
     method, parameters = resolve(strategy, variants)
@@ -183,7 +183,7 @@ def low_rank(network, factors, top, rank=4):
 def adabn(network, encoder, top):
     """Fine-tuning, then the BatchNorm statistics of the target's unlabelled images (Li et al. 2017)."""
     if not adaptation.has_batch_norm(network.encoder):
-        raise Untrainable("adabn adapts BatchNorm statistics, and this encoder has none: use coral or dann")
+        raise UntrainableError("adabn adapts BatchNorm statistics, and this encoder has none: use coral or dann")
     return Plan(True, _everything(network, encoder, top), adapt=adaptation.adapt_batch_norm)
 
 

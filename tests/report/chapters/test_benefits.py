@@ -23,7 +23,7 @@ def test_trainings_that_never_arrive_are_no_small_saving():
 
 def test_unfinished_trainings_are_said_beside_the_time_that_they_took():
     cells = [cell(fold, converged=fold > 0, trained=True) for fold in range(5)]
-    row = claim("Less training time", **times(1, True), cells=cells + [cell(0, converged=False, **SCRATCH)])
+    row = claim("Less training time", **times(1, True), cells=[*cells, cell(0, converged=False, **SCRATCH)])
     assert row["state"] == "in part" and "2 of 6 trainings had not converged" in row["figure"]
 
 

@@ -1,5 +1,6 @@
 """Learning curves and layer changes: well-formed, escaped, in the right place."""
 
+import itertools
 from xml.etree import ElementTree
 
 import pytest
@@ -83,7 +84,7 @@ def test_the_controls_look_their_own_way_and_lines_are_told_apart_by_shape():
 def test_names_of_lines_never_overlap_nor_leave_the_picture(means):
     chart = transfer.draw_curves([line(f"s{at}", mean, mean) for at, mean in enumerate(means)], ["2", "4"], 0, 1)
     places = sorted(float(n.get("y")) for n in parse(chart).iter("text") if (n.text or "").startswith("s"))
-    assert len(places) == 6 and all(b - a >= 14.9 for a, b in zip(places, places[1:], strict=False))
+    assert len(places) == 6 and all(b - a >= 14.9 for a, b in itertools.pairwise(places))
     assert places[0] > 8 and places[-1] < 240
 
 
@@ -113,7 +114,7 @@ def test_80_layers_fit_into_the_width_side_by_side():
     bars = [node for node in parse(transfer.draw_layers(rows, [])).iter("rect")]
     ends = [(float(node.get("x")), float(node.get("x")) + float(node.get("width"))) for node in bars]
     assert len(bars) == 80 and ends[-1][1] <= svg.WIDTH
-    assert all(right <= left + 0.11 for (_, right), (left, _) in zip(ends, ends[1:], strict=False))
+    assert all(right <= left + 0.11 for (_, right), (left, _) in itertools.pairwise(ends))
 
 
 def test_panels_can_share_their_axis():
