@@ -7,8 +7,6 @@ its "top", is new for each task. Slices are (batch, channel, X, Y), patches (bat
 import math
 
 import torch
-from monai.networks.nets import FlexibleUNet
-from monai.networks.nets.basic_unet import UpCat
 from torch import nn
 
 from neurograft.networks import encoders_3d

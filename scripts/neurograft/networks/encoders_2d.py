@@ -5,8 +5,6 @@ Their depthwise convolutions compute the gradients that oneDNN is slow at in ano
 
 import torch
 from efficientnet_lite_pytorch import EfficientNet
-from monai.networks.blocks import BaseEncoder
-from monai.networks.nets.flexible_unet import FLEXUNET_BACKBONE
 from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional

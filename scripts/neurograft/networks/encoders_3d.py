@@ -8,8 +8,6 @@ and then not numbers on maps of 2 to 4 voxels (torch 2.13.0, docs/decisions.md).
 """
 
 import torch
-from monai.networks.nets import ResNet, SegResNet
-from monai.networks.nets.resnet import ResNetBlock, ResNetFeatures
 from torch import nn
 
 in_float32 = torch.autocast("cpu", enabled=False)

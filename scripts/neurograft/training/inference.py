@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from monai.inferers import sliding_window_inference
 
 from neurograft.networks.compute import device, lower_precision, place_images, place_network, reproducible
 from neurograft.networks.stages import spatial_axes
