@@ -13,7 +13,7 @@ scans = nifti.read_scans(snakemake.input.scans)
 
 stripped = {name: file["stripped"] for name, file in status["sequences"].items()}
 masks, record, disagreement = brain_extraction.strip_skull(
-    scans, stripped, status["reference"], threads=2, **snakemake.params.options
+    scans, stripped, status["reference"], threads=1, **snakemake.params.options
 )
 derivatives.write_masks(snakemake.output.mask.removesuffix("_desc-brain_mask.nii.gz"), masks, status)
 derivatives.write_disagreement(

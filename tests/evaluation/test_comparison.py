@@ -165,3 +165,12 @@ def test_scores_of_equal_strategies_from_several_sources_give_few_verdicts():
         assert len(verdicts) == 6
         wrong += any(verdict != "no evidence" for verdict in verdicts)
     assert wrong / 80 <= 0.08
+
+
+def test_no_interval_of_a_difference_leaves_the_range_of_the_metric():
+    rows = study(0, patients=4, folds=2, seeds=1)
+    for row in rows:
+        # one fold is all right with the one, the other fold with the other
+        row["value"] = float((row["strategy"] == "lp-ft") == (row["fold"] == 0))
+    row = pick(comparison.compare_strategies(rows), strategy="lp-ft", region="WT", against="scratch")
+    assert (row["low"], row["mean_difference"], row["high"]) == (-1, 0, 1)

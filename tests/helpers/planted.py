@@ -2,13 +2,23 @@
 
 import nibabel as nib
 import numpy as np
+import pytest
 
 from neurograft.imaging import nifti, resampling
+from neurograft.preprocessing import registration
 
 TRUTHS = {
     "rigid": ((6.0, -4.0, 9.0), (5.0, -8.0, 3.0), (1.0, 1.0, 1.0)),
     "affine": ((-5.0, 8.0, 4.0), (-6.0, 4.0, 10.0), (0.92, 1.08, 1.05)),
 }
+
+# every engine is tried in its first test, those that are not the default's in others by `make test-long`
+DEFAULT = "greedy"
+
+ENGINES = [
+    engine if engine == DEFAULT else pytest.param(engine, marks=pytest.mark.long)
+    for engine in registration.REGISTRATION_ENGINES
+]
 
 
 def planted(degrees, shift, scales):

@@ -25,13 +25,18 @@ TIMES = (
 )
 
 
+def environment():
+    """The environment of a user's run: without what `conftest.py` sets, and with compiled modules kept."""
+    ours = ("OMP_", "PYTHONDONTWRITEBYTECODE")
+    return {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+
+
 def snakemake(folder, *arguments, targets=(), check=True, repository=ROOT, inside=()):
     """Run the workflow with `folder` as its working directory, `inside` another command such as `unshare`."""
     # targets first: options such as --configfile take every word that follows
     command = [*inside, sys.executable, "-m", "snakemake", *targets, "--snakefile", str(repository / "Snakefile")]
     command += ["--directory", str(folder), "--show-failed-logs", *map(str, arguments)]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("OMP_")}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=repository, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=repository, env=environment())
     text = done.stdout + done.stderr
     assert done.returncode == 0 or not check, text[-6000:]
     return text

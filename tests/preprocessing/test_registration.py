@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from helpers.planted import TRUTHS, error, planted, seen_by
+from helpers.planted import DEFAULT, TRUTHS, error, planted, seen_by
 from neurograft.core import files
 from neurograft.delivery import native_grid
 from neurograft.imaging import nifti, resampling, templates, transforms
 from neurograft.imaging.masks import overlap
 from neurograft.preprocessing import registration, registration_engines
+
+OTHERS = [engine for engine in registration.REGISTRATION_ENGINES if engine != DEFAULT]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,14 @@ def half(brain):
 
 
 @pytest.mark.parametrize(
-    ("engine", "wrong"), [*((engine, cloud) for engine in registration.REGISTRATION_ENGINES), ("simpleitk", half)]
+    ("engine", "wrong"),
+    [
+        (DEFAULT, cloud),
+        *(
+            pytest.param(engine, wrong, marks=pytest.mark.long)
+            for engine, wrong in [*((each, cloud) for each in OTHERS), ("simpleitk", half)]
+        ),
+    ],
 )
 def test_wrong_pair_is_refused(brain, engine, wrong):
     moving = wrong(brain)

@@ -155,3 +155,10 @@ def test_who_lacks_a_sequence_and_what_is_left():
         {"subject": "u", "task": "segmentation", "words": "without t1c, flair: predicted from t2"},
     ]
     assert sentences.list_incomplete({}) == []
+
+
+def test_no_difference_is_said_to_be_larger_than_dice_can_differ():
+    row = {"source": "s", "strategy": "lp-ft", "region": "WT", "verdict": "no evidence", "patients": 9, "reason": ""}
+    row |= {"mean_difference": 0.1, "low": -0.4, "high": 0.6, "detectable": 1.034}
+    said = sentences.comparison_sentence(row | dict.fromkeys(("task", "space", "split", "n", "metric"), ""), [])
+    assert "1.034" not in said and said.endswith("no difference of any size: help or harm remains possible.")

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.running import ROOT, TIMES, fingerprints, snakemake
+from helpers.running import ROOT, TIMES, environment, fingerprints, snakemake
+
+pytestmark = pytest.mark.long
 
 TINY = ("--configfile", ROOT / "config/tiny.yaml")
 # one subject's preprocessing: six jobs
@@ -28,7 +30,7 @@ def start(folder, *targets):
     command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(ROOT / "Snakefile")]
     command += ["--directory", str(folder), "--cores", "2", "--rerun-incomplete", *map(str, TINY)]
     with open(folder / "run.log", "a") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=environment())
 
 
 def kill(run):
@@ -70,7 +72,6 @@ def test_preprocessing_that_is_killed_goes_on_to_the_same_bytes(finished, tmp_pa
     compare(tmp_path, finished, whole=False)
 
 
-@pytest.mark.long
 def test_a_run_that_is_killed_twenty_times_ends_in_the_same_bytes(finished, tmp_path):
     # short enough that twenty of them do not reach the end, long enough that most get some jobs done
     dice = random.Random(0)

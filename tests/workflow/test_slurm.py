@@ -8,9 +8,11 @@ import time
 
 import pytest
 
-from helpers.running import ROOT, fingerprints, snakemake
+from helpers.running import ROOT, environment, fingerprints, snakemake
 
-pytestmark = pytest.mark.skipif(shutil.which("sbatch") is None, reason="needs slurm-wlm and munge")
+needs_slurm = pytest.mark.skipif(shutil.which("sbatch") is None, reason="needs slurm-wlm and munge")
+
+pytestmark = [pytest.mark.long, needs_slurm]
 
 # this Slurm keeps no accounts, and is asked more often than a shared one should be
 HERE = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", 2, "--latency-wait", 5)
@@ -71,9 +73,8 @@ def begin(folder, *arguments):
     text = TROUBLES.replace("{PYTHON}", sys.executable)
     (folder / "Snakefile").write_text(text)
     command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", *arguments, *SLURM]
-    return subprocess.Popen(
-        list(map(str, command)), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    told = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": environment()}
+    return subprocess.Popen(list(map(str, command)), cwd=folder, **told)
 
 
 def test_a_job_out_of_memory_is_tried_again_with_more_and_a_cancelled_one_is_reported_with_its_log(slurm, tmp_path):
@@ -96,7 +97,6 @@ def test_a_job_out_of_memory_is_tried_again_with_more_and_a_cancelled_one_is_rep
     assert "stuck.log" in said and "waiting for the scanner" in said
 
 
-@pytest.mark.long
 def test_a_job_out_of_time_is_tried_again_with_more(slurm, tmp_path):
     run = begin(tmp_path, "slow")
     said, _ = run.communicate(timeout=600)
@@ -134,7 +134,6 @@ def test_the_generic_profile_submits_by_whatever_command_it_is_given(slurm, tmp_
     assert asked[number] == ["300M", "4:00", "2"]
 
 
-@pytest.mark.long
 def test_the_whole_tiny_configuration_gives_the_bytes_of_a_local_run(slurm, finished, tmp_path):
     """Minutes: every rule as a cluster job, a subject's preprocessing in one, a GPU for training alone."""
     before = {row[0] for row in queue("jobid")}

@@ -135,6 +135,7 @@ def test_a_second_run_does_nothing(finished):
     assert "Nothing to be done" in snakemake(finished, "--cores", 2, "--configfile", ROOT / "config/tiny.yaml")
 
 
+@pytest.mark.long
 def test_one_core_gives_the_same_bytes(finished, tmp_path):
     """Delete one subject's preprocessing and all training, and do it again on one core."""
     shutil.copytree(finished / "results", tmp_path / "results")
@@ -148,6 +149,17 @@ def test_one_core_gives_the_same_bytes(finished, tmp_path):
     assert {name for name in before if before[name] != after.get(name)} == set()
 
 
+RANKED = {"extract_features": "1", "score_features": "1", "recommend_sources": "1", "recommend": "1", "total": "4"}
+
+
+def test_one_more_source_is_ranked_by_jobs_that_train_nothing(finished, tmp_path):
+    (tmp_path / "more.yaml").write_text("recommend: {sources: [efficientnet-lite1]}\n")
+    config = ("--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
+    said = snakemake(finished, "-n", *config, targets=["recommend"])
+    assert dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE)) == RANKED
+
+
+@pytest.mark.long
 def test_sources_are_ranked_without_training(finished, tmp_path):
     """One more source than the experiment has: only that one is scored, nothing is trained, and the words are shown."""
     shutil.copytree(finished / "results", tmp_path / "results")
@@ -155,14 +167,7 @@ def test_sources_are_ranked_without_training(finished, tmp_path):
     (tmp_path / "more.yaml").write_text("recommend: {sources: [efficientnet-lite1]}\n")
     config = ("--configfile", ROOT / "config/tiny.yaml", tmp_path / "more.yaml")
     said = snakemake(tmp_path, "--cores", 1, *config, targets=["recommend"])
-    jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
-    assert jobs == {
-        "extract_features": "1",
-        "score_features": "1",
-        "recommend_sources": "1",
-        "recommend": "1",
-        "total": "4",
-    }
+    assert dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE)) == RANKED
     ranking = rows(tmp_path / "results/recommendation.tsv")
     assert {row["source"] for row in ranking} == {"efficientnet-lite0", "efficientnet-lite1"}
     # two of the six are simulated without a tumour
@@ -260,6 +265,7 @@ def write_patients(path, scanned, **changes):
     tables.write_table(path, known, ["participant_id", *sequences, "labels"])
 
 
+@pytest.mark.long
 def test_a_subject_at_fault_is_out_with_its_reason_and_the_rest_goes_on(scanned, tmp_path):
     """Every subject is tried at import; the cohort's table says who is out, and why."""
     whole = (scanned / "P1/t1.nii.gz").read_bytes()
@@ -287,6 +293,7 @@ def test_a_subject_at_fault_is_out_with_its_reason_and_the_rest_goes_on(scanned,
     assert fingerprints(scanned) == before
 
 
+@pytest.mark.long
 def test_without_labels_there_is_still_a_report_that_says_why(scanned, tmp_path):
     write_patients(tmp_path / "patients.tsv", scanned)
     text = "dataset: {layout: table, root: patients.tsv}\nregister_scans: {spacing: 4.0}\n"
@@ -311,6 +318,7 @@ def test_a_dicom_folder_is_imported_and_nothing_tells_who_it_is(tmp_path):
     assert b"Zwiebelfisch" not in said and b"19430817" not in said
 
 
+@pytest.mark.long
 def test_pictures_in_folders_of_classes_run_from_files_to_report(tmp_path):
     """Twenty-four pictures of two classes, a copy across the set's own parts, one file that is none."""
     root = tmp_path / "données d'images"

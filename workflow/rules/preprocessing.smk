@@ -14,7 +14,8 @@ rule strip_skull:
         "results/benchmarks/strip_skull/sub-{subject}.tsv"
     conda:
         "../../envs/environment.yaml"
-    threads: 2
+    # a second thread costs a third more processor time, and two subjects at a time keep two cores busier
+    threads: 1
     resources:
         mem_mb=grow(3000),
         runtime=grow(10),

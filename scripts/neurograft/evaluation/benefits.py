@@ -5,6 +5,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from neurograft.core.cells import ARM, CELL, control_sources
+from neurograft.evaluation.metrics import keep_in_range
 from neurograft.evaluation.scores import SCORES, reach_times
 from neurograft.stats import comparisons
 
@@ -380,7 +381,8 @@ def lose_elsewhere(means, sizes, sites, kin=None):
             paired = own[[bool(sites.get(patient)) for patient in own.index]].dropna()
             row = {"task": task, "source": source, "strategy": strategy, "space": space, "n": n}
             row |= {"in_site": paired["folds"].mean(), "cross_site": paired["sites"].mean()}
-            row |= _drop(own["folds"], own["sites"], sites, numbers)
+            drop = _drop(own["folds"], own["sites"], sites, numbers)
+            row |= keep_in_range(drop, MEASURES[task][1], difference=True)
             if strategy != "scratch" and set(control) == set(own):
                 less = _drop(control["folds"] - control["sites"], own["folds"] - own["sites"], sites, numbers)
                 row |= {"less": less["mean"], "less_low": less["low"], "less_high": less["high"]}

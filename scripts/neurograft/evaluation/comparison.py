@@ -11,7 +11,7 @@ import pandas as pd
 from neurograft.core import tables
 from neurograft.core.cells import CELL, PRIMARY, control_sources
 from neurograft.core.strategies import CONTROLS, METHODS, UNTRAINED
-from neurograft.evaluation.metrics import METRICS
+from neurograft.evaluation.metrics import METRICS, keep_in_range
 from neurograft.evaluation.scores import SCORES, pool_classification, reach_times
 from neurograft.experiment.cell_folder import read_cell
 from neurograft.stats import comparisons
@@ -146,6 +146,8 @@ def _judge(rows, cells, wanted):
     for row in rows:
         row["mean_difference"] = row.pop("mean")
         row["p"] = row["p"] if np.isfinite(row["p_adjusted"]) else np.nan
+    # after the verdict, which no bound changes: 0 lies inside every range of a difference
+    rows = [keep_in_range(row, row["metric"], difference=True) for row in rows]
     return [{name: row[name] for name in COMPARISON} for row in rows]
 
 

@@ -20,7 +20,6 @@ as scoring them 0 or 1. The Brier score is always defined.
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
-from sklearn import metrics as learned
 
 
 def dice(truth, predicted, spacing=None):
@@ -109,7 +108,10 @@ def balanced_accuracy(truth, probability):
     """
     if not _all_classes(truth, probability):
         return np.nan
-    return float(learned.balanced_accuracy_score(truth, np.argmax(probability, axis=1)))
+    # where it is used: its import takes as long as scoring a patient, and segmentations need none of it
+    from sklearn.metrics import balanced_accuracy_score
+
+    return float(balanced_accuracy_score(truth, np.argmax(probability, axis=1)))
 
 
 def accuracy(truth, probability):
@@ -124,9 +126,11 @@ def auc(truth, probability):
     """
     if not _all_classes(truth, probability):
         return np.nan
+    from sklearn.metrics import roc_auc_score
+
     truth, probability = np.asarray(truth), np.asarray(probability, float)
     classes = range(1, 2) if probability.shape[1] == 2 else range(probability.shape[1])
-    return float(np.mean([learned.roc_auc_score(truth == k, probability[:, k]) for k in classes]))
+    return float(np.mean([roc_auc_score(truth == k, probability[:, k]) for k in classes]))
 
 
 def brier(truth, probability):
@@ -168,21 +172,47 @@ def _share_right(truth, probability, which):
     return float(np.mean(np.argmax(probability, axis=1)[units] == which))
 
 
-# A metric is a row: its function, which direction is better ("" where neither is), its unit, and for
-# classification whether a single patient can have it, where the patient is the unit of prediction.
+def keep_in_range(row, metric, difference=False):
+    """Cut the ends of an interval off where no value of a metric can lie.
+
+    An interval of t knows nothing of bounds: of few patients or folds it may reach from -1.8 to 1.6 for a difference
+    of two Dice. What is cut off holds no possible value, so it covers as often as before.
+
+    Parameters
+    ----------
+    row : dict
+        `low` and `high`; None or NaN where there is no interval.
+    metric : str
+    difference : bool
+        Whether the interval is one of a difference of two values.
+
+    Returns
+    -------
+    dict
+        The row with both ends inside.
+    """
+    least, most = next(rows[metric]["range"] for rows in METRICS.values() if metric in rows)
+    if difference:
+        least, most = least - most, most - least
+    ends = {name: row[name] for name in ("low", "high")}
+    return row | {name: end if end is None else float(np.clip(end, least, most)) for name, end in ends.items()}
+
+
+# A metric is a row: its function, which direction is better ("" where neither is), its unit, and the range that its
+# values cannot leave.
 METRICS = {
     "segmentation": {
-        "dice": {"function": dice, "better": "higher", "unit": ""},
-        "hd95": {"function": hd95, "better": "lower", "unit": "mm"},
-        "volume-error": {"function": volume_error, "better": "lower", "unit": "ml"},
+        "dice": {"function": dice, "better": "higher", "unit": "", "range": (0, 1)},
+        "hd95": {"function": hd95, "better": "lower", "unit": "mm", "range": (0, np.inf)},
+        "volume-error": {"function": volume_error, "better": "lower", "unit": "ml", "range": (0, np.inf)},
     },
     "classification": {
-        "balanced-accuracy": {"function": balanced_accuracy, "better": "higher", "unit": ""},
-        "accuracy": {"function": accuracy, "better": "higher", "unit": ""},
-        "auc": {"function": auc, "better": "higher", "unit": ""},
-        "brier": {"function": brier, "better": "lower", "unit": ""},
-        "sensitivity": {"function": sensitivity, "better": "higher", "unit": ""},
-        "specificity": {"function": specificity, "better": "higher", "unit": ""},
-        "prevalence": {"function": prevalence, "better": "", "unit": ""},
+        "balanced-accuracy": {"function": balanced_accuracy, "better": "higher", "unit": "", "range": (0, 1)},
+        "accuracy": {"function": accuracy, "better": "higher", "unit": "", "range": (0, 1)},
+        "auc": {"function": auc, "better": "higher", "unit": "", "range": (0, 1)},
+        "brier": {"function": brier, "better": "lower", "unit": "", "range": (0, 1)},
+        "sensitivity": {"function": sensitivity, "better": "higher", "unit": "", "range": (0, 1)},
+        "specificity": {"function": specificity, "better": "higher", "unit": "", "range": (0, 1)},
+        "prevalence": {"function": prevalence, "better": "", "unit": "", "range": (0, 1)},
     },
 }

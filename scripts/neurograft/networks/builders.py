@@ -7,12 +7,11 @@ its "top", is new for each task. Slices are (batch, channel, X, Y), patches (bat
 import math
 
 import torch
-from monai.networks.nets import FlexibleUNet
-from monai.networks.nets.basic_unet import UpCat
 from torch import nn
 
 from neurograft.networks import encoders_3d
 from neurograft.networks.encoders_2d import BACKBONES, adapt_stem
+from neurograft.networks.monai_parts import FlexibleUNet, UpCat
 
 PATCH_DECODER_CHANNELS = (64, 32, 16, 16, 8)
 

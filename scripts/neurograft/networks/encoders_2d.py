@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import torch
 from efficientnet_lite_pytorch import EfficientNet
-from monai.networks.blocks import BaseEncoder
-from monai.networks.nets.flexible_unet import FLEXUNET_BACKBONE
 from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
+
+from neurograft.networks.monai_parts import FLEXUNET_BACKBONE, BaseEncoder
 
 WIDEST = 3  # columns of a kernel whose gradient oneDNN computes by its fast code
 

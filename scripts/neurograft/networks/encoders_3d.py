@@ -8,9 +8,9 @@ and then not numbers on maps of 2 to 4 voxels (torch 2.13.0, docs/explanation/de
 """
 
 import torch
-from monai.networks.nets import ResNet, SegResNet
-from monai.networks.nets.resnet import ResNetBlock, ResNetFeatures
 from torch import nn
+
+from neurograft.networks.monai_parts import ResNet, ResNetBlock, ResNetFeatures, SegResNet
 
 in_float32 = torch.autocast("cpu", enabled=False)
 

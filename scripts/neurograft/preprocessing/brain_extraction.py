@@ -15,7 +15,7 @@ LEAST_AGREEMENT = 0.90
 FIRST_ONLY, SECOND_ONLY = 1, 2  # values of the disagreement map
 
 
-def strip_skull(scans, stripped, reference, engine="deepbet", second="none", threads=2):
+def strip_skull(scans, stripped, reference, engine="deepbet", second="none", threads=1):
     """Find the brain in each sequence.
 
     Never raises for strange data: an empty mask is an answer, and is flagged.

@@ -70,8 +70,11 @@ def comparison_sentence(row, comparison):
         "no evidence": f"{name_arm(row)}: no evidence of a difference. {change[0].upper()}{change[1:]}.",
     }[row["verdict"]]
     if row["verdict"] == "no evidence" and detectable is not None:
-        words += f" So few patients would reliably show only a difference of {detectable:.3f} or more"
-        words += ", so a smaller help or harm remains possible." if mean is not None else "."
+        if detectable < 1:
+            words += f" So few patients would reliably show only a difference of {detectable:.3f} or more"
+            words += ", so a smaller help or harm remains possible." if mean is not None else "."
+        else:  # no two Dice are as far apart
+            words += " So few patients would reliably show no difference of any size: help or harm remains possible."
     return words + _against_random(row, comparison)
 
 

@@ -12,6 +12,7 @@ from scipy.special import stdtrit
 from neurograft.core.cells import control_sources
 from neurograft.core.strategies import CONTROLS, UNTRAINED, strategy_order
 from neurograft.core.tables import number
+from neurograft.evaluation.metrics import keep_in_range
 from neurograft.stats import comparisons
 
 VERDICTS = ("helps", "hurts", "no evidence", "refused", "not converged")
@@ -179,6 +180,8 @@ MEASURES = (
     *(("segmentation", "WT", "dice"), ("classification", "", "balanced-accuracy")),
     ("classification", "", "accuracy"),
 )
+# every measure above lies between 0 and 1, as this one does
+SHARE = "dice"
 NOT_SHOWN = "not shown"
 NOTHING = {"mean": None, "low": None, "high": None}
 
@@ -304,7 +307,8 @@ def pair_patients(own, other, folds):
     """
     both = sorted(set(own) & set(other))
     made = comparisons.paired_comparison([own[one] - other[one] for one in both], [folds[one] for one in both])
-    return finite(made) | {"patients": made["patients"], "folds": made["folds"]}
+    made |= keep_in_range(finite(made), SHARE, difference=True)
+    return {name: made[name] for name in (*NOTHING, "patients", "folds")}
 
 
 def pair_folds(values):

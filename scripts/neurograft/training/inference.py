@@ -2,9 +2,9 @@
 
 import numpy as np
 import torch
-from monai.inferers import sliding_window_inference
 
 from neurograft.networks.compute import device, lower_precision, place_images, place_network, reproducible
+from neurograft.networks.monai_parts import sliding_window_inference
 from neurograft.networks.stages import spatial_axes
 from neurograft.training import patch_batches
 from neurograft.training.slice_batches import MULTIPLE, fit

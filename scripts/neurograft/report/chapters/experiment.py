@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from neurograft.core import strategies
 from neurograft.core.tables import number, yes
-from neurograft.evaluation.metrics import METRICS
+from neurograft.evaluation.metrics import METRICS, keep_in_range
 from neurograft.report import sentences, summaries
 from neurograft.report.charts.cohort import GREY, draw_bars, draw_forest, draw_patients, draw_training, thin_curve
 
@@ -129,7 +129,8 @@ def _score(values, metric):
     """Write mean and interval of one measure over patients."""
     if not values:
         return "–"
-    found, digits = summaries.mean_interval(values.values()), 1 if metric in ("hd95", "volume-error") else 3
+    found = keep_in_range(summaries.mean_interval(values.values()), metric)
+    digits = 1 if metric in ("hd95", "volume-error") else 3
     if found["low"] is None:
         return f"{found['mean']:.{digits}f}"
     ends = f"{found['low']:.{digits}f} to {found['high']:.{digits}f}"

@@ -9,6 +9,7 @@ from scipy.stats import binomtest
 from neurograft.core.cells import find_kin
 from neurograft.core.strategies import CONTROLS
 from neurograft.core.tables import number, yes
+from neurograft.evaluation.metrics import keep_in_range
 from neurograft.report import sentences, summaries
 from neurograft.stats import comparisons
 
@@ -115,7 +116,8 @@ def _spread(means, own, folds):
         error, freedom = comparisons.standard_error(values, groups)
         pairs = len(own) * (len(own) - 1) / 2
         half = float(stdtrit(freedom, 1 - comparisons.ALPHA / 2 / pairs)) * error
-        made |= {"low": made["mean"] - half, "high": made["mean"] + half}
+        ends = {"low": made["mean"] - half, "high": made["mean"] + half}
+        made |= keep_in_range(ends, summaries.SHARE, difference=True)
     words = f"{best[2]} above {worst[2]} by {sentences.write_difference(made)}, of {len(own)} strategies"
     verdict = summaries.read_interval(made["low"], made["high"], "the choice matters", "the choice matters")
     return sentences.finding(best[1], words, verdict)

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from neurograft.core.cells import control_sources, find_kin
 from neurograft.core.strategies import CONTROLS
 from neurograft.core.tables import number, yes
+from neurograft.evaluation.metrics import keep_in_range
 from neurograft.report import sentences, summaries
 from neurograft.report.chapters import changes, risks
 from neurograft.report.chapters.experiment import name_measure, short
@@ -91,7 +92,7 @@ def _curve(arm, found, sizes):
     points = []
     for n, values in zip(sizes, found, strict=True):
         kept = [value for patient, value in (values or {}).items() if patient in everywhere]
-        point = summaries.mean_interval(kept) if kept else None
+        point = keep_in_range(summaries.mean_interval(kept), summaries.SHARE) if kept else None
         if point:
             point["note"] = f"n = {n}: mean {point['mean']:.3f} over {len(kept)} patients"
         points.append(point)
@@ -215,7 +216,7 @@ def tell_elsewhere(scores, comparison, primary):
         for measure, there in zip(measures, home, strict=True):
             against = _against_scratch(summaries.keep_primary(comparison, here), measure)
             for arm, values in summaries.patient_means(own, *measure).items():
-                found = summaries.mean_interval(values.values())
+                found = keep_in_range(summaries.mean_interval(values.values()), measure[2])
                 moved = summaries.pair_patients(values, there.get(arm, {}), folds[arm])
                 table.append([arm[0], f"{space}, {split}", sentences.name_arm_key(arm), arm[3],
                               found["patients"], _plain(found),
