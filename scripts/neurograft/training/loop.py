@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
+from neurograft.execution import memory
 from neurograft.networks import compute
 from neurograft.networks.stages import spatial_axes
 from neurograft.training import checkpoints, masking, patch_batches, slice_batches
@@ -79,7 +80,7 @@ def train(
     seconds : list of float
         Since the start, after each step.
     """
-    compute.keep_freed_memory()
+    memory.keep_freed_memory()
     lengths = phase_lengths(phases, steps)
     with compute.reproducible(seed, threads), _deepest_features(network, extra) as add:
         compute.place_network(network)
