@@ -58,7 +58,7 @@ def _resample_through(data, source, shape, affine, transform, order):
     data = ndimage.spline_filter(data, order, output=np.float32) if order > 1 else data
     back, affine = np.linalg.inv(source), np.asarray(affine, float)
     for first in range(0, shape[0], PLANES):
-        voxels = [*np.indices((min(PLANES, shape[0] - first), *shape[1:])).transpose(1, 2, 3, 0), first, 0, 0]
+        voxels = np.indices((min(PLANES, shape[0] - first), *shape[1:])).transpose(1, 2, 3, 0) + np.array([first, 0, 0])
         points = map_points(transform, voxels @ affine[:3, :3].T + affine[:3, 3])
         places = np.moveaxis(points @ back[:3, :3].T + back[:3, 3], -1, 0)
         ndimage.map_coordinates(data, places, out[first : first + PLANES], order=order, prefilter=False)

@@ -52,7 +52,8 @@ def load_template():
 
 def _hull_distance(brain, affine, closing=7.0):
     """Give the signed distance, in mm, to the brain closed over sulci and fissures, on a wide coarse grid."""
-    low, high = CENTRE - [111, 135, 117], [*CENTRE, 111, 135, 117]
+    half = np.array([111, 135, 117])
+    low, high = CENTRE - half, CENTRE + half
     grid = np.diag([SURFACE_SPACING] * 3 + [1.0])
     grid[:3, 3] = low
     shape = tuple(np.ceil((high - low) / SURFACE_SPACING).astype(int))
