@@ -12,6 +12,7 @@ from neurograft.execution import memory
 from neurograft.networks import compute
 from neurograft.networks.stages import spatial_axes
 from neurograft.training import checkpoints, masking, patch_batches, slice_batches
+from neurograft.training.optimizer import AdamW
 
 
 def inputs(network):
@@ -220,7 +221,7 @@ def _start_phase(network, phase, length, weight_decay):
         if name in phase.rates:
             groups.setdefault(phase.rates[name], []).append(parameter)
     of_rates = [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]
-    optimizer = torch.optim.AdamW(of_rates, weight_decay=weight_decay, fused=True)
+    optimizer = AdamW(of_rates, weight_decay=weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, list(groups), total_steps=length + 1, pct_start=0.15, div_factor=10, cycle_momentum=False
     )
