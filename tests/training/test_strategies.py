@@ -41,7 +41,7 @@ def run(strategy, cases, steps=8, variants=None):
     return plan, before, network.state_dict()
 
 
-@pytest.mark.parametrize("strategy", strategies.STRATEGIES)
+@pytest.mark.parametrize("strategy", strategies.PLANS)
 def test_plans_are_sound(strategy):
     network, plan = prepared(strategy)
     assert sum(phase.share for phase in plan.phases) == pytest.approx(1)
@@ -55,7 +55,7 @@ def test_plans_are_sound(strategy):
     assert plan.loads != (strategy in ("scratch", "frozen-random"))
 
 
-@pytest.mark.parametrize("strategy", strategies.STRATEGIES)
+@pytest.mark.parametrize("strategy", strategies.PLANS)
 def test_a_finished_network_is_an_ordinary_one(strategy, square_cases):
     _, before, after = run(strategy, square_cases, steps=2)
     assert set(before) == set(after)
