@@ -170,7 +170,7 @@ def discriminative(network, top, xi=1 / 2.6):
 
 
 def l2_sp(network, encoder, top, alpha=0.1, beta=0.01):
-    """Fine-tune with a penalty that pulls weights back to the source's, not to zero (Li et al. 2018, with its constants)."""
+    """Fine-tune with a penalty that pulls weights back to the source's, not to zero (Li et al. 2018)."""
     extra = partial(pull_to_source, alpha=alpha, beta=beta)
     return Plan(True, _everything(network, encoder, top), weight_decay=0.0, extra=extra)
 
