@@ -2,13 +2,15 @@
 
 A page holds a marker such as `<!-- generated: config -->`, and may have a line in italics below it for whoever reads
 the page unbuilt. At each build both are replaced by Markdown that is made from the schema, the table of sources, the
-rules and the library's registries. Nothing generated is committed, so
-nothing can go stale. The library is read as text (`ast`), never imported: the site needs neither torch nor Snakemake.
+rules and the library's registries. Nothing generated is committed, so nothing can go stale. Of the library only the
+modules of strategies are imported, which need nothing but Python; the rest is read as text (`ast`), so that the site
+needs neither torch nor Snakemake.
 """
 
 import ast
 import csv
 import re
+import sys
 import tomllib
 from functools import lru_cache
 from pathlib import Path
@@ -16,16 +18,14 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from neurograft.core.strategies import STRATEGIES  # noqa: E402 (the line above finds the library)
+from neurograft.report.strategy_words import WORDS  # noqa: E402
+
 LIBRARY = ROOT / "scripts" / "neurograft"
 MARKER = re.compile(r"<!-- generated: ([a-z-]+) -->(?:\n\*.*\*$)?", re.MULTILINE)
 RULE = re.compile(r"^(?:rule|checkpoint) (\w+):\n((?:[ \t]+.*\n|\n)+)", re.MULTILINE)
-WITHOUT_NETWORK = {
-    "supervoxels": "Classifies supervoxels with boosted trees, from the features of the pretrained encoder.",
-    "supervoxels-random": "The same with features of a random encoder: a control.",
-    "supervoxels-plain": "The same without an encoder: a control, and a method in its own right.",
-    "ensemble": "Averages the probabilities of the strategies beside it, except the controls with random weights and "
-    "what has seen test images.",
-}
 
 
 class MissingPartError(Exception):
@@ -253,23 +253,17 @@ def _describe_parameters(function, rates):
     """List the parameters of a strategy, with their defaults."""
     names = [argument.arg for argument in function.args.args[1:]]
     given = function.args.defaults
-    defaults = dict(zip(names[len(names) - len(given) :], map(ast.unparse, given))) | rates
-    return ", ".join(f"`{name}` {defaults.get(name, '')}".strip() for name in names)
+    defaults = dict(zip(names[len(names) - len(given) :], map(ast.unparse, given), strict=True)) | rates
+    return ", ".join(f"`{name}` {defaults[name]}" for name in names)
 
 
 def write_strategies():
     """Tabulate the strategies: what each does, and its parameters with their defaults."""
-    rows, tree = read_registry("STRATEGIES")
-    rates = _assigned(tree, "RATES")
-    rates = ast.literal_eval(rates) if rates is not None else {}
-    wanted = read_schema()["properties"]["experiment"]["properties"]["segmentation"]["properties"]["strategies"]
+    plans, _ = read_registry("PLANS")
     lines = []
-    for name in wanted["items"]["enum"]:
-        if name in rows:
-            function = rows[name][0]
-            lines.append([f"`{name}`", _first_paragraph(function), _describe_parameters(function, rates.get(name, {}))])
-        else:
-            lines.append([f"`{name}`", WITHOUT_NETWORK[name], ""])
+    for name, row in STRATEGIES.items():
+        parameters = _describe_parameters(plans[name][0], row.rates) if row.rates else ""
+        lines.append([f"`{name}`", WORDS[name].sentence, parameters])
     return write_table(["strategy", "what it does", "parameters and their defaults"], lines)
 
 

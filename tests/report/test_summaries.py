@@ -246,8 +246,8 @@ def test_an_outlier_names_its_columns_or_all():
 
 
 def test_every_strategy_has_a_place_and_an_unknown_one_comes_last():
-    assert set(strategies.STRATEGIES) <= set(ORDER)
-    names = ["zebra", *strategies.STRATEGIES, "apple"]
+    assert set(strategies.PLANS) <= set(ORDER)
+    names = ["zebra", *strategies.PLANS, "apple"]
     assert sorted(names, key=strategy_order)[0] == "scratch"
     assert sorted(names, key=strategy_order)[-2:] == ["apple", "zebra"]
 

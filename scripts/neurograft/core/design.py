@@ -12,8 +12,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from neurograft.core.config import PARAMETERS, SettingsError
-from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, NO_MEMBERS, TRANSDUCTIVE, UNTRAINED, base_strategy
+from neurograft.core.config import SettingsError
+from neurograft.core.strategies import (
+    CONTROLS,
+    ENSEMBLE,
+    METHODS,
+    NO_MEMBERS,
+    STRATEGIES,
+    TRANSDUCTIVE,
+    UNTRAINED,
+    base_strategy,
+)
 
 # what tells the arms of an experiment apart: the key of the config that lists its values
 SPANS = {"source": "sources", "strategy": "strategies", "space": "spaces", "split": "splits", "n": "n", "seed": "seeds"}
@@ -156,9 +165,9 @@ def check_variants(variants):
         method = row["method"]
         if not name.startswith(f"{method}-") or base_strategy(name) != method:
             raise SettingsError(f"config: variants.{name} is a variant of {method}: name it {method}-SOMETHING")
-        wrong = sorted(set(row) - {"method", *PARAMETERS[method]})
+        wrong = sorted(set(row) - {"method", *STRATEGIES[method].parameters})
         if wrong:
-            known = ", ".join(PARAMETERS[method])
+            known = ", ".join(STRATEGIES[method].parameters)
             raise SettingsError(f"config: variants.{name}: {method} has no parameter '{wrong[0]}'; it has {known}")
         for key in ("k", "rank"):
             if not isinstance(row.get(key, 1), int):

@@ -138,7 +138,7 @@ def refine_border(chances, segments, stack, spacing):
     sigma = 1.0 / np.asarray(spacing, float)  # 1 mm: half of a supervoxel's edge stays
     weight = ndimage.gaussian_filter(brain.astype(np.float32), sigma)
     smooth = np.where(brain, ndimage.gaussian_filter(coarse, sigma) / np.maximum(weight, 1e-6), 0)
-    near = ndimage.distance_transform_edt(coarse <= 0.5, sampling=spacing) <= NEAR_MM
+    near = np.asarray(ndimage.distance_transform_edt(coarse <= 0.5, sampling=spacing)) <= NEAR_MM
     inside, outside = coarse >= SURE, brain & near & (coarse <= 1 - SURE)
     border = brain & near & (smooth > 0.02) & (smooth < 0.98)
     if min(np.count_nonzero(inside), np.count_nonzero(outside)) < FEWEST or not border.any():

@@ -6,37 +6,12 @@ from neurograft.cohort.assignment import choose_unlabelled
 from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, UNTRAINED
 from neurograft.report.chapters.pictures import describe_evaluation, describe_pictures
 from neurograft.report.references import REFERENCES, SCORE_CITATIONS, UNRELIABLE
+from neurograft.report.strategy_words import WORDS, Words
 from neurograft.sources.table import base_of, kind_of
 
-STRATEGIES = {
-    "scratch": ("from scratch", ()),
-    "frozen-random": ("on a frozen random encoder, whose normalisation statistics were estimated without labels (a "
-                      "control)", ("karimi",)),
-    "frozen": ("on the frozen pretrained encoder", ()),
-    "last-layers": ("with the deepest scale of the encoder fine-tuned and the others frozen", ()),
-    "gradual": ("with the head first, then the encoder's scales unfrozen one by one, the deepest first", ("howard",)),
-    "fine-tune": ("with all weights fine-tuned", ()),
-    "lp-ft": ("with the head first, on the frozen encoder, then all weights at a small rate", ("kumar",)),
-    "discriminative": ("with all weights fine-tuned, each scale of the encoder at 1/2.6 of the learning rate of the "
-                       "next deeper one", ("howard",)),
-    "l2-sp": ("with all weights fine-tuned under a penalty on their distance from the pretrained ones", ("l2-sp",)),
-    "lora": ("with low-rank changes of the frozen encoder's kernels", ("lora",)),
-    "adabn": ("with all weights fine-tuned and the normalisation statistics then taken from unlabelled images of "
-              "other test patients (transductive)", ("adabn",)),
-    "coral": ("with all weights fine-tuned and the features' covariances aligned to those of unlabelled images of "
-              "other test patients (transductive)", ("coral",)),
-    "dann": ("with all weights fine-tuned and features that a domain classifier cannot tell from those of unlabelled "
-             "images of other test patients (transductive)", ("dann",)),
-}  # fmt: skip
 SCALES = {
     "nyul": "Intensities within the brain were normalised by a robust z-score, and for each network mapped by "
     "landmarks to the mean histogram of its training patients (nyul).",
-}
-# methods without a network: by what the supervoxels are described beside their own features
-FEATURES = {
-    "supervoxels": "with features of the pretrained encoder pooled over each",
-    "supervoxels-random": "with features of a random encoder (a control)",
-    "supervoxels-plain": "without features of an encoder (a control)",
 }
 # kind of a source that the workflow makes (`table.MADE_FROM`): how it is made; nobody: that it was not
 PRETRAININGS = {
@@ -227,7 +202,7 @@ def _supervoxels(cite, methods, harmonised):
     """Tell of the methods that classified supervoxels instead of training a network."""
     if not methods:
         return []
-    ways = "; ".join(FEATURES[name] for name in methods)
+    ways = "; ".join(WORDS[name].methods for name in methods)
     trees = "by gradient-boosted trees on intensity, texture, asymmetry, depth and the template's tissues"
     evened = (
         "Location and scale of their features were harmonised between sites as ComBat does, with patients as samples, "
@@ -245,7 +220,8 @@ def _every(span, key):
 def _way(name, variants):
     """Words and references of a strategy, or of a variant with what differs in it."""
     row = variants.get(name, {"method": name})
-    words, keys = STRATEGIES.get(row["method"], (row["method"], ()))
+    about = WORDS.get(row["method"], Words("", row["method"]))
+    words, keys = about.methods, about.references
     differs = ", ".join(f"{key} {value:g}" for key, value in row.items() if key != "method")
     return f"{words} ({name}: {differs})" if differs else words, keys
 
