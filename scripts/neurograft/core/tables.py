@@ -87,8 +87,8 @@ def _text(value):
     return str(value).replace("\r\n", " ").translate({9: " ", 10: " ", 13: " "})
 
 
-def number(value):
-    """Read a number that may be text, empty, NaN or absent; None where there is none."""
+def parse_number(value):
+    """Parse a number that may be text; return None for what is empty, absent, not finite or no number."""
     try:
         read = float(value)
     except (TypeError, ValueError):
@@ -96,6 +96,6 @@ def number(value):
     return read if math.isfinite(read) else None
 
 
-def yes(value):
-    """Read a truth value that may be text."""
+def parse_boolean(value):
+    """Parse a truth value that may be text: true, yes or 1 in any case."""
     return str(value).strip().lower() in ("true", "1", "yes")
