@@ -1,12 +1,11 @@
 """What lies in a cell's folder, read back."""
 
-import hashlib
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
-from neurograft.core import files, tables
+from neurograft.core import files, listings, tables
 
 
 def unpack_prediction(packed, affine):
@@ -57,15 +56,15 @@ def gather_cells(folders):
     """
     rows = []
     for folder in folders:
-        said = [Path(folder, "manifest.json").read_bytes()]
-        said += [path.name.encode() + path.read_bytes() for path in sorted(Path(folder).glob("sub-*.npz"))]
-        rows.append({"cell": folder, "sha256": hashlib.sha256(b"\n".join(said)).hexdigest()})
+        contents = [Path(folder, "manifest.json").read_bytes()]
+        contents += [path.name.encode() + path.read_bytes() for path in sorted(Path(folder).glob("sub-*.npz"))]
+        rows.append(listings.add_hash({"cell": folder}, contents))
     return rows
 
 
 def find_cells(path):
     """Give the folders of the cells that `gather_cells` listed in a table."""
-    return [row["cell"] for row in tables.read_table(path)]
+    return [row["cell"] for row in listings.read_listing(path)]
 
 
 def read_prediction(folder, subject, record):
