@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 
 @contextmanager
@@ -53,8 +52,6 @@ def read_json(path: str | Path) -> Any:
 
 def _plain(value: object) -> Any:
     """Turn NumPy scalars, arrays and paths into what JSON can hold."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return cast("NDArray[Any]", value).tolist()
+    if isinstance(value, (np.generic, np.ndarray)):
+        return cast(Any, value).tolist()
     return str(value)
