@@ -262,8 +262,8 @@ def list_rows(run):
         own = by_subject.get(subject, {})
         notes = [str(row.get("reason") or ""), summaries.tell_flags(own)]
         rows.append({
-            "subject": subject, "included": tables.yes(row["included"]), "site": row.get("site") or "",
-            "sequences": row.get("sequences") or "", "labels": tables.yes(row.get("labels")),
+            "subject": subject, "included": tables.parse_boolean(row["included"]), "site": row.get("site") or "",
+            "sequences": row.get("sequences") or "", "labels": tables.parse_boolean(row.get("labels")),
             "dice": experiment.short(dice.get(subject)),
             "outlier": str(own.get("outlier") or "").lower() not in ("", "false"),
             "notes": "; ".join(note for note in notes if note), "extra": [row.get(column) or "" for column in extra],
@@ -289,7 +289,7 @@ def fill_pages(run):
         heads = list(dict.fromkeys(head for found in scored.values() for head in found))
         record = run["candidates"].get(subject, {})
         yield common | {
-            "subject": subject, "page": pages[subject], "row": row, "included": tables.yes(row["included"]),
+            "subject": subject, "page": pages[subject], "row": row, "included": tables.parse_boolean(row["included"]),
             "facts": [(key, row[key]) for key in row if key not in FIXED[:3] and row[key] not in ("", None)],
             "before": pages[names[number_ - 1]] if number_ else "",
             "after": pages[names[number_ + 1]] if number_ + 1 < len(names) else "",
@@ -309,7 +309,7 @@ def fill_pages(run):
                  *(experiment.short(scored[key].get(head)) for head in heads)]
                 for key in sorted(scored, key=summaries.arm_order)
             ],
-            "oracle": tables.number(record.get("oracle_dice")),
+            "oracle": tables.parse_number(record.get("oracle_dice")),
             "recall": sorted(candidates.read_recall(record).items()),
             "look_here": candidates.list_first(record),
         }  # fmt: skip

@@ -15,7 +15,7 @@ REGIONS = {"WT": "whole-tumour", "TC": "tumour-core", "ET": "enhancing-tumour", 
 
 def write_interval(row, digits=3, unit=""):
     """Write a mean difference with its interval."""
-    mean, low, high = (tables.number(row.get(key)) for key in ("mean_difference", "low", "high"))
+    mean, low, high = (tables.parse_number(row.get(key)) for key in ("mean_difference", "low", "high"))
     if mean is None:
         return "no estimate"
     words = f"{mean:+.{digits}f}{unit}"
@@ -25,13 +25,13 @@ def write_interval(row, digits=3, unit=""):
 
 def write_signed(value, digits=3):
     """Write a difference with its sign, or a dash where there is none."""
-    read = tables.number(value)
+    read = tables.parse_number(value)
     return "–" if read is None else f"{read:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def write_bounds(row, low="low", high="high", digits=3):
     """Write the two ends of a row's interval of a difference, or a dash where it has none."""
-    if tables.number(row.get(low)) is None or tables.number(row.get(high)) is None:
+    if tables.parse_number(row.get(low)) is None or tables.parse_number(row.get(high)) is None:
         return "–"
     return f"{write_signed(row[low], digits)} to {write_signed(row[high], digits)}"
 
@@ -55,8 +55,8 @@ def comparison_sentence(row, comparison):
     region = REGIONS.get(row["region"], row["region"])
     patients, mean, detectable = (
         row["patients"],
-        tables.number(row["mean_difference"]),
-        tables.number(row["detectable"]),
+        tables.parse_number(row["mean_difference"]),
+        tables.parse_number(row["detectable"]),
     )
     change = f"{region} Dice changed by {write_interval(row)} against training from scratch, on {patients} patients"
     if row["verdict"] == "refused":
@@ -88,7 +88,7 @@ def again_sentence(row):
 def _against_random(row, comparison):
     """Say whether the control with random features explains the result."""
     other = summaries.control_row(comparison, row)
-    low = tables.number(other["low"]) if other else None
+    low = tables.parse_number(other["low"]) if other else None
     if low is None:
         return ""
     if low > 0 and row["verdict"] == "helps":
@@ -117,7 +117,9 @@ def headline(comparison, splits, scores, cells, simulated):
         if simulated
         else []
     )
-    reasons = {task["reason"] for task in splits.get("tasks", {}).values() if not tables.yes(task.get("trainable"))}
+    reasons = {
+        task["reason"] for task in splits.get("tasks", {}).values() if not tables.parse_boolean(task.get("trainable"))
+    }
     trained = [cell for cell in cells if cell.get("trained", True)]
     if not trained and not scores:
         why = "; ".join(sorted(reason for reason in reasons if reason)) or "no network was asked for"

@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 
 from neurograft.core.cells import control_sources
 from neurograft.core.strategies import CONTROLS, UNTRAINED, strategy_order
-from neurograft.core.tables import number
+from neurograft.core.tables import parse_number
 from neurograft.evaluation.metrics import keep_in_range
 from neurograft.stats import comparisons
 
@@ -20,7 +20,7 @@ VERDICTS = ("helps", "hurts", "no evidence", "refused", "not converged")
 
 def size(n):
     """Order training sizes; `all` is the largest."""
-    found = number(n)
+    found = parse_number(n)
     return math.inf if found is None else found
 
 
@@ -45,7 +45,7 @@ def patient_means(scores, task, region, metric):
     """
     gathered = defaultdict(lambda: defaultdict(list))
     for row in scores:
-        value = number(row["value"])
+        value = parse_number(row["value"])
         mine = (row["task"], row["region"] or "", row["metric"]) == (task, region, metric)
         if mine and value is not None and str(row["subject"] or ""):
             key = (row["task"], str(row["source"]), row["strategy"], str(row["n"]))
@@ -109,9 +109,9 @@ def pooled_scores(scores):
     """Give the cohort-level rows (no subject) as (task, source, strategy, n) to metric to mean over seeds."""
     gathered = defaultdict(lambda: defaultdict(list))
     for row in scores:
-        if not str(row["subject"] or "") and number(row["value"]) is not None:
+        if not str(row["subject"] or "") and parse_number(row["value"]) is not None:
             key = (row["task"], str(row["source"]), row["strategy"], str(row["n"]))
-            gathered[key][row["metric"]].append(number(row["value"]))
+            gathered[key][row["metric"]].append(parse_number(row["value"]))
     return {
         key: {metric: float(np.mean(values)) for metric, values in gathered[key].items()}
         for key in sorted(gathered, key=arm_order)
@@ -139,15 +139,15 @@ def time_summary(times):
     summary = {}
     for key in sorted(groups, key=arm_order):
         rows = groups[key]
-        reached = [row for row in rows if number(row.get("steps_to_dice")) is not None]
-        summary[key] = {"cells": len(rows), "reached": len(reached), "dice": number(rows[0].get("dice"))}
+        reached = [row for row in rows if parse_number(row.get("steps_to_dice")) is not None]
+        summary[key] = {"cells": len(rows), "reached": len(reached), "dice": parse_number(rows[0].get("dice"))}
         for name, among in (
             ("steps", rows),
             ("seconds", rows),
             ("steps_to_dice", reached),
             ("seconds_to_dice", reached),
         ):
-            values = [number(row.get(name)) for row in among]
+            values = [parse_number(row.get(name)) for row in among]
             values = [value for value in values if value is not None]
             summary[key][name] = float(np.median(values)) if values else None
     return summary
@@ -157,7 +157,7 @@ def quality_measures(quality):
     """List the numeric columns of the quality table that hold at least one number."""
     passed = {"subject", "participant_id", "site", "tumour_free", "look", "flags", "outlier"}
     columns = list(dict.fromkeys(column for row in quality for column in row if column not in passed))
-    return [column for column in columns if any(number(row.get(column)) is not None for row in quality)]
+    return [column for column in columns if any(parse_number(row.get(column)) is not None for row in quality)]
 
 
 def tell_flags(row):
@@ -236,8 +236,8 @@ def keep_largest_n(rows):
 
 def count_training(n, task, splits):
     """Give the number of training patients that a size stands for; of `all`, those of the largest fold, or None."""
-    if number(n) is not None:
-        return number(n)
+    if parse_number(n) is not None:
+        return parse_number(n)
     folds = splits.get("tasks", {}).get(task, {}).get("folds", ())
     return max((len(fold.get("train", ())) for fold in folds), default=None)
 
@@ -278,7 +278,7 @@ def transferred(rows):
 
 def finite(row):
     """Give a comparison's mean and ends, None where they are no numbers or there are too few folds to trust them."""
-    ends = {name: number(row.get(name)) for name in NOTHING}
+    ends = {name: parse_number(row.get(name)) for name in NOTHING}
     return ends if row["folds"] >= comparisons.FEWEST_FOLDS else ends | {"low": None, "high": None}
 
 

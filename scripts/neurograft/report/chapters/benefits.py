@@ -41,7 +41,7 @@ def _raced(results):
     rows = summaries.keep_largest_n(
         summaries.transferred(summaries.keep_primary(results["time_saved"], results["primary"]))
     )
-    return [row for row in rows if tables.number(row["steps_scratch"]) is not None]
+    return [row for row in rows if tables.parse_number(row["steps_scratch"]) is not None]
 
 
 def _tell_races(rows, tell):
@@ -54,7 +54,7 @@ def _tell_races(rows, tell):
 
 def _early(group):
     """Say of an arm, in words and a verdict, that not every training arrived at scratch's Dice; None where all did."""
-    reached = [row for row in group if tables.number(row["steps_saved"]) is not None]
+    reached = [row for row in group if tables.parse_number(row["steps_saved"]) is not None]
     if len(reached) == len(group):
         return None
     if not reached:
@@ -65,15 +65,15 @@ def _early(group):
 
 def _middle(group, column):
     """Median over trainings."""
-    return median(tables.number(row[column]) for row in group)
+    return median(tables.parse_number(row[column]) for row in group)
 
 
 def _saved(group, column):
     """Compare an arm with scratch over folds."""
     folds = defaultdict(list)
     for row in group:
-        if tables.number(row.get(column)) is not None:
-            folds[str(row["fold"])].append(tables.number(row[column]))
+        if tables.parse_number(row.get(column)) is not None:
+            folds[str(row["fold"])].append(tables.parse_number(row[column]))
     return summaries.pair_folds(folds)
 
 
@@ -84,7 +84,7 @@ def _unfinished(results, rows):
     cells = [cell for cell in summaries.keep_primary(results["cells"], results["primary"]) if cell.get("trained", True)]
     base = [cell for cell in cells if cell["strategy"] == "scratch" and (cell["task"], str(cell["n"])) in sizes]
     mine = base + [cell for cell in cells if summaries.arm_key(cell) in own]
-    falling = sum(not tables.yes(cell.get("converged", True)) for cell in mine)
+    falling = sum(not tables.parse_boolean(cell.get("converged", True)) for cell in mine)
     words = f"{falling} of {len(mine)} trainings had not converged, so where they end is not settled"
     return [words] if falling else []
 
@@ -94,7 +94,7 @@ def better_performance(results):
     rows = [
         row
         for row in summaries.primary_rows(results["comparison"])
-        if tables.number(row["mean_difference"]) is not None
+        if tables.parse_number(row["mean_difference"]) is not None
     ]
     if rows:
         return [
@@ -108,7 +108,9 @@ def better_performance(results):
     ]
     findings = []
     for row in summaries.keep_largest_n(others):
-        verdict = summaries.read_interval(tables.number(row["low"]), tables.number(row["high"]), "higher", "lower")
+        verdict = summaries.read_interval(
+            tables.parse_number(row["low"]), tables.parse_number(row["high"]), "higher", "lower"
+        )
         findings.append(
             sentences.finding(
                 sentences.name_arm(row), f"{sentences.MEASURES[metric]} {sentences.write_interval(row)}", verdict
@@ -141,8 +143,8 @@ def fewer_labels(results):
 
 def _counted(row, splits):
     """Give the number of training patients of a row, whose n may be `all`: what is needed less what is saved."""
-    needed, saved = tables.number(row["needed"]), tables.number(row["saved"])
-    if tables.number(row["n"]) is None and None not in (needed, saved):
+    needed, saved = tables.parse_number(row["needed"]), tables.parse_number(row["saved"])
+    if tables.parse_number(row["n"]) is None and None not in (needed, saved):
         return needed - saved
     return summaries.count_training(row["n"], row["task"], splits)
 
@@ -158,15 +160,19 @@ def _end(value):
 def better_generalisation(results):
     """Give how much less a strategy loses at sites left out of training than scratch does."""
     rows = summaries.keep_largest_n(summaries.keep_primary(results["generalisation"], results["primary"]))
-    measured = [row for row in rows if tables.number(row["mean"]) is not None]
+    measured = [row for row in rows if tables.parse_number(row["mean"]) is not None]
     findings = []
     for row in summaries.transferred(measured):
         less = {
-            "mean": tables.number(row["less"]),
-            "low": tables.number(row["less_low"]),
-            "high": tables.number(row["less_high"]),
+            "mean": tables.parse_number(row["less"]),
+            "low": tables.parse_number(row["less_low"]),
+            "high": tables.parse_number(row["less_high"]),
         }
-        own = {"mean": tables.number(row["mean"]), "low": tables.number(row["low"]), "high": tables.number(row["high"])}
+        own = {
+            "mean": tables.parse_number(row["mean"]),
+            "low": tables.parse_number(row["low"]),
+            "high": tables.parse_number(row["high"]),
+        }
         drop, saved = sentences.write_difference(own), sentences.write_difference(less)
         words = f"drop {drop} at unseen sites; smaller than scratch's by {saved}"
         verdict = summaries.read_interval(less["low"], less["high"], "loses less", "loses more")
@@ -204,11 +210,11 @@ def better_use_of_data(results):
 def faster_deployment(results):
     """Give the computing time from raw scans to a network that scores as scratch's does in training."""
     prepared = [
-        tables.number(row["seconds_median"]) * (tables.number(row.get("jobs")) or 1)
+        tables.parse_number(row["seconds_median"]) * (tables.parse_number(row.get("jobs")) or 1)
         for row in results["runtimes"]
-        if row["rule"] in PREPARING and tables.number(row.get("seconds_median")) is not None
+        if row["rule"] in PREPARING and tables.parse_number(row.get("seconds_median")) is not None
     ]
-    rows = [row for row in _raced(results) if tables.number(row.get("seconds_scratch")) is not None]
+    rows = [row for row in _raced(results) if tables.parse_number(row.get("seconds_scratch")) is not None]
 
     def tell(group):
         ready = [sum(prepared) + _middle(group, column) for column in ("seconds", "seconds_scratch")]

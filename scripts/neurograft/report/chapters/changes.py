@@ -3,7 +3,7 @@
 from markupsafe import Markup
 
 from neurograft.core.strategies import CONTROLS
-from neurograft.core.tables import number
+from neurograft.core.tables import parse_number
 from neurograft.report import sentences, summaries
 from neurograft.report.chapters.experiment import short
 from neurograft.report.charts import transfer
@@ -49,21 +49,24 @@ def _read_layers(rows):
     """Read the layers of an arm, from input to output: the finest stage first, then what is behind the encoder."""
     read = [
         {"layer": row["layer"], "stage": str(row["stage"] or ""), "part": row["part"],
-         "values": number(row["values"]) or 0, "trained": bool(number(row["trained"])), "change": number(row["change"]),
+         "values": parse_number(row["values"]) or 0, "trained": bool(parse_number(row["trained"])),
+         "change": parse_number(row["change"]),
          # a decoder's statistics start at 0 and 1: what they changed by, relative to that, says nothing
-         "statistics": number(row["statistics_change"]) if row["part"] == "encoder" else None}
+         "statistics": parse_number(row["statistics_change"]) if row["part"] == "encoder" else None}
         for row in rows
     ]  # fmt: skip
-    return sorted(read, key=lambda row: (row["part"] != "encoder", number(row["stage"]) or 0))
+    return sorted(read, key=lambda row: (row["part"] != "encoder", parse_number(row["stage"]) or 0))
 
 
 def _read_stages(rows):
     """Read the similarities of an arm, the finest stage first."""
     stages = []
-    for row in sorted(rows, key=lambda row: number(row["stage"]) or 0):
-        cka = number(row["cka"])
+    for row in sorted(rows, key=lambda row: parse_number(row["stage"]) or 0):
+        cka = parse_number(row["cka"])
         if cka is not None:
-            ends = {name: cka if number(row[name]) is None else number(row[name]) for name in ("low", "high")}
+            ends = {
+                name: cka if parse_number(row[name]) is None else parse_number(row[name]) for name in ("low", "high")
+            }
             stages.append({"stage": str(row["stage"]), "cka": cka} | ends)
     return stages
 
@@ -143,6 +146,6 @@ def tell_fairness(rows, primary):
 
 def _stack(value, below, digits=2):
     """Write a number above what it is read against; a dash where there is no number."""
-    if number(value) is None:
+    if parse_number(value) is None:
         return "–"
     return Markup("{}<br><small>{}</small>").format(short(value, digits), below)

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from markupsafe import Markup
 
 from neurograft.core import strategies
-from neurograft.core.tables import number, yes
+from neurograft.core.tables import parse_boolean, parse_number
 from neurograft.evaluation.metrics import METRICS, keep_in_range
 from neurograft.report import sentences, summaries
 from neurograft.report.charts.cohort import GREY, draw_bars, draw_forest, draw_patients, draw_training, thin_curve
@@ -18,7 +18,7 @@ MOST_DRAWN = 200  # patients in one chart
 
 def short(value, digits=3):
     """Write a number, or a dash where there is none."""
-    read = number(value)
+    read = parse_number(value)
     return "–" if read is None else f"{read:.{digits}f}"
 
 
@@ -29,8 +29,8 @@ def name_measure(region, metric):
 
 def tell_flow(cohort, splits):
     """Say how many subjects went where, and why those left out were left out."""
-    included = [row for row in cohort if yes(row["included"])]
-    labelled = [row for row in included if yes(row["labels"])]
+    included = [row for row in cohort if parse_boolean(row["included"])]
+    labelled = [row for row in included if parse_boolean(row["labels"])]
     left_out = [
         {"subject": subject, "task": task, "reason": reason}
         for task, known in splits.get("tasks", {}).items()
@@ -38,7 +38,7 @@ def tell_flow(cohort, splits):
     ]
     tasks = [
         {
-            "task": task, "trainable": yes(known.get("trainable")), "reason": known.get("reason", ""),
+            "task": task, "trainable": parse_boolean(known.get("trainable")), "reason": known.get("reason", ""),
             "patients": len(known.get("subjects", [])), "folds": len(known.get("folds", [])),
             "sequences": ", ".join(known.get("sequences", [])), "target": known.get("target", ""),
             "regions": ", ".join(known.get("regions", [])), "classes": ", ".join(map(str, known.get("classes", []))),
@@ -48,7 +48,7 @@ def tell_flow(cohort, splits):
     return {
         "found": len(cohort), "included": len(included), "labelled": len(labelled),
         "unlabelled": len(included) - len(labelled), "tasks": tasks, "left_out": left_out,
-        "excluded": [row for row in cohort if not yes(row["included"])],
+        "excluded": [row for row in cohort if not parse_boolean(row["included"])],
         "incomplete": sentences.list_incomplete(splits),
         "sites": Counter(row.get("site") or "not stated" for row in included).most_common(),
     }  # fmt: skip
@@ -62,7 +62,7 @@ def tell_training(cells, times):
             label = (
                 f"{cell['task']}, {sentences.name_arm(cell)}, n {cell['n']}, fold {cell['fold']}, seed {cell['seed']}"
             )
-            one = {"label": label, "converged": yes(cell.get("converged", True)), "history": cell["history"]}
+            one = {"label": label, "converged": parse_boolean(cell.get("converged", True)), "history": cell["history"]}
             groups[(cell["task"], str(cell["source"]), cell["strategy"], str(cell["n"]))].append(one)
     tasks = {}
     for key in sorted(groups, key=summaries.arm_order):
@@ -87,7 +87,7 @@ def tell_training(cells, times):
             short(row["seconds"], 0), short(row["steps_to_dice"], 0), short(row["seconds_to_dice"], 0), reached,
         ])  # fmt: skip
     falling = [cell for group in groups.values() for cell in group if not cell["converged"]]
-    dice = next((number(row.get("dice")) for row in times if number(row.get("dice")) is not None), None)
+    dice = next((parse_number(row.get("dice")) for row in times if parse_number(row.get("dice")) is not None), None)
     return {"tasks": panels, "times": rows, "dice": dice, "falling": [cell["label"] for cell in falling]}
 
 
@@ -182,18 +182,18 @@ def tell_comparison(comparison):
         rows = sorted(groups[key], key=lambda row: strategies.strategy_order(row["strategy"]))
         lines = [
             {
-                name: number(row[column])
+                name: parse_number(row[column])
                 for name, column in (("mean", "mean_difference"), ("low", "low"), ("high", "high"))
             }
             | {"label": sentences.name_arm(row), "verdict": row["verdict"], "note": _note(row)}
-            | {"detectable": number(row["detectable"]) if row["verdict"] else None}
+            | {"detectable": parse_number(row["detectable"]) if row["verdict"] else None}
             for row in rows
         ]
         better = METRICS.get(key[0], {}).get(key[2], {}).get("better", "higher")
         title = f"{name_measure(key[1], key[2])} against {key[3]}"
         primary = any(row["verdict"] for row in rows)
         forests.append({"title": title, "task": key[0], "n": key[4], "primary": primary,
-                        "patients": max((number(row["patients"]) or 0) for row in rows),
+                        "patients": max((parse_number(row["patients"]) or 0) for row in rows),
                         "svg": draw_forest(lines, better)})  # fmt: skip
     table = [
         [row["task"], sentences.name_arm(row), row["n"],
@@ -213,7 +213,7 @@ def tell_comparison(comparison):
 
 def _note(row):
     """Write what stands at the right of a forest plot's row."""
-    mean, low, high = (number(row[key]) for key in ("mean_difference", "low", "high"))
+    mean, low, high = (parse_number(row[key]) for key in ("mean_difference", "low", "high"))
     if mean is None:
         return row["verdict"]
     ends = "" if low is None else f" [{low:+.3f}, {high:+.3f}]"
@@ -251,14 +251,14 @@ def choose_overlays(scores, strategy, pictures, source=""):
 
 def tell_runtimes(runtimes):
     """Draw the rules' times, longest first, and give them as a table."""
-    rows = [row for row in runtimes if number(row.get("seconds_median")) is not None]
-    rows.sort(key=lambda row: -number(row["seconds_median"]))
+    rows = [row for row in runtimes if parse_number(row.get("seconds_median")) is not None]
+    rows.sort(key=lambda row: -parse_number(row["seconds_median"]))
     drawn = []
     for row in rows:
-        most = number(row.get("seconds_max")) or number(row["seconds_median"])
-        memory = number(row.get("memory_mb"))
-        note = f"{number(row['seconds_median']):.1f} s, at most {most:.1f} s"
+        most = parse_number(row.get("seconds_max")) or parse_number(row["seconds_median"])
+        memory = parse_number(row.get("memory_mb"))
+        note = f"{parse_number(row['seconds_median']):.1f} s, at most {most:.1f} s"
         note += f", {memory / 1000:.1f} GB" if memory else ""
         note += f", {row['jobs']} jobs" if row.get("jobs") else ""
-        drawn.append((row["rule"], number(row["seconds_median"]), most, note))
+        drawn.append((row["rule"], parse_number(row["seconds_median"]), most, note))
     return draw_bars(drawn) if drawn else ""

@@ -1,7 +1,7 @@
 """What a set of 2-D pictures cannot show, in words and numbers, for the report."""
 
 from neurograft.core import strategies
-from neurograft.core.tables import number
+from neurograft.core.tables import parse_number
 from neurograft.report import summaries
 from neurograft.report.sentences import MARKS, name_arm, write_interval
 
@@ -115,7 +115,9 @@ def _headline(comparison):
     """Say what was seen against both controls, with intervals and without a verdict."""
     rows = [row for row in comparison if row["metric"] == "accuracy" and row["against"] == "scratch"]
     most = max((summaries.size(row["n"]) for row in rows), default=0)
-    rows = [row for row in rows if summaries.size(row["n"]) == most and number(row["mean_difference"]) is not None]
+    rows = [
+        row for row in rows if summaries.size(row["n"]) == most and parse_number(row["mean_difference"]) is not None
+    ]
     rows = [row for row in rows if row["strategy"] not in strategies.CONTROLS]
     if not rows:
         return None
@@ -131,7 +133,7 @@ def _headline(comparison):
 
 
 def _share(value):
-    return "–" if number(value) is None else f"{number(value):.3f}"
+    return "–" if parse_number(value) is None else f"{parse_number(value):.3f}"
 
 
 def describe_pictures(cite, config):

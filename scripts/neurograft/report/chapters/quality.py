@@ -1,6 +1,6 @@
 """Group quality control: what the index says of it in short, and the page over the whole cohort."""
 
-from neurograft.core.tables import number, yes
+from neurograft.core.tables import parse_boolean, parse_number
 from neurograft.preprocessing import quality_table
 from neurograft.report import guidance, summaries
 from neurograft.report.charts import quality
@@ -72,10 +72,10 @@ def fill_page(rows, intensities, cohort, pages):
     lanes, panels = quality.choose_lanes(sites), {}
     for column in columns:
         points = [
-            {"subject": str(row["subject"]), "site": site, "value": number(row[column]),
+            {"subject": str(row["subject"]), "site": site, "value": parse_number(row[column]),
              "outlier": summaries.is_outlier(row, column), "page": pages.get(str(row["subject"]), "")}
             for row, site in zip(rows, sites, strict=True)
-            if number(row.get(column)) is not None
+            if parse_number(row.get(column)) is not None
         ]  # fmt: skip
         words, limits = (
             guidance.quality_words(column),
@@ -86,7 +86,7 @@ def fill_page(rows, intensities, cohort, pages):
     return {
         "panels": list(panels.values()),
         "sites": [_compare(one) for one in quality_table.compare_sites(intensities)],
-        "excluded": [row for row in cohort if not yes(row["included"])],
+        "excluded": [row for row in cohort if not parse_boolean(row["included"])],
         "quality": tell_quality(rows, intensities),
     } | _list_numbers(rows, columns, pages)
 
@@ -128,7 +128,9 @@ def _list_numbers(rows, columns, pages):
     keys = []
     for row in rows:
         odd = sum(summaries.is_outlier(row, column) for column in columns)
-        keys.append([str(row["subject"]), str(row.get("site") or ""), odd, *(number(row.get(c)) for c in columns)])
+        keys.append(
+            [str(row["subject"]), str(row.get("site") or ""), odd, *(parse_number(row.get(c)) for c in columns)]
+        )
     places = [_rank([key[at] for key in keys]) for at in range(len(heads))]
     lines = []
     for at, (row, key) in enumerate(zip(rows, keys, strict=True)):

@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 
 from neurograft.core.cells import find_kin
 from neurograft.core.strategies import CONTROLS
-from neurograft.core.tables import number, yes
+from neurograft.core.tables import parse_boolean, parse_number
 from neurograft.evaluation.metrics import keep_in_range
 from neurograft.report import sentences, summaries
 from neurograft.stats import comparisons
@@ -22,11 +22,11 @@ def limited_transferability(results):
         words = _worse_patients(scores, row, kin)
         against = summaries.control_row(comparison, row)
         verdict = summaries.NOT_SHOWN
-        if against and number(against["mean_difference"]) is not None:
+        if against and parse_number(against["mean_difference"]) is not None:
             words += f"; against a frozen random encoder {_against(against)}"
             # no stronger than the verdict on the same scores
             if row["verdict"] not in ("refused", "not converged"):
-                ends = number(against["low"]), number(against["high"])
+                ends = parse_number(against["low"]), parse_number(against["high"])
                 verdict = summaries.read_interval(*ends, "pretraining counts", "worse than random features")
         else:
             missing.append("frozen-random was not scored, so pretraining cannot be told from any fixed features")
@@ -47,7 +47,7 @@ def limited_transferability(results):
 def _against(row):
     """Write the difference of a row of the comparison."""
     return sentences.write_difference(
-        {"mean": number(row["mean_difference"])} | {k: number(row[k]) for k in ("low", "high")}
+        {"mean": parse_number(row["mean_difference"])} | {k: parse_number(row[k]) for k in ("low", "high")}
     )
 
 
@@ -71,15 +71,17 @@ def inflexibility(results):
     cells, findings = results["cells"], []
     loading = defaultdict(list)
     for cell in cells:
-        if number(cell.get("loaded_share")) is not None:
+        if parse_number(cell.get("loaded_share")) is not None:
             loading[str(cell["source"])].append(cell)
     for source, own in sorted(loading.items()):
-        share = min(number(cell["loaded_share"]) for cell in own)
+        share = min(parse_number(cell["loaded_share"]) for cell in own)
         why = {name: words for cell in own for name, words in (cell.get("not_loaded") or {}).items()}
         words = f"{100 * share:.1f} % of the encoder's weights loaded"
         words += f"; not {sentences.some(f'{name} ({reason})' for name, reason in why.items())}" if why else ""
         findings.append(sentences.finding(source, words, "seen" if why or share < 1 else "not seen"))
-    untrained = Counter(str(cell.get("reason") or "no reason") for cell in cells if not yes(cell.get("trained", True)))
+    untrained = Counter(
+        str(cell.get("reason") or "no reason") for cell in cells if not parse_boolean(cell.get("trained", True))
+    )
     for reason, count in untrained.most_common(3):
         findings.append(sentences.finding("networks", f"{count} of {len(cells)} not trained: {reason}", "seen"))
     for task, known in results["splits"].get("tasks", {}).items():
@@ -132,7 +134,7 @@ def overfitting(results):
         if arm[2] not in CONTROLS:
             words += f", less that of scratch {sentences.write_difference(made)}, {made['folds']} folds"
             verdict = summaries.read_interval(made["low"], made["high"], "smaller gap", "wider gap", better="lower")
-        warned = [f"fold {row['fold']} seed {row['seed']}" for row in made["rows"] if yes(row.get("warning"))]
+        warned = [f"fold {row['fold']} seed {row['seed']}" for row in made["rows"] if parse_boolean(row.get("warning"))]
         words += f"; warning: {sentences.some(warned, 6)}" if warned else ""
         findings.append(sentences.finding(sentences.name_arm_key(arm, n=True), words, verdict))
     missing = [] if findings else ["the finished networks were not scored on their training patients"]
@@ -143,19 +145,19 @@ def overfitting(results):
 
 def gaps_against_scratch(rows, kin=None):
     """Give arm to its mean gap (`gap`, `train`, `test`), and the gap less scratch's over folds (`pair_folds`)."""
-    measured = [row for row in rows if number(row.get("gap")) is not None]
+    measured = [row for row in rows if parse_number(row.get("gap")) is not None]
     base = defaultdict(dict)
     for row in measured:
         if row["strategy"] == "scratch":
-            base[_place(row)][str(row["source"])] = number(row["gap"])
+            base[_place(row)][str(row["source"])] = parse_number(row["gap"])
     found = {}
     for arm, group in summaries.group_by_arm(measured).items():
         folds = defaultdict(list)
         for row in group if arm[2] != "scratch" else ():
             other = summaries.find_control(base[_place(row)], arm[1], kin)
             if other is not None:
-                folds[str(row["fold"])].append(number(row["gap"]) - other)
-        means = {side: float(np.mean([number(row[side]) for row in group])) for side in ("gap", "train", "test")}
+                folds[str(row["fold"])].append(parse_number(row["gap"]) - other)
+        means = {side: float(np.mean([parse_number(row[side]) for row in group])) for side in ("gap", "train", "test")}
         found[arm] = summaries.pair_folds(folds) | means | {"rows": group}
     return found
 
@@ -175,7 +177,7 @@ def ethics(results):
     findings, missing = [], []
     members = summaries.keep_largest_n(summaries.keep_primary(results["privacy"], results["primary"]))
     for row in members:
-        if number(row["auc"]) is not None:
+        if parse_number(row["auc"]) is not None:
             words = f"AUC {float(row['auc']):.2f} (95 %: {_range(row, 'low', 'high')}; "
             words += f"members against members {_range(row, 'control_low', 'control_high')})"
         else:
@@ -184,7 +186,7 @@ def ethics(results):
     groups = summaries.keep_largest_n(summaries.keep_primary(results["fairness"], results["primary"]))
     for row in groups:
         words, verdict = row["reason"], "refused"
-        if number(row["gap"]) is not None:
+        if parse_number(row["gap"]) is not None:
             words = f"gap {float(row['gap']):.3f}, {float(row['expected']):.3f} expected by chance, "
             words += f"adjusted p {float(row['p_adjusted']):.3g}, lowest {row['worst']}"
             verdict = "gap shown" if float(row["p_adjusted"]) < comparisons.ALPHA else summaries.NOT_SHOWN
@@ -209,5 +211,5 @@ def _gather_refused(findings):
 
 def _range(row, low, high):
     """Write two ends without signs."""
-    ends = [number(row.get(name)) for name in (low, high)]
+    ends = [parse_number(row.get(name)) for name in (low, high)]
     return "–" if None in ends else f"{ends[0]:.2f} to {ends[1]:.2f}"

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from neurograft.core.cells import control_sources, find_kin
 from neurograft.core.strategies import CONTROLS
-from neurograft.core.tables import number, yes
+from neurograft.core.tables import parse_boolean, parse_number
 from neurograft.evaluation.metrics import keep_in_range
 from neurograft.report import sentences, summaries
 from neurograft.report.chapters import changes, risks
@@ -121,7 +121,7 @@ def _name_size(n, task, splits):
 
 def stack(row):
     """Write a difference above its interval, for a narrow column; a dash where there is no row."""
-    if not row or number(row["low"]) is None:
+    if not row or parse_number(row["low"]) is None:
         return sentences.write_signed(row["mean"]) if row else "–"
     return Markup("{}<br><small>{}</small>").format(sentences.write_signed(row["mean"]), sentences.write_bounds(row))
 
@@ -143,7 +143,7 @@ def tell_overfitting(rows, primary, kin=None):
     found = risks.gaps_against_scratch(summaries.keep_primary(rows, primary), kin)
     panels, table, warnings = {}, [], []
     for arm, made in found.items():
-        warned = [row for row in made["rows"] if yes(row.get("warning"))]
+        warned = [row for row in made["rows"] if parse_boolean(row.get("warning"))]
         # the reason names the cell
         warnings += [row["reason"] or f"overfitted: {arm[0]}, {risks.name_cell(row)}" for row in warned]
         sides = [
@@ -166,8 +166,8 @@ def tell_generalisation(rows):
     """Give what is lost at sites left out of training, and how much less than scratch loses."""
     table, panels, reasons = [], {}, []
     for row in sorted(rows or (), key=lambda row: summaries.arm_order(summaries.arm_key(row))):
-        own = {name: number(row[name]) for name in ("mean", "low", "high")}
-        less = {name: number(row[column]) for name, column in
+        own = {name: parse_number(row[name]) for name in ("mean", "low", "high")}
+        less = {name: parse_number(row[column]) for name, column in
                 (("mean", "less"), ("low", "less_low"), ("high", "less_high"))}  # fmt: skip
         counts = f"{short(row['patients'], 0)}, {short(row['sites'], 0)}"
         table.append([row["task"], sentences.name_arm(row), row["space"], row["n"], counts, short(row["in_site"]),
@@ -261,10 +261,10 @@ def tell_errors(rows, comparison, splits):
     table = [[*(row[name] for name in columns), *(_percent(row[name]) for name in shares)] for row in rows]
     told = {"table": table, "nearest": "", "worst": "", "lowest": ""}
     for name, column, pick in (("worst", "false_verdicts", max), ("lowest", "coverage", min)):
-        values = [number(row[column]) for row in rows if number(row[column]) is not None]
+        values = [parse_number(row[column]) for row in rows if parse_number(row[column]) is not None]
         told[name] = _percent(pick(values)) if values else ""
     judged = summaries.primary_rows(comparison)
-    patients = max((number(row["patients"]) or 0 for row in judged), default=0)
+    patients = max((parse_number(row["patients"]) or 0 for row in judged), default=0)
     if rows and patients:
         folds = len(splits.get("tasks", {}).get("segmentation", {}).get("folds", [])) or 5
         here = np.log([patients, folds, len(judged)])
@@ -272,7 +272,7 @@ def tell_errors(rows, comparison, splits):
         # of those as near, the one with the most false verdicts
         row = max(
             (row for row, away in zip(rows, near, strict=True) if away <= min(near) + 1e-9),
-            key=lambda row: number(row["false_verdicts"]) or 0,
+            key=lambda row: parse_number(row["false_verdicts"]) or 0,
         )
         size = f"{row['patients']} patients in {row['folds']} folds and {row['family']} comparisons"
         told["nearest"] = f"Of simulated studies of this run's own size, {size}, at most "
@@ -285,5 +285,5 @@ def tell_errors(rows, comparison, splits):
 
 def _percent(value):
     """Write a share in percent."""
-    read = number(value)
+    read = parse_number(value)
     return "–" if read is None else f"{100 * read:.1f} %"
