@@ -9,6 +9,7 @@ from PIL import Image
 
 from helpers.fake_run import make_run
 from neurograft.report import guidance, pages
+from neurograft.report.results import Results
 
 
 class Page(HTMLParser):
@@ -33,7 +34,7 @@ class Page(HTMLParser):
 
 def write(folder, **changes):
     """Write a report of a made-up run and give its index."""
-    pages.write_report(folder, **(make_run() | changes))
+    pages.write_report(folder, Results(**(make_run() | changes)))
     return Page(folder / "index.html")
 
 

@@ -17,6 +17,7 @@ from neurograft.core import tables
 from neurograft.report import guidance
 from neurograft.report.chapters import claims
 from neurograft.report.pages import FIXED, list_rows, write_report
+from neurograft.report.results import Results
 
 
 def test_cells_that_could_not_be_trained_are_named_with_their_reason(tmp_path):
@@ -49,7 +50,7 @@ def full():
 def test_every_chapter_and_every_subject(tmp_path):
     run = make_run()
     run["pictures"] = draw(tmp_path, [row["participant_id"] for row in run["cohort"]])
-    write_report(tmp_path / "report", **run)
+    write_report(tmp_path / "report", Results(**run))
     page = Page(tmp_path / "report" / "index.html")
     html = (tmp_path / "report" / "index.html").read_text()
     for chapter in CHAPTERS:
@@ -78,7 +79,7 @@ def test_data_never_become_markup(tmp_path):
     run["candidates"][EVIL] = {"flags": [EVIL]}
     for cell in run["cells"][:3]:
         cell["seed"] = EVIL
-    write_report(tmp_path / "report", **run)
+    write_report(tmp_path / "report", Results(**run))
     pages = sorted((tmp_path / "report").glob("*.html"))
     assert len(pages) == 2 + len(run["cohort"])
     for path in pages:
@@ -92,7 +93,7 @@ def tags_with_note(folder, note):
     """Give the tags of the page of a subject whose cohort row holds a note."""
     run = make_run(patients=0, unlabelled=1, excluded=0, gains={})
     run["cohort"][0]["note"] = note
-    write_report(folder, **run)
+    write_report(folder, Results(**run))
     return Page(folder / "sub-UNL000.html").tags
 
 
@@ -107,9 +108,9 @@ def test_any_text_comes_out_as_text(tmp_path):
     holds()
 
 
-def test_results_without_a_place_are_refused(tmp_path):
-    with pytest.raises(TypeError, match="no place for histories"):
-        write_report(tmp_path / "report", [], histories=[])
+def test_results_without_a_place_are_refused():
+    with pytest.raises(TypeError, match="histories"):
+        Results(histories=[])
 
 
 def test_nothing_but_the_folder_is_ever_asked_for(tmp_path):
@@ -135,9 +136,9 @@ def test_nothing_trained_says_why_and_shows_the_rest(tmp_path):
 
 def test_almost_empty_runs(tmp_path):
     write(tmp_path / "none", **{name: [] for name in ("cohort", "quality", "scores", "comparison", "times", "cells")})
-    write_report(tmp_path / "bare", cohort=[])
-    write_report(tmp_path / "one", **make_run(patients=0, unlabelled=1, excluded=0, gains={}))
-    write_report(tmp_path / "bad", **make_run(patients=0, unlabelled=0, excluded=1, gains={}))
+    write_report(tmp_path / "bare", Results())
+    write_report(tmp_path / "one", Results(**make_run(patients=0, unlabelled=1, excluded=0, gains={})))
+    write_report(tmp_path / "bad", Results(**make_run(patients=0, unlabelled=0, excluded=1, gains={})))
     page = write(tmp_path / "unscored", scores=[], comparison=[]).plain()
     assert "There is nothing to compare yet." in page
     untrained = [cell | {"trained": False, "history": []} for cell in make_run()["cells"]]
@@ -172,7 +173,7 @@ def test_the_claims_are_a_table_too(full, tmp_path):
     write(tmp_path / "report", **full)
     rows = tables.read_table(tmp_path / "report/claims.tsv")
     assert [list(row) for row in rows] == [list(claims.COLUMNS)] * 11
-    told = [row["verdict"].replace("\n", " ") for row in claims.list_claims(full)]
+    told = [row["verdict"].replace("\n", " ") for row in claims.list_claims(Results(**full))]
     assert told == [row["verdict"] for row in rows]
 
 
@@ -241,10 +242,10 @@ def test_a_report_that_fails_leaves_the_old_one(tmp_path):
     run = make_run()
     run["cohort"][1]["participant_id"] = "CBICA-003"
     with pytest.raises(ValueError, match=r"share the page sub-CBICA003\.html"):
-        write_report(tmp_path / "report", **run)
+        write_report(tmp_path / "report", Results(**run))
     run["cohort"] = [{"participant_id": "a"}]
     with pytest.raises(KeyError):
-        write_report(tmp_path / "report", **run)
+        write_report(tmp_path / "report", Results(**run))
     assert (tmp_path / "report/index.html").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
@@ -252,7 +253,7 @@ def test_a_report_that_fails_leaves_the_old_one(tmp_path):
 def test_300_subjects_stay_small(tmp_path):
     run = add_transfer(make_run(patients=290, unlabelled=10, excluded=5, compared=False))
     run["pictures"] = draw(tmp_path, [row["participant_id"] for row in run["cohort"]])
-    write_report(tmp_path / "report", **run)
+    write_report(tmp_path / "report", Results(**run))
     assert (tmp_path / "report/index.html").stat().st_size < 2_000_000
     assert (tmp_path / "report/quality.html").stat().st_size < 1_000_000
 
@@ -263,7 +264,7 @@ def test_a_browser_opens_it_on_a_phone(tmp_path):
     for row in run["cohort"]:
         row["note"] = "averylongwordwithoutanybreak" * 6
     run["pictures"] = draw(tmp_path, [row["participant_id"] for row in run["cohort"]])
-    write_report(tmp_path / "report", **add_transfer(run))
+    write_report(tmp_path / "report", Results(**add_transfer(run)))
     pages = ("index.html", "sub-CBICA003.html", "sub-BAD1.html", "quality.html")
     found = look(tmp_path / "report", pages)
     assert found[0]["headings"] == list(CHAPTERS) and len(found) == 4
@@ -286,7 +287,7 @@ def test_the_browser_sees_what_is_too_wide_and_what_is_missing(tmp_path):
 def test_a_subject_page_says_what_is_known(tmp_path):
     run = make_run()
     run["pictures"] = draw(tmp_path, ["CBICA003"])
-    write_report(tmp_path / "report", **run)
+    write_report(tmp_path / "report", Results(**run))
     page = Page(tmp_path / "report" / "sub-CBICA003.html").plain()
     for words in ("registration: similarity is low", "outlier", "Delivered segmentation", "lp-ft", "Good", "age"):
         assert words in page
@@ -297,7 +298,7 @@ def test_a_page_says_that_its_patient_was_in_the_pretraining_of_the_delivered_ne
     run = make_run(unlabelled=2)
     for cell in run["cells"]:
         cell["pretrained_on"] = {"lp-ft": ["UNL000"], "frozen": ["UNL001"]}.get(cell["strategy"], [])
-    write_report(tmp_path / "report", **run)
+    write_report(tmp_path / "report", Results(**run))
     for name, seen in (("UNL000", True), ("UNL001", False)):
         assert ("seen in pretraining" in Page(tmp_path / f"report/sub-{name}.html").plain()) == seen
 
@@ -325,8 +326,7 @@ def test_pages_lead_to_their_neighbours_and_to_the_index(tmp_path):
 
 def test_the_table_of_subjects_has_a_row_for_everybody_with_the_cohorts_own_columns():
     run = make_run()
-    run |= {"strategy": "lp-ft", "source": "efficientnet-lite0"}
-    told = list_rows(run)
+    told = list_rows(Results(**run))
     assert [row["subject"] for row in told["rows"]] == [row["participant_id"] for row in run["cohort"]]
     assert [row["included"] for row in told["rows"]] == [row["included"] == "true" for row in run["cohort"]]
     assert "age" in told["extra"] and not set(told["extra"]) & set(FIXED)

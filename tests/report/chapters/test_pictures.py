@@ -9,6 +9,7 @@ from helpers.fake_run import EVIL, make_run
 from helpers.pages import Page
 from neurograft.report import pages
 from neurograft.report.chapters import pictures
+from neurograft.report.results import Results
 
 RECORD = {
     "found": 42, "included": 40, "stated": 0, "units": 33, "groups": 5, "copied": 12, "largest": 4, "turned": 3,
@@ -128,7 +129,7 @@ def run(tmp_path):
 
 
 def test_the_report_says_it_in_every_chapter_with_a_score(run, tmp_path):
-    pages.write_report(tmp_path / "report", **run)
+    pages.write_report(tmp_path / "report", Results(**run))
     page = Page(tmp_path / "report/index.html")
     html, plain = (tmp_path / "report/index.html").read_text(), page.plain()
     chapters = re.findall(r'<section id="(\w+)"', html)
@@ -149,7 +150,7 @@ def test_pictures_kept_out_are_counted_by_reason(run, tmp_path):
     kept_out = {f"p{number}": "only 1 with cyst" for number in range(3)}
     run["splits"]["tasks"]["classification"]["left_out"] = kept_out
     run["quality"] = [{"subject": f"p{number}", "side": "96", "flags": ""} for number in range(9000)]
-    pages.write_report(tmp_path / "report", **run)
+    pages.write_report(tmp_path / "report", Results(**run))
     assert "3 kept out of training and scores: only 1 with cyst" in Page(tmp_path / "report/index.html").plain()
     assert (tmp_path / "report/index.html").stat().st_size < 1e6
 
@@ -158,7 +159,7 @@ def test_pictures_cannot_smuggle_markup_into_the_report(run, tmp_path):
     for row in run["cohort"]:
         row |= {"file": EVIL, "reason": EVIL}
     run["imported"] = run["imported"] | {"classes": {EVIL: RECORD["classes"]["none"]}}
-    pages.write_report(tmp_path / "report", **run)
+    pages.write_report(tmp_path / "report", Results(**run))
     assert not [
         tag for tag, attrs in Page(tmp_path / "report/index.html").tags if tag == "script" or "onerror" in attrs
     ]

@@ -4,6 +4,7 @@ import numpy as np
 
 from helpers.fake_claims import ARM, cell, claim, compared, gaps, scored, spread, transferability
 from neurograft.report.chapters import risks
+from neurograft.report.results import Results
 
 
 def test_patients_that_lose_are_counted_with_an_interval():
@@ -54,7 +55,7 @@ def test_the_best_of_many_equal_strategies_is_no_evidence():
         scores = []
         for name in ("lp-ft", "frozen", "lora", "l2-sp", "gradual", "fine-tune"):
             scores += scored(generator.normal(0, 0.1, 10), strategy=name)
-        findings, _ = risks.expertise_needed({"scores": scores})
+        findings, _ = risks.expertise_needed(Results(scores=scores))
         claimed += findings[0]["verdict"] == "the choice matters"
     # 18 of 100 with the plain interval of best against worst
     assert claimed <= 5

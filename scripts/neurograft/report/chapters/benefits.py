@@ -38,9 +38,7 @@ def less_training_time(results):
 
 def _raced(results):
     """Keep the rows of the transfer strategies at the largest n whose scratch has a Dice to reach."""
-    rows = summaries.keep_largest_n(
-        summaries.transferred(summaries.keep_primary(results["time_saved"], results["primary"]))
-    )
+    rows = summaries.keep_largest_n(summaries.transferred(summaries.keep_primary(results.time_saved, results.primary)))
     return [row for row in rows if tables.number(row["steps_scratch"]) is not None]
 
 
@@ -81,7 +79,7 @@ def _unfinished(results, rows):
     """Say how many of the trainings, scratch's included, had not converged."""
     own = {summaries.arm_key(row) for row in rows}
     sizes = {(arm[0], arm[3]) for arm in own}
-    cells = [cell for cell in summaries.keep_primary(results["cells"], results["primary"]) if cell.get("trained", True)]
+    cells = [cell for cell in summaries.keep_primary(results.cells, results.primary) if cell.get("trained", True)]
     base = [cell for cell in cells if cell["strategy"] == "scratch" and (cell["task"], str(cell["n"])) in sizes]
     mine = base + [cell for cell in cells if summaries.arm_key(cell) in own]
     falling = sum(not tables.yes(cell.get("converged", True)) for cell in mine)
@@ -92,18 +90,16 @@ def _unfinished(results, rows):
 def better_performance(results):
     """Give the primary family's verdicts; where it is empty, intervals of the main measure."""
     rows = [
-        row
-        for row in summaries.primary_rows(results["comparison"])
-        if tables.number(row["mean_difference"]) is not None
+        row for row in summaries.primary_rows(results.comparison) if tables.number(row["mean_difference"]) is not None
     ]
     if rows:
         return [
             sentences.finding(sentences.name_arm(row), sentences.write_interval(row), row["verdict"]) for row in rows
         ], []
-    task, region, metric = summaries.main_measure(results["scores"])
+    task, region, metric = summaries.main_measure(results.scores)
     others = [
         row
-        for row in summaries.transferred(results["comparison"])
+        for row in summaries.transferred(results.comparison)
         if (row["task"], row["region"] or "", row["metric"], row["against"]) == (task, region, metric, "scratch")
     ]
     findings = []
@@ -120,9 +116,7 @@ def better_performance(results):
 
 def fewer_labels(results):
     """Give the labelled patients that scratch needs for what a strategy reaches with n."""
-    rows = summaries.keep_one_task(
-        summaries.transferred(summaries.keep_primary(results["labels_saved"], results["primary"]))
-    )
+    rows = summaries.keep_one_task(summaries.transferred(summaries.keep_primary(results.labels_saved, results.primary)))
     rows = [row for row in rows if str(row.get("answer") or "")]
     findings = []
     for arm, group in summaries.group_by_arm(rows).items():
@@ -132,7 +126,7 @@ def fewer_labels(results):
             words = ANSWERS.get(row["answer"], f"scratch needs {row['answer']} patients")
             words += f" (95 %: {ends})" if ends else f" (no interval: {row['reason']})"
             low, high = (_end(row[name]) for name in ("low", "high"))
-            n = _counted(row, results["splits"])
+            n = _counted(row, results.splits)
             shown = bool(row["interval"]) and n is not None
             verdict = summaries.read_interval(low, high, "saved", "lost", middle=n) if shown else summaries.NOT_SHOWN
             findings.append(sentences.finding(sentences.name_arm_key(arm, n=True), words, verdict))
@@ -157,7 +151,7 @@ def _end(value):
 
 def better_generalisation(results):
     """Give how much less a strategy loses at sites left out of training than scratch does."""
-    rows = summaries.keep_largest_n(summaries.keep_primary(results["generalisation"], results["primary"]))
+    rows = summaries.keep_largest_n(summaries.keep_primary(results.generalisation, results.primary))
     measured = [row for row in rows if tables.number(row["mean"]) is not None]
     findings = []
     for row in summaries.transferred(measured):
@@ -179,8 +173,8 @@ def better_generalisation(results):
 
 def better_use_of_data(results):
     """Give what pretraining on the cohort's own unlabelled scans added to the source that it continued from."""
-    scores, measure = results["scores"], summaries.main_measure(results["scores"])
-    made_here = [row for row in results["sources"] if str(row.get("location")).startswith(MADE)]
+    scores, measure = results.scores, summaries.main_measure(results.scores)
+    made_here = [row for row in results.sources if str(row.get("location")).startswith(MADE)]
     continues = CONTINUES | {row["name"]: row["location"].removeprefix(MADE) for row in made_here}
     means = summaries.patient_means(scores, *measure)
     rows = summaries.transferred([dict(zip(("task", "source", "strategy", "n"), arm, strict=True)) for arm in means])
@@ -205,7 +199,7 @@ def faster_deployment(results):
     """Give the computing time from raw scans to a network that scores as scratch's does in training."""
     prepared = [
         tables.number(row["seconds_median"]) * (tables.number(row.get("jobs")) or 1)
-        for row in results["runtimes"]
+        for row in results.runtimes
         if row["rule"] in PREPARING and tables.number(row.get("seconds_median")) is not None
     ]
     rows = [row for row in _raced(results) if tables.number(row.get("seconds_scratch")) is not None]

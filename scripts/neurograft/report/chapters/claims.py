@@ -1,5 +1,7 @@
 """Eleven claims about transfer learning: how each is measured here, the figure with its interval, the verdict."""
 
+from dataclasses import replace
+
 from neurograft.report import sentences, summaries
 from neurograft.report.chapters import benefits, risks
 
@@ -10,23 +12,18 @@ RULE = (
     "have no adjusted p: of twenty such intervals about one leaves out no difference by chance alone."
 )
 COLUMNS = ("claim", "side", "how", "figure", "verdict", "state")
-TABLES = (
-    *("scores", "comparison", "times", "cells", "runtimes", "labels_saved", "time_saved", "overfitting"),
-    *("generalisation", "privacy", "fairness", "audit", "sources"),
-)
 NOT_MEASURED = "not measured"
 # verdicts that say nothing of an arm, and stand behind those that do
 UNDECIDED = (summaries.NOT_SHOWN, "no evidence", "not seen", "refused", "mixed", "do not use", "too few sources")
 
 
 def list_claims(results):
-    """Give the eleven claims with what a run's tables say of them.
+    """List the eleven claims with what a run's tables say of them.
 
     Parameters
     ----------
-    results : dict
-        What there is of `pages.RESULTS`: tables as lists of dicts (numbers may be text), `splits` and `primary`.
-        A table that is missing or empty makes its claim "not measured".
+    results : results.Results
+        A table that is empty makes its claim "not measured".
 
     Returns
     -------
@@ -34,17 +31,17 @@ def list_claims(results):
         A row a claim, `COLUMNS`: `side` is promise or risk; `figure` has a line an arm, ended by semicolons; `verdict`
         groups the arms by what is supported; `state` is "measured", "in part" or "not measured".
     """
-    run = {name: list(results.get(name) or ()) for name in TABLES}
-    run |= {"splits": results.get("splits") or {}, "primary": results.get("primary") or {}}
-    for name in ("scores", "comparison"):
-        run[name] = summaries.keep_primary(run[name], run["primary"])
-    for name in ("scores", "comparison", "times", "cells"):
-        run[name] = summaries.of_networks(run[name])
-    run["scores"] = summaries.pool_patients(run["scores"], run["splits"])
+    narrowed = {
+        name: summaries.keep_primary(getattr(results, name), results.primary) for name in ("scores", "comparison")
+    }
+    narrowed |= {"times": results.times, "cells": results.cells}
+    narrowed = {name: summaries.of_networks(rows) for name, rows in narrowed.items()}
+    narrowed["scores"] = summaries.pool_patients(narrowed["scores"], results.splits)
+    measured_run = replace(results, **narrowed)
     listed = []
     for claim, side, how, measure in CLAIMS:
-        findings, missing = measure(run)
-        lines = [f"{one['name']}: {one['figure']}" for one in findings]
+        findings, missing = measure(measured_run)
+        lines = [f"{line['name']}: {line['figure']}" for line in findings]
         row = {"claim": claim, "side": side, "how": how, "figure": ";\n".join([*lines, *missing])}
         state = "measured" if not missing else "in part" if findings else NOT_MEASURED
         listed.append(row | {"verdict": sum_up(findings), "state": state})

@@ -16,8 +16,8 @@ from neurograft.stats import comparisons
 
 def limited_transferability(results):
     """Count the patients that transfer leaves worse, and hold pretrained features against random ones."""
-    scores, comparison = results["scores"], results["comparison"]
-    findings, missing, kin = [], [], find_kin(results["sources"])
+    scores, comparison = results.scores, results.comparison
+    findings, missing, kin = [], [], find_kin(results.sources)
     for row in summaries.primary_rows(comparison):
         words = _worse_patients(scores, row, kin)
         against = summaries.control_row(comparison, row)
@@ -32,7 +32,7 @@ def limited_transferability(results):
             missing.append("frozen-random was not scored, so pretraining cannot be told from any fixed features")
         if words:
             findings.append(sentences.finding(sentences.name_arm(row), words.removeprefix("; "), verdict))
-    audit = Counter(row["verdict"] for row in results["audit"])
+    audit = Counter(row["verdict"] for row in results.audit)
     if findings and audit:
         words = ", ".join(f"{count} {verdict}" for verdict, count in audit.most_common())
         findings.append(
@@ -68,7 +68,7 @@ def _worse_patients(scores, row, kin):
 
 def inflexibility(results):
     """Count what did not fit: weights without a place, networks that could not be trained, subjects left out."""
-    cells, findings = results["cells"], []
+    cells, findings = results.cells, []
     loading = defaultdict(list)
     for cell in cells:
         if number(cell.get("loaded_share")) is not None:
@@ -82,7 +82,7 @@ def inflexibility(results):
     untrained = Counter(str(cell.get("reason") or "no reason") for cell in cells if not yes(cell.get("trained", True)))
     for reason, count in untrained.most_common(3):
         findings.append(sentences.finding("networks", f"{count} of {len(cells)} not trained: {reason}", "seen"))
-    for task, known in results["splits"].get("tasks", {}).items():
+    for task, known in results.splits.get("tasks", {}).items():
         reasons = Counter(known.get("left_out", {}).values())
         for reason, count in reasons.most_common(2):
             findings.append(sentences.finding(task, f"{count} subjects left out: {reason}", "seen"))
@@ -93,12 +93,12 @@ def inflexibility(results):
 
 def expertise_needed(results):
     """Give the spread between the strategies of one source: at most what a wrong choice costs."""
-    means = summaries.patient_means(results["scores"], *summaries.main_measure(results["scores"]))
+    means = summaries.patient_means(results.scores, *summaries.main_measure(results.scores))
     rows = [dict(zip(("task", "source", "strategy", "n"), arm, strict=True)) for arm in means]
     sources = defaultdict(list)
     for row in summaries.keep_largest_n(summaries.transferred(rows)):
         sources[row["source"]].append(summaries.arm_key(row))
-    folds = summaries.owners(results["scores"])
+    folds = summaries.owners(results.scores)
     findings = [_spread(means, own, folds) for own in sources.values() if len(own) > 1]
     return findings, [] if findings else ["it takes two transfer strategies of one source"]
 
@@ -125,9 +125,9 @@ def _spread(means, own, folds):
 
 def overfitting(results):
     """Hold the gap between training and test patients against scratch's, and name the cells with a wide one."""
-    rows = summaries.keep_one_task(summaries.keep_primary(results["overfitting"], results["primary"]))
+    rows = summaries.keep_one_task(summaries.keep_primary(results.overfitting, results.primary))
     findings = []
-    for arm, made in gaps_against_scratch(rows, find_kin(results["sources"])).items():
+    for arm, made in gaps_against_scratch(rows, find_kin(results.sources)).items():
         words, verdict = f"gap {sentences.write_signed(made['gap'])}", ""
         if arm[2] not in CONTROLS:
             words += f", less that of scratch {sentences.write_difference(made)}, {made['folds']} folds"
@@ -173,7 +173,7 @@ def name_cell(row):
 def ethics(results):
     """Give whether members of the training set can be told, and whether groups of patients score apart."""
     findings, missing = [], []
-    members = summaries.keep_largest_n(summaries.keep_primary(results["privacy"], results["primary"]))
+    members = summaries.keep_largest_n(summaries.keep_primary(results.privacy, results.primary))
     for row in members:
         if number(row["auc"]) is not None:
             words = f"AUC {float(row['auc']):.2f} (95 %: {_range(row, 'low', 'high')}; "
@@ -181,7 +181,7 @@ def ethics(results):
         else:
             words = row["reason"]
         findings.append(sentences.finding(f"privacy of {sentences.name_arm(row)}", words, row["verdict"]))
-    groups = summaries.keep_largest_n(summaries.keep_primary(results["fairness"], results["primary"]))
+    groups = summaries.keep_largest_n(summaries.keep_primary(results.fairness, results.primary))
     for row in groups:
         words, verdict = row["reason"], "refused"
         if number(row["gap"]) is not None:

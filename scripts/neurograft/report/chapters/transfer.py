@@ -15,13 +15,13 @@ from neurograft.report.chapters.experiment import name_measure, short
 from neurograft.report.charts import cohort, transfer
 
 
-def tell_transfer(run, pooled):
-    """Give everything in the chapter.
+def tell_transfer(results, pooled):
+    """Return everything in the chapter.
 
     Parameters
     ----------
-    run : dict
-        What `pages.write_report` was given; `everywhere` holds scores and comparison of every space and split.
+    results : results.Results
+        Of every space and split.
     pooled : list of dict
         Scores of the primary space and split, pooled by patient.
 
@@ -29,19 +29,18 @@ def tell_transfer(run, pooled):
     -------
     dict
     """
-    primary, kin, pooled = run["primary"], find_kin(run["sources"]), summaries.of_networks(pooled)
-    everywhere = {name: summaries.of_networks(rows) for name, rows in run["everywhere"].items()}
-    every = summaries.pool_patients(everywhere["scores"], run["splits"])
+    primary, kin, pooled = results.primary, find_kin(results.sources), summaries.of_networks(pooled)
+    every = summaries.pool_patients(summaries.of_networks(results.scores), results.splits)
     return {
-        "curves": tell_curves(pooled, run["splits"], kin),
-        "labels": tell_labels(run["labels_saved"], primary),
-        "overfitting": tell_overfitting(run["overfitting"], primary, kin),
-        "generalisation": tell_generalisation(run["generalisation"]),
-        "elsewhere": tell_elsewhere(every, everywhere["comparison"], primary),
-        "layers": changes.tell_layers(run["layers"], run["features"], primary),
-        "audit": changes.tell_audit(run["transfer_scores"], run["audit"]),
-        "privacy": changes.tell_privacy(run["privacy"], primary),
-        "fairness": changes.tell_fairness(run["fairness"], primary),
+        "curves": tell_curves(pooled, results.splits, kin),
+        "labels": tell_labels(results.labels_saved, primary),
+        "overfitting": tell_overfitting(results.overfitting, primary, kin),
+        "generalisation": tell_generalisation(results.generalisation),
+        "elsewhere": tell_elsewhere(every, summaries.of_networks(results.comparison), primary),
+        "layers": changes.tell_layers(results.layers, results.features, primary),
+        "audit": changes.tell_audit(results.transfer_scores, results.audit),
+        "privacy": changes.tell_privacy(results.privacy, primary),
+        "fairness": changes.tell_fairness(results.fairness, primary),
     }
 
 
