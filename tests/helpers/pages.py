@@ -40,9 +40,11 @@ def write(folder, **changes):
 
 def draw(tmp_path, subjects):
     """Give every subject the same small pictures."""
-    for name in guidance.PICTURES:
+    for name in guidance.read_guidance().pictures:
         Image.fromarray(np.zeros((60, 900), np.uint8)).save(tmp_path / f"{name}.png")
-    return {subject: {name: tmp_path / f"{name}.png" for name in guidance.PICTURES} for subject in subjects}
+    return {
+        subject: {name: tmp_path / f"{name}.png" for name in guidance.read_guidance().pictures} for subject in subjects
+    }
 
 
 def nothing_trained():

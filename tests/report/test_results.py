@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -94,3 +95,12 @@ def test_every_table_of_the_rule_is_a_field_and_one_that_is_missing_is_empty(tmp
     )
     assert made.again == [{"of": "again"}] and made.contrast == made.intensities == [] and made.splits == {"hash": "ab"}
     assert (made.simulated, made.title, made.sources, made.plan) == (True, "T", [{"name": "s"}], {})
+
+
+def test_the_rule_takes_every_template_and_every_text_so_that_a_changed_one_reruns_the_report():
+    root = Path(__file__).parents[2]
+    inputs = (root / "workflow/rules/report.smk").read_text()
+    folder = root / "scripts/neurograft/report"
+    files = [*folder.glob("*.yaml"), *(folder / "templates").iterdir()]
+    assert len(files) == 9
+    assert all(f'"{path.name.split(".")[0]}"' in inputs for path in files)

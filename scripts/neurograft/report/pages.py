@@ -77,7 +77,7 @@ def _copy_pictures(part, results, pages):
     """Copy the figures into the report, and return subject to figure to relative path."""
     copied = {}
     for subject, figures in results.pictures.items():
-        for name in guidance.PICTURES:
+        for name in guidance.read_guidance().pictures:
             if subject in pages and figures.get(name) and Path(figures[name]).is_file():
                 relative = f"figures/{pages[subject].removesuffix('.html')}_{name}.png"
                 shutil.copyfile(figures[name], part / relative)
@@ -143,7 +143,7 @@ def fill_index(results, pages, pictures, listed):
         "transfer": transfer.tell_transfer(results, pooled),
         "errors": transfer.tell_errors(results.error_rates, main.comparison, splits),
         "again": [sentences.again_sentence(row) for row in results.again],
-        "reading": guidance.TRANSFER,
+        "reading": guidance.read_guidance().transfer,
         "overlays": experiment.choose_overlays(main.scores, results.strategy, pictures, results.source),
         "subjects": {} if images else list_rows(results),
         "paragraphs": paragraphs,
@@ -232,7 +232,7 @@ def fill_pages(results, pages, pictures):
     tasks = results.splits.get("tasks", {})
     quality_rows = {str(row["subject"]): row for row in results.quality}
     scores, incomplete = _scores_by_subject(results.main.scores), sentences.list_incomplete(results.splits)
-    names = list(pages)
+    names, figures = list(pages), guidance.read_guidance().pictures
     for at, row in enumerate(results.cohort):
         subject = str(row["participant_id"])
         measured, scored = quality_rows.get(subject, {}), scores.get(subject, {})
@@ -243,7 +243,7 @@ def fill_pages(results, pages, pictures):
             "facts": [(key, row[key]) for key in row if key not in FIXED[:3] and row[key] not in ("", None)],
             "before": pages[names[at - 1]] if at else "",
             "after": pages[names[at + 1]] if at + 1 < len(names) else "",
-            "pictures": [(path, *guidance.PICTURES[name]) for name, path in pictures.get(subject, {}).items()],
+            "pictures": [(path, figures[name]) for name, path in pictures.get(subject, {}).items()],
             "measured": [
                 (guidance.name_quality(key), guidance.quality_words(key), experiment.short(measured[key], 2),
                  summaries.is_outlier(measured, key))

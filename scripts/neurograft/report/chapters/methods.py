@@ -5,7 +5,7 @@ from pathlib import Path
 from neurograft.cohort.assignment import choose_unlabelled
 from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, UNTRAINED
 from neurograft.report.chapters.pictures import describe_evaluation, describe_pictures
-from neurograft.report.references import REFERENCES, SCORE_CITATIONS, UNRELIABLE
+from neurograft.report.references import read_references, split_citation
 from neurograft.sources.table import base_of, kind_of
 
 STRATEGIES = {
@@ -77,12 +77,13 @@ def write_methods(config, splits, version="", sources=()):
     """
     order = {}
     # a source may have the name of a score, whose key therefore has a mark
-    scores = {f"score {name}": _split_citation(text) for name, text in SCORE_CITATIONS.items()}
-    known = {row["name"]: _split_citation(row["citation"]) for row in sources} | scores | REFERENCES
-    known["score reliability"] = _split_citation(UNRELIABLE)
+    listed = read_references()
+    scores = {f"score {name}": work for name, work in listed.scores.items()}
+    works = {row["name"]: split_citation(row["citation"]) for row in sources} | scores | listed.works
+    works["score reliability"] = listed.score_reliability
 
     def cite(sentence, *keys):
-        return sentence, [order.setdefault(known[key], len(order) + 1) for key in keys if key in known]
+        return sentence, [order.setdefault(works[key], len(order) + 1) for key in keys if key in works]
 
     # in the order of the text, for references are numbered as they come
     paragraphs, pictures = [_background(cite, version)], config.get("dataset", {}).get("layout") == "images"
@@ -101,13 +102,7 @@ def write_methods(config, splits, version="", sources=()):
         paragraphs += [told or _evaluation(cite, splits.get("scheme"), trained)]
     if "segmentation" in trained:
         paragraphs.append(_scores(cite))
-    return paragraphs, [{"number": number, "text": text, "doi": doi} for (text, doi), number in order.items()]
-
-
-def _split_citation(citation):
-    """Give a source's citation, with a full stop, and the DOI that may stand at its end."""
-    text, _, doi = citation.partition(" doi:")
-    return text.rstrip(". ") + ".", doi.strip() or None
+    return paragraphs, [{"number": number, "text": work.text, "doi": work.doi} for work, number in order.items()]
 
 
 def _background(cite, version):
@@ -280,7 +275,7 @@ def _scores(cite):
         cite("Transferability scores of each 2-D source were taken from its frozen features of labelled patients, at "
              f"as many pixels of tumour as of other brain: {named}, means over feature maps and patients, and, where "
              "the source has a classification head, LEEP on slices with and without tumour.",
-             *(f"score {name}" for name in SCORE_CITATIONS)),
+             *(f"score {name}" for name in read_references().scores)),
         cite("No such score is known to be reliable on medical tasks; each was held against the gain measured with the "
              "frozen encoder where at least five sources had one.", "score reliability"),
     ]  # fmt: skip

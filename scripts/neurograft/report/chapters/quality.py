@@ -45,7 +45,9 @@ def _tell_sites(intensities):
                 largest[when] = f"{100 * value:.0f} % ({name})"
         if largest:
             before, after = (f"at most {largest[when]}" if when in largest else "none" for when in quality_table.WHEN)
-            sentences.append(f"{guidance.PARTS[one['sequence']]}: {before} before, {after} after normalisation")
+            sentences.append(
+                f"{guidance.read_guidance().images[one['sequence']]}: {before} before, {after} after normalisation"
+            )
     return sentences
 
 
@@ -110,7 +112,11 @@ def _compare(one):
         + [f"{value:.4g}" for when in quality_table.WHEN for value in (row[when][2], row[when][3] - row[when][1])]
         for row in one["sites"]
     ]
-    return {"sequence": guidance.PARTS[one["sequence"]], "effects": effects, "numbers": numbers} | charts
+    return {
+        "sequence": guidance.read_guidance().images[one["sequence"]],
+        "effects": effects,
+        "numbers": numbers,
+    } | charts
 
 
 def _describe(row, when):
