@@ -23,7 +23,7 @@ from neurograft.report.results import Results
 def test_cells_that_could_not_be_trained_are_named_with_their_reason(tmp_path):
     run = make_run()
     run["cells"][0] |= {"trained": False, "reason": "nobody to learn from", "history": []}
-    assert "cells not trained: nobody to learn from" in write(tmp_path / "report", **run).plain()
+    assert "networks not trained: nobody to learn from" in write(tmp_path / "report", **run).plain()
 
 
 def test_every_subject_is_in_the_index_once_and_leads_to_its_page(tmp_path):
@@ -149,12 +149,12 @@ def test_almost_empty_runs(tmp_path):
 def test_a_full_run_shows_what_transfer_bought_and_changed(full, tmp_path):
     plain = write(tmp_path / "report", **full).plain()
     transfer = guidance.read_guidance().transfer
-    chapter = plain.split("What transfer bought, and what it changed")[1].split("All subjects")[0]
+    chapter = plain.split("What transfer gained, and what it changed")[1].split("All subjects")[0]
     for words in (text for name in ("curves", "layers", "audit") for text in transfer[name].values()):
         assert words in chapter
     for name in ("all (6)", "encoder.blocks.5.29.conv", "MNI152, sites", "fold 0, seed 0", "do not use", "sex"):
         assert name in chapter
-    assert "Chaves et al. 2023" in chapter and "Not measured" not in chapter and "Not drawn" not in chapter
+    assert "Chaves et al. 2023" in chapter and "Not measured" not in chapter and "Not shown" not in chapter
     assert "with 10 patients in 5 folds and 3 comparisons" in plain
     for claim, _, how, _ in claims.CLAIMS:
         assert claim in plain and how in plain
@@ -165,8 +165,8 @@ def test_what_was_not_measured_says_so(tmp_path):
     write(tmp_path / "report")
     html = (tmp_path / "report/index.html").read_text()
     chapter = html.split('<section id="transfer">')[1].split('<section id="overlays">')[0]
-    assert chapter.count("Not measured: ") == 6 and "Not drawn: one training size only" in chapter
-    assert "Not audited: " in chapter and "This run has one space and one split." in chapter
+    assert chapter.count("Not measured: ") == 6 and "Not shown: only one training size" in chapter
+    assert "Not audited: " in chapter and "This run has only one space and one split." in chapter
     assert "Not simulated in this run." in html
 
 
@@ -308,7 +308,7 @@ def test_who_lacks_a_sequence_is_named_in_the_index_and_on_the_page(tmp_path):
     run = make_run(patients=8, unlabelled=1)
     run["splits"]["tasks"]["segmentation"]["incomplete"] = {"UNL000": ["t2"]}
     page, words = write(tmp_path / "report", **run), "without t2: predicted from t1c, flair"
-    for said in (words, "1 lack a sequence that the networks take: UNL000", "1 subjects lacked a sequence"):
+    for said in (words, "1 without a sequence that the networks use: UNL000", "1 subject lacked a sequence"):
         assert said in page.plain(), said
     assert words in Page(tmp_path / "report/sub-UNL000.html").plain()
     assert "lack" not in Page(tmp_path / f"report/sub-{run['cohort'][0]['participant_id']}.html").plain()

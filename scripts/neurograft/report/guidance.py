@@ -1,4 +1,4 @@
-"""How to read figures and quality measures, apart from `guidance.yaml` because the words change more than the reading."""
+"""How to read figures and quality measures: a small reader of `guidance.yaml`, which holds the words."""
 
 from dataclasses import dataclass
 from functools import cache

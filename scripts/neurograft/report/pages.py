@@ -171,33 +171,33 @@ def _tiles(results, chapters, pooled):
     dice = summaries.delivered_means(pooled, results.strategy, results.source)
     if dice:
         mean = summaries.mean_interval(dice.values())["mean"]
-        tiles.append((f"{mean:.3f}", f"mean whole-tumour Dice of {results.strategy}, unseen patients"))
+        tiles.append((sentences.format_number(mean), f"mean whole-tumour Dice of {results.strategy}, unseen patients"))
     return tiles
 
 
 def _attention(chapters):
     """List what a reader should look at first, each with the chapter that shows it."""
-    listed, some = [], partial(sentences.some, most=6)
+    listed, join = [], partial(sentences.join_names, most=6)
     flow, marked = chapters["flow"], chapters["quality"]["marked"]
     if flow["excluded"]:
         listed.append(
-            ("flow", f"{len(flow['excluded'])} excluded: {some(row['participant_id'] for row in flow['excluded'])}")
+            ("flow", f"{len(flow['excluded'])} excluded: {join(row['participant_id'] for row in flow['excluded'])}")
         )
     if marked:
         listed.append(
-            ("quality", f"{len(marked)} to look at in quality control: {some(row['subject'] for row in marked)}")
+            ("quality", f"{len(marked)} to look at in quality control: {join(row['subject'] for row in marked)}")
         )
     if flow["left_out"]:
         names = {row["subject"]: None for row in flow["left_out"]}
-        listed.append(("flow", f"{len(names)} kept out of training: {some(names)}"))
+        listed.append(("flow", f"{len(names)} kept out of training: {join(names)}"))
     if flow["incomplete"]:
         names = {row["subject"]: None for row in flow["incomplete"]}
-        listed.append(("flow", f"{len(names)} lack a sequence that the networks take: {some(names)}"))
+        listed.append(("flow", f"{len(names)} without a sequence that the networks use: {join(names)}"))
     if chapters["candidates"]["flags"]:
-        listed.append(("candidates", f"candidates flagged: {some(chapters['candidates']['flags'])}"))
+        listed.append(("candidates", f"candidates flagged: {join(chapters['candidates']['flags'])}"))
     if chapters["training"]["falling"]:
         listed.append(("training", f"{len(chapters['training']['falling'])} trainings had not converged"))
-    return listed + [("training", f"cells not trained: {reason}") for reason in chapters["untrained"]]
+    return listed + [("training", f"networks not trained: {reason}") for reason in chapters["untrained"]]
 
 
 def list_rows(results):
@@ -220,7 +220,7 @@ def list_rows(results):
         rows.append({
             "subject": subject, "included": tables.yes(row["included"]), "site": row.get("site") or "",
             "sequences": row.get("sequences") or "", "labels": tables.yes(row.get("labels")),
-            "dice": experiment.short(dice.get(subject)),
+            "dice": sentences.format_number(dice.get(subject)),
             "outlier": str(measured.get("outlier") or "").lower() not in ("", "false"),
             "notes": "; ".join(note for note in notes if note), "extra": [row.get(column) or "" for column in extra],
         })  # fmt: skip
@@ -245,7 +245,7 @@ def fill_pages(results, pages, pictures):
             "after": pages[names[at + 1]] if at + 1 < len(names) else "",
             "pictures": [(path, figures[name]) for name, path in pictures.get(subject, {}).items()],
             "measured": [
-                (guidance.name_quality(key), guidance.quality_words(key), experiment.short(measured[key], 2),
+                (guidance.name_quality(key), guidance.quality_words(key), sentences.format_number(measured[key], 2),
                  summaries.is_outlier(measured, key))
                 for key in summaries.quality_measures([measured])
             ],
@@ -257,7 +257,7 @@ def fill_pages(results, pages, pictures):
             "heads": [(head, "number") for head in heads],
             "scored": [
                 [key[0], sentences.name_arm({"source": key[1], "strategy": key[2]}), key[3],
-                 *(experiment.short(scored[key].get(head)) for head in heads)]
+                 *(sentences.format_number(scored[key].get(head)) for head in heads)]
                 for key in sorted(scored, key=summaries.arm_order)
             ],
             "oracle": tables.number(record.get("oracle_dice")),

@@ -1,4 +1,4 @@
-"""The works that the report may cite, apart from `references.yaml` because a reference changes more than its reading."""
+"""The works that the report may cite: a small reader of `references.yaml`, which holds them."""
 
 from dataclasses import dataclass
 from functools import cache

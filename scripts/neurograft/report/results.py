@@ -209,34 +209,34 @@ def _read_table(path):
 
 
 def read_versions():
-    """Name the software that ran and its versions.
+    """Read the versions of the software that ran.
 
     Returns
     -------
     dict of str to str
     """
-    found = {"neurograft": __version__, "python": python_version()}
+    versions = {"neurograft": __version__, "python": python_version()}
     for name in SOFTWARE:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def read_runtimes(folder):
-    """Summarise Snakemake's benchmarks by rule.
+    """Summarise the benchmarks of Snakemake by rule.
 
     Returns
     -------
     list of dict
-        `rule`, `jobs`, `seconds_median`, `seconds_max`, `memory_mb` (the largest), slowest sum first.
+        `rule`, `jobs`, `seconds_median`, `seconds_max`, `memory_mb` (the largest); the largest total time first.
     """
-    found = defaultdict(list)
+    jobs = defaultdict(list)
     for path in sorted(Path(folder).glob("*/*.tsv")):
-        found[path.parent.name] += tables.read_table(path)
+        jobs[path.parent.name] += tables.read_table(path)
     rows = []
-    for rule, runs in found.items():
+    for rule, runs in jobs.items():
         seconds = [float(run["s"]) for run in runs]
         # a job that ends before the first measurement has no memory figure
         memory = [float(run["max_rss"]) for run in runs if run["max_rss"] not in ("", "-", "NA")]
@@ -255,10 +255,10 @@ def read_runtimes(folder):
 
 
 def _subject(path):
-    """The subject whose file this is: the folder `sub-X` above it."""
+    """Return the subject of a file: X of the folder `sub-X` above it."""
     return next(part for part in Path(path).parts if part.startswith("sub-")).removeprefix("sub-")
 
 
 def _pictures(folder):
-    """The pictures in a folder, by name."""
+    """Return the figures in a folder, by name."""
     return {path.stem: path for path in sorted(Path(folder).glob("*.png"))}

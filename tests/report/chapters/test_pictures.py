@@ -76,7 +76,8 @@ def test_every_number_is_said():
     for part in ("12 of 40 pictures", "5 groups", "largest of 4", "3 of 9 pairs", "6 of its 15 test pictures"):
         assert part in words["Copies"]
     assert "0.540 from the histogram of the input and 0.716 from the histogram of the picture" in words["Contrast"]
-    assert "guessing has 0.50" in words["Contrast"] and "(lp-ft from lite, n = all) has 0.800" in words["Contrast"]
+    assert "compared with 0.50 for guessing" in words["Contrast"]
+    assert "(lp-ft from lite, n = all) reaches 0.800" in words["Contrast"]
     assert "too good" in told["reminder"] and "0.716" in told["reminder"]
     assert told["table"][0] == ["glioma", 20, 7, 8, 4]
 
@@ -92,18 +93,18 @@ def test_what_is_known_of_patients_changes_the_words():
 
 def test_a_set_without_copies_or_division():
     words, _ = said(copied=0, groups=0, test=0, leaked=0)
-    assert "No two pictures" in words["Copies"] and "division" not in words["Copies"]
-    assert "2 pairs of copies carry two different classes" in said(conflicts=2)[0]["Copies"]
+    assert "No two pictures" in words["Copies"] and "own split" not in words["Copies"]
+    assert "2 pairs of copies have two different classes" in said(conflicts=2)[0]["Copies"]
 
 
 def test_differences_are_told_without_a_verdict():
     headline = said()[1]["headline"]
     assert "No verdict" in headline["title"] and len(headline["sentences"]) == 1
     assert (
-        "lp-ft from lite: accuracy changed by +0.050 (95 % interval \N{MINUS SIGN}0.010 to +0.110)"
+        "lp-ft from lite: accuracy changed by +0.050 (95 % CI \N{MINUS SIGN}0.010 to +0.110)"
         in headline["sentences"][0]
     )
-    assert "+0.020 to +0.110) against a frozen random encoder" in headline["sentences"][0]
+    assert "+0.020 to +0.110) compared with a frozen random encoder" in headline["sentences"][0]
     nothing = pictures.tell_images(RECORD, [], [], [], CLASSES)
     assert nothing["headline"] is None and "not measured" in dict(nothing["warnings"])["Contrast"][0]
 
@@ -143,7 +144,7 @@ def test_the_report_says_it_in_every_chapter_with_a_score(run, tmp_path):
         assert reason in plain
     files = {path.name for path in (tmp_path / "report").rglob("*") if path.is_file()}
     assert files == {"index.html", "quality.html", "claims.tsv", "copies.png"}
-    assert "skull-stripped" not in plain and "96 x 96 pixels" in plain and "Patients, never slices" not in plain
+    assert "skull-stripped" not in plain and "96 x 96 pixels" in plain and "Patients, not slices" not in plain
 
 
 def test_pictures_kept_out_are_counted_by_reason(run, tmp_path):
