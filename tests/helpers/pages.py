@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from helpers.fake_run import make_run
+from helpers.fake_run import Experiment, make_run
 from neurograft.report import guidance, pages
 from neurograft.report.results import Results
 
@@ -49,7 +49,7 @@ def draw(tmp_path, subjects):
 
 def nothing_trained():
     """Give a run of unlabelled subjects only."""
-    run = make_run(patients=0, unlabelled=3, excluded=0, gains={})
+    run = make_run(patients=0, unlabelled=3, excluded=0, experiment=Experiment(gains={}))
     for task in run["splits"]["tasks"].values():
         task |= {"trainable": False, "reason": "0 labelled subjects, at least 5 are needed", "folds": []}
     return run

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from helpers.browser import CHROMIUM, look
-from helpers.fake_run import EVIL, make_run
+from helpers.fake_run import EVIL, Experiment, make_run
 from helpers.fake_transfer import add_transfer
 from helpers.pages import Page, draw, nothing_trained, write
 from helpers.report_chapters import CHAPTERS
@@ -44,7 +44,7 @@ OPTIONAL |= {"transfer_scores", "audit", "error_rates"}
 def full():
     """Give a run with every optional table, two training sizes, another space and another split."""
     places = (("MNI152", "folds"), ("native", "folds"), ("MNI152", "sites"))
-    return add_transfer(make_run(patients=8, folds=4, sizes=("2", "all"), places=places))
+    return add_transfer(make_run(patients=8, experiment=Experiment(folds=4, sizes=("2", "all"), places=places)))
 
 
 def test_every_chapter_and_every_subject(tmp_path):
@@ -91,7 +91,7 @@ def test_data_never_become_markup(tmp_path):
 
 def tags_with_note(folder, note):
     """Give the tags of the page of a subject whose cohort row holds a note."""
-    run = make_run(patients=0, unlabelled=1, excluded=0, gains={})
+    run = make_run(patients=0, unlabelled=1, excluded=0, experiment=Experiment(gains={}))
     run["cohort"][0]["note"] = note
     write_report(folder, Results(**run))
     return Page(folder / "sub-UNL000.html").tags
@@ -137,8 +137,12 @@ def test_nothing_trained_says_why_and_shows_the_rest(tmp_path):
 def test_almost_empty_runs(tmp_path):
     write(tmp_path / "none", **{name: [] for name in ("cohort", "quality", "scores", "comparison", "times", "cells")})
     write_report(tmp_path / "bare", Results())
-    write_report(tmp_path / "one", Results(**make_run(patients=0, unlabelled=1, excluded=0, gains={})))
-    write_report(tmp_path / "bad", Results(**make_run(patients=0, unlabelled=0, excluded=1, gains={})))
+    write_report(
+        tmp_path / "one", Results(**make_run(patients=0, unlabelled=1, excluded=0, experiment=Experiment(gains={})))
+    )
+    write_report(
+        tmp_path / "bad", Results(**make_run(patients=0, unlabelled=0, excluded=1, experiment=Experiment(gains={})))
+    )
     page = write(tmp_path / "unscored", scores=[], comparison=[]).plain()
     assert "There is nothing to compare yet." in page
     untrained = [cell | {"trained": False, "history": []} for cell in make_run()["cells"]]
@@ -214,7 +218,7 @@ def test_names_in_the_tables_of_transfer_never_become_markup(full, tmp_path):
 
 
 def test_time_points_of_one_patient_count_once(tmp_path):
-    run = make_run(patients=10, gains={"scratch": 0, "lp-ft": 0.03})
+    run = make_run(patients=10, experiment=Experiment(gains={"scratch": 0, "lp-ft": 0.03}))
     for task in run["splits"]["tasks"].values():
         task["patients"] = {subject: f"P{number // 2}" for number, subject in enumerate(task["subjects"])}
     page = write(tmp_path / "report", **run).plain()

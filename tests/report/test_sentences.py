@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.fake_run import make_run
+from helpers.fake_run import Experiment, make_run
 from neurograft.report import sentences, summaries
 from neurograft.report.charts import cohort
 
@@ -41,13 +41,13 @@ def head(*verdicts, simulated=False):
     ],
 )
 def test_the_headline_follows_a_comparison_that_was_computed(gains, falling, kind, words):
-    run = make_run(patients=20, gains=gains, falling=falling, seed=2)
+    run = make_run(patients=20, experiment=Experiment(gains=gains, falling=falling, seed=2))
     found = sentences.headline(run["comparison"], run["splits"], run["scores"], run["cells"], False)
     assert found["kind"] == kind and words in found["title"]
 
 
 def test_few_patients_are_refused_in_words():
-    run = make_run(patients=4, folds=4, gains={"scratch": 0, "lp-ft": 0.1})
+    run = make_run(patients=4, experiment=Experiment(folds=4, gains={"scratch": 0, "lp-ft": 0.1}))
     found = sentences.headline(run["comparison"], run["splits"], run["scores"], run["cells"], False)
     assert found["kind"] == "refused" and "no verdict can be given" in found["sentences"][0]
 

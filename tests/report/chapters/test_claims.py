@@ -4,7 +4,7 @@ import pytest
 
 from helpers.fake_assessment import COHORT, SPLIT, run, straight
 from helpers.fake_claims import ARM, SCRATCH, claim, compared, gaps, labels, scored, spread, times, transferability
-from helpers.fake_run import make_run
+from helpers.fake_run import Experiment, make_run
 from helpers.fake_transfer import add_transfer
 from neurograft.core import tables
 from neurograft.evaluation import assessment, comparison
@@ -80,7 +80,7 @@ def test_an_empty_run_measures_nothing_and_says_why():
 
 
 def test_a_full_run_measures_all_but_the_unlabelled_scans():
-    run = add_transfer(make_run(patients=8, folds=4, sizes=("2", "all")))
+    run = add_transfer(make_run(patients=8, experiment=Experiment(folds=4, sizes=("2", "all"))))
     rows = {row["claim"]: row for row in claims.list_claims(Results(**run))}
     assert rows["Better use of data"]["state"] == "not measured"
     assert rows["Better use of data"]["figure"] == "no source was pretrained on the cohort's unlabelled subjects"

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.fake_run import make_run
+from helpers.fake_run import Experiment, make_run
 from neurograft.core.config import resolve_config
 from neurograft.preprocessing import extraction_engines, intensity, registration
 from neurograft.report.chapters import methods
@@ -27,7 +27,7 @@ TASKS = ("segmentation", "classification")
 def configured(layout="brats", trained=TASKS, **blocks):
     """Give the config with the schema's defaults but for some blocks, and the splits of a run."""
     config = resolve_config({"dataset": {"layout": layout}} | blocks, SCHEMA)
-    splits = make_run(patients=0, gains={})["splits"]
+    splits = make_run(patients=0, experiment=Experiment(gains={}))["splits"]
     for task, known in splits["tasks"].items():
         known |= {"trainable": task in trained, "folds": [{}] * 4 if task in trained else []}
     return config, splits

@@ -139,7 +139,7 @@ def test_the_report_says_it_in_every_chapter_with_a_score(run, tmp_path):
     assert plain.count("the scores are too good, by an unknown amount") == 2
     assert plain.index("No verdict: these are pictures") < plain.index("6 of its 15 test pictures")
     assert "histogram of the picture" in html[html.index('id="results"') :]
-    assert "accuracy against scratch" in html and "0.716" in html
+    assert "Accuracy against scratch" in html and "0.716" in html
     for reason in {row["reason"] for row in run["cohort"] if row["included"] == "false"}:
         assert reason in plain
     files = {path.name for path in (tmp_path / "report").rglob("*") if path.is_file()}

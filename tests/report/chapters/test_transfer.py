@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.fake_run import EVIL, make_run
+from helpers.fake_run import EVIL, Experiment, make_run
 from helpers.fake_transfer import add_transfer
 from neurograft.report.chapters import transfer
 
@@ -35,7 +35,7 @@ def titles(markup):
 @pytest.fixture(scope="module")
 def run():
     places = (("MNI152", "folds"), ("native", "folds"), ("MNI152", "sites"))
-    return add_transfer(make_run(patients=8, folds=4, sizes=("2", "all"), places=places))
+    return add_transfer(make_run(patients=8, experiment=Experiment(folds=4, sizes=("2", "all"), places=places)))
 
 
 def test_one_size_is_no_curve():

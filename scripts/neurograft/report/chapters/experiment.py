@@ -111,9 +111,9 @@ def _pooled_columns(pooled, task):
 
 def _hint(task, metric):
     """Return the unit and an arrow in the good direction."""
-    row = METRICS.get(task, {}).get(metric, {})
-    arrow = {"higher": " ↑", "lower": " ↓"}.get(row.get("better"), "")
-    return (f" ({row['unit']})" if row.get("unit") else "") + arrow
+    row = METRICS.get(task, {}).get(metric, {"unit": "", "better": ""})
+    arrow = {"higher": " ↑", "lower": " ↓"}.get(str(row["better"]), "")
+    return (f" ({row['unit']})" if row["unit"] else "") + arrow
 
 
 def _score(values, metric):
@@ -176,7 +176,7 @@ def tell_comparison(comparison):
             | {"detectable": number(row["detectable"]) if row["verdict"] else None}
             for row in rows
         ]
-        better = METRICS.get(key[0], {}).get(key[2], {}).get("better", "higher")
+        better = str(METRICS.get(key[0], {}).get(key[2], {}).get("better", "higher"))
         title = f"{name_measure(key[1], key[2])} against {key[3]}"
         primary = any(row["verdict"] for row in rows)
         forests.append({"title": title, "task": key[0], "n": key[4], "primary": primary,

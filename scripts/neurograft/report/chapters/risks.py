@@ -110,7 +110,8 @@ def _spread(means, arms, folds):
     ranked = sorted(arms, key=lambda arm: float(np.mean(list(means[arm].values()))))
     worst, best = ranked[0], ranked[-1]
     difference = summaries.pair_patients(means[best], means[worst], folds[best])
-    if difference["low"] is not None:
+    mean = difference["mean"]
+    if mean is not None and difference["low"] is not None:
         # they were picked for their scores, so the interval has Bonferroni's correction for all pairs
         both = sorted(set(means[best]) & set(means[worst]))
         values = np.array([means[best][patient] - means[worst][patient] for patient in both])
@@ -118,7 +119,7 @@ def _spread(means, arms, folds):
         error, freedom = comparisons.standard_error(values, groups)
         pairs = len(arms) * (len(arms) - 1) / 2
         half = float(stdtrit(freedom, 1 - comparisons.ALPHA / 2 / pairs)) * error
-        ends = {"low": difference["mean"] - half, "high": difference["mean"] + half}
+        ends = {"low": mean - half, "high": mean + half}
         difference |= keep_in_range(ends, summaries.SHARE, difference=True)
     words = f"{best[2]} above {worst[2]} by {format_difference(difference)}, of {len(arms)} strategies"
     verdict = summaries.read_interval(difference["low"], difference["high"], "the choice matters", "the choice matters")

@@ -41,7 +41,8 @@ def draw_forest(rows, better="higher"):
     """
     numbers = [row[key] for row in rows for key in ("mean", "low", "high") if row.get(key) is not None]
     numbers += [sign * row["detectable"] for row in rows for sign in (-1, 1) if row.get("detectable")]
-    reach = 1.08 * max([abs(number) for number in numbers] or [0.1])
+    # differences that are all zero still need an axis
+    reach = 1.08 * (max([abs(number) for number in numbers], default=0) or 0.1)
     left, right, step = 12, svg.WIDTH - 12, 60
     scale = svg.scale(-reach, reach, left, right)
     bottom = 16 + step * len(rows)
