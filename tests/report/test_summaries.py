@@ -118,7 +118,7 @@ def dice(scores):
     [("0.5", 0.5), (" 2 ", 2), (0, 0), ("", None), (None, None), ("n/a", None), ("nan", None), (math.inf, None)],
 )
 def test_numbers_are_read_as_they_may_be_written(value, read):
-    assert tables.number(value) == read
+    assert tables.parse_number(value) == read
 
 
 def test_truth_values_are_read_as_they_may_be_written():
