@@ -341,7 +341,7 @@ def test_the_promised_pictures_are_written_and_can_be_opened_and_are_the_same_ag
     deliver(steps, steps["scans"]["labels"])
     words = draw(tmp_path / "pictures", steps, monkeypatch)
     found = {path.stem: path for path in (tmp_path / "pictures").iterdir()}
-    assert set(found) == set(guidance.PICTURES) == set(words)
+    assert set(found) == set(guidance.read_guidance().pictures) == set(words)
     for path in found.values():
         assert path.suffix == ".png" and path.stat().st_size <= 150_000
         shown = np.asarray(Image.open(path).convert("L"))
