@@ -5,21 +5,6 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, cast
 
-# what a variant of a strategy may set; the controls have no variants, or there would be no one control
-PARAMETERS = {
-    "frozen": ("top",),
-    "last-layers": ("encoder", "top", "k"),
-    "gradual": ("encoder", "top"),
-    "fine-tune": ("encoder", "top"),
-    "lp-ft": ("encoder", "top", "later_top"),
-    "discriminative": ("top", "xi"),
-    "l2-sp": ("encoder", "top", "alpha", "beta"),
-    "lora": ("factors", "top", "rank"),
-    "adabn": ("encoder", "top"),
-    "coral": ("encoder", "top", "weight"),
-    "dann": ("encoder", "top", "weight"),
-}
-
 
 class SettingsError(ValueError):
     """A mistake in the config; the message says where, what, and what to write instead."""

@@ -14,8 +14,17 @@ from dataclasses import dataclass
 from typing import Any, NotRequired, TypeAlias, TypedDict
 
 from neurograft.core.cells import Cell
-from neurograft.core.config import PARAMETERS, SettingsError
-from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, NO_MEMBERS, TRANSDUCTIVE, UNTRAINED, base_strategy
+from neurograft.core.config import SettingsError
+from neurograft.core.strategies import (
+    CONTROLS,
+    ENSEMBLE,
+    METHODS,
+    NO_MEMBERS,
+    STRATEGIES,
+    TRANSDUCTIVE,
+    UNTRAINED,
+    base_strategy,
+)
 
 
 class Spans(TypedDict):
@@ -226,9 +235,9 @@ def check_variants(variants: Mapping[str, Mapping[str, Any]]) -> None:
         method: str = row["method"]
         if not name.startswith(f"{method}-") or base_strategy(name) != method:
             raise SettingsError(f"config: variants.{name} is a variant of {method}: name it {method}-SOMETHING")
-        wrong = sorted(set(row) - {"method", *PARAMETERS[method]})
+        wrong = sorted(set(row) - {"method", *STRATEGIES[method].parameters})
         if wrong:
-            names = ", ".join(PARAMETERS[method])
+            names = ", ".join(STRATEGIES[method].parameters)
             raise SettingsError(f"config: variants.{name}: {method} has no parameter '{wrong[0]}'; it has {names}")
         for key in ("k", "rank"):
             if not isinstance(row.get(key, 1), int):

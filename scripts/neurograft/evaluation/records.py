@@ -1,11 +1,11 @@
 """What evaluation reads of a cell and of the tables before it, as typed rows; apart, for every module here needs it."""
 
 from pathlib import Path
-from typing import NotRequired, TypedDict, cast
+from typing import Any, NotRequired, TypedDict
 
 from neurograft.core.cells import Cell, CellManifest
-from neurograft.core.files import read_json
-from neurograft.core.tables import read_typed_table
+from neurograft.core.tables import parse_rows
+from neurograft.experiment import cell_folder
 
 
 class ScoreRow(Cell):
@@ -75,24 +75,28 @@ class TrainedCell(CellManifest):
     fit: list[FitRow]
 
 
+# the home of a cell's files, whose functions return rows of text
+_CELL_FOLDER: Any = cell_folder
+
+
 def read_manifest(folder: str | Path) -> CellManifest:
     """Read a cell's manifest."""
-    return cast(CellManifest, read_json(Path(folder) / "manifest.json"))
+    return _CELL_FOLDER.read_manifest(folder)
 
 
 def read_predictions(folder: str | Path) -> list[Prediction]:
     """Read what a cell of classification predicted for its test patients."""
-    return read_typed_table(Path(folder) / "predictions.tsv", Prediction)
+    return parse_rows(_CELL_FOLDER.read_classes(folder), Prediction)
 
 
 def read_history(folder: str | Path) -> list[HistoryRow]:
     """Read the steps of a cell's training."""
-    return read_typed_table(Path(folder) / "history.tsv", HistoryRow)
+    return parse_rows(_CELL_FOLDER.read_cell(folder)["history"], HistoryRow)
 
 
 def read_seconds(folder: str | Path) -> list[float]:
     """Read the time since the start of a cell's training at each row of its history."""
-    return [row["seconds"] for row in read_typed_table(Path(folder) / "seconds.tsv", SecondsRow)]
+    return [row["seconds"] for row in parse_rows(_CELL_FOLDER.read_seconds(folder), SecondsRow)]
 
 
 def read_trained_cell(folder: str | Path) -> TrainedCell | None:
@@ -100,11 +104,12 @@ def read_trained_cell(folder: str | Path) -> TrainedCell | None:
     manifest = read_manifest(folder)
     if not manifest["trained"]:
         return None
+    records = _CELL_FOLDER.read_records(folder)
     return {
         **manifest,
         "history": read_history(folder),
-        "seconds": read_seconds(folder),
-        "layers": read_typed_table(Path(folder) / "layers.tsv", LayerRow),
-        "features": read_typed_table(Path(folder) / "features.tsv", FeatureRow),
-        "fit": read_typed_table(Path(folder) / "fit.tsv", FitRow),
+        "seconds": [row["seconds"] for row in parse_rows(records["seconds"], SecondsRow)],
+        "layers": parse_rows(records["layers"], LayerRow),
+        "features": parse_rows(records["features"], FeatureRow),
+        "fit": parse_rows(records["fit"], FitRow),
     }

@@ -163,7 +163,7 @@ def target_case(folder, sequences, missing=()):
     return case | {"strata": {"any": _with_brain(case)}}
 
 
-def read_channels(case, chosen=slice(None)):
+def read_channels(case, chosen: int | slice | np.ndarray = slice(None)):
     """Read a slice of a case, or several, with the network's channels and on the case's scale, if it has one.
 
     Parameters
@@ -227,7 +227,7 @@ def write_slices(folder, opened, labels, index):
         part.mkdir()
         for name, array in arrays.items():
             write_packed(part / f"{name}.zlib", array)
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
         write_json(part / "index.json", index | {"sha256": digest.hexdigest()})
 
 
@@ -252,6 +252,6 @@ def _read_slices(folder, sequences, missing=()):
 
 
 def _with_brain(case):
-    """Number the slices whose brain is not much smaller than the largest."""
+    """List the numbers of the slices whose brain is not much smaller than the largest."""
     brain = np.array([np.count_nonzero(read_channels(case, z).any(0)) for z in range(len(case["images"]))])
     return np.flatnonzero(brain >= LEAST_BRAIN * brain.max())

@@ -25,14 +25,6 @@ def compared(strategy, mean, verdict="", **changes):
     return row | {"verdict": verdict} | changes
 
 
-@pytest.mark.parametrize(
-    ("value", "digits", "shown"),
-    [(0.12345, 3, "0.123"), ("12.6", 0, "13"), ("", 3, "–"), (None, 3, "–"), ("nan", 3, "–"), (-0.5, 1, "-0.5")],
-)
-def test_numbers_are_short_and_gaps_are_dashes(value, digits, shown):
-    assert experiment.short(value, digits) == shown
-
-
 def test_measures_have_readable_names():
     assert experiment.name_measure("WT", "volume-error") == "WT volume error"
     assert experiment.name_measure("", "auc") == "AUC" and experiment.name_measure("ET", "new") == "ET new"
@@ -146,7 +138,8 @@ def test_a_forest_writes_the_numbers_and_shows_a_missing_one_as_missing():
     ]
     (forest,) = experiment.tell_comparison(rows)["forests"]
     (drawing,) = drawings(forest)
-    assert "−0.020 [−0.030, −0.010] hurts" in words(drawing) and "+0.010" in words(drawing)
+    assert "−0.020 (95 % CI −0.030 to −0.010) hurts" in words(drawing)
+    assert "+0.010 (no interval)" in words(drawing)
     assert [name for name in words(drawing) if name.endswith(" from s")] == [
         "frozen from s", "lp-ft from s", "l2-sp from s",
     ]  # fmt: skip
@@ -168,7 +161,7 @@ def test_overlays_are_best_median_and_worst_and_then_the_unlabelled():
     unseen = "whole-tumour Dice of unseen patients"
     assert experiment.choose_overlays(scores, "lp-ft", pictures) == [
         ("B", f"best {unseen}, 0.900"), ("C", f"median {unseen}, 0.700"), ("A", f"worst {unseen}, 0.500"),
-        *((name, "no score: no labels, or not in training") for name in "UVW"),
+        *((name, "no score (no labels, or not in the experiment)") for name in "UVW"),
     ]  # fmt: skip
 
 

@@ -9,15 +9,18 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.fake_run import make_run
+from helpers.fake_run import Experiment, make_run
 from neurograft.core.config import resolve_config
+from neurograft.core.strategies import TRAINED
 from neurograft.preprocessing import extraction_engines, intensity, registration
 from neurograft.report.chapters import methods
-from neurograft.report.references import REFERENCES, SCORE_CITATIONS, UNRELIABLE
+from neurograft.report.references import read_references
+from neurograft.report.strategy_words import WORDS
 from neurograft.sources.table import MADE_FROM, read_sources
-from neurograft.training import strategies
 
 SCHEMA = yaml.safe_load((Path(__file__).parents[3] / "workflow/schemas/config.schema.yaml").read_text())
+
+LISTED = read_references()
 
 TASKS = ("segmentation", "classification")
 
@@ -25,7 +28,7 @@ TASKS = ("segmentation", "classification")
 def configured(layout="brats", trained=TASKS, **blocks):
     """Give the config with the schema's defaults but for some blocks, and the splits of a run."""
     config = resolve_config({"dataset": {"layout": layout}} | blocks, SCHEMA)
-    splits = make_run(patients=0, gains={})["splits"]
+    splits = make_run(patients=0, experiment=Experiment(gains={}))["splits"]
     for task, known in splits["tasks"].items():
         known |= {"trainable": task in trained, "folds": [{}] * 4 if task in trained else []}
     return config, splits
@@ -54,9 +57,7 @@ RUNS = st.builds(
     ),
     experiment=st.fixed_dictionaries(
         {
-            task: st.fixed_dictionaries(
-                {"strategies": st.lists(st.sampled_from(sorted(strategies.STRATEGIES)), unique=True)}
-            )
+            task: st.fixed_dictionaries({"strategies": st.lists(st.sampled_from(sorted(TRAINED)), unique=True)})
             for task in TASKS
         }
     ),
@@ -78,7 +79,7 @@ def test_every_number_has_its_reference_and_every_reference_is_cited(run):
 def test_no_reference_is_in_the_list_in_vain():
     used = set()
     for engine, layout in product(registration.REGISTRATION_ENGINES, ("phantom", "brats", "dicom")):
-        spans = {task: {"strategies": list(strategies.STRATEGIES)} for task in TASKS}
+        spans = {task: {"strategies": list(TRAINED)} for task in TASKS}
         run = configured(layout, register_scans={"engine": engine, "deformable": True}, experiment=spans)
         used |= {row["text"] for row in methods.write_methods(*run)[1]}
     for engine in extraction_engines.EXTRAS:
@@ -88,13 +89,12 @@ def test_no_reference_is_in_the_list_in_vain():
         spans = {"segmentation": {"strategies": ["supervoxels-plain"]}}
         run = configured("bids", **evened, experiment=spans, classify_supervoxels={"harmonise": True})
         used |= {row["text"] for row in methods.write_methods(*run)[1]}
-    scores = [*SCORE_CITATIONS.values(), UNRELIABLE]
-    listed = {text.partition(" doi:")[0] for text in scores} | {text for text, _ in REFERENCES.values()}
-    assert used == listed
+    works = [*LISTED.works.values(), *LISTED.scores.values(), LISTED.score_reliability]
+    assert used == {work.text for work in works}
 
 
 def test_references_are_told_apart_by_doi():
-    found = [doi for _, doi in REFERENCES.values() if doi]
+    found = [work.doi for work in LISTED.works.values() if work.doi]
     assert len(set(found)) == len(found)
     assert all(re.fullmatch(r"10\.\d{4,5}/\S+", doi) for doi in found)
 
@@ -134,7 +134,7 @@ def test_each_engine_has_its_own_reference():
 
 
 def test_a_deformation_is_told_only_where_there_was_one():
-    masked = REFERENCES["brett"][1]
+    masked = LISTED.works["brett"].doi
     assert masked in dois(*configured(register_scans={"deformable": True}))
     for block in ({}, {"deformable": True, "template": "none"}):
         run = configured(register_scans=block)
@@ -146,21 +146,20 @@ def test_every_choice_of_a_method_is_named():
         assert f"({method})" in told(*configured(normalize_intensity={"method": method}))
     for engine in registration.REGISTRATION_ENGINES:
         assert "With affine registration" not in told(*configured(register_scans={"engine": engine}))
-    assert set(methods.STRATEGIES) == set(strategies.STRATEGIES)
-    for name, (words, _) in methods.STRATEGIES.items():
+    for name in TRAINED:
         run = configured(trained=["segmentation"], experiment={"segmentation": {"strategies": [name]}})
-        assert f"It was trained {words}." in told(*run)
+        assert f"It was trained {WORDS[name].methods}." in told(*run)
 
 
 def test_a_variant_is_told_with_what_differs():
     variants = {"last-layers-2": {"method": "last-layers", "k": 2}}
     spans = {"segmentation": {"strategies": ["scratch", "last-layers-2"]}}
     run = configured(trained=["segmentation"], experiment=spans, variants=variants)
-    assert f"{methods.STRATEGIES['last-layers'][0]} (last-layers-2: k 2)" in told(*run)
+    assert f"{WORDS['last-layers'].methods} (last-layers-2: k 2)" in told(*run)
 
 
 def test_the_template_is_only_claimed_where_there_was_one():
-    mni = REFERENCES["mni"][1]
+    mni = LISTED.works["mni"].doi
     assert mni in dois(*configured())
     without = configured(register_scans={"template": "none"})
     assert mni not in dois(*without)
@@ -184,7 +183,7 @@ def test_one_task_alone_is_described_whole(task):
     words = told(*run)
     assert f"was trained for {task}" in words
     assert not [other for other in TASKS if other != task and f"trained for {other}" in words]
-    assert {REFERENCES[key][1] for key in ("torch",)} <= dois(*run)
+    assert {LISTED.works[key].doi for key in ("torch",)} <= dois(*run)
     assert ("whole-tumour Dice" in words) == (task == "segmentation")
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.fake_run import EVIL, make_run
+from helpers.fake_run import EVIL, Experiment, make_run
 from helpers.fake_transfer import add_transfer
 from neurograft.report.chapters import transfer
 
@@ -35,11 +35,11 @@ def titles(markup):
 @pytest.fixture(scope="module")
 def run():
     places = (("MNI152", "folds"), ("native", "folds"), ("MNI152", "sites"))
-    return add_transfer(make_run(patients=8, folds=4, sizes=("2", "all"), places=places))
+    return add_transfer(make_run(patients=8, experiment=Experiment(folds=4, sizes=("2", "all"), places=places)))
 
 
 def test_one_size_is_no_curve():
-    assert "one training size only, n = 8" in transfer.tell_curves(curve("lp-ft", ["8"]), {})["reason"]
+    assert "only one training size was used, n = 8" in transfer.tell_curves(curve("lp-ft", ["8"]), {})["reason"]
     assert transfer.tell_curves([], {}) == {"panels": [], "reason": "nothing was scored"}
 
 
@@ -49,7 +49,7 @@ def test_a_source_with_one_size_has_no_panel():
     assert panel["title"] == "WT Dice, s" and "frozen" not in texts(panel["svg"])
     scores = curve("scratch", ["8"]) + curve("lp-ft", ["2"])
     told = transfer.tell_curves(scores, {})
-    assert told == {"panels": [], "reason": "no strategy was trained with two sizes or more"}
+    assert told == {"panels": [], "reason": "no strategy was trained with two or more training sizes"}
 
 
 def test_each_source_has_its_panel_with_both_controls():
@@ -182,10 +182,10 @@ def test_the_simulated_study_nearest_to_this_run_is_named():
     assert told["table"][0] == [10, 5, 2, 1, 0.25, 1000, "3.1 %", "94.4 %", "–"]
     assert (told["worst"], told["lowest"]) == ("6.0 %", "93.0 %")
     # of two as near, the worse
-    own = "of this run's own size, 10 patients in 5 folds and 2 comparisons, at most 6.0 % have a false verdict."
+    own = "of the same size as this run (10 patients in 5 folds and 2 comparisons), at most 6.0 % have a false verdict."
     assert told["nearest"].endswith(own)
     other = transfer.tell_errors(rows, judged(2, 60), splits)["nearest"]
-    assert "This run: 60 patients" in other and "nearest to it, with 40 patients" in other
+    assert "This run has 60 patients" in other and "nearest to it, with 40 patients" in other
     assert transfer.tell_errors(rows, [], {})["nearest"] == ""
     assert transfer.tell_errors([], [], {}) == {"table": [], "nearest": "", "worst": "", "lowest": ""}
 
