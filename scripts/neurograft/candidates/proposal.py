@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -57,7 +58,7 @@ def group_supervoxels(score, features, neighbours, levels=LEVELS):
 
 
 def _components(chosen, graph):
-    """Number the connected parts of the chosen supervoxels from 1; 0 for the others."""
+    """Label the connected parts of the chosen supervoxels from 1; 0 for the others."""
     picked = np.flatnonzero(chosen)
     parts = np.zeros(len(chosen), int)
     parts[picked] = connected_components(graph[picked][:, picked], directed=False)[1] + 1
@@ -71,7 +72,7 @@ def _fill(chosen, edge, graph):
     return chosen | ~open_parts[parts]
 
 
-def rank_regions(regions, levels, score, features, top):
+def rank_regions(regions, levels, score, features, top) -> tuple[pd.DataFrame, np.ndarray]:
     """Describe the first `top` regions by level and evidence; also give each supervoxel its rank, from the outside on.
 
     Parameters
@@ -89,7 +90,7 @@ def rank_regions(regions, levels, score, features, top):
     """
     ranks = np.zeros(len(score) + 1, int)
     if not len(levels):
-        return pd.DataFrame(columns=COLUMNS), ranks
+        return pd.DataFrame(columns=pd.Index(COLUMNS)), ranks
     volume = features["volume_ml"].to_numpy()
     totals = np.bincount(regions, volume)
     evidence = np.bincount(regions, volume * score**2)
@@ -216,7 +217,7 @@ def propose_candidates(images, brain, labels=None, options=None, priors=False):
         "candidates": len(table),
         "mirror_x_mm": mirror,
         "flags": flags,
-        "first": table.head(FIRST)[list(COLUMNS)].round(2).to_dict("records"),
+        "first": cast(pd.DataFrame, table.head(FIRST)[list(COLUMNS)]).round(2).to_dict("records"),
     }
     if labels is not None:
         tumour = np.asanyarray(labels.dataobj) > 0
@@ -272,7 +273,7 @@ def score_supervoxels(features, links):
         return np.zeros(0)
     signs = _signs(features)
     total = sum(WEIGHTS[name] for name in signs)
-    evidence = sum(WEIGHTS[name] * np.clip(sign, -3, 5) for name, sign in signs.items()) / total
+    evidence = np.asarray(sum(WEIGHTS[name] * np.clip(sign, -3, 5) for name, sign in signs.items())) / total
     other = np.where(links["matched"], evidence[links["mirrored"]].mean(axis=1), evidence)
     score = (evidence - other / 2) * (1 - np.exp(-features["depth_mm"].to_numpy() / EDGE_MM))
     shared = links["neighbours"].tocoo()
@@ -304,7 +305,7 @@ def _signs(features):
 
 
 def list_slices(ranked, spacing):
-    """Number the axial slices in which the first candidates together cover more than `LEAST_AREA`.
+    """List the axial slices in which the first candidates together cover more than `LEAST_AREA`.
 
     Parameters
     ----------

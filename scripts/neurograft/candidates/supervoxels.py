@@ -6,12 +6,13 @@ import SimpleITK as sitk
 from nibabel.affines import apply_affine, voxel_sizes
 from scipy import sparse
 from scipy.ndimage import map_coordinates
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from skimage.segmentation import slic
 
 from neurograft.imaging.nifti import read_image
 from neurograft.imaging.resampling import grid_box
 from neurograft.imaging.templates import mni_tissue_maps
+from neurograft.imaging.typed import affine_of
 
 
 def tissue_priors(centres):
@@ -31,7 +32,7 @@ def tissue_priors(centres):
     for tissue, path in mni_tissue_maps().items():
         tissue_map = read_image(path)
         data = np.asanyarray(tissue_map.dataobj).astype(np.float32)
-        places = apply_affine(np.linalg.inv(tissue_map.affine), np.asarray(centres, float))
+        places = apply_affine(np.linalg.inv(affine_of(tissue_map)), np.asarray(centres, float))
         share = map_coordinates(data / max(float(data.max()), 1e-6), places.T, order=1, mode="constant")
         shares[f"prior_{tissue}"] = np.clip(share, 0, 1)
     return shares | {"prior_fluid": np.clip(1 - sum(shares.values()), 0, 1)}
@@ -298,8 +299,10 @@ def _link(segments, centres, sizes):
     middle = float(np.average(centres[:, 0], weights=sizes))
     mirror = 0.0 if abs(middle) <= MIDLINE_MM else middle
     mirrored = centres * [-1, 1, 1] + [2 * mirror, 0, 0]
-    # with one supervoxel, cKDTree would drop the axis of the neighbours
-    distance, nearest = cKDTree(centres).query(mirrored, k=list(range(1, min(MIRRORED, count) + 1)))
+    # a list of ranks keeps the axis of the neighbours where there is one supervoxel; the hint knows numbers only
+    ranks = list(range(1, min(MIRRORED, count) + 1))
+    tree = KDTree(centres, leafsize=16)  # the order among equally near ones depends on it
+    distance, nearest = tree.query(mirrored, k=ranks)  # pyright: ignore[reportArgumentType]
     links = {"neighbours": weigh_neighbours(segments, count)}
     return links | {"mirrored": nearest, "matched": distance[:, 0] <= MIDLINE_MM}, mirror
 

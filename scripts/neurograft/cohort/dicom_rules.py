@@ -81,9 +81,10 @@ def recognise(fields, rules):
 
 def _check_cell(cell, where):
     """Raise TableError for a pattern that cannot be read."""
-    if RANGE.fullmatch(cell) and not _is_number(RANGE.fullmatch(cell)[1] or RANGE.fullmatch(cell)[2]):
+    ends = RANGE.fullmatch(cell)
+    if ends and not _is_number(ends[1] or ends[2]):
         raise TableError(f"{where}: '{cell}' has no number; write 0.5..2, 0.5.. or ..2")
-    for pattern in [] if RANGE.fullmatch(cell) else _split(cell):
+    for pattern in [] if ends else _split(cell):
         try:
             re.compile(pattern.removeprefix("!"))
         except re.error as error:

@@ -5,10 +5,11 @@ Only what is certain counts as recognised: a needless step costs seconds, a miss
 
 import nibabel as nib
 import numpy as np
-from scipy import ndimage
 
+from neurograft.cohort.subject_status import SubjectStatus
 from neurograft.imaging.headers import corner_distance, same_grid, voxel_sizes
 from neurograft.imaging.templates import MNI152, space_label, template_path
+from neurograft.imaging.typed import fill_holes, label_pieces, load_nifti
 
 LARGEST_BRAIN = 2000.0  # ml, with the fluid around it; a head has more
 LEAST_BACKGROUND = 0.2  # of the image; a head's air is noisy, unless it was cleared
@@ -65,7 +66,7 @@ def looks_stripped(scan):
     if mask.mean() > 0.7 or max(faces) > 0.5:
         return False
     filled = _filled(scan)
-    pieces, _ = ndimage.label(filled)
+    pieces, _ = label_pieces(filled)
     largest = np.bincount(pieces.ravel())[1:].max(initial=0)
     sizes = voxel_sizes(scan.affine)
     volume = filled.sum() * np.prod(sizes * _steps(sizes)) / 1000
@@ -81,7 +82,7 @@ def _filled(scan):
     """Give the non-zero voxels, thinned to about 2 mm, with the holes of each axial slice filled."""
     x, y, z = _steps(voxel_sizes(scan.affine))
     mask = np.asanyarray(scan.dataobj)[::x, ::y, ::z] != 0
-    return np.stack([ndimage.binary_fill_holes(mask[..., k]) for k in range(mask.shape[2])], axis=2)
+    return np.stack([fill_holes(mask[..., k]) for k in range(mask.shape[2])], axis=2)
 
 
 def share_one_space(scans, facts, overlap):
@@ -115,7 +116,7 @@ def template_grids(template):
     path = template_path(template)
     if path is None:
         return []
-    own = nib.as_closest_canonical(nib.load(path))
+    own = nib.as_closest_canonical(load_nifti(path))
     grids = [(own.shape, own.affine)]
     if space_label(template) == MNI152:
         for shape, spacing, corner in MNI_GRIDS:
@@ -144,7 +145,7 @@ def lies_in_template(scans, grids):
     )
 
 
-def tell_recognised(status):
+def tell_recognised(status: SubjectStatus):
     """Say in one line what was recognised of a subject's scans; nothing of one that is excluded."""
     if not status["included"]:
         return ""
@@ -161,7 +162,7 @@ def tell_recognised(status):
     return "; ".join(said)
 
 
-def tell_plan(status, template):
+def tell_plan(status: SubjectStatus, template):
     """Say in one line what preprocessing will do for a subject; parameters as in `validation.import_scans`."""
     if not status["included"]:
         return "nothing, it is excluded"

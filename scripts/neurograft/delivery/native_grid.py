@@ -9,6 +9,7 @@ from neurograft.core import files
 from neurograft.core.labels import LABEL_SCHEMES, labels_from_regions
 from neurograft.imaging import nifti, resampling
 from neurograft.imaging.transforms import chain, invert_transform, is_linear, map_points
+from neurograft.imaging.typed import load_nifti
 
 THRESHOLD = 0.5
 # abbreviation and colour of every tissue in a label scheme
@@ -177,5 +178,5 @@ def read_registration(path):
     """
     record = files.read_json(path)
     if record.get("deformable"):
-        record["unwarp"] = nib.load(Path(path).parent / "registered/unwarp.nii.gz")
+        record["unwarp"] = load_nifti(Path(path).parent / "registered/unwarp.nii.gz")
     return record

@@ -10,10 +10,12 @@ import nibabel as nib
 import numpy as np
 
 from neurograft import __version__
+from neurograft.cohort.subject_status import SubjectStatus
 from neurograft.cohort.validation import open_nifti
 from neurograft.core import files, tables
 from neurograft.delivery import subject_figures
 from neurograft.imaging import derivatives, nifti
+from neurograft.imaging.typed import load_nifti
 
 # sidecar fields, and between which values a number is what the field says
 NUMBERS = {
@@ -125,7 +127,7 @@ acquisition parameters, and numbers stand in the place of names.
 """
 
 
-def share_scans(folder, picture, subject, status, stem, margin=5.0):
+def share_scans(folder, picture, subject, status: SubjectStatus, stem, margin=5.0):
     """Copy one subject's scans, masks and labels without face and without names.
 
     Parameters
@@ -137,8 +139,7 @@ def share_scans(folder, picture, subject, status, stem, margin=5.0):
     picture : str or Path
         PNG to look at before sharing: it shows the face as it was, and is not to be shared itself.
     subject : str
-    status : dict
-        Import status.
+    status : SubjectStatus
     stem : str
         The subject's native stem (`derivatives`), for the brain masks.
     margin : float
@@ -150,7 +151,7 @@ def share_scans(folder, picture, subject, status, stem, margin=5.0):
         for name, about in status["sequences"].items():
             loaded = open_nifti(about["file"])[0]
             stored, zero = read_stored(loaded)
-            mask = nib.load(derivatives.brain_mask_file(stem, name))
+            mask = load_nifti(derivatives.brain_mask_file(stem, name))
             found = np.zeros(stored.shape, bool)
             if not about["stripped"]:
                 found, reason = find_face(mask, stored != zero, margin)

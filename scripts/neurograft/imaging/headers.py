@@ -4,6 +4,7 @@ The rule, with its reasons, is in docs/explanation/decisions/cohort.md ("Orienta
 """
 
 import itertools
+from typing import cast
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def same_grid(one, other):
     return bool(corner_distance(one.shape, one.affine, other.affine) < 0.05 * voxel_sizes(one.affine).min())
 
 
-def read_geometry(path, loaded, pixdim=None):
+def read_geometry(path, loaded, pixdim=None) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
     """Say where an image's voxels are, in RAS mm, by its header.
 
     sform, if it and qform put every voxel at the same place within half a voxel; the only one that is set; or,
@@ -121,10 +122,13 @@ def _header_affines(path, loaded, scale):
     return [None if affine is None else affine * np.c_[[scale, scale, scale, 1]] for affine in found]
 
 
-def _choose(path, shape, sform, qform, header):
+def _choose(
+    path, shape, sform: np.ndarray | None, qform: np.ndarray | None, header
+) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
     """Choose between sform and qform; give the other one, where it puts the voxels elsewhere, and a note."""
     if sform is None or qform is None:
-        return (qform if sform is None else sform), None, []
+        # `_header_affines` refuses a header without either
+        return cast(np.ndarray, qform if sform is None else sform), None, []
     apart = corner_distance(shape, sform, qform)
     if apart <= 0.5 * min(voxel_sizes(sform).min(), voxel_sizes(qform).min()):
         return sform, None, []

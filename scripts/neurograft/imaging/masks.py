@@ -1,10 +1,10 @@
 """Binary masks: their volume and overlap, tidied, and combined over a subject's sequences."""
 
 import numpy as np
-from scipy import ndimage
 
 from neurograft.imaging.nifti import image
 from neurograft.imaging.resampling import grid_box, resample
+from neurograft.imaging.typed import label_pieces
 
 
 def mask_volume(mask):
@@ -35,7 +35,7 @@ def tidy_mask(found):
     -------
     ndarray of bool
     """
-    pieces, count = ndimage.label(found)
+    pieces, count = label_pieces(found)
     if not count:
         return np.zeros(np.shape(found), bool)
     sizes = np.bincount(pieces.ravel())
@@ -43,7 +43,7 @@ def tidy_mask(found):
     kept = pieces == sizes.argmax()
     box = grid_box(kept)
     # holes are the background that does not reach the outside (ten times faster than growing from there)
-    background, _ = ndimage.label(np.pad(~kept[box], 1, constant_values=True))
+    background, _ = label_pieces(np.pad(~kept[box], 1, constant_values=True))
     kept[box] = (background != background[0, 0, 0])[1:-1, 1:-1, 1:-1]
     return kept
 

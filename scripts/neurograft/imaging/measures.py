@@ -4,6 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 from neurograft.imaging.resampling import grid_box
+from neurograft.imaging.typed import fill_holes
 
 
 def mutual_information(first, second, inside, bins=32, normalized=True):
@@ -48,7 +49,7 @@ def _entropy(shares):
 
 
 def noise_level(data, inside):
-    """Standard deviation of the noise, from differences between neighbours in the plane.
+    """Estimate the standard deviation of the noise from differences between neighbours in the plane.
 
     The residual of the 3x3 Laplacian-difference kernel of Immerkaer (1996, Comput. Vis. Image Underst. 64:300),
     which is blind to slopes; its spread is taken by the median absolute value, so that edges do not count.
@@ -60,8 +61,8 @@ def noise_level(data, inside):
     """
     kernel = np.array([1.0, -2.0, 1.0], np.float32)
     residual = ndimage.convolve1d(ndimage.convolve1d(np.asarray(data, np.float32), kernel, 0), kernel, 1)
-    core = ndimage.binary_erosion(inside, np.ones((3, 3, 1)))
-    chosen = core if core.any() else inside
+    core = np.asarray(ndimage.binary_erosion(inside, np.ones((3, 3, 1))), bool)
+    chosen: np.ndarray = core if core.any() else inside
     # 6 is the root of the sum of the squared weights of the 3x3 kernel
     return float(1.4826 * np.median(np.abs(residual[chosen])) / 6) if chosen.any() else 0.0
 
@@ -169,7 +170,7 @@ def signal_to_noise(data, brain, sizes):
     head = ndimage.uniform_filter(thin, 3) > 0.25 * signal
     pad = AIR_MARGIN + 1
     head = ndimage.binary_closing(np.pad(head | inside, pad), iterations=2)
-    head = ndimage.binary_dilation(ndimage.binary_fill_holes(head), iterations=AIR_MARGIN)[(slice(pad, -pad),) * 3]
+    head = ndimage.binary_dilation(fill_holes(head), iterations=AIR_MARGIN)[(slice(pad, -pad),) * 3]
     outside = thin[~head]
     air = outside[outside != 0]
     if air.size < FEWEST_AIR or air.size < 0.5 * outside.size or signal <= 0:

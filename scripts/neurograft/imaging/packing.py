@@ -82,8 +82,8 @@ def write_packed(path, array):
     path : str or Path
     array : ndarray, shape (Z, ...)
     """
-    packed = [zlib.compress(np.ascontiguousarray(one), SLICE_LEVEL) for one in array]
-    ends = np.cumsum([len(one) for one in packed]).tolist()
+    packed = [zlib.compress(np.ascontiguousarray(plane).data, SLICE_LEVEL) for plane in array]
+    ends = np.cumsum([len(plane) for plane in packed]).tolist()
     about = {"shape": array.shape, "dtype": array.dtype.str, "ends": ends}
     Path(path).write_bytes(b"".join([json.dumps(about).encode(), b"\n", *packed]))
 

@@ -70,7 +70,14 @@ def resample(moving, shape, affine, transform=None, order=1):
     matrix = np.linalg.inv(moving.affine) @ (np.eye(4) if transform is None else transform) @ affine
     # snap rounding noise, so that a flip or the identity stays exact
     matrix = np.where(np.abs(matrix - np.round(matrix)) < 1e-6, np.round(matrix), matrix)
-    out = ndimage.affine_transform(data, matrix[:3, :3], matrix[:3, 3], tuple(shape), order=order)
+    shift = matrix[:3, 3]
+    out = ndimage.affine_transform(
+        data,
+        matrix[:3, :3],
+        shift,  # pyright: ignore[reportArgumentType] scipy takes one for each axis too
+        tuple(shape),
+        order=order,
+    )
     return image(_clip(out, data, order), affine)
 
 
@@ -82,7 +89,9 @@ def _clip(out, data, order):
 def _resample_through(data, source, shape, affine, transform, order):
     """Interpolate through a transform that is no matrix, some planes at a time, since points take much memory."""
     out = np.zeros(tuple(shape), data.dtype)
-    data = ndimage.spline_filter(data, order, output=np.float32) if order > 1 else data
+    if order > 1:
+        # any type can be the output's, the hint knows only its default
+        data = ndimage.spline_filter(data, order, output=np.float32)  # pyright: ignore[reportArgumentType]
     back, affine = np.linalg.inv(source), np.asarray(affine, float)
     for first in range(0, shape[0], PLANES):
         voxels = np.indices((min(PLANES, shape[0] - first), *shape[1:])).transpose(1, 2, 3, 0) + np.array([first, 0, 0])

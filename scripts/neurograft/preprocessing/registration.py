@@ -2,11 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import cast
 
 import nibabel as nib
 import numpy as np
 from joblib import Parallel, delayed
 
+from neurograft.cohort.subject_status import SubjectStatus, reference_of
 from neurograft.core.sequences import SEQUENCES
 from neurograft.imaging.masks import combine_masks, overlap
 from neurograft.imaging.measures import mutual_information
@@ -22,6 +24,7 @@ from neurograft.imaging.resampling import (
 )
 from neurograft.imaging.templates import template_path
 from neurograft.imaging.transforms import chain
+from neurograft.imaging.typed import affine_of
 from neurograft.preprocessing import deformation
 from neurograft.preprocessing.mask_edge_alarm import find_cut_tissue
 from neurograft.preprocessing.registration_engines import (
@@ -88,10 +91,10 @@ class PriorAlignment:
     labels_on: str | None = None
 
     @classmethod
-    def from_status(cls, status):
+    def from_status(cls, status: SubjectStatus):
         """Read it from a subject's import status."""
-        labels_on = (status["labels"] or {}).get("grid_of")
-        return cls(status["reference"], status["coregistered"], status["in_template"], labels_on)
+        labels_on = status["labels"]["grid_of"] if status["labels"] else None
+        return cls(reference_of(status), status["coregistered"], status["in_template"], labels_on)
 
 
 def centre_start(fixed_mask, moving_mask):
@@ -108,7 +111,7 @@ def moments_start(fixed, moving, fixed_mask, moving_mask):
     """
     (here, axes_here), (there, axes_there) = _moments(fixed_mask), _moments(moving_mask)
     inside = np.asanyarray(fixed_mask.dataobj) > 0
-    best, most = None, -np.inf
+    best, most = np.eye(4), -np.inf
     for signs in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
         turn = axes_there @ np.diag([*signs, 1.0]) @ axes_here.T
         turn = turn if np.linalg.det(turn) > 0 else axes_there @ np.diag([*signs, -1.0]) @ axes_here.T
@@ -273,11 +276,12 @@ def _align(align, pairs, threads):
     """Align each pair, `threads` of them at a time; return the matrices and the quality of each alignment."""
     # processes, since greedy lets no second thread of Python run
     run = Parallel(threads, max_nbytes=None)
-    done = run(delayed(align_pair)(align, pair, kind, 1, skip) for pair, kind, skip in pairs.values())
-    done = dict(zip(pairs, done, strict=True))
+    aligned = run(delayed(align_pair)(align, pair, kind, 1, skip) for pair, kind, skip in pairs.values())
+    done = dict(zip(pairs, cast(list[tuple[np.ndarray, dict]], aligned), strict=True))
     if "template" in done and pairs["template"][2] and done["template"][1]["fault"]:
         # said to lie in the template's space, and does not
-        done["template"] = align_pair(align, *pairs["template"][:2], 1)
+        pair, kind, _ = pairs["template"]
+        done["template"] = align_pair(align, pair, kind, 1)
     return {name: matrix for name, (matrix, _) in done.items()}, {name: quality for name, (_, quality) in done.items()}
 
 
@@ -328,7 +332,7 @@ def load_template(name, spacing=None):
     if np.mean(data > 0) > 0.7:
         raise ValueError(f"template {path}: the background is not zero; give a skull-stripped image")
     loaded = image(data, loaded.affine)
-    if spacing is None or np.allclose(np.linalg.norm(loaded.affine[:3, :3], axis=0), spacing, atol=1e-3):
+    if spacing is None or np.allclose(np.linalg.norm(affine_of(loaded)[:3, :3], axis=0), spacing, atol=1e-3):
         return loaded
     finer = resample(smoothed(loaded, spacing), *regridded(loaded, spacing))
     # the smoothing widened the brain: cut it back to where more than half of a voxel is brain

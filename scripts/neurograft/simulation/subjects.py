@@ -160,7 +160,7 @@ def _truth_on(grid, patient):
     return nifti.image(np.asarray(labels.dataobj) * brain, grid.affine), nifti.image(brain, grid.affine)
 
 
-def _scan(patient, motion, grid, name, site, rng):
+def _scan(patient, motion, grid: resampling.Grid, name, site, rng):
     """Image a head: contrast, slice thickness, motion, bias field, Rician noise, the scanner's integers."""
     look = SITES[site]
     ideal = _contrast(patient.head, patient.tumour, _draw_values(rng, site, name))
