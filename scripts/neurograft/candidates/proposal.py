@@ -73,7 +73,7 @@ def _fill(chosen, edge, graph):
 
 
 def rank_regions(regions, levels, score, features, top) -> tuple[pd.DataFrame, np.ndarray]:
-    """Describe the first `top` regions by level and evidence; also give each supervoxel its rank, from the outside on.
+    """Describe the first `top` regions by level and evidence; also rank each supervoxel, the outside first.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def propose_candidates(images, brain, labels=None, options=None, priors=False):
 
 
 def _usable(images, mask):
-    """Give the sequences as finite float32 arrays in the order of `SEQUENCES`, and what is wrong with the others."""
+    """Return the sequences as finite float32 arrays in the order of `SEQUENCES`, and what is wrong with the others."""
     if not mask.any():
         return {}, ["brain mask is empty"]
     channels, flags = {}, []
@@ -286,7 +286,7 @@ def score_supervoxels(features, links):
 
 
 def _signs(features):
-    """Signs of tumour, by sequence, as arrays in robust z."""
+    """Compute the signs of tumour, by sequence, in robust z."""
     z = {name: features[f"z_{name}"].to_numpy() for name in SEQUENCES if f"z_{name}" in features}
     signs = {}
     if "flair" in z:
@@ -318,7 +318,7 @@ def list_slices(ranked, spacing):
 
 
 def recall_at(ranked, tumour, ks=KS):
-    """Share of the tumour's volume that the first k candidates cover together.
+    """Compute the share of the tumour's volume that the first k candidates cover together.
 
     Parameters
     ----------
@@ -337,7 +337,7 @@ def recall_at(ranked, tumour, ks=KS):
 
 
 def precision_at(ranked, tumour, ks=KS):
-    """Share of the first k candidates' volume that is tumour; NaN without any candidate. See `recall_at`."""
+    """Compute the share of the first k candidates' volume that is tumour; NaN without candidates. See `recall_at`."""
     tumour = np.asarray(tumour, bool)[ranked > 0]
     ranks = ranked[ranked > 0]
     return {k: float(tumour[ranks <= k].mean()) if ranks.size else float("nan") for k in ks}

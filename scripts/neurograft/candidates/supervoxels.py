@@ -92,7 +92,7 @@ def segment_supervoxels(channels, brain, spacing=(1.0, 1.0, 1.0), engine="simple
 
 
 def _slic_simpleitk(stack, spacing, step, compactness):
-    """SLIC of ITK, several threads; `stack` is (X, Y, Z, C), the result (X, Y, Z)."""
+    """Cut with ITK's SLIC, several threads; `stack` is (X, Y, Z, C), the result (X, Y, Z)."""
     run = sitk.SLICImageFilter()
     # the arrays' axes are reversed in SimpleITK, and so must the grid be
     grid = np.clip(np.round(step / spacing), 1, stack.shape[:3]).astype(int)
@@ -103,7 +103,7 @@ def _slic_simpleitk(stack, spacing, step, compactness):
 
 
 def _slic_scikit_image(stack, spacing, step, compactness):
-    """SLIC of scikit-image, one thread; it stretches the intensities to 0-1, and the compactness must follow.
+    """Cut with scikit-image's SLIC, one thread; it scales intensities to 0-1, so the compactness is scaled too.
 
     Its first grid is regular in voxels, not in millimetres: for thick slices the other engine is better.
     """
@@ -126,7 +126,7 @@ def neighbours(segments):
     Parameters
     ----------
     segments : ndarray of int, shape (X, Y, Z)
-        0 is outside and nobody's neighbour.
+        0 is outside and no neighbour of any.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def neighbours(segments):
 
 
 def tumour_share(segments, tumour):
-    """Share of each supervoxel that is tumour.
+    """Compute the share of each supervoxel that is tumour.
 
     Returns
     -------
@@ -163,7 +163,7 @@ def tumour_share(segments, tumour):
 
 
 def oracle_dice(segments, tumour):
-    """Best Dice that whole supervoxels allow: take each one that is more than half tumour.
+    """Compute the best Dice that whole supervoxels allow: take each one that is more than half tumour.
 
     Tumour outside of every supervoxel counts as missed.
 
@@ -258,7 +258,7 @@ def measure_supervoxels(channels, segments, mask, affine):
 
 
 def _depth(mask, spacing):
-    """Distance of each brain voxel to the nearest voxel outside in mm, computed in the brain's box only."""
+    """Compute each brain voxel's distance, in mm, to the nearest voxel outside, within the brain's box only."""
     depth = np.zeros(mask.shape, np.float32)
     box = grid_box(mask)
     # ITK's exact transform (Maurer et al. 2003) takes half the time of scipy's
@@ -270,7 +270,7 @@ def _depth(mask, spacing):
 
 
 def weigh_neighbours(segments, count):
-    """Give the graph of neighbours, weighted by shared surface; a supervoxel without any is its own.
+    """Build the graph of neighbours, weighted by shared surface; a supervoxel without any is its own.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
-"""Who does what in a cell: training, test and unlabelled subjects, and whose images a network adapts to."""
+"""Assign the subjects of a cell: training, test and unlabelled, and whose images a network adapts to."""
 
 from neurograft.cohort import splits
 
 
 class UntrainableError(ValueError):
-    """A cell that cannot be trained for what it is; the message is one line, the reason that its manifest gives."""
+    """A cell that cannot be trained; the message is one line, the reason in its manifest."""
 
 
 def assign_roles(split: splits.Split, cell):

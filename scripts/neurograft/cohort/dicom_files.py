@@ -113,7 +113,7 @@ def _describe(header):
 
 
 def _personal_words(header, names):
-    """Give the words of some fields, those of three and more letters or digits, and each field as one word."""
+    """Return the words of some fields, of three and more letters or digits, and each field as one word."""
     parts = [re.split(r"[\W_]+", header[name].lower()) for name in names]
     return {word for words in parts for word in (*words, "".join(words)) if len(word) > 2}
 

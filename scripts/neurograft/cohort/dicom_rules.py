@@ -53,7 +53,7 @@ def read_rules(path):
 
 
 def digest_rules(rules):
-    """Give 16 hexadecimal digits that change with what `read_rules` gives."""
+    """Compute 16 hexadecimal digits that change with the result of `read_rules`."""
     return hashlib.sha256(repr(rules).encode()).hexdigest()[:16]
 
 
@@ -92,7 +92,7 @@ def _check_cell(cell, where):
 
 
 def _fits(value, cell):
-    """Tell whether a field is what a cell asks for."""
+    """Check whether a field matches a cell."""
     span = RANGE.fullmatch(cell)
     if span:
         low, high = float(span[1] or "-inf"), float(span[2] or "inf")
@@ -115,7 +115,7 @@ def _plain(value):
 
 
 def _is_number(value):
-    """Tell whether a value can be read as a number."""
+    """Check whether a value can be read as a number."""
     try:
         float(value)
     except (TypeError, ValueError):

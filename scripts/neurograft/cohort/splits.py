@@ -1,4 +1,4 @@
-"""Folds by patient, frozen to a file with its hash: no patient ever in two roles."""
+"""Split the cohort into folds by patient, frozen to a file with its hash: no patient ever in two roles."""
 
 import hashlib
 import json
@@ -271,7 +271,7 @@ class _Request:
 
 
 def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", target=SLICE_TARGET, between=None):
-    """Share the cohort out into folds, for segmentation and for classification.
+    """Split the cohort into folds, for segmentation and for classification.
 
     Parameters
     ----------
@@ -404,7 +404,7 @@ def _choose_channels(wanted, present, subjects):
 
 
 def _why_not(known, rare, usable, count):
-    """One line why a task cannot be trained, or nothing."""
+    """Explain in one line why a task cannot be trained; "" if it can."""
     needed = max(count, FEWEST_PATIENTS)
     classes = [name for name in known if name and name not in rare]
     if any(known) and len(classes) < 2:

@@ -1,4 +1,4 @@
-"""Open a subject's files, check them, and say in plain words what is wrong with them."""
+"""Open a subject's files, check them, and describe in plain words what is wrong with them."""
 
 import gzip
 import os
@@ -30,7 +30,7 @@ from neurograft.imaging.typed import fill_holes
 
 
 def join_job_outputs(found, layout):
-    """Complete what the names say of a subject.
+    """Complete what file names say of a subject by what jobs wrote.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ def _size(raw, order):
 
 
 def _head(data, stray):
-    """Give the filled foreground: what is brighter than a tenth of the bright voxels, and its holes."""
+    """Return the filled foreground: what is brighter than a tenth of the bright voxels, and its holes."""
     known = np.where(stray, 0, data)
     if not known.any():
         return np.ones(data.shape, bool)
@@ -308,7 +308,7 @@ def read_labels(path, scans, facts, naming="", wanted="auto") -> tuple[nib.Nifti
 
 
 def _follow_scan(shape, affine, facts) -> np.ndarray:
-    """Give a label the place of its scan, where its header repeats the orientation that was not taken of the scan."""
+    """Return a label's affine: its scan's, where its header repeats the orientation that was not taken of the scan."""
     least = 0.05 * voxel_sizes(affine).min()
     for grid in (each for each in facts.values() if "other_affine" in each and shape == tuple(each["shape"])):
         if corner_distance(shape, grid["other_affine"], affine) < least:

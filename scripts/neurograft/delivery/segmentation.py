@@ -16,7 +16,7 @@ from neurograft.imaging import derivatives
 
 
 def deliver_subject(stem, subject, folders, split: Split, status: SubjectStatus, record):
-    """Write one subject's delivered segmentation, or say why there is none.
+    """Write one subject's delivered segmentation, or record why there is none.
 
     Parameters
     ----------

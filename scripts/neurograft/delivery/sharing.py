@@ -59,7 +59,7 @@ def scrub_sidecar(sidecar):
 
 
 def _is_harmless(field, value):
-    """Tell whether a field is on a list and its value can be meant."""
+    """Check whether a field is on a list and its value plausible."""
     if isinstance(value, str):
         return set(value.split("_")) <= WORDS.get(field, set())
     if field not in NUMBERS or isinstance(value, bool) or not isinstance(value, int | float):
@@ -69,7 +69,7 @@ def _is_harmless(field, value):
 
 
 def read_stored(loaded):
-    """Give the voxels of an image as they are stored, shape (X, Y, Z), and the stored value that means 0.
+    """Return the voxels of an image as stored, shape (X, Y, Z), and the stored value that means 0.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def gather_shared(folder, key, shared, seed=0):
 
 
 def number_subjects(subjects, known=(), seed=0):
-    """Give each subject the number that it has, or the next one; subject to participant_id.
+    """Map each subject to its participant_id: the number that it has, or the next one.
 
     Parameters
     ----------
@@ -283,7 +283,7 @@ def number_subjects(subjects, known=(), seed=0):
 
 
 def _place(root, number, source, record):
-    """Put one subject's files under their BIDS names; give the rows of `scans.tsv`."""
+    """Put one subject's files under their BIDS names; return the rows of `scans.tsv`."""
     anat, rows = root / number / "anat", []
     anat.mkdir(parents=True)
     for name, how in record["images"].items():
@@ -298,7 +298,7 @@ def _place(root, number, source, record):
 
 
 def _link(source, target):
-    """Give an image and its sidecar a second name; a copy where the file system has no links."""
+    """Link an image and its sidecar under a second name; copy them where the file system has no links."""
     for ending in (".nii.gz", ".json"):
         try:
             os.link(f"{source}{ending}", f"{target}{ending}")

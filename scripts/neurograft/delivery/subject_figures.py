@@ -26,7 +26,7 @@ INCHES = 2.05
 
 
 def read_finite(scan):
-    """Give an image's data with every odd number as zero, so that windows and contours exist."""
+    """Return an image's data with NaN and infinity as zero, so that windows and contours exist."""
     data = np.asanyarray(scan.dataobj).astype(np.float32)
     return data if np.isfinite(data).all() else np.nan_to_num(data, nan=0, posinf=0, neginf=0)
 
@@ -148,7 +148,7 @@ def _cut(volume, axis, index):
 
 
 def _field(data, sizes, axis):
-    """Give a panel's extent in mm as (0, width, 0, height)."""
+    """Compute a panel's extent in mm as (0, width, 0, height)."""
     across, up = [(1, 2), (0, 2), (0, 1)][axis]
     return 0, float(data.shape[across] * sizes[across]), 0, float(data.shape[up] * sizes[up])
 
@@ -352,7 +352,7 @@ def _to_palette(picture, shades):
 
 
 def _native_row(name, scan, mask, differ=None):
-    """Give one sequence as scanned: label, data, voxel sizes, views, layers."""
+    """Make the row of one sequence as scanned: label, data, voxel sizes, views, layers."""
     data, cut, sizes = crop_head(scan)
     inside = np.zeros(data.shape, bool) if mask is None else (np.asanyarray(mask.dataobj) > 0)[cut]
     layers = [] if differ is None else [("fill", np.asanyarray(differ.dataobj)[cut], OPINIONS)]
@@ -361,7 +361,7 @@ def _native_row(name, scan, mask, differ=None):
 
 
 def _registered_rows(registered, template):
-    """Give the rows on the template's grid: one sequence in four views, all sequences in one."""
+    """Make the rows on the template's grid: one sequence in four views, all sequences in one."""
     aligned = [name for name in SEQUENCES if name in registered]
     first = registered[aligned[0]]
     data, cut, sizes = crop_head(first)

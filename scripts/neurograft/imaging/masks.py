@@ -8,7 +8,7 @@ from neurograft.imaging.typed import label_pieces
 
 
 def mask_volume(mask):
-    """Volume of a mask in millilitres.
+    """Compute the volume of a mask in millilitres.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def mask_volume(mask):
 
 
 def overlap(first, second):
-    """Dice coefficient of two boolean arrays of one shape; 0 when both are empty, since nothing overlaps."""
+    """Compute the Dice coefficient of two boolean arrays of one shape; 0 if both are empty."""
     total = np.count_nonzero(first) + np.count_nonzero(second)
     return float(2 * np.count_nonzero(np.logical_and(first, second)) / total) if total else 0.0
 
@@ -49,7 +49,7 @@ def tidy_mask(found):
 
 
 def combine_masks(masks, to_sequence, reference):
-    """Let the sequences' brain masks vote, voxel by voxel, on the grid of the reference.
+    """Combine the sequences' brain masks by a vote in each voxel, on the grid of the reference.
 
     A voxel is brain where at least half of the sequences that show it say so. Each has one vote, for no weights
     could be chosen without patients to choose them on; a tie is brain, since a lost piece of tumour is worse than

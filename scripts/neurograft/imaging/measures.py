@@ -8,7 +8,7 @@ from neurograft.imaging.typed import fill_holes
 
 
 def mutual_information(first, second, inside, bins=32, normalized=True):
-    """Mutual information of two images from their joint histogram.
+    """Compute the mutual information of two images from their joint histogram.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def noise_level(data, inside):
 
 
 def contrast_to_noise(data, inside):
-    """Contrast between the two main intensity classes of a brain, in units of the noise.
+    """Compute the contrast between the two main intensity classes of a brain, in units of the noise.
 
     The brain is split in three by one-dimensional k-means (fluid, grey, white in whatever order the
     sequence shows them); the contrast is that of the two largest classes. It compares scans of one
@@ -141,7 +141,7 @@ def measure_scans(scans, masks, stripped):
 
 
 def signal_to_noise(data, brain, sizes):
-    """Signal of the brain in units of the noise of the air around the head.
+    """Compute the brain's signal in units of the noise in the air around the head.
 
     The signal is the brain's median. Noise of a magnitude image has a Rayleigh distribution in the air, so its
     standard deviation in tissue is the air's median / 1.177 (Dietrich et al. 2007, J. Magn. Reson. Imaging 26:375,
@@ -180,7 +180,7 @@ def signal_to_noise(data, brain, sizes):
 
 
 def sharpness(data, brain, sizes):
-    """How much intensities change over 2 mm of the slices' plane, against how much over 6 mm.
+    """Compare how much intensities change over 2 mm of the slices' plane with how much over 6 mm.
 
     The root of the ratio of the variogram (half the mean squared difference of voxels so far apart) at the two
     distances, along the blunter of the plane's two axes: motion, and thick slices that were resampled, blur one axis
@@ -228,7 +228,7 @@ def sharpness(data, brain, sizes):
 
 
 def _variogram(data, inside, axis, lag):
-    """Half the mean squared difference of voxels `lag` apart that are both inside; 0 where there are none."""
+    """Compute half the mean squared difference of voxels `lag` apart that are both inside; 0 without any."""
     first, second = (np.moveaxis(data, axis, 0)[cut] for cut in (slice(lag, None), slice(None, -lag)))
     both = np.moveaxis(inside, axis, 0)
     both = both[lag:] & both[:-lag]
@@ -236,7 +236,7 @@ def _variogram(data, inside, axis, lag):
 
 
 def describe_intensities(values):
-    """Give the 5, 25, 50, 75 and 95 percentiles of a brain's intensities, rounded to what their spread can tell.
+    """Compute the 5, 25, 50, 75 and 95 percentiles of a brain's intensities, rounded according to their spread.
 
     Parameters
     ----------

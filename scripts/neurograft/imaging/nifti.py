@@ -1,4 +1,4 @@
-"""NIfTI images: made, read, written, reoriented.
+"""Make, read, write and reorient NIfTI images.
 
 Everywhere in neurograft an image is a `nibabel.Nifti1Image` in canonical (RAS+) orientation whose world coordinates
 are millimetres.

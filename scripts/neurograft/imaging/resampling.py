@@ -1,4 +1,4 @@
-"""Images on other grids: interpolated once, cropped to a box, made coarser or isotropic.
+"""Resample images: interpolate them once, crop them to a box, make them coarser or isotropic.
 
 A transform (`transforms`; most are a 4x4 matrix) takes a point of the *target* grid's world to the *source* image's
 world, which is the direction that resampling needs.
@@ -82,12 +82,12 @@ def resample(moving, shape, affine, transform=None, order=1):
 
 
 def _clip(out, data, order):
-    """Hold what splines overshoot within the range of the input and zero."""
+    """Clip what splines overshoot to the range of the input and zero."""
     return np.clip(out, min(data.min(), 0), max(data.max(), 0), out=out) if order > 1 else out
 
 
 def _resample_through(data, source, shape, affine, transform, order):
-    """Interpolate through a transform that is no matrix, some planes at a time, since points take much memory."""
+    """Interpolate through a nonlinear transform, some planes at a time, since points take much memory."""
     out = np.zeros(tuple(shape), data.dtype)
     if order > 1:
         # any type can be the output's, the hint knows only its default
@@ -102,7 +102,7 @@ def _resample_through(data, source, shape, affine, transform, order):
 
 
 def resample_labels(labels, shape, affine, transform=None):
-    """Interpolate a label image so that every label keeps its volume and no value is made up.
+    """Interpolate a label image so that every label keeps its volume and no new value appears.
 
     Each label is interpolated linearly as a mask of its own; a voxel takes the strongest.
     Parameters are those of `resample`.
@@ -123,7 +123,7 @@ def resample_labels(labels, shape, affine, transform=None):
 
 
 def grid_box(mask, margin=0):
-    """Give the smallest box around a mask as slices, grown by `margin` voxels, within the image.
+    """Return the smallest box around a mask as slices, grown by `margin` voxels, within the image.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def regridded(like, spacing):
 
 
 def smoothed(scan, spacing):
-    """Blur an image just enough that a grid of `spacing` mm does not alias it; sharper axes stay as they are."""
+    """Blur an image just enough that a grid of `spacing` mm does not alias; coarser axes stay as they are."""
     size = np.linalg.norm(scan.affine[:3, :3], axis=0)
     ratio = np.asarray(spacing) / size
     # full width at half maximum of the target's voxel, minus what the source's voxel has already
@@ -171,7 +171,7 @@ def smoothed(scan, spacing):
 
 
 def working_copy(scan, mask, spacing, margin=10.0):
-    """Make what an engine works on: the stripped brain, isotropic, in its box, spikes cut off.
+    """Make the image that an engine works on: the stripped brain, isotropic, cropped to its box, outliers clipped.
 
     Parameters
     ----------

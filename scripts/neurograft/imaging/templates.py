@@ -1,4 +1,4 @@
-"""Where template brains lie on this machine. Standard library only, since rules import it while parsing."""
+"""Locate template brains on this machine. Standard library only, since rules import this while parsing."""
 
 from collections.abc import Callable
 from importlib.util import find_spec

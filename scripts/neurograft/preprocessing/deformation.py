@@ -94,7 +94,7 @@ def find_lesion(moved):
 
 
 def hold_lesion(back, lesion):
-    """Put a rigid motion in the place of a field within each lesion, and fade it out around it.
+    """Replace a field by a rigid motion within each lesion, and fade that out around it.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def _grown(mask, voxels) -> np.ndarray:
 
 
 def _judge(still, data, brain, compared, warp, change):
-    """Similarity and overlap after a deformation, and what is wrong with it."""
+    """Measure similarity and overlap after a deformation, and name its fault, if any."""
     carried = [
         np.asanyarray(resample(image(each, warp.affine), still.shape, warp.affine, warp).dataobj)
         for each in (data, brain.astype(np.float32))

@@ -55,7 +55,7 @@ def _normalise(module, input):
 
 
 def find_brain(network, scan):
-    """Give the brain of a head, in any sequence.
+    """Find the brain of a head, in any sequence.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def find_brain(network, scan):
 
 
 def _head_box(data):
-    """Give the box of what is not air, and of this the upper part, which holds the brain (axes z, y, x)."""
+    """Find the box of what is not air, and the upper part of it, which holds the brain (axes z, y, x)."""
     head = ndimage.binary_opening(data > threshold_otsu(data))
     if not head.any():
         return tuple(slice(0, n) for n in data.shape)

@@ -96,7 +96,7 @@ def find_cut_tissue(scans, brain, to_sequence):
 
 
 def _working_grid(brain, mask):
-    """Give shape and affine of an isotropic grid over the mask's box and the shell around it."""
+    """Lay an isotropic grid over the mask's box and the shell around it; return shape and affine."""
     size = voxel_sizes(brain.affine)
     box = grid_box(mask)
     margin = (SHELL_MM + COARSEST_MM) / size
@@ -109,7 +109,7 @@ def _working_grid(brain, mask):
 
 
 def _see(scans, to_sequence, inside, shell, affine):
-    """Give each sequence on the working grid, in robust standard deviations above the brain's median.
+    """Resample each sequence to the working grid, in robust standard deviations above the brain's median.
 
     One that was stripped is left out: where the shell is empty nothing tells whether tissue was cut.
     """
@@ -210,7 +210,7 @@ def _measure_tissue(seen, lesion, inside, around, spacing, affine):
 
 
 def _way_to_brain(values, shell):
-    """Put what is dark around the brain at 0 and the brain's median at 1; 0 everywhere if nothing around is darker."""
+    """Scale what is dark around the brain to 0 and the brain's median to 1; 0 everywhere if nothing there is darker."""
     dark = _dark_around(values, shell)
     return 1 - values / dark if dark < 0 else np.zeros_like(values)
 
@@ -220,7 +220,7 @@ def _dark_around(values, shell):
 
 
 def _describe_border(lesion, outside, spacing, affine):
-    """Give size and place of the border between a lesion and what was found outside of the mask."""
+    """Describe size and place of the border between a lesion and what continues it outside of the mask."""
     places, area = _find_border(lesion, outside, spacing)
     middle = [None] * 3
     if len(places):
@@ -234,7 +234,7 @@ def _describe_border(lesion, outside, spacing, affine):
 
 
 def _find_lesion(values, level, inside, spacing):
-    """Give the thick bright parts of the brain with what surrounds them, how bright they are, and what is near them."""
+    """Find the thick bright parts of the brain with what surrounds them, how bright they are, and what is near them."""
     bright = (values > level) & inside
     # a dark, necrotic middle belongs to what encloses it; where the mask has a hole, it is outside
     filled = fill_holes(bright) & inside
@@ -246,7 +246,7 @@ def _find_lesion(values, level, inside, spacing):
 
 
 def _find_border(first, second, spacing):
-    """Give the middles of the faces, in voxels, between two parts that do not overlap, and their area in mm2."""
+    """Find the faces between two parts that do not overlap: their centres in voxels and their area in mm2."""
     area, places = 0.0, []
     for axis in range(3):
         for one, two in ((first, second), (second, first)):

@@ -98,14 +98,14 @@ class PriorAlignment:
 
 
 def centre_start(fixed_mask, moving_mask):
-    """Give the translation that puts the centres of two brain masks onto each other."""
+    """Compute the translation that aligns the centres of two brain masks."""
     start = np.eye(4)
     start[:3, 3] = _moments(moving_mask)[0] - _moments(fixed_mask)[0]
     return start
 
 
 def moments_start(fixed, moving, fixed_mask, moving_mask):
-    """Give the rigid motion that puts centres and principal axes of two brains onto each other.
+    """Compute the rigid motion that aligns the centres and principal axes of two brains.
 
     Axes have no sign, so all four turns that do not mirror are tried and the most similar one is taken.
     """
@@ -125,7 +125,7 @@ def moments_start(fixed, moving, fixed_mask, moving_mask):
 
 
 def _moments(mask):
-    """Centre of a mask in mm, and its principal axes as columns, longest last."""
+    """Compute the centre of a mask in mm, and its principal axes as columns, longest last."""
     points = np.argwhere(np.asanyarray(mask.dataobj) > 0) @ mask.affine[:3, :3].T + mask.affine[:3, 3]
     return points.mean(axis=0), np.linalg.eigh(np.cov(points.T))[1]
 
@@ -156,13 +156,13 @@ def align_pair(align, pair, kind, threads, skip=False):
 
 
 def _turn(transform):
-    """Angle in degrees of the rotation in a transform."""
+    """Compute the angle, in degrees, of the rotation in a transform."""
     left, _, right = np.linalg.svd(np.asarray(transform)[:3, :3])
     return float(np.degrees(np.arccos(np.clip((np.trace(left @ right) - 1) / 2, -1, 1))))
 
 
 def _judge(small, moving, transform, kind):
-    """Similarity and overlap after an alignment, within what the moving image shows, and what is wrong."""
+    """Measure similarity and overlap after an alignment, within the moving field of view, and name any fault."""
     fixed, stripped = small
     seen = resample(image(np.ones(moving.shape, np.float32), moving.affine), fixed.shape, fixed.affine, transform)
     seen = np.asanyarray(seen.dataobj) > 0.5
@@ -188,7 +188,7 @@ def _judge(small, moving, transform, kind):
 
 
 def register_scans(scans, masks, prior, template=None, options=None, threads=1):
-    """Bring all images of a subject onto one grid.
+    """Register all images of a subject to one grid.
 
     Rigid alignment of each stripped sequence to the stripped reference, affine alignment of the stripped
     reference to the template, both composed, so that each image is interpolated once (cubic).
@@ -298,7 +298,7 @@ def _deform(engine, scans, brain, transforms, template, reference):
 
 
 def coarse_template(template):
-    """Bring a template to the grid on which brains are deformed, scaled, its brain without the rim of the blur."""
+    """Resample a template to the grid on which brains are deformed, scaled, without the rim that blurring adds."""
     whole = image((np.asanyarray(template.dataobj) > 0).astype(np.uint8), template.affine)
     coarse = working_copy(template, whole, deformation.WORKING_SPACING)
     half = np.asanyarray(resample_labels(whole, coarse.shape, coarse.affine).dataobj) > 0
@@ -306,7 +306,7 @@ def coarse_template(template):
 
 
 def load_template(name, spacing=None):
-    """Read a skull-stripped template and bring it to a voxel size.
+    """Read a skull-stripped template and resample it to a voxel size.
 
     Parameters
     ----------
@@ -403,7 +403,7 @@ def _note(record, flags, name, quality):
 
 
 def _usable_masks(scans, masks, flags):
-    """Put all that is not zero in the place of an empty mask, so that the later steps have something to show."""
+    """Replace an empty mask by all that is not zero, so that the later steps have something to show."""
     usable = {}
     for name in (sequence for sequence in SEQUENCES if sequence in scans):
         usable[name] = masks[name]

@@ -19,7 +19,7 @@ LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK counts to the left and to the back
 
 
 def lps_grid(scan):
-    """Give data (float32), origin, spacing and direction of an image as ITK counts them."""
+    """Return data (float32), origin, spacing and direction of an image in ITK's convention (LPS)."""
     affine = LPS @ scan.affine
     size = np.linalg.norm(affine[:3, :3], axis=0)
     data = np.ascontiguousarray(np.asanyarray(scan.dataobj), dtype=np.float32)
@@ -148,7 +148,7 @@ def align_simpleitk(fixed, moving, kind, fixed_mask=None, moving_mask=None, thre
 
 
 def _about_centre(matrix, shift, centre):
-    """Give the RAS matrix of an ITK transform, which turns about a centre and counts to the left and to the back."""
+    """Convert an ITK transform, which turns about a centre and is in LPS, to a matrix in RAS."""
     transform = np.eye(4)
     transform[:3, :3] = np.reshape(matrix, (3, 3))
     transform[:3, 3] = np.asarray(shift) + centre - transform[:3, :3] @ centre
@@ -234,7 +234,7 @@ def deform_simpleitk(fixed, moving, counted, threads=1):
 
 
 def _from_itk(warp, like):
-    """Make a field of a SimpleITK image of displacements, which counts to the left and to the back."""
+    """Convert a SimpleITK image of displacements, which is in LPS, to a field."""
     import SimpleITK as sitk
 
     moves = sitk.GetArrayFromImage(warp).transpose(2, 1, 0, 3)

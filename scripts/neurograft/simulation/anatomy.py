@@ -43,7 +43,7 @@ def load_template():
 
 
 def _hull_distance(brain, affine, closing=7.0):
-    """Give the signed distance, in mm, to the brain closed over sulci and fissures, on a wide coarse grid."""
+    """Compute the signed distance, in mm, to the brain closed over sulci and fissures, on a wide coarse grid."""
     half = np.array([111, 135, 117])  # mm from the centre to the edges of the grid
     low, high = CENTRE - half, CENTRE + half
     grid = np.diag([SURFACE_SPACING] * 3 + [1.0])
@@ -169,7 +169,7 @@ def build_head(template, rng, axes, to_template, age=50.0):
 
 
 def template_places(rng, axes, to_template):
-    """Give the template coordinates of every voxel: inverse affine plus a smooth, invertible warp.
+    """Compute the template coordinates of every voxel: inverse affine plus a smooth, invertible warp.
 
     Parameters are those of `build_head`.
 
@@ -209,7 +209,7 @@ def _tissues(template, place, surface, texture, age):
 
 
 def _outside(place, surface, thickness, texture):
-    """Give every voxel the tissue it has where it is not brain."""
+    """Assign each voxel the tissue that it has where it is not brain."""
     x, y, z = place
     gap = 1.6 + 0.4 * thickness
     # petrous and sphenoid bone make the skull's base much thicker than its vault
@@ -242,7 +242,7 @@ def _outside(place, surface, thickness, texture):
 
 
 def _solid(place, centre, radii):
-    """Give the squared distance from an ellipsoid's centre in units of its radii: below 1 inside."""
+    """Compute the squared distance from an ellipsoid's centre in units of its radii: below 1 inside."""
     return sum(((p - c) / r) ** 2 for p, c, r in zip(place, centre, radii, strict=True))
 
 

@@ -68,7 +68,7 @@ def grow_tumour(white, grey, seed, spacing, volume, width=2.5, tracts=1.0):
 
 
 def _change(density, faces, rate):
-    """Give what one time step adds: growth where there are cells, and the flux through each voxel's faces."""
+    """Compute what one time step adds: growth where there are cells, and the flux through each voxel's faces."""
     change = rate * density * (1 - density)
     for axis, face in enumerate(faces):
         flux = face * np.diff(density, axis=axis)
@@ -82,7 +82,7 @@ def _part(axis, part):
 
 
 def _face_diffusion(diffusion, axis):
-    """Give the harmonic mean of neighbouring voxels' diffusion: 0 where one of them is 0."""
+    """Compute the harmonic mean of neighbouring voxels' diffusion: 0 where one of them is 0."""
     one, two = diffusion[_part(axis, slice(None, -1))], diffusion[_part(axis, slice(1, None))]
     return 2 * one * two / np.maximum(one + two, 1e-6)
 
