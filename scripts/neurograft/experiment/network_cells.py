@@ -29,7 +29,7 @@ BUILDERS = {"segmentation": builders.build_segmenter, "classification": builders
 
 @dataclass(frozen=True)
 class CellOutput:
-    """What is written of a cell.
+    """The output of a cell.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class CellOutput:
 
 @dataclass(frozen=True)
 class CellOptions:
-    """How the networks of an experiment are trained: the config's block `train_network`, and its `variants`.
+    """Options of all trainings of an experiment: the config's block `train_network`, and its `variants`.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class CellOptions:
 
 @dataclass(frozen=True)
 class _Setting:
-    """What all trainings of one cell share: the cell, its task, source and variants, and the chosen options."""
+    """The inputs that all trainings of one cell share, with the chosen options."""
 
     cell: Mapping
     task: tasks.Task
@@ -92,7 +92,7 @@ class _Setting:
 
     @property
     def training(self):
-        """How its networks are trained."""
+        """The options of its trainings."""
         return loop.TrainingOptions(**self.options, seed=self.stream, dropout=self.task.dropout)
 
 
@@ -116,7 +116,7 @@ def train_cell(output, split, cell, source, subjects, options):
         As written: `trained` false, and `reason`, where the split allows no training or the source could not be made.
     """
     cell = {**cell, "fold": int(cell["fold"]), "seed": int(cell["seed"])}
-    backbone, known = source.row["backbone"], split["tasks"][cell["task"]]
+    backbone, task_split = source.row["backbone"], split["tasks"][cell["task"]]
     chosen = options.choose(backbone)
     with files.whole(output.folder) as part:
         part.mkdir()
@@ -132,11 +132,11 @@ def train_cell(output, split, cell, source, subjects, options):
             networks = {subject: each["network"] for each in made for subject in each["predicts"]}
             write_predictions(part, cell["task"], task, networks, roles, chosen["threads"])
             _write_training(part, made, output.keep_weights)
-            looked_at = training_records.Inputs(task.read, roles, known["subjects"], chosen)
-            training_records.write_records(part, cell["task"], made, looked_at)
+            fixed = training_records.Inputs(task.read, roles, task_split["subjects"], chosen)
+            training_records.write_records(part, cell["task"], made, fixed)
             manifest |= _describe(made, roles) | {"outputs": task.outputs, **chosen}
             manifest |= {"intensity_scale": task.scale} if task.scale else {}
-            manifest |= _name_incomplete(known, roles, unlearnt)
+            manifest |= _name_incomplete(task_split, roles, unlearnt)
             manifest["pretrained_on"] = pretraining.get("subjects", []) if made[0]["plan"].loads else []
         except UntrainableError as reason:
             manifest["reason"] = str(reason)

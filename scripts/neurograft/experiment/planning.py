@@ -1,4 +1,4 @@
-"""What an experiment will cost, and what it can show: estimated before anything trains."""
+"""Estimates of what an experiment will cost and what it can show, before anything trains."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What a training changed, and how well it fits its own patients: three tables in a cell's folder."""
+"""Records of what a training changed, and how well it fits its own patients: three tables in a cell's folder."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -269,12 +269,12 @@ def pool_features(encoder, images):
         One a stage; maps without a channel are left out, as `stages.split_stages` does.
     """
     encoder.to(device()).eval()
-    found = []
+    pooled = []
     with lower_precision():
         for part in images.split(CHUNKS[images.ndim]):
             maps = [features for features in encoder(part.to(device())) if features.shape[1]]
-            found.append([features.float().flatten(2).mean(2).cpu() for features in maps])
-    return [torch.cat(stage).numpy() for stage in zip(*found, strict=True)]
+            pooled.append([features.float().flatten(2).mean(2).cpu() for features in maps])
+    return [torch.cat(stage).numpy() for stage in zip(*pooled, strict=True)]
 
 
 def compare_stages(before, after):

@@ -38,7 +38,7 @@ WORDS = {
     ),
     "frozen-random": Words(
         "Trains only the top, on a random encoder: the control for any frozen features.",
-        "on a frozen random encoder, whose normalisation statistics were estimated without labels (a control)",
+        "on a frozen random encoder with normalisation statistics estimated without labels (a control)",
         ("karimi",),
         Mark("grey", "circle", True),
     ),
@@ -77,25 +77,25 @@ WORDS = {
     ),
     "lora": Words(
         "Trains low-rank changes of the frozen encoder's kernels, and the top (LoRA).",
-        "with low-rank changes of the frozen encoder's kernels",
+        "with low-rank updates of the kernels of the frozen encoder",
         ("lora",),
     ),
     "adabn": Words(
         "Fine-tunes, then takes the BatchNorm statistics of the target's unlabelled images (Li et al. 2017).",
-        "with all weights fine-tuned and the normalisation statistics then taken from unlabelled images of other test "
-        "patients (transductive)",
+        "with all weights fine-tuned and the normalisation statistics then re-estimated from unlabelled images of other "
+        "test patients (transductive)",
         ("adabn",),
     ),
     "coral": Words(
         "Fine-tunes with the features' covariances drawn together on unlabelled target images.",
-        "with all weights fine-tuned and the features' covariances aligned to those of unlabelled images of other test "
-        "patients (transductive)",
+        "with all weights fine-tuned and the covariances of the features aligned to those of unlabelled images of other "
+        "test patients (transductive)",
         ("coral",),
     ),
     "dann": Words(
         "Fine-tunes features that do not tell training images from unlabelled target images.",
-        "with all weights fine-tuned and features that a domain classifier cannot tell from those of unlabelled images "
-        "of other test patients (transductive)",
+        "with all weights fine-tuned and features that a domain classifier cannot distinguish from those of unlabelled "
+        "images of other test patients (transductive)",
         ("dann",),
     ),
     "supervoxels": Words(

@@ -30,7 +30,7 @@ class SourceFiles:
 
 
 def locate(row):
-    """Give the path of a source's weights on this machine.
+    """Find the path of a source's weights on this machine.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def verify(path, sha256):
     ----------
     path : str or Path
     sha256 : str
-        The hash, or its first 8 digits or more: some publishers give no more than these, in the file's name.
+        The hash, or its first 8 digits or more: some publishers tell no more than these, in the file's name.
         `MADE_HERE`: the hash that the rule which made the weights wrote down beside them.
 
     Raises
@@ -154,14 +154,14 @@ def load_weights(path, sha256=None):
         raise SourceError(f"{path} is no checkpoint of plain tensors ({first[0] if first else 'empty'})") from None
     if isinstance(state, dict):
         state = next((state[nest] for nest in NESTS if isinstance(state.get(nest), dict)), state)
-    if not isinstance(state, dict) or not state or not all(isinstance(one, torch.Tensor) for one in state.values()):
+    if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise SourceError(f"{path} holds no table of named tensors")
     prefix = "module." if all(name.startswith("module.") for name in state) else ""
     return {name.removeprefix(prefix): value for name, value in state.items()}
 
 
 def _is_torchscript(path):
-    """Say whether a file is a TorchScript archive: unlike a checkpoint, it holds code."""
+    """Check whether a file is a TorchScript archive: unlike a checkpoint, it holds code."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:

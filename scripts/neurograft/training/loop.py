@@ -18,7 +18,7 @@ from neurograft.training import checkpoints, masking, patch_batches, slice_batch
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How long a network is trained, on what batches: the same for every network and plan of a seed.
+    """Length and batches of a training: the same for every network and plan of a seed.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class Hooks:
-    """What a training does beside its ordinary steps.
+    """Additions to the ordinary steps of a training.
 
     Attributes
     ----------
@@ -259,8 +259,8 @@ def _start_phase(network, phase, length, weight_decay):
         parameter.grad = None
         if name in phase.rates:
             groups.setdefault(phase.rates[name], []).append(parameter)
-    by_rate = [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]
-    optimizer = torch.optim.AdamW(by_rate, weight_decay=weight_decay, fused=True)
+    of_rates = [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]
+    optimizer = torch.optim.AdamW(of_rates, weight_decay=weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, list(groups), total_steps=length + 1, pct_start=0.15, div_factor=10, cycle_momentum=False
     )
