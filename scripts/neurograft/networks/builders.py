@@ -126,7 +126,7 @@ def build_segmenter(backbone, in_channels, regions, prior=PRIOR):
 
     Returns
     -------
-    monai.networks.nets.FlexibleUNet or networks3d.PatchSegmenter
+    monai.networks.nets.FlexibleUNet or PatchSegmenter
         The first takes (batch, in_channels, X, Y), X and Y multiples of 32; weights are random.
     """
     if backbone in encoders_3d.BACKBONES_3D:
