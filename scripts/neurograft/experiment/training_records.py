@@ -156,7 +156,7 @@ class Inputs:
     options: Mapping[str, int]
 
 
-def write_records(part, task, made, inputs, draw=None):
+def write_records(part, task, trainings, inputs, draw=None):
     """Write the three tables of a cell that was trained.
 
     Parameters
@@ -165,7 +165,7 @@ def write_records(part, task, made, inputs, draw=None):
         The cell's folder.
     task : str
         A row of `loop.TASKS`.
-    made : list of dict
+    trainings : list of dict
         The rounds of a cell: `network`, `before` (a copy from before the training), `plan`, `predicts`. Features
         and layers are those of the first.
     inputs : Inputs
@@ -173,10 +173,10 @@ def write_records(part, task, made, inputs, draw=None):
         Function of a case and a number that returns images and targets; that of the network's own inputs
         (`slice_batches.draw_fixed`) where none is given.
     """
-    first, count = made[0], count_inputs(inputs.options, inputs.subjects)
+    first, count = trainings[0], count_inputs(inputs.options, inputs.subjects)
     before, after = first["before"], first["network"]
     draw = draw or loop.inputs(after).draw_fixed
-    predicting = {subject: each["network"] for each in made for subject in each["predicts"]}
+    predicting = {subject: each["network"] for each in trainings for subject in each["predicts"]}
     features, fit = [], []
     with reproducible(0, inputs.options["threads"]), torch.no_grad():
         # one patient at a time: of hundreds, neither the files nor the images can all be held open

@@ -74,8 +74,8 @@ def _input_gradient(gradient, images, kernels, stride, padding):
     """Carry the gradient of the output back to the images; in float32 where bfloat16 is slow."""
     if stride > 1 and images.dtype == torch.bfloat16:
         like = torch.empty_like(images, dtype=torch.float32)  # its size alone is looked at
-        found = _gradient(gradient.float(), like, kernels.float(), stride, padding, (True, False))
-        return found.to(images.dtype)
+        gradients = _gradient(gradient.float(), like, kernels.float(), stride, padding, (True, False))
+        return gradients.to(images.dtype)
     return _gradient(gradient, images, kernels, stride, padding, (True, False))
 
 
@@ -85,12 +85,12 @@ def _kernel_gradient(gradient, images, kernels, stride, padding):
     if size <= WIDEST:
         return _gradient(gradient, images, kernels, stride, padding, (False, True))
     (above, before), length = padding, (gradient.shape[-1] - 1) * stride
-    whole, found = functional.pad(images, (before, before, above, above)), []
+    whole, gradients = functional.pad(images, (before, before, above, above)), []
     for first in range(0, size, WIDEST):
         columns = kernels[..., first : first + WIDEST].contiguous()
         under = whole[..., first : first + length + columns.shape[-1]].contiguous(memory_format=torch.channels_last)
-        found.append(_gradient(gradient, under, columns, stride, [0, 0], (False, True)))
-    return torch.cat(found, -1)
+        gradients.append(_gradient(gradient, under, columns, stride, [0, 0], (False, True)))
+    return torch.cat(gradients, -1)
 
 
 def _gradient(gradient, images, kernels, stride, padding, wanted):
@@ -265,8 +265,8 @@ class AlexNetEncoder(PlainEncoder):
         maps = self.kept(nn.functional.pad(images, 2 * self.MARGIN))
         # made from a map, so that it takes part in autograd like the others
         cut = [nn.functional.pad(maps[0][:, :0, :1, :1], (0, width // 2 - 1, 0, height // 2 - 1))]
-        for (stride, first), found in zip(self.FIRST.items(), maps, strict=True):
-            cut.append(found[..., first : first + height // stride, first : first + width // stride])
+        for (stride, first), features in zip(self.FIRST.items(), maps, strict=True):
+            cut.append(features[..., first : first + height // stride, first : first + width // stride])
         return cut
 
 

@@ -73,15 +73,15 @@ def add_ready(named, sources, fetched="results/sources"):
     -------
     dict of str to dict
     """
-    found = dict(named)
+    rows = dict(named)
     for name, row in sources.items():
         try:
             here = locate(row) or (Path(fetched) / name / "weights").is_file()
         except SourceError:
             here = False
         if here and row["dimensions"] == "2":
-            found[name] = row
-    return found
+            rows[name] = row
+    return rows
 
 
 def verify(path, sha256):
@@ -100,15 +100,15 @@ def verify(path, sha256):
     """
     names = "sources.tsv names"
     if sha256 == MADE_HERE:
-        making = read_manifest(path)
-        if not making["made"]:
-            raise SourceError(f"{path} is empty: {making['reason']}")
-        sha256, names = making["sha256"], "was made in this run"
+        manifest = read_manifest(path)
+        if not manifest["made"]:
+            raise SourceError(f"{path} is empty: {manifest['reason']}")
+        sha256, names = manifest["sha256"], "was made in this run"
     with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if len(sha256) < 8 or not found.startswith(sha256.lower()):
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if len(sha256) < 8 or not digest.startswith(sha256.lower()):
         raise SourceError(
-            f"{path} is not the file that {names} (sha256 {found[:12]}..., expected {sha256[:12]}...): "
+            f"{path} is not the file that {names} (sha256 {digest[:12]}..., expected {sha256[:12]}...): "
             "get it again, or correct the table if you trust it"
         )
 

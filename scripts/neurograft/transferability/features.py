@@ -39,11 +39,11 @@ def extract_features(out_folder, source, weights, split, slices, seed=0, threads
     seed, threads : int
     """
     task = tasks.open_task(split, {"task": "segmentation"}, tasks.SubjectFiles(slices))
-    known = split["tasks"]["segmentation"]
+    task_split = split["tasks"]["segmentation"]
     with files.whole(out_folder) as part, compute.reproducible(seed, threads):
         part.mkdir()
-        encoder, state, reason = open_encoder(source, weights, len(known["sequences"]))
-        for subject in known["subjects"] if state else ():
+        encoder, state, reason = open_encoder(source, weights, len(task_split["sequences"]))
+        for subject in task_split["subjects"] if state else ():
             generator = np.random.default_rng([seed, zlib.crc32(subject.encode())])
             usable = task.read_target(subject)["strata"]["any"]
             sampled = sample_features(encoder, task.read(subject), usable, generator, state)
@@ -107,21 +107,21 @@ def sample_features(encoder, case, usable, generator, state=None):
     opened = np.stack([fit(read_channels(case, z), size) for z in chosen])
     tumour = np.stack([fit(case["regions"][:, 0][case["labels"][z]], size) for z in chosen])
     (place, x, y), labels = draw_pixels(tumour, opened.any(1), generator)
-    found = {"labels": labels, "slice_labels": slice_labels}
+    sampled = {"labels": labels, "slice_labels": slice_labels}
     with torch.inference_mode():
         given = compute.place_images(torch.from_numpy(opened).float())
         maps = encoder(given)
         for feature in maps:
             if feature.shape[1]:  # AlexNet has none at half the size
                 rows, columns = x * feature.shape[2] // size[0], y * feature.shape[3] // size[1]
-                number = 1 + sum(name.startswith("map") for name in found)
-                found[f"map{number}"] = feature.float().cpu().numpy()[place, :, rows, columns]
+                number = 1 + sum(name.startswith("map") for name in sampled)
+                sampled[f"map{number}"] = feature.float().cpu().numpy()[place, :, rows, columns]
         head = next((function for name, function in HEADS.items() if name in state), None)
         if head:
             device = maps[-1].device
             logits = head(maps[-1].float(), {name: value.to(device) for name, value in state.items()})
-            found["probabilities"] = logits.softmax(1).cpu().numpy()
-    return found
+            sampled["probabilities"] = logits.softmax(1).cpu().numpy()
+    return sampled
 
 
 def draw_slices(case, usable):
@@ -222,13 +222,13 @@ def pool_features(out_folder, source, split, slices, supervoxels, random=False, 
         slices of each subject: a random encoder with statistics of nothing normalises nothing.
     seed : int
     """
-    known, options = split["tasks"]["segmentation"], loop.TrainingOptions(seed=seed)
+    task_split, options = split["tasks"]["segmentation"], loop.TrainingOptions(seed=seed)
     with files.whole(out_folder) as part, compute.reproducible(seed, options.threads):
         part.mkdir()
-        encoder, state, reason = open_encoder(source.row, source.weights, len(known["sequences"]), random)
-        for subject in [*known["subjects"], *known["unlabelled"]] if state or random else ():
-            lacking = known.get("incomplete", {}).get(subject, ())
-            case = target_case(slices[subject], known["sequences"], lacking)
+        encoder, state, reason = open_encoder(source.row, source.weights, len(task_split["sequences"]), random)
+        for subject in [*task_split["subjects"], *task_split["unlabelled"]] if state or random else ():
+            lacking = task_split.get("incomplete", {}).get(subject, ())
+            case = target_case(slices[subject], task_split["sequences"], lacking)
             if random:
                 batch_norm.average_statistics(encoder, [case], options, augmented=False)
                 encoder.eval()
