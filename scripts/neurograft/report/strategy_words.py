@@ -82,14 +82,14 @@ WORDS = {
     ),
     "adabn": Words(
         "Fine-tunes, then takes the BatchNorm statistics of the target's unlabelled images (Li et al. 2017).",
-        "with all weights fine-tuned and the normalisation statistics then re-estimated from unlabelled images of other "
-        "test patients (transductive)",
+        "with all weights fine-tuned and the normalisation statistics then re-estimated from unlabelled images of "
+        "other test patients (transductive)",
         ("adabn",),
     ),
     "coral": Words(
         "Fine-tunes with the features' covariances drawn together on unlabelled target images.",
-        "with all weights fine-tuned and the covariances of the features aligned to those of unlabelled images of other "
-        "test patients (transductive)",
+        "with all weights fine-tuned and the covariances of the features aligned to those of unlabelled images of "
+        "other test patients (transductive)",
         ("coral",),
     ),
     "dann": Words(
