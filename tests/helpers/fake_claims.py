@@ -14,7 +14,7 @@ def cell(fold, **changes):
 
 
 def spread(effect, count, noise=1.0):
-    """Give values around an effect, always the same."""
+    """Return values around an effect, always the same."""
     return effect + noise * np.random.default_rng(0).normal(size=count)
 
 

@@ -1,4 +1,4 @@
-"""The tables of a made-up run, as the workflow would hand them to the report."""
+"""The tables of a made-up run, as the workflow would pass them to the report."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from neurograft.core.strategies import CONTROLS
 from neurograft.evaluation.comparison import compare_strategies
 from neurograft.evaluation.scores import reach_times
 
-# text that tries to become markup, wherever it is put
+# text that tries to become markup wherever it appears
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7*7 }}"
 REASONS = (
     "flair.nii.gz is damaged: the gzip stream ends early; copy the file again",
@@ -62,7 +62,7 @@ def make_run(patients=10, unlabelled=2, excluded=2, experiment=None, simulated=F
     """
     experiment = experiment or Experiment()
     seed, folds, gains = experiment.seed, experiment.folds, experiment.gains
-    # what came later draws from a generator of its own, so that the rest stays as it was
+    # tables that were added later use a generator of their own, so that the older ones stay the same
     rng, more = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     labelled = [f"CBICA{i:03d}" if i % 2 else f"TCIA{i:03d}" for i in range(patients)]
     others = [f"UNL{i:03d}" for i in range(unlabelled)]
@@ -133,7 +133,7 @@ def make_run(patients=10, unlabelled=2, excluded=2, experiment=None, simulated=F
 
 
 def _experiment(rng, parts, experiment, skill, place):
-    """Train nothing, but write what training would have written."""
+    """Make up the cells, scores and times that training would have written."""
     cells, scores, times = [], [], []
     for task in ("segmentation", "classification"):
         for strategy, gain in experiment.gains.items():
@@ -151,7 +151,7 @@ def _experiment(rng, parts, experiment, skill, place):
                 cells.append(cell | {"converged": converged, "history": history, "trained": True,
                                      "loaded_share": 1.0 if cell["strategy"] not in CONTROLS else None})  # fmt: skip
                 times.append(reach_times(cell, history, list(steps * rng.uniform(0.9, 1.1))))
-                # fewer labels cost scratch most, another split costs all
+                # fewer labels cost scratch most, and another split costs every strategy
                 few = 0 if cell["n"] == "all" else (0.3 if gain <= 0 else 0.12) / float(cell["n"])
                 scores += _scores(rng, cell, part["test"], skill, gain - few - 0.05 * (cell["split"] != "folds"))
     return cells, scores, times

@@ -39,7 +39,7 @@ def write(folder, **changes):
 
 
 def draw(tmp_path, subjects):
-    """Give every subject the same small pictures."""
+    """Assign the same small pictures to every subject."""
     for name in guidance.read_guidance().pictures:
         Image.fromarray(np.zeros((60, 900), np.uint8)).save(tmp_path / f"{name}.png")
     return {
@@ -48,7 +48,7 @@ def draw(tmp_path, subjects):
 
 
 def nothing_trained():
-    """Give a run of unlabelled subjects only."""
+    """Return a run of unlabelled subjects only."""
     run = make_run(patients=0, unlabelled=3, excluded=0, experiment=Experiment(gains={}))
     for task in run["splits"]["tasks"].values():
         task |= {"trainable": False, "reason": "0 labelled subjects, at least 5 are needed", "folds": []}

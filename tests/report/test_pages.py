@@ -42,7 +42,7 @@ OPTIONAL |= {"transfer_scores", "audit", "error_rates"}
 
 @pytest.fixture(scope="module")
 def full():
-    """Give a run with every optional table, two training sizes, another space and another split."""
+    """Return a run with every optional table, two training sizes, another space and another split."""
     places = (("MNI152", "folds"), ("native", "folds"), ("MNI152", "sites"))
     return add_transfer(make_run(patients=8, experiment=Experiment(folds=4, sizes=("2", "all"), places=places)))
 
@@ -90,7 +90,7 @@ def test_data_never_become_markup(tmp_path):
 
 
 def tags_with_note(folder, note):
-    """Give the tags of the page of a subject whose cohort row holds a note."""
+    """Return the tags of the page of a subject whose cohort row holds a note."""
     run = make_run(patients=0, unlabelled=1, excluded=0, experiment=Experiment(gains={}))
     run["cohort"][0]["note"] = note
     write_report(folder, Results(**run))

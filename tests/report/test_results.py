@@ -1,4 +1,4 @@
-"""What the report reads back is what the steps wrote."""
+"""The results that the report reads are those that the steps wrote."""
 
 import dataclasses
 import math

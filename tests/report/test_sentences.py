@@ -13,14 +13,14 @@ NAMES = ("fine-tune", "frozen", "lp-ft", "l2-sp", "lora")
 
 
 def compared(verdict, strategy="lp-ft", mean=0.03, low=0.01, high=0.05, **changes):
-    """Give a row of the comparison, against scratch."""
+    """Return a row of the comparison, against scratch."""
     row = {"task": "segmentation", "source": "s", "strategy": strategy, "n": "all", "region": "WT", "metric": "dice"}
     row |= {"against": "scratch", "patients": 20, "mean_difference": mean, "low": low, "high": high}
     return row | {"verdict": verdict, "detectable": 0.042, "reason": "why not", "better": "higher"} | changes
 
 
 def against_random(low, high, **changes):
-    """Give the same arm's row against the frozen random encoder, which never has a verdict."""
+    """Return the same arm's row against the frozen random encoder, which never has a verdict."""
     return compared("", mean=(low + high) / 2, low=low, high=high, against="frozen-random", **changes)
 
 

@@ -10,7 +10,7 @@ import jinja2
 from neurograft.core import files, tables
 from neurograft.report import guidance, sentences, summaries
 from neurograft.report.chapters import candidates, claims, experiment, methods, quality, transfer
-from neurograft.report.chapters.pictures import tell_images
+from neurograft.report.chapters.pictures import describe_images
 
 MOST_POINTS = 2000
 MOST_LISTED = 100
@@ -57,7 +57,7 @@ def write_report(folder, results, templates=TEMPLATES):
 
 
 def name_pages(results):
-    """Give each subject a file name that is safe whatever characters its label holds.
+    """Assign each subject a file name that is safe whatever characters its label holds.
 
     Returns
     -------
@@ -126,29 +126,29 @@ def fill_index(results, pages, pictures, listed):
     paragraphs, references = methods.write_methods(results.config, splits, results.version, results.sources)
     pooled = summaries.pool_patients(main.scores, splits)
     classes = splits.get("tasks", {}).get("classification", {}).get("classes", [])
-    images = tell_images(results.imported, main.scores, results.contrast, main.comparison, classes)
+    images = describe_images(results.imported, main.scores, results.contrast, main.comparison, classes)
     images |= {"picture": "figures/copies.png" if results.imported.get("copies") else ""} if images else {}
     chapters = {
         "images": images,
         "headline": images.get("headline")
         or sentences.headline(main.comparison, splits, main.scores, main.cells, results.simulated),
-        "flow": experiment.tell_flow(results.cohort, splits),
-        "quality": quality.tell_quality(_thin_quality(results), results.intensities),
-        "candidates": candidates.tell_candidates(results.candidates, main.cells),
-        "training": experiment.tell_training(main.cells, main.times),
-        "results": experiment.tell_results([*pooled, *summaries.pool_patients(results.contrast, splits)]),
-        "comparison": experiment.tell_comparison(main.comparison),
+        "flow": experiment.describe_flow(results.cohort, splits),
+        "quality": quality.describe_quality(_thin_quality(results), results.intensities),
+        "candidates": candidates.describe_candidates(results.candidates, main.cells),
+        "training": experiment.describe_training(main.cells, main.times),
+        "results": experiment.describe_results([*pooled, *summaries.pool_patients(results.contrast, splits)]),
+        "comparison": experiment.describe_comparison(main.comparison),
         "claims": claims.show_claims(listed, pooled),
         "claims_rule": claims.RULE,
-        "transfer": transfer.tell_transfer(results, pooled),
-        "errors": transfer.tell_errors(results.error_rates, main.comparison, splits),
+        "transfer": transfer.describe_transfer(results, pooled),
+        "errors": transfer.describe_errors(results.error_rates, main.comparison, splits),
         "again": [sentences.again_sentence(row) for row in results.again],
         "reading": guidance.read_guidance().transfer,
         "overlays": experiment.choose_overlays(main.scores, results.strategy, pictures, results.source),
         "subjects": {} if images else list_rows(results),
         "paragraphs": paragraphs,
         "references": references,
-        "runtimes": experiment.tell_runtimes(results.runtimes),
+        "runtimes": experiment.describe_runtimes(results.runtimes),
         "untrained": sorted({cell.get("reason") or "no reason" for cell in main.cells if not cell["trained"]}),
         "splits_hash": splits.get("hash", ""),
     }
@@ -216,7 +216,7 @@ def list_rows(results):
     for row in results.cohort:
         subject = str(row["participant_id"])
         measured = by_subject.get(subject, {})
-        notes = [str(row.get("reason") or ""), summaries.tell_flags(measured)]
+        notes = [str(row.get("reason") or ""), summaries.describe_flags(measured)]
         rows.append({
             "subject": subject, "included": tables.parse_boolean(row["included"]), "site": row.get("site") or "",
             "sequences": row.get("sequences") or "", "labels": tables.parse_boolean(row.get("labels")),

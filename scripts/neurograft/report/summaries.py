@@ -116,9 +116,9 @@ def measures(scores):
     """List the (task, region, metric) that occur, with whole tumour and Dice first."""
     regions = {"WT": 0, "TC": 1, "ET": 2}
     metrics = {"dice": 0, "hd95": 1, "balanced-accuracy": 0, "auc": 1}
-    found = {(row["task"], row["region"] or "", row["metric"]) for row in scores}
+    scored = {(row["task"], row["region"] or "", row["metric"]) for row in scores}
     return sorted(
-        found, key=lambda m: (m[0] != "segmentation", m[0], metrics.get(m[2], 9), m[2], regions.get(m[1], 9), m[1])
+        scored, key=lambda m: (m[0] != "segmentation", m[0], metrics.get(m[2], 9), m[2], regions.get(m[1], 9), m[1])
     )
 
 
@@ -188,7 +188,7 @@ def quality_measures(quality):
     return [column for column in columns if any(parse_number(row.get(column)) is not None for row in quality)]
 
 
-def tell_flags(row):
+def describe_flags(row):
     """Join the remarks of a row of the quality table: why the subject is left out, and what to look at."""
     return "; ".join(str(row[key]) for key in ("flags", "look") if row.get(key))
 

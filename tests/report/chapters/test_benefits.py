@@ -1,4 +1,4 @@
-"""The six promises: what counts as saved, gained or reached, and what stays unsaid."""
+"""The six benefits: what counts as saved, gained or reached, and what is not claimed."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def test_labels_beyond_what_was_measured_are_answers():
     never = row | {"needed": "inf", "low": "inf", "high": "inf", "saved": "inf", "answer": "not reached"}
     made = claim("Fewer labels", labels_saved=[never | {"interval": "not reached to not reached"}])
     assert made["verdict"] == "saved"
-    assert made["figure"].endswith("scratch does not reach this score with all its patients (95 % CI not reached)")
+    assert made["figure"].endswith("scratch does not reach this score with all its patients (95 % CI: not reached)")
     first = never | {"needed": "-inf", "low": "-inf", "high": "-inf", "answer": "beyond the range"}
     assert claim("Fewer labels", labels_saved=[first | {"interval": "beyond the range"}])["verdict"] == "lost"
     # `all` means what is needed less what is saved, or the patients of the largest fold

@@ -26,7 +26,7 @@ TASKS = ("segmentation", "classification")
 
 
 def configured(layout="brats", trained=TASKS, **blocks):
-    """Give the config with the schema's defaults but for some blocks, and the splits of a run."""
+    """Return the config with the schema's defaults but for some blocks, and the splits of a run."""
     config = resolve_config({"dataset": {"layout": layout}} | blocks, SCHEMA)
     splits = make_run(patients=0, experiment=Experiment(gains={}))["splits"]
     for task, known in splits["tasks"].items():
@@ -35,7 +35,7 @@ def configured(layout="brats", trained=TASKS, **blocks):
 
 
 def told(config, splits, version="", sources=()):
-    """Give all sentences as one text."""
+    """Return all sentences as one text."""
     paragraphs, _ = methods.write_methods(config, splits, version, sources)
     return " ".join(words for paragraph in paragraphs for words, _ in paragraph)
 
@@ -245,7 +245,7 @@ def test_made_sources_are_told_where_their_weights_were_used():
 
 
 def test_every_way_of_making_a_source_has_its_words():
-    assert set(methods.PRETRAININGS) == {*MADE_FROM, "nobody"}
+    assert set(methods.PRETRAININGS) == {*MADE_FROM, "no patients"}
 
 
 def test_dicom_is_told_and_its_converter_cited():

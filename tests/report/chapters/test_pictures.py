@@ -1,4 +1,4 @@
-"""What is said of a set of pictures: every number of it, and no verdict."""
+"""The chapter on a set of pictures: all its numbers, and no verdict."""
 
 import re
 
@@ -62,12 +62,12 @@ COMPARISON = [
 
 
 def said(**changes):
-    told = pictures.tell_images(RECORD | changes, SCORES, CONTRAST, COMPARISON, CLASSES)
+    told = pictures.describe_images(RECORD | changes, SCORES, CONTRAST, COMPARISON, CLASSES)
     return {title: " ".join(sentences) for title, sentences in told["warnings"]}, told
 
 
 def test_scans_need_no_such_words():
-    assert pictures.tell_images({}, SCORES, [], COMPARISON, CLASSES) == {}
+    assert pictures.describe_images({}, SCORES, [], COMPARISON, CLASSES) == {}
 
 
 def test_every_number_is_said():
@@ -105,7 +105,7 @@ def test_differences_are_told_without_a_verdict():
         in headline["sentences"][0]
     )
     assert "+0.020 to +0.110) compared with a frozen random encoder" in headline["sentences"][0]
-    nothing = pictures.tell_images(RECORD, [], [], [], CLASSES)
+    nothing = pictures.describe_images(RECORD, [], [], [], CLASSES)
     assert nothing["headline"] is None and "not measured" in dict(nothing["warnings"])["Contrast"][0]
 
 

@@ -11,7 +11,7 @@ def test_patients_that_lose_are_counted_with_an_interval():
     row = claim("Limited transferability", **transferability(0, True))
     # Wilson's interval of 2 of 3
     assert "2 of 3 patients score lower than with scratch (95 % CI 21 to 94 %)" in row["figure"]
-    assert "do not use: transferability scores" in row["verdict"] and "1 do not use" in row["figure"]
+    assert "do not use: transferability scores" in row["verdict"] and "do not use (1)" in row["figure"]
     alone = claim("Limited transferability", comparison=[compared("no evidence", 0, -0.1, 0.1)], scores=scored([0.1]))
     assert alone["state"] == "not measured"
 

@@ -14,12 +14,12 @@ TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters
 
 
 def parse(*parts, label="", height=100):
-    """Give the parsed picture of some parts; one that is not well-formed fails here."""
+    """Return the parsed picture of some parts; one that is not well-formed fails here."""
     return ElementTree.fromstring(str(svg.svg(height, parts, label)))
 
 
 def every_shape(words):
-    """Give each shape that takes words, with the words wherever they can go."""
+    """Return each shape that takes words, with the words wherever they can go."""
     marks = [svg.mark(5, 5, svg.Mark(shape, words), words) for shape in ("circle", *svg.CORNERS)]
     return [
         svg.text(1, 2, words, svg.Font(words, words, 12, words, halo=True)),

@@ -131,7 +131,7 @@ def fewer_labels(results):
             # the ends of the interval may be words, and the same words twice where the score was not reached
             ends = " to ".join(dict.fromkeys(str(row["interval"]).split(" to ")))
             words = ANSWERS.get(row["answer"], f"scratch needs {row['answer']} patients")
-            words += f" (95 % CI {ends})" if ends else f" (no interval: {row['reason']})"
+            words += f" (95 % CI: {ends})" if ends else f" (no interval: {row['reason']})"
             low, high = (_read_end(row[name]) for name in ("low", "high"))
             n = _count_training(row, results.splits)
             verdict = summaries.NOT_SHOWN

@@ -12,7 +12,7 @@ from neurograft.report.charts import cohort
 KS = (1, 5, 10, 20)
 
 
-def tell_candidates(records, cells=()):
+def describe_candidates(records, cells=()):
     """Summarise how much of the tumour the first candidates contain.
 
     Parameters

@@ -9,7 +9,7 @@ from neurograft.report.sentences import format_interval, format_number, format_s
 PANELS_SHOWN = 6
 
 
-def tell_layers(layers, features, primary):
+def describe_layers(layers, features, primary):
     """Return a panel for each arm: what changed in every layer and stage, and what was frozen, by name and count.
 
     Parameters
@@ -82,7 +82,7 @@ def _layer_panel(layers, stages, ends):
     }  # fmt: skip
 
 
-def tell_audit(scores, audit):
+def describe_audit(scores, audit):
     """Tabulate the transferability scores, with sources as rows and scores as columns, and their audit.
 
     Parameters
@@ -116,7 +116,7 @@ def tell_audit(scores, audit):
     return {"spaces": spaces, "audit": judged, "reasons": list(reasons)}
 
 
-def tell_privacy(rows, primary):
+def describe_privacy(rows, primary):
     """List the rows of the table of membership inference."""
     table = []
     for arm, group in summaries.group_by_arm(summaries.keep_primary(rows, primary)).items():
@@ -131,7 +131,7 @@ def tell_privacy(rows, primary):
     return table
 
 
-def tell_fairness(rows, primary):
+def describe_fairness(rows, primary):
     """List the rows of the table of gaps between groups of patients."""
     return [
         [arm[0], sentences.name_arm_key(arm), arm[3], row["attribute"], row["patients"],

@@ -20,7 +20,7 @@ def name_measure(region, metric):
     return f"{region} {sentences.MEASURES.get(metric, metric)}".strip()
 
 
-def tell_flow(cohort, splits):
+def describe_flow(cohort, splits):
     """Count the subjects at each step, and list why some were excluded or left out."""
     included = [row for row in cohort if parse_boolean(row["included"])]
     labelled = [row for row in included if parse_boolean(row["labels"])]
@@ -47,7 +47,7 @@ def tell_flow(cohort, splits):
     }  # fmt: skip
 
 
-def tell_training(cells, times):
+def describe_training(cells, times):
     """Return a panel for the training of each strategy, the networks that had not converged, and the times."""
     groups = defaultdict(list)
     for cell in cells:
@@ -86,7 +86,7 @@ def tell_training(cells, times):
     return {"tasks": panels, "times": rows, "dice": dice, "falling": [cell["label"] for cell in falling]}
 
 
-def tell_results(scores):
+def describe_results(scores):
     """Return a table for each task (strategies as rows, measures as columns) and a chart of all patients."""
     listed = summaries.measures([row for row in scores if str(row["subject"] or "")])
     pooled = summaries.pooled_scores(scores)
@@ -135,11 +135,11 @@ def _patients_chart(means, columns, task):
         return None
     most = max(summaries.size(key[3]) for key in arms)
     values = {
-        sentences.name_arm({"source": key[1], "strategy": key[2]}): found
-        for key, found in arms.items()
+        sentences.name_arm({"source": key[1], "strategy": key[2]}): scores
+        for key, scores in arms.items()
         if summaries.size(key[3]) == most
     }
-    everything = [value for found in values.values() for value in found.values()]
+    everything = [value for scores in values.values() for value in scores.values()]
     share = columns[0][1] not in ("hd95", "volume-error")
     low = max(0.0, math.floor(10 * min(everything) - 0.3) / 10) if share else 0.0
     high = 1.0 if share else max(everything)
@@ -154,7 +154,7 @@ def _patients_chart(means, columns, task):
     return {"title": title, "svg": draw_patients(values, low, high, colours)}
 
 
-def tell_comparison(comparison):
+def describe_comparison(comparison):
     """Return the forest plots, a sentence for each verdict, and the complete table."""
     regions = {"WT": 0, "TC": 1, "ET": 2}
     groups = defaultdict(list)
@@ -239,7 +239,7 @@ def choose_overlays(scores, strategy, pictures, source=""):
     return list(shown.items())
 
 
-def tell_runtimes(runtimes):
+def describe_runtimes(runtimes):
     """Draw the run times of the rules, the longest first."""
     timed = [(seconds, row) for row in runtimes if (seconds := parse_number(row.get("seconds_median"))) is not None]
     drawn = []

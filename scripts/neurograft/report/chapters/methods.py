@@ -13,15 +13,15 @@ SCALES = {
     "nyul": "Intensities within the brain were normalised by a robust z-score and, for each network, mapped by "
     "histogram landmarks to the mean histogram of its training patients (nyul).",
 }
-# how each kind of source that the workflow makes (`table.MADE_FROM`) was made, or (`nobody`) could not be made
+# how each kind of source that the workflow makes (`table.MADE_FROM`) was made, or (`no patients`) could not be made
 PRETRAININGS = {
     "simulated": "The source {name} was made here: a segmentation network was trained from random weights for {steps} "
                  "steps on {subjects} simulated patients, none of them from this cohort, and its encoder was kept.",
     "masked": "The source {name} was made here from {base}, without labels: in slices of those patients of this cohort "
               "who had no labelled scan, squares were masked, and the encoder was trained for {steps} steps to "
               "reconstruct them. No scan of these patients was scored.",
-    "nobody": "The source {name}, which learns from patients without labels, could not be made: there were no such "
-              "patients.",
+    "no patients": "The source {name}, which learns from patients without labels, could not be made: there were no "
+                   "such patients.",
 }  # fmt: skip
 NETWORKS = {
     "segmentation": ("MONAI FlexibleUNet", ("monai", "torch")),
@@ -101,8 +101,8 @@ def _preprocessing(cite, config):
     tool = {"greedy": ("greedy", ("greedy",)), "ants": ("ANTs", ("ants",)), "simpleitk": ("SimpleITK", ("simpleitk",))}
     tool = tool.get(engine, ("affine registration", ()))
     # a paper names the file, but not the folders of somebody's computer
-    own = f"the template {Path(template).name}" if template else "a template"
-    target = "the MNI152 template" if template == "MNI152" else own
+    named = f"the template {Path(template).name}" if template else "a template"
+    target = "the MNI152 template" if template == "MNI152" else named
     affine = "" if template == "none" else f", and the reference affinely to {target}"
     mni = ("mni",) if template == "MNI152" else ()
     origins = {
@@ -147,8 +147,8 @@ def _pretraining(cite, config, trained, rows, splits):
     block, sentences = config.get("pretrain", {}), []
     for row in (rows[name] for name in used if name in rows and kind_of(rows[name])):
         facts = {"name": row["name"], "base": base_of(row), "steps": block.get("steps", "some")}
-        nobody = base_of(row) and not choose_unlabelled(splits)
-        words = PRETRAININGS["nobody" if nobody else kind_of(row)]
+        lacking = base_of(row) and not choose_unlabelled(splits)
+        words = PRETRAININGS["no patients" if lacking else kind_of(row)]
         words = words.format(**facts, subjects=block.get("subjects", "some"))
         sentences.append(cite(words, row["name"], *filter(None, [base_of(row)])))
     return sentences
@@ -172,7 +172,7 @@ def _training(cite, config, trained, volumes):
             trained_on = f"{network} on {seen}, its encoder {encoder} {', '.join(names)}"
             sentences.append(cite(f"{trained_on}, was trained for {task}.", *keys, *names))
         ways = [_way(name, config.get("variants", {})) for name in strategies]
-        more = [key for _, found in ways for key in found]
+        more = [key for _, cited in ways for key in cited]
         sentences.append(cite("It was trained " + "; ".join(words for words, _ in ways) + ".", *more))
     if any(ENSEMBLE in _every(config["experiment"][task], "strategies") for task in trained):
         sentences.append(cite("The ensemble is the mean of the probabilities of all of these, except the controls with "

@@ -15,7 +15,7 @@ TOO_NARROW = (
 )
 
 
-def tell_images(record, scores, contrast, comparison, classes):
+def describe_images(record, scores, contrast, comparison, classes):
     """Return what a reader has to know before believing a score on pictures.
 
     Parameters
@@ -61,13 +61,13 @@ def tell_images(record, scores, contrast, comparison, classes):
 
 def _of_patients(record):
     """Describe whether the patients of the pictures are known."""
-    known, count = record["stated"], record["included"]
-    if known == count:
+    stated, count = record["stated"], record["included"]
+    if stated == count:
         return [
             f"{PARTICIPANTS} states the patient of every picture. All pictures of a patient are on the same side of "
             "every fold."
         ]
-    some = f"{PARTICIPANTS} states the patient of {known} of {count} pictures only" if known else ""
+    some = f"{PARTICIPANTS} states the patient of {stated} of {count} pictures only" if stated else ""
     return [
         (some or "Nothing in the data set says which patient a picture comes from")
         + ". Slices of one patient can therefore be in both training and test, and every score below is too good, by "

@@ -8,7 +8,7 @@ from neurograft.report.charts import quality
 DIGITS = {"volume_ml": 0, "signal_to_noise": 1, "contrast_to_noise": 1}
 
 
-def tell_quality(rows, intensities=()):
+def describe_quality(rows, intensities=()):
     """Summarise who was measured, who stands out, and whether sites differ.
 
     Parameters
@@ -27,13 +27,13 @@ def tell_quality(rows, intensities=()):
     marked = []
     for row in rows:
         odd = [guidance.name_quality(column) for column in columns if summaries.is_outlier(row, column)]
-        flags = summaries.tell_flags(row)
+        flags = summaries.describe_flags(row)
         if odd or flags:
             marked.append({"subject": row["subject"], "flags": flags, "outlier": "; ".join(odd)})
-    return {"subjects": len(rows) if columns else 0, "marked": marked, "sites": _tell_sites(intensities)}
+    return {"subjects": len(rows) if columns else 0, "marked": marked, "sites": _describe_sites(intensities)}
 
 
-def _tell_sites(intensities):
+def _describe_sites(intensities):
     """Describe for each sequence how much of the variation is explained by the site, before and after."""
     described = []
     for sequence in quality_table.compare_sites(intensities):
@@ -64,7 +64,7 @@ def fill_page(rows, intensities, cohort, pages):
     -------
     dict
         `panels` (one per measure, with words and `strips`: part and chart), `sites` (one per sequence), `heads` and
-        `lines` of the table of all numbers, `excluded` (rows of the cohort), and `quality`, from `tell_quality`.
+        `lines` of the table of all numbers, `excluded` (rows of the cohort), and `quality`, from `describe_quality`.
     """
     columns = summaries.quality_measures(rows)
     # empty where the dataset names no sites
@@ -88,7 +88,7 @@ def fill_page(rows, intensities, cohort, pages):
         "panels": list(panels.values()),
         "sites": [_compare(sequence) for sequence in quality_table.compare_sites(intensities)],
         "excluded": [row for row in cohort if not parse_boolean(row["included"])],
-        "quality": tell_quality(rows, intensities),
+        "quality": describe_quality(rows, intensities),
     } | _list_numbers(rows, columns, pages)
 
 
@@ -150,7 +150,7 @@ def _list_numbers(rows, columns, pages):
             for column, value in zip(columns, key[3:], strict=True)
         ]
         line = {"subject": key[0], "site": key[1], "odd": key[2], "cells": cells, "style": style}
-        lines.append(line | {"page": pages.get(key[0], ""), "flags": summaries.tell_flags(row)})
+        lines.append(line | {"page": pages.get(key[0], ""), "flags": summaries.describe_flags(row)})
     return {"heads": heads, "lines": lines}
 
 

@@ -34,7 +34,7 @@ def limited_transferability(results):
         against = summaries.control_row(comparison, row)
         verdict = summaries.NOT_SHOWN
         if against and parse_number(against["mean_difference"]) is not None:
-            words += f"; compared with a frozen random encoder {format_difference(against)}"
+            words += f"; difference from a frozen random encoder {format_difference(against)}"
             # never a stronger claim than the verdict on the same scores
             if row["verdict"] not in ("refused", "not converged"):
                 ends = parse_number(against["low"]), parse_number(against["high"])
@@ -45,7 +45,7 @@ def limited_transferability(results):
             findings.append(finding(name_arm(row), words.removeprefix("; "), verdict))
     audit = Counter(row["verdict"] for row in results.audit)
     if findings and audit:
-        words = ", ".join(f"{count} {verdict}" for verdict, count in audit.most_common())
+        words = ", ".join(f"{verdict} ({count})" for verdict, count in audit.most_common())
         findings.append(finding("transferability scores", words, next(iter(audit)) if len(audit) == 1 else "mixed"))
     if not findings:
         return [], ["no transfer strategy was scored against training from scratch on the same patients"]

@@ -14,7 +14,7 @@ from neurograft.report.chapters.experiment import name_measure
 from neurograft.report.charts import cohort, transfer
 
 
-def tell_transfer(results, pooled):
+def describe_transfer(results, pooled):
     """Return the values of the whole chapter.
 
     Parameters
@@ -31,19 +31,19 @@ def tell_transfer(results, pooled):
     primary, kin, pooled = results.primary, find_kin(results.sources), summaries.of_networks(pooled)
     every = summaries.pool_patients(summaries.of_networks(results.scores), results.splits)
     return {
-        "curves": tell_curves(pooled, results.splits, kin),
-        "labels": tell_labels(results.labels_saved, primary),
-        "overfitting": tell_overfitting(results.overfitting, primary, kin),
-        "generalisation": tell_generalisation(results.generalisation),
-        "elsewhere": tell_elsewhere(every, summaries.of_networks(results.comparison), primary),
-        "layers": changes.tell_layers(results.layers, results.features, primary),
-        "audit": changes.tell_audit(results.transfer_scores, results.audit),
-        "privacy": changes.tell_privacy(results.privacy, primary),
-        "fairness": changes.tell_fairness(results.fairness, primary),
+        "curves": describe_curves(pooled, results.splits, kin),
+        "labels": describe_labels(results.labels_saved, primary),
+        "overfitting": describe_overfitting(results.overfitting, primary, kin),
+        "generalisation": describe_generalisation(results.generalisation),
+        "elsewhere": describe_elsewhere(every, summaries.of_networks(results.comparison), primary),
+        "layers": changes.describe_layers(results.layers, results.features, primary),
+        "audit": changes.describe_audit(results.transfer_scores, results.audit),
+        "privacy": changes.describe_privacy(results.privacy, primary),
+        "fairness": changes.describe_fairness(results.fairness, primary),
     }
 
 
-def tell_curves(scores, splits, kin=None):
+def describe_curves(scores, splits, kin=None):
     """Draw the main measure over the training sizes: one panel per source, each with the controls.
 
     Parameters
@@ -126,7 +126,7 @@ def _stack(row):
     return sentences.stack_interval(row or {}, signed=True)
 
 
-def tell_labels(rows, primary):
+def describe_labels(rows, primary):
     """List the rows of the table of labels saved."""
     table = []
     for arm, group in summaries.group_by_arm(summaries.transferred(summaries.keep_primary(rows, primary))).items():
@@ -138,7 +138,7 @@ def tell_labels(rows, primary):
     return table
 
 
-def tell_overfitting(rows, primary, kin=None):
+def describe_overfitting(rows, primary, kin=None):
     """Return the gaps between training and test patients: forest plots, a table, and warnings that name networks."""
     gaps_by_arm = risks.gaps_against_scratch(summaries.keep_primary(rows, primary), kin)
     panels, table, warnings = {}, [], []
@@ -162,7 +162,7 @@ def tell_overfitting(rows, primary, kin=None):
     return {"forests": forests, "table": table, "warnings": warnings}
 
 
-def tell_generalisation(rows):
+def describe_generalisation(rows):
     """Return the drop in score at sites left out of training, and how much smaller it is than that of scratch."""
     table, panels, reasons = [], {}, []
     for row in sorted(rows or (), key=lambda row: summaries.arm_order(summaries.arm_key(row))):
@@ -182,7 +182,7 @@ def tell_generalisation(rows):
     return {"table": table, "forests": forests, "reasons": list(dict.fromkeys(reasons))}
 
 
-def tell_elsewhere(scores, comparison, primary):
+def describe_elsewhere(scores, comparison, primary):
     """Tabulate the other spaces and splits: means, differences and intervals, without a verdict.
 
     Parameters
@@ -230,7 +230,7 @@ def _against_scratch(comparison, measure):
     return {summaries.arm_key(row): row | {"mean": row["mean_difference"]} for row in rows}
 
 
-def tell_errors(rows, comparison, splits):
+def describe_errors(rows, comparison, splits):
     """Return the simulated error rates of the verdict, and the setting that is nearest to this run.
 
     Parameters
@@ -252,10 +252,10 @@ def tell_errors(rows, comparison, splits):
     table = [
         [*(row[name] for name in columns), *(sentences.format_percent(row[name]) for name in shares)] for row in rows
     ]
-    told = {"table": table, "nearest": "", "worst": "", "lowest": ""}
+    errors = {"table": table, "nearest": "", "worst": "", "lowest": ""}
     for name, column, pick in (("worst", "false_verdicts", max), ("lowest", "coverage", min)):
         values = summaries.numbers(rows, column)
-        told[name] = sentences.format_percent(pick(values)) if values else ""
+        errors[name] = sentences.format_percent(pick(values)) if values else ""
     judged = summaries.primary_rows(comparison)
     patients = max((parse_number(row["patients"]) or 0 for row in judged), default=0)
     if rows and patients:
@@ -273,5 +273,5 @@ def tell_errors(rows, comparison, splits):
             count = sentences.format_number(patients, 0)
             nearest = f"This run has {count} patients in {folds} folds and {len(judged)} comparisons. "
             nearest += f"Of the simulated studies nearest to it, with {size}, at most "
-        told["nearest"] = f"{nearest}{sentences.format_percent(row['false_verdicts'])} have a false verdict."
-    return told
+        errors["nearest"] = f"{nearest}{sentences.format_percent(row['false_verdicts'])} have a false verdict."
+    return errors

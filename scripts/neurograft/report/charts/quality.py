@@ -113,16 +113,16 @@ def draw_boxes(rows):
     """
     if not rows:
         return svg.svg(30, [svg.text(12, 20, "not measured", svg.Font(colour=svg.SOFT))], "not measured")
-    low, high = min(found[0] for _, found, _ in rows), max(found[-1] for _, found, _ in rows)
+    low, high = min(percentiles[0] for _, percentiles, _ in rows), max(percentiles[-1] for _, percentiles, _ in rows)
     pad = 0.04 * ((high - low) or 1)
     scale, bottom = svg.scale(low - pad, high + pad, MARGIN, svg.WIDTH - 14), 12 + LANE * len(rows)
     parts = svg.axis(scale, low - pad, high + pad, 8, bottom)
-    for number, (site, found, note) in enumerate(rows):
+    for number, (site, percentiles, note) in enumerate(rows):
         y = 10 + LANE * (number + 0.5)
         parts.append(svg.text(4, y + 4, _shorten(site), svg.Font(colour=svg.SOFT, size=11)))
-        parts.append(svg.line(scale(found[0]), y, scale(found[4]), y, BLUE, 1.4))
-        parts.append(svg.bar(scale(found[1]), y - 5, scale(found[3]), y + 5, "#9cc4de", note))
-        parts.append(svg.line(scale(found[2]), y - 6, scale(found[2]), y + 6, svg.INK, 2))
+        parts.append(svg.line(scale(percentiles[0]), y, scale(percentiles[4]), y, BLUE, 1.4))
+        parts.append(svg.bar(scale(percentiles[1]), y - 5, scale(percentiles[3]), y + 5, "#9cc4de", note))
+        parts.append(svg.line(scale(percentiles[2]), y - 6, scale(percentiles[2]), y + 6, svg.INK, 2))
     return svg.svg(bottom + 22, parts, "; ".join(note for _, _, note in rows))
 
 

@@ -51,18 +51,18 @@ def draw_curves(lines, sizes, low, high):
         svg.text(across(at), bottom + 18, name, svg.Font("middle", svg.SOFT, 11)) for at, name in enumerate(sizes)
     ]
     parts.append(svg.text(EDGE + 12, bottom + 36, "labelled training patients", svg.Font("end", svg.SOFT, 11)))
-    own, names = 0, []
+    drawn, names = 0, []
     for number, line in enumerate(lines):
         look = CONTROLS.get(line["strategy"])
         if look is None:
-            look, own = (*LINES[own % MOST_LINES], False), own + 1
+            look, drawn = (*LINES[drawn % MOST_LINES], False), drawn + 1
         # side by side, so that intervals do not hide each other
         shift = 5 * (number - (len(lines) - 1) / 2)
         spots = [(across(at) + shift, point) for at, point in enumerate(line["points"]) if point]
         parts += _curve(line["label"], spots, up, (low, high), look)
         if spots:
             names.append((up(spots[-1][1]["mean"]), line["label"], look))
-    words = "; ".join(_tell(line, sizes) for line in lines)
+    words = "; ".join(_describe_line(line, sizes) for line in lines)
     return svg.svg(bottom + 44, parts + _name_lines(names, top, bottom), words)
 
 
@@ -97,7 +97,7 @@ def _name_lines(names, top, bottom):
     return parts
 
 
-def _tell(line, sizes):
+def _describe_line(line, sizes):
     """Describe a line in words, for readers who cannot see it."""
     points = [
         f"{format_number(point['mean'])} at {size}" for size, point in zip(sizes, line["points"], strict=True) if point
@@ -127,8 +127,8 @@ def draw_layers(layers, features, ends=None):
     slot = (right - left) / max(1, len(layers))
     parts, middles = [], {}
     at = 0
-    for stage, own in groupby(layers, key=lambda row: row["stage"] or row["part"]):
-        count = len(list(own))
+    for stage, rows in groupby(layers, key=lambda row: row["stage"] or row["part"]):
+        count = len(list(rows))
         middles.setdefault(stage, left + (at + count / 2) * slot)
         if at:
             parts.append(svg.line(left + at * slot, 22, left + at * slot, 258, svg.GRID, 1))
@@ -152,9 +152,9 @@ def _similarity(features, middles, left, right):
         parts += [svg.line(left, up(tick), right, up(tick), svg.GRID, 1)]
         parts.append(svg.text(left - 6, up(tick) + 4, f"{tick:g}", svg.Font("end", svg.SOFT, 11)))
     spread = [left + (right - left) * (at + 0.5) / max(1, len(features)) for at in range(len(features))]
-    known = all(row["stage"] in middles for row in features)
+    placed = all(row["stage"] in middles for row in features)
     for row, place in zip(features, spread, strict=True):
-        x = middles[row["stage"]] if known else place
+        x = middles[row["stage"]] if placed else place
         # debiased CKA may be slightly below 0
         inside = [up(min(max(value, 0), 1)) for value in (row["low"], row["cka"], row["high"])]
         parts.append(svg.line(x, inside[0], x, inside[2], VERMILION, 1.6))
