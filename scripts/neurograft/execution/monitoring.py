@@ -5,6 +5,7 @@ import re
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 # what comes after the trainings: a subject is preprocessed when nothing else of it is left
 LAST = "deliver_segmentation"
@@ -29,7 +30,7 @@ class Watch(logging.Handler):
         self.started, self.ended, self.spent, self.failed = {}, set(), {}, []
         self.begun, self.said = time.time(), 0.0
 
-    def emit(self, record):
+    def emit(self, record: Any):
         """Note one message; anything but those about jobs is left alone."""
         event = str(getattr(record, "event", ""))
         if event == "job_info":
