@@ -116,7 +116,7 @@ def test_three_classes():
 
 
 @pytest.mark.parametrize(
-    "metric, difference, ends, inside",
+    ("metric", "difference", "ends", "inside"),
     [
         ("dice", True, (-1.850, 1.618), (-1, 1)),
         ("dice", False, (-0.2, 1.3), (0, 1)),
