@@ -6,6 +6,7 @@ split.
 
 import math
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
@@ -336,7 +337,7 @@ def tested_folds(scores):
     return folds
 
 
-def pair_patients(scores, others, folds):
+def pair_patients(scores, others, folds) -> dict[str, Any]:
     """Compare two arms over the patients that both scored.
 
     Parameters
