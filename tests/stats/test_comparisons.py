@@ -13,11 +13,12 @@ from neurograft.stats import comparisons
 STUDIES = 1000
 
 
-def simulate(rng, patients, folds, skew, shared, delta=0.0, studies=STUDIES, seeds=2):
+def simulate(rng, patients, folds, skew, shared, delta=0.0, studies=STUDIES):
     """Score-level studies: patients' spread 1 (skewed), fold and fold-by-seed effects, seed noise.
 
     Returns differences averaged over seeds, shape (studies, patients), and the fold of each patient.
     """
+    seeds = 2
     own = rng.standard_normal((studies, patients))
     if skew:
         shape = 4 / skew**2

@@ -12,6 +12,7 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -20,14 +21,14 @@ class MissingModuleError(ImportError):
     """A module of `neurograft` is imported and does not exist."""
 
 
-def code_digest(script, known=None):
+def code_digest(script: str | Path, known: dict[str, Any] | None = None) -> str:
     """Digest a script together with every `neurograft` module it imports, transitively.
 
     Parameters
     ----------
     script : str or Path
     known : dict, optional
-        What was read of modules before; modules that are read now are added.
+        What was read of modules before, which saves reading them again; modules that are read now are added.
 
     Returns
     -------
@@ -49,7 +50,7 @@ def code_digest(script, known=None):
     return hashlib.sha256("\n".join(sorted(digests.values())).encode()).hexdigest()[:16]
 
 
-def digest_scripts(folder, memory):
+def digest_scripts(folder: str | Path, memory: str | Path) -> dict[str, str]:
     """Digest every script of a folder. Reading them all takes half a second, so what was read is kept in a file.
 
     Parameters

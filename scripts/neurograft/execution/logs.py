@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 
-def send_to_log(path):
+def send_to_log(path: str | Path) -> None:
     """Redirect this process's stdout and stderr to a file for the rest of its life.
 
     The descriptors are replaced, not only `sys.stdout`, since ITK, greedy and torch write to them
@@ -26,6 +26,6 @@ def send_to_log(path):
     os.close(descriptor)
 
 
-def log_line(line):
-    """Say how far the job is, in its log."""
+def log_line(line: str) -> None:
+    """Write a line on the job's progress to its log."""
     print(line, file=sys.stderr, flush=True)

@@ -8,12 +8,12 @@ HUGE_PAGE, ADVICE_HUGE = 2**21, 14  # bytes; Linux's MADV_HUGEPAGE
 REACH = 2**30  # of the heap, from where it ends: about what a training takes
 
 
-def keep_freed_memory():
+def keep_freed_memory() -> bool:
     """Let the C library keep the memory that a training step frees, for the next step, and in large pages.
 
     By default glibc gives every large array back to the system at once and fetches it anew, page by page: a tenth of
     the processor time of a training, at the same peak memory. Looking up where pages of 4 kB are costs as much again
-    in a virtual machine; Linux gives pages of 2 MB to who asks. Elsewhere than on glibc nothing is done.
+    in a virtual machine; Linux gives pages of 2 MB on request. Without glibc nothing is done.
 
     Returns
     -------
@@ -23,8 +23,8 @@ def keep_freed_memory():
     library = ctypes.CDLL(None)
     if not hasattr(library, "mallopt"):
         return False
-    wishes = ((MMAP_THRESHOLD, MOST), (TRIM_THRESHOLD, MOST), (TOP_PAD, 2**26))
-    kept = all([library.mallopt(name, value) for name, value in wishes])
+    options = ((MMAP_THRESHOLD, MOST), (TRIM_THRESHOLD, MOST), (TOP_PAD, 2**26))
+    kept = all([library.mallopt(name, value) for name, value in options])
     _ask_for_large_pages(library)
     return kept
 

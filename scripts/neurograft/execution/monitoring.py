@@ -4,34 +4,42 @@ import logging
 import re
 import sys
 import time
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+# rule of a job, and its subject where it has one
+Job: TypeAlias = tuple[str, str | None]
 # what comes after the trainings: a subject is preprocessed when nothing else of it is left
 LAST = "deliver_segmentation"
 EVERY = 20  # seconds between two lines
 
 
 class Watch(logging.Handler):
-    """Listens to the messages of a run about its jobs; says how far it is, and keeps what failed.
+    """A listener to a run's messages about its jobs: it prints the progress, and keeps what failed.
 
     Parameters
     ----------
     list_left : callable
-        Gives the jobs that are not finished: number, rule, and subject or None.
+        Returns the jobs that are not finished: number, rule, and subject or None.
     count_subjects : int
     benchmarks : str or Path
-        Folder of a table for each job that ran before, a folder for each rule.
+        A folder for each rule, with a table for each job that ran before.
     """
 
-    def __init__(self, list_left, count_subjects, benchmarks):
+    def __init__(
+        self, list_left: Callable[[], list[tuple[int, str, str | None]]], count_subjects: int, benchmarks: str | Path
+    ):
         super().__init__()
         self.list_left, self.subjects, self.benchmarks = list_left, count_subjects, benchmarks
-        self.started, self.ended, self.spent, self.failed = {}, set(), {}, []
+        self.started: dict[int, tuple[str, dict[str, str], float]] = {}
+        self.ended: set[int] = set()
+        self.spent: dict[str, tuple[int, float]] = {}
+        self.failed: list[dict[str, Any]] = []
         self.begun, self.said = time.time(), 0.0
 
-    def emit(self, record: Any):
-        """Note one message; anything but those about jobs is left alone."""
+    def emit(self, record: Any) -> None:
+        """Note one message about a job; ignore any other. Snakemake adds its fields to the usual log record."""
         event = str(getattr(record, "event", ""))
         if event == "job_info":
             self.started[record.jobid] = (record.rule_name, dict(record.wildcards or {}), record.created)
@@ -45,14 +53,16 @@ class Watch(logging.Handler):
             self.failed.append({"rule": record.rule_name, "wildcards": wildcards, "logs": list(record.log)})
         elif event == "progress" and record.created - self.said > EVERY:
             self.said = record.created
-            left = [job[1:] for job in self.list_left() if job[0] not in self.ended]
-            known = read_seconds(self.benchmarks, {rule for rule, _ in left} - set(self.spent))
-            line = describe_progress(left, self.subjects, self.spent, known, record.created - self.begun)
+            left = [(rule, subject) for number, rule, subject in self.list_left() if number not in self.ended]
+            earlier = read_seconds(self.benchmarks, {rule for rule, _ in left} - set(self.spent))
+            line = describe_progress(left, self.subjects, self.spent, earlier, record.created - self.begun)
             print(line, file=sys.stderr, flush=True)
 
 
-def describe_progress(left, subjects, spent, known, elapsed):
-    """Say in one line how far a run is.
+def describe_progress(
+    left: list[Job], subjects: int, spent: dict[str, tuple[int, float]], earlier: dict[str, float], elapsed: float
+) -> str:
+    """Describe in one line how far a run is.
 
     The time left is the time so far, times the work left over the work done; a job's work is the mean of
     its rule's jobs in this run, or of an earlier one.
@@ -65,8 +75,8 @@ def describe_progress(left, subjects, spent, known, elapsed):
         In the cohort.
     spent : dict of str to (int, float)
         Jobs of each rule that this run finished, and their seconds together.
-    known : dict of str to float
-        Mean seconds of a job of each rule, of earlier runs.
+    earlier : dict of str to float
+        Mean seconds of a job of each rule in earlier runs.
     elapsed : float
         Seconds.
 
@@ -75,7 +85,7 @@ def describe_progress(left, subjects, spent, known, elapsed):
     str
     """
     done = sum(jobs for jobs, _ in spent.values())
-    known = known | {rule: seconds / jobs for rule, (jobs, seconds) in spent.items()}
+    means = earlier | {rule: seconds / jobs for rule, (jobs, seconds) in spent.items()}
     parts = [f"{done} jobs done, {len(left)} left"]
     gathering = any(rule == "gather_cohort" for rule, _ in left)
     waiting, early = ({subject for _, subject in some if subject} for some in (left, _before_training(left)))
@@ -84,10 +94,10 @@ def describe_progress(left, subjects, spent, known, elapsed):
         parts.insert(0, f"{subjects - len(early)} of {subjects} subjects {reached}")
         if not gathering:
             parts.insert(1, f"{subjects - len(waiting)} finished")
-    work, toil = sum(seconds for _, seconds in spent.values()), sum(known.get(rule, 0) for rule, _ in left)
-    untimed = sum(rule not in known for rule, _ in left if rule != "all")
+    work, ahead = sum(seconds for _, seconds in spent.values()), sum(means.get(rule, 0) for rule, _ in left)
+    untimed = sum(rule not in means for rule, _ in left if rule != "all")
     if work:
-        parts.append(f"about {_in_words(elapsed * toil / work)} left")
+        parts.append(f"about {_in_words(elapsed * ahead / work)} left")
     if gathering:
         parts.append("the steps after the import are planned when it is done")
     elif untimed:
@@ -95,9 +105,9 @@ def describe_progress(left, subjects, spent, known, elapsed):
     return "PROGRESS: " + "; ".join(parts)
 
 
-def read_seconds(benchmarks, rules, most=20):
+def read_seconds(benchmarks: str | Path, rules: Collection[str], most: int = 20) -> dict[str, float]:
     """Read the mean seconds of the jobs of some rules from earlier benchmarks, up to `most` of each rule."""
-    means = {}
+    means: dict[str, float] = {}
     for rule in rules:
         lines = [path.read_text().splitlines()[1:2] for path in sorted(Path(benchmarks, rule).glob("*.tsv"))[:most]]
         seconds = [float(line[0].split("\t")[0]) for line in lines if line]
@@ -106,12 +116,13 @@ def read_seconds(benchmarks, rules, most=20):
     return means
 
 
-def _before_training(left):
+def _before_training(left: list[Job]) -> list[Job]:
+    """Keep the jobs that come before a subject is delivered."""
     return [(rule, subject) for rule, subject in left if rule != LAST]
 
 
-def _in_words(seconds):
-    """Round a time as one would say it."""
+def _in_words(seconds: float) -> str:
+    """Round a time as people say it."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
@@ -119,11 +130,11 @@ def _in_words(seconds):
 
 
 LINES = 12  # of a log's end
-MOST = 5  # failures that are told in full
+MOST = 5  # failures that are described in full
 
 
-def describe_failures(failed):
-    """Say of each failed job what it was, how its log ends, and what to try.
+def describe_failures(failed: list[dict[str, Any]]) -> str:
+    """Describe each failed job: what it was, how its log ends, and what to try.
 
     Parameters
     ----------
@@ -134,28 +145,28 @@ def describe_failures(failed):
     -------
     str
     """
-    told = []
+    lines: list[str] = []
     for job in failed[:MOST]:
-        said = [line for log in job["logs"] for line in read_end(log)]
-        told.append(f"FAILED: {name_job(job)}")
-        told += [f"  log: {', '.join(map(str, job['logs'])) or 'none'}", *(f"    {line}" for line in said)]
-        told.append(f"  what to try: {advise(said)}")
+        end = [line for log in job["logs"] for line in read_end(log)]
+        lines.append(f"FAILED: {name_job(job)}")
+        lines += [f"  log: {', '.join(map(str, job['logs'])) or 'none'}", *(f"    {line}" for line in end)]
+        lines.append(f"  what to try: {advise(end)}")
     if len(failed) > MOST:
-        told.append(f"... and {len(failed) - MOST} more: " + "; ".join(name_job(job) for job in failed[MOST:]))
+        lines.append(f"... and {len(failed) - MOST} more: " + "; ".join(name_job(job) for job in failed[MOST:]))
     if failed:
-        told.append("Finished work is kept: the same command goes on where this one stopped.")
-    return "\n".join(told)
+        lines.append("Finished work is kept: the same command goes on where this one stopped.")
+    return "\n".join(lines)
 
 
-def name_job(job):
-    """Name a job by its rule and its subject, or what else tells it from the rule's other jobs."""
+def name_job(job: dict[str, Any]) -> str:
+    """Name a job by its rule and its subject, or by its other wildcards."""
     named = dict(job["wildcards"])
     subject = f"subject {named.pop('subject')}" if "subject" in named else ""
     rest = ", ".join(f"{name} {value}" for name, value in named.items())
     return ", ".join(part for part in (job["rule"], subject, rest) if part)
 
 
-def read_end(path, lines=LINES):
+def read_end(path: str | Path, lines: int = LINES) -> list[str]:
     """Read the last lines of a log that are not blank; none where there is no log."""
     path = Path(path)
     if not path.is_file():
@@ -164,8 +175,8 @@ def read_end(path, lines=LINES):
     return [line for line in text.splitlines() if line.strip()][-lines:]
 
 
-def advise(lines):
-    """Say what to try, by the end of a log; the first row of `ADVICE` that fits."""
+def advise(lines: list[str]) -> str:
+    """Choose what to try from the end of a log: the first row of `ADVICE` whose pattern matches."""
     text = "\n".join(lines)
     return next(advice for pattern, advice in ADVICE if re.search(pattern, text))
 
