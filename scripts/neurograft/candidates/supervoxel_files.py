@@ -62,10 +62,10 @@ def read_supervoxels(folder, labelled=True):
     with np.load(folder / "segments.npz") as packed:
         segments = packed["segments"].astype(np.int32)
     table = pd.DataFrame(np.load(folder / "features.npy"), columns=index["features"])
-    found = {"segments": segments, "features": table}
+    supervoxels = {"segments": segments, "features": table}
     if labelled and (folder / "shares.npy").exists():
-        found["shares"] = np.load(folder / "shares.npy")
-    return found | {name: index[name] for name in ("values", "box", "shape", "mirror_x_mm")}
+        supervoxels["shares"] = np.load(folder / "shares.npy")
+    return supervoxels | {name: index[name] for name in ("values", "box", "shape", "mirror_x_mm")}
 
 
 def gather_candidates(records):
@@ -84,10 +84,10 @@ def gather_candidates(records):
     rows = []
     for record in records:
         folder = Path(record).parent / "supervoxels"
-        said = [path.read_bytes() for path in (Path(record), *sorted(folder.glob("*.np*")), folder / "index.json")]
+        contents = [path.read_bytes() for path in (Path(record), *sorted(folder.glob("*.np*")), folder / "index.json")]
         subject = folder.parents[1].name.removeprefix("sub-")
         row = {"subject": subject, "record": record, "supervoxels": str(folder)}
-        rows.append(row | {"sha256": hashlib.sha256(b"\n".join(said)).hexdigest()})
+        rows.append(row | {"sha256": hashlib.sha256(b"\n".join(contents)).hexdigest()})
     return rows
 
 
