@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.fake_intensities import AFFINE, subject
 from neurograft.imaging import nifti, packing
 from neurograft.preprocessing import intensity
 
@@ -68,20 +69,6 @@ def test_what_shows_no_field_is_not_blown_up(strange):
         assert np.median(factors) == pytest.approx(1, rel=0.1)
     else:
         assert np.array_equal(found, data)
-
-
-AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
-
-
-def subject(seed=0, scale=1.0, shift=0.0):
-    rng = np.random.default_rng(seed)
-    brain = np.zeros((20, 24, 16), np.uint8)
-    brain[4:16, 3:20, 2:13] = 1
-    scans = {
-        name: nifti.image((brain * (scale * rng.gamma(5, 20, brain.shape) + shift)).astype(np.float32), AFFINE)
-        for name in ("t1c", "flair")
-    }
-    return scans | {"brain": nifti.image(brain, AFFINE)}
 
 
 @pytest.mark.parametrize("method", intensity.INTENSITY_METHODS)

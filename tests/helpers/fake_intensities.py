@@ -1,0 +1,18 @@
+"""A registered subject whose intensities are known."""
+
+import numpy as np
+
+from neurograft.imaging import nifti
+
+AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
+
+
+def subject(seed=0, scale=1.0, shift=0.0):
+    rng = np.random.default_rng(seed)
+    brain = np.zeros((20, 24, 16), np.uint8)
+    brain[4:16, 3:20, 2:13] = 1
+    scans = {
+        name: nifti.image((brain * (scale * rng.gamma(5, 20, brain.shape) + shift)).astype(np.float32), AFFINE)
+        for name in ("t1c", "flair")
+    }
+    return scans | {"brain": nifti.image(brain, AFFINE)}
