@@ -40,7 +40,7 @@ def group_supervoxels(score, features, neighbours, levels=LEVELS):
     levels : ndarray of float, shape (m,)
     """
     regions = np.zeros(len(score), int)
-    found = []
+    region_levels = []
     if not len(score):
         return regions, np.zeros(0)
     volume, edge = features["volume_ml"].to_numpy(), features["edge"].to_numpy()
@@ -51,10 +51,10 @@ def group_supervoxels(score, features, neighbours, levels=LEVELS):
         sizes = np.bincount(parts, volume)
         for part in np.flatnonzero(sizes >= SMALLEST_ML):
             if part:
-                found.append(level)
-                regions[parts == part] = len(found)
+                region_levels.append(level)
+                regions[parts == part] = len(region_levels)
         taken |= high
-    return regions, np.array(found)
+    return regions, np.array(region_levels)
 
 
 def _components(chosen, graph):
@@ -112,7 +112,7 @@ def rank_regions(regions, levels, score, features, top) -> tuple[pd.DataFrame, n
 
 
 KS = (1, 5, 10, 20)
-FIRST = 5  # candidates that the record repeats, for whoever looks
+FIRST = 5  # candidates that the record repeats, for a reader of the images
 LEAST_AREA = 20.0  # mm2
 # FLAIR tells oedema from fluid, so it counts most; T2 half of that, since fluid is brighter than any tumour there.
 WEIGHTS = {"flair": 1.0, "t2": 0.5, "t1c": 0.25, "t1": 0.25}
@@ -332,8 +332,8 @@ def recall_at(ranked, tumour, ks=KS):
     dict of int to float
         NaN without any tumour.
     """
-    found = np.asarray(ranked)[np.asarray(tumour, bool)]
-    return {k: float(((found > 0) & (found <= k)).mean()) if found.size else float("nan") for k in ks}
+    ranks = np.asarray(ranked)[np.asarray(tumour, bool)]
+    return {k: float(((ranks > 0) & (ranks <= k)).mean()) if ranks.size else float("nan") for k in ks}
 
 
 def precision_at(ranked, tumour, ks=KS):

@@ -61,10 +61,10 @@ def read_supervoxels(folder, labelled=True):
     with np.load(folder / "segments.npz") as packed:
         segments = packed["segments"].astype(np.int32)
     table = pd.DataFrame(np.load(folder / "features.npy"), columns=index["features"])
-    found = {"segments": segments, "features": table}
+    supervoxels = {"segments": segments, "features": table}
     if labelled and (folder / "shares.npy").exists():
-        found["shares"] = np.load(folder / "shares.npy")
-    return found | {name: index[name] for name in ("values", "box", "shape", "mirror_x_mm")}
+        supervoxels["shares"] = np.load(folder / "shares.npy")
+    return supervoxels | {name: index[name] for name in ("values", "box", "shape", "mirror_x_mm")}
 
 
 def gather_candidates(records):

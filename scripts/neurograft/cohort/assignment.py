@@ -78,7 +78,7 @@ def find_unlearnt(split: splits.Split, cell, roles):
 
 
 def share_target(split: splits.Split, cell, roles):
-    """Share the test patients out, so that nobody is predicted by a network adapted to their own images.
+    """Divide the test patients so that none is predicted by a network adapted to their own images.
 
     The target of a cell is its fold's test patients. They are dealt into two halves, by patient; each is
     predicted by a network adapted to the images of the other half and of the unlabelled subjects. Unlabelled
@@ -99,7 +99,7 @@ def share_target(split: splits.Split, cell, roles):
     Raises
     ------
     UntrainableError
-        If there is nobody to adapt to.
+        If there are no images to adapt to.
     """
     owner = split["tasks"][cell["task"]]["patients"]
     patients = sorted({owner[subject] for subject in roles["test"]})

@@ -24,7 +24,7 @@ def gather_cohort(statuses):
         `FIXED_COLUMNS`, then every column of the datasets; a clash is renamed to `dataset_<column>`.
     """
     common = cohort_scheme(statuses)
-    own = dict.fromkeys(key for status in statuses for key in status["columns"])
+    dataset_columns = dict.fromkeys(key for status in statuses for key in status["columns"])
     rows = []
     for status in statuses:
         scheme, labels, notes = _settle_scheme(status, common)
@@ -42,7 +42,7 @@ def gather_cohort(statuses):
             "will_do": status.get("will_do", ""),
             "notes": "; ".join(notes),
         }
-        others = {f"dataset_{k}" if k in FIXED_COLUMNS else k: status["columns"].get(k, "") for k in own}
+        others = {f"dataset_{k}" if k in FIXED_COLUMNS else k: status["columns"].get(k, "") for k in dataset_columns}
         rows.append(fixed | others)
     return rows
 

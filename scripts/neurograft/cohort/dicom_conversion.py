@@ -36,54 +36,54 @@ def convert_dicom(folder, source, rules):
     with tempfile.TemporaryDirectory() as scratch, whole(folder) as part:
         part.mkdir()
         found = []
-        for index, one in enumerate(series):
+        for index, entry in enumerate(series):
             place = Path(scratch) / str(index)
             place.mkdir()
-            found += _recognise_series(one, place, rules)
+            found += _recognise_series(entry, place, rules)
         taken, notes = choose_images(found)
-        for sequence, one in taken.items():
-            dicom_files.clean_image(one["image"]).to_filename(part / f"{sequence}.nii.gz")
-            write_json(part / f"{sequence}.json", dicom_files.clean_sidecar(one["sidecar"], one["personal"]))
-        write_table(part / "series.tsv", [_tell(one) for one in found], COLUMNS)
+        for sequence, entry in taken.items():
+            dicom_files.clean_image(entry["image"]).to_filename(part / f"{sequence}.nii.gz")
+            write_json(part / f"{sequence}.json", dicom_files.clean_sidecar(entry["sidecar"], entry["personal"]))
+        write_table(part / "series.tsv", [_tell(entry) for entry in found], COLUMNS)
         problems, more = _judge(series, facts, taken, f"{folder}/series.tsv")
         write_json(part / "conversion.json", {"problems": problems, "notes": more + notes})
-    for one in found:
-        print(f"series {one['number']}: {one['sequence'] or 'none'}: {one['reason'] or 'taken'}")
+    for entry in found:
+        print(f"series {entry['number']}: {entry['sequence'] or 'none'}: {entry['reason'] or 'taken'}")
 
 
-def _recognise_series(one, place, rules):
-    """Convert a series, and say of each of its images what it is, or why it is left."""
-    if not one["images"]:
-        return [_leave(one, "holds no MR images")]
-    converted = dicom_files.convert_series(one["files"], place)
+def _recognise_series(entry, place, rules):
+    """Convert a series; identify each of its images, or record why it is left out."""
+    if not entry["images"]:
+        return [_leave(entry, "holds no MR images")]
+    converted = dicom_files.convert_series(entry["files"], place)
     if not converted:
-        return [_leave(one, "dcm2niix cannot convert it; is a file cut off? copy it again") | {"fault": True}]
-    return [_recognise_image(one | about, rules) for about in converted]
+        return [_leave(entry, "dcm2niix cannot convert it; is a file cut off? copy it again") | {"fault": True}]
+    return [_recognise_image(entry | about, rules) for about in converted]
 
 
-def _recognise_image(one, rules):
+def _recognise_image(entry, rules):
     """Identify one image by the first rule that it fits; the file of an image that is left out is removed."""
-    image = nib.Nifti1Image.from_filename(one["image"])
-    sidecar, shape = one["sidecar"], image.shape
+    image = nib.Nifti1Image.from_filename(entry["image"])
+    sidecar, shape = entry["sidecar"], image.shape
     facts = {
         "Description": sidecar.get("SeriesDescription") or sidecar.get("ProtocolName") or "",
-        "ContrastBolusAgent": one["agent"],
+        "ContrastBolusAgent": entry["agent"],
         "Slices": shape[2] if len(shape) > 2 else 1,
         "Volumes": int(np.prod(shape[3:])),
     }
     rule = recognise(sidecar | facts, rules)
     sizes = voxel_sizes(image.affine)
-    one |= {"slices": facts["Slices"], "sizes": sizes, "rule": rule}
+    entry |= {"slices": facts["Slices"], "sizes": sizes, "rule": rule}
     if rule is None or rule["sequence"] == "none":
-        one["image"].unlink()
-        return _leave(one, rule["comment"] or "left out by its rule" if rule else "no rule fits")
-    reason = "slices are missing or not evenly spaced; export the series again" if one["uneven"] else ""
-    return one | {"sequence": rule["sequence"], "reason": reason, "fault": one["uneven"]}
+        entry["image"].unlink()
+        return _leave(entry, rule["comment"] or "left out by its rule" if rule else "no rule fits")
+    reason = "slices are missing or not evenly spaced; export the series again" if entry["uneven"] else ""
+    return entry | {"sequence": rule["sequence"], "reason": reason, "fault": entry["uneven"]}
 
 
-def _leave(one, reason):
+def _leave(entry, reason):
     """Mark a series as left."""
-    return one | {"sequence": "", "reason": reason}
+    return entry | {"sequence": "", "reason": reason}
 
 
 def choose_images(found):
@@ -101,59 +101,59 @@ def choose_images(found):
     taken : dict of str to dict
     notes : list of str
     """
-    faults = [one for one in found if one.get("fault")]
-    notes = [f"series {one['number']} ({one['sequence'] or 'unknown'}): {one['reason']}" for one in faults]
+    faults = [entry for entry in found if entry.get("fault")]
+    notes = [f"series {entry['number']} ({entry['sequence'] or 'unknown'}): {entry['reason']}" for entry in faults]
     studies = {}
-    for one in found:
-        studies.setdefault(one["study"], [])
-        if one["sequence"] and not one["reason"]:
-            studies[one["study"]].append(one)
+    for entry in found:
+        studies.setdefault(entry["study"], [])
+        if entry["sequence"] and not entry["reason"]:
+            studies[entry["study"]].append(entry)
     # never a mixture: between two visits a tumour grows
-    counts = [len({one["sequence"] for one in images}) for images in studies.values()]
+    counts = [len({entry["sequence"] for entry in images}) for images in studies.values()]
     best = int(np.argmax(counts)) if counts else 0
     if sum(count > 0 for count in counts) > 1:
         notes.append(f"took study {best + 1} of {len(counts)}: the first with most sequences")
     taken = {}
     for index, images in enumerate(studies.values()):
         for sequence in SEQUENCES if index == best else ():
-            fitting = sorted((one for one in images if one["sequence"] == sequence), key=_preference)
+            fitting = sorted((entry for entry in images if entry["sequence"] == sequence), key=_preference)
             taken |= {sequence: fitting[-1]} if fitting else {}
             if len(fitting) > 1:
-                left = ", ".join(str(one["number"]) for one in reversed(fitting[:-1]))
+                left = ", ".join(str(entry["number"]) for entry in reversed(fitting[:-1]))
                 notes.append(f"{sequence}: took series {fitting[-1]['number']}, left {left}")
-            for one in fitting[:-1]:
-                one["reason"] = f"series {fitting[-1]['number']} was taken for {sequence}"
-        for one in images if index != best else ():
-            one["reason"] = f"study {best + 1} was taken"
-    for sequence, one in taken.items():
-        if one["used"] < len(one["files"]):
-            notes.append(f"{sequence}: dcm2niix used {one['used']} of {len(one['files'])} files; is one cut off?")
-    unsure = {sequence: one for sequence, one in taken.items() if one["rule"]["rank"] > 1}
-    notes += [f"{sequence}: series {one['number']}, {one['rule']['comment']}" for sequence, one in unsure.items()]
-    for one in found:
-        one["visit"] = list(studies).index(one["study"]) + 1
+            for entry in fitting[:-1]:
+                entry["reason"] = f"series {fitting[-1]['number']} was taken for {sequence}"
+        for entry in images if index != best else ():
+            entry["reason"] = f"study {best + 1} was taken"
+    for sequence, entry in taken.items():
+        if entry["used"] < len(entry["files"]):
+            notes.append(f"{sequence}: dcm2niix used {entry['used']} of {len(entry['files'])} files; is one cut off?")
+    unsure = {sequence: entry for sequence, entry in taken.items() if entry["rule"]["rank"] > 1}
+    notes += [f"{sequence}: series {entry['number']}, {entry['rule']['comment']}" for sequence, entry in unsure.items()]
+    for entry in found:
+        entry["visit"] = list(studies).index(entry["study"]) + 1
     return taken, notes
 
 
-def _preference(one):
+def _preference(entry):
     """Order images of one sequence; the last is the best."""
-    return -one["rule"]["rank"], one["slices"], -float(np.prod(one["sizes"])), one["when"], one["number"]
+    return -entry["rule"]["rank"], entry["slices"], -float(np.prod(entry["sizes"])), entry["when"], entry["number"]
 
 
-def _tell(one):
+def _tell(entry):
     """Make a row of `series.tsv`."""
-    sizes = one.get("sizes")
+    sizes = entry.get("sizes")
     return {
-        "study": one["visit"],
-        "series": one["number"],
-        "sequence": one["sequence"],
-        "taken": bool(one["sequence"] and not one["reason"]),
-        "reason": one["reason"],
-        "rule": one["rule"]["row"] if one.get("rule") else None,
-        "files": len(one["files"]),
-        "slices": one.get("slices"),
+        "study": entry["visit"],
+        "series": entry["number"],
+        "sequence": entry["sequence"],
+        "taken": bool(entry["sequence"] and not entry["reason"]),
+        "reason": entry["reason"],
+        "rule": entry["rule"]["row"] if entry.get("rule") else None,
+        "files": len(entry["files"]),
+        "slices": entry.get("slices"),
         "voxel_mm": None if sizes is None else " x ".join(f"{size:.3g}" for size in sizes),
-    } | dicom_files.clean_sidecar(one.get("sidecar", {}))
+    } | dicom_files.clean_sidecar(entry.get("sidecar", {}))
 
 
 def _judge(series, facts, taken, table):

@@ -119,14 +119,14 @@ def _personal_words(header, names):
 
 
 def convert_series(files, folder):
-    """Convert one series alone, so that a damaged one ends nobody else's conversion (dcm2niix exits at the first).
+    """Convert one series by itself: at a damaged one dcm2niix exits, and would end the conversion of the others.
 
     Parameters
     ----------
     files : sequence of str
         DICOM files of one series.
     folder : Path
-        Empty, for what is written; the files are linked there under numbers, for their names may say who it is.
+        Empty folder for the output; files are linked there under numbers, since names may identify the patient.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Rules that say which MR sequence a series is: a table for the user to edit, the first row that fits decides.
+"""Rules that recognise the MR sequence of a series: a table for the user to edit; the first row that matches decides.
 
 Imported while the Snakefile is parsed: standard library only.
 """

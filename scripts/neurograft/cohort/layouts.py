@@ -58,7 +58,7 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude=""):
     unlabelled : int
         How many of these, the last ones, come without their labels.
     exclude : str
-        TSV of the subjects that are excluded by hand (`layouts.read_exclusions`); empty for nobody.
+        TSV of the subjects that are excluded by hand (`layouts.read_exclusions`); empty for none.
 
     Returns
     -------
@@ -287,7 +287,7 @@ def read_exclusions(path, subjects):
         twice, or leaves out a reason.
     """
     path = os.path.expanduser(path)
-    # a header alone is a table of nobody, and as good as any
+    # a header alone is a table without rows, and valid
     rows, header = read_table(path), read_header(path)
     missing = [column for column in COLUMNS if column not in header]
     if missing:
@@ -328,7 +328,7 @@ def find_images(root):
     ----------
     root : str
         Holds a folder a class, or the folders of a set's own parts (`PARTS`), which hold them. A table
-        `participants.tsv` in it, with the columns `filename` (path from the root) and `patient`, may say who is who.
+        `participants.tsv` in it, with the columns `filename` (path from the root) and `patient`, may name the patients.
 
     Returns
     -------

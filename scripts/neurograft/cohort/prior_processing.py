@@ -27,7 +27,7 @@ MNI_GRIDS = (
 
 
 def clear_background(data):
-    """Move a background of one value to zero, in place; say so in a list of notes.
+    """Shift a constant background to zero, in place, and note it.
 
     Some tools leave -1024, the offset of the stored integers, or the darkest value of standardised intensities
     around a brain, and all that follows takes zero for outside.
@@ -116,8 +116,8 @@ def template_grids(template):
     path = template_path(template)
     if path is None:
         return []
-    own = nib.as_closest_canonical(load_nifti(path))
-    grids = [(own.shape, own.affine)]
+    template_image = nib.as_closest_canonical(load_nifti(path))
+    grids = [(template_image.shape, template_image.affine)]
     if space_label(template) == MNI152:
         for shape, spacing, corner in MNI_GRIDS:
             affine = np.diag([spacing] * 3 + [1.0])
@@ -151,15 +151,15 @@ def tell_recognised(status: SubjectStatus):
         return ""
     stripped = [name for name, facts in status["sequences"].items() if facts["stripped"]]
     heads = [name for name in status["sequences"] if name not in stripped]
-    said = [
+    phrases = [
         f"{words}: {', '.join(names)}"
         for words, names in (("skull-stripped", stripped), ("with skull", heads))
         if names
     ]
     if len(status["sequences"]) > 1:
-        said.append(f"registered to each other: {_yes(status['coregistered'])}")
-    said.append(f"in template space: {_yes(status['in_template'])}")
-    return "; ".join(said)
+        phrases.append(f"registered to each other: {_yes(status['coregistered'])}")
+    phrases.append(f"in template space: {_yes(status['in_template'])}")
+    return "; ".join(phrases)
 
 
 def tell_plan(status: SubjectStatus, template):

@@ -335,8 +335,8 @@ def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", t
 
 def _own_scheme(row, common):
     """Choose a subject's label scheme: its own where it tells the same regions apart as the cohort's."""
-    own = row["scheme"]
-    return own if own and common and regions_of(own) == regions_of(common) else common
+    scheme = row["scheme"]
+    return scheme if scheme and common and regions_of(scheme) == regions_of(common) else common
 
 
 def _answers(rows, column):
@@ -376,7 +376,7 @@ def _split_task(answers, cohort, request) -> TaskSplit:
         if request.between:
             dealt["between"] = deal_between(usable, patients, strata, sites, **request.between, seed=request.seed)
     unlabelled = sorted(set(rows) - set(answers) - set(left_out))
-    # a cohort in which nobody lacks anything has the same file, and hash, as one that could not have
+    # without incomplete subjects the key is absent, so that file and hash are those of a cohort that cannot have any
     lacking = {subject: incomplete[subject] for subject in sorted(incomplete) if subject not in left_out}
     task = {
         "trainable": not reason,
@@ -469,8 +469,8 @@ def patient_of(row):
     for column in ("patient", "patient_id"):
         if _known(row.get(column)):
             return str(row[column])
-    found = TIME_POINT.fullmatch(row["participant_id"])
-    return found[1] if found else row["participant_id"]
+    time_point = TIME_POINT.fullmatch(row["participant_id"])
+    return time_point[1] if time_point else row["participant_id"]
 
 
 def assert_disjoint(splits: Split):

@@ -67,7 +67,7 @@ class SubjectStatus(TypedDict):
     reason : str
         Why the subject is excluded; "" if included.
     notes : list of str
-        What was put right, or passed over.
+        What was corrected, or ignored.
     layout : str
         A row of `layouts.DATASETS`.
     sequences : dict of str to SequenceFile

@@ -56,9 +56,9 @@ def _join_participant(found):
 
 def _join_conversion(found):
     """Add what `dicom_conversion.convert_dicom` says, and keep the files that it made."""
-    known = read_json(Path(found["files"]["t1"]).with_name("conversion.json"))
+    conversion = read_json(Path(found["files"]["t1"]).with_name("conversion.json"))
     files = {kind: path for kind, path in found["files"].items() if Path(path).exists()}
-    return found | {"files": files} | {key: found[key] + known[key] for key in ("problems", "notes")}
+    return found | {"files": files} | {key: found[key] + conversion[key] for key in ("problems", "notes")}
 
 
 JOB_OUTPUTS = {"phantom": _join_participant, "dicom": _join_conversion}
@@ -95,9 +95,9 @@ def import_scans(
     found = join_job_outputs(found, layout)
     problems, notes, scans, facts = list(found["problems"]), list(found["notes"]), {}, {}
     for sequence in (name for name in SEQUENCES if name in found["files"]):
-        scan, about = _try_reading(sequence, problems, notes, read_scan, found["files"][sequence])
-        if about:
-            scans[sequence], facts[sequence] = scan, about
+        scan, sequence_facts = _try_reading(sequence, problems, notes, read_scan, found["files"][sequence])
+        if sequence_facts:
+            scans[sequence], facts[sequence] = scan, sequence_facts
     if not scans and not problems:
         problems.append("no sequence found; give at least one of t1, t1c, t2, flair")
     order = [name for name in (*reference, *SEQUENCES) if name in scans]
@@ -107,7 +107,7 @@ def import_scans(
         scan, label = _try_reading("labels", problems, notes, read_labels, found["files"]["labels"], *wanted)
         if label:
             scans["labels"], scheme = scan, label["scheme"]
-    people = dict(found["columns"])
+    columns = dict(found["columns"])
     status: SubjectStatus = {
         "subject": subject,
         "name": found["name"],
@@ -121,8 +121,8 @@ def import_scans(
         "in_template": not problems and lies_in_template([scans[name] for name in facts], template_grids(template)),
         "labels": None if problems else label,
         "scheme": scheme,
-        "site": people.pop("site", "") or found["site"],
-        "columns": people,
+        "site": columns.pop("site", "") or found["site"],
+        "columns": columns,
         "recognised": "",
         "will_do": "",
     }
@@ -131,14 +131,14 @@ def import_scans(
 
 
 def _try_reading(name, problems, notes, read, *args):
-    """Read one file; its fault goes to the problems, what was put right to the notes."""
+    """Read one file; add its fault to the problems, and what was corrected to the notes."""
     try:
-        scan, about, said = read(*args)
+        scan, facts, remarks = read(*args)
     except ScanError as error:
         problems.append(f"{name}: {error}")
         return None, None
-    notes += [f"{name}: {note}" for note in said]
-    return scan, about
+    notes += [f"{name}: {note}" for note in remarks]
+    return scan, facts
 
 
 def read_scan(path) -> tuple[nib.Nifti1Image, SequenceFile, list[str]]:
@@ -155,7 +155,7 @@ def read_scan(path) -> tuple[nib.Nifti1Image, SequenceFile, list[str]]:
         Canonical, float32, finite.
     facts : SequenceFile
     notes : list of str
-        What was put right on the way.
+        What was corrected.
 
     Raises
     ------
@@ -245,10 +245,10 @@ def _size(raw, order):
 
 def _head(data, stray):
     """Return the filled foreground: what is brighter than a tenth of the bright voxels, and its holes."""
-    known = np.where(stray, 0, data)
-    if not known.any():
+    finite = np.where(stray, 0, data)
+    if not finite.any():
         return np.ones(data.shape, bool)
-    return fill_holes(ndimage.binary_closing(known > 0.1 * np.percentile(known[known != 0], 99)))
+    return fill_holes(ndimage.binary_closing(finite > 0.1 * np.percentile(finite[finite != 0], 99)))
 
 
 def read_labels(path, scans, facts, naming="", wanted="auto") -> tuple[nib.Nifti1Image, LabelFile, list[str]]:

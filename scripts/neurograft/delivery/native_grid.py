@@ -134,13 +134,18 @@ def deliver_segmentation(predictions, record, shape, affine, scheme, sequence=No
     if not predictions:
         raise ValueError("no prediction to deliver")
     regions = list(predictions[0])
-    grids = {(value.shape, value.affine.round(4).tobytes()) for one in predictions for value in one.values()}
-    if len(grids) > 1 or any(set(one) != set(regions) for one in predictions):
+    grids = {
+        (value.shape, value.affine.round(4).tobytes()) for prediction in predictions for value in prediction.values()
+    }
+    if len(grids) > 1 or any(set(prediction) != set(regions) for prediction in predictions):
         raise ValueError("the predictions differ in their regions or their grid")
     source = predictions[0][regions[0]].affine
     mean = {
         region: nib.Nifti1Image(
-            np.mean([np.asanyarray(one[region].dataobj) for one in predictions], axis=0, dtype=np.float32), source
+            np.mean(
+                [np.asanyarray(prediction[region].dataobj) for prediction in predictions], axis=0, dtype=np.float32
+            ),
+            source,
         )
         for region in regions
     }

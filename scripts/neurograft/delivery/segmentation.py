@@ -31,7 +31,7 @@ def deliver_subject(stem, subject, folders, split: Split, status: SubjectStatus,
     Returns
     -------
     dict
-        `delivered`, `reason`, `networks` (how many predicted it), `volume_ml` of each region,
+        `delivered`, `reason`, `networks` (the number of networks that predicted it), `volume_ml` of each region,
         `seen_in_pretraining`: whether the source was trained on this subject's scans, without labels; and
         `missing`, the sequences that the networks take and the subject lacks, where it does.
     """

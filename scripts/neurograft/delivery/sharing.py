@@ -102,15 +102,15 @@ def scrub_image(loaded, data):
     nibabel.Nifti1Image
         For writing only: its data in memory are the stored values.
     """
-    made = nib.Nifti1Image(data, loaded.affine)
-    made.set_data_dtype(data.dtype)
-    made.header.set_xyzt_units("mm")
+    scrubbed = nib.Nifti1Image(data, loaded.affine)
+    scrubbed.set_data_dtype(data.dtype)
+    scrubbed.header.set_xyzt_units("mm")
     for name in ("qform", "sform"):
         affine, code = getattr(loaded, f"get_{name}")(coded=True)
         # the sizes of the voxels come with the qform, so one that is not set has the affine all the same
-        getattr(made, f"set_{name}")(loaded.affine if affine is None else affine, code, update_affine=False)
-    made.header.set_slope_inter(loaded.dataobj.slope, loaded.dataobj.inter)
-    return made
+        getattr(scrubbed, f"set_{name}")(loaded.affine if affine is None else affine, code, update_affine=False)
+    scrubbed.header.set_slope_inter(loaded.dataobj.slope, loaded.dataobj.inter)
+    return scrubbed
 
 
 DEFACED, STRIPPED = "defaced", "stripped"
@@ -148,21 +148,26 @@ def share_scans(folder, picture, subject, status: SubjectStatus, stem, margin=5.
     record, drawn = {"images": {}, "left_out": {}, "scheme": None}, {}
     with files.whole(folder) as part:
         part.mkdir()
-        for name, about in status["sequences"].items():
-            loaded = open_nifti(about["file"])[0]
+        for name, sequence_file in status["sequences"].items():
+            loaded = open_nifti(sequence_file["file"])[0]
             stored, zero = read_stored(loaded)
             mask = load_nifti(derivatives.brain_mask_file(stem, name))
-            found = np.zeros(stored.shape, bool)
-            if not about["stripped"]:
-                found, reason = find_face(mask, stored != zero, margin)
+            face = np.zeros(stored.shape, bool)
+            if not sequence_file["stripped"]:
+                face, reason = find_face(mask, stored != zero, margin)
                 if reason:
                     record["left_out"][name] = reason
                     continue
-            drawn[name] = (nib.Nifti1Image(stored, mask.affine), found)
-            shared = np.where(found, np.array(zero, stored.dtype), stored)
-            _write(part / name, loaded, shared, read_sidecar(about["file"]) | {"SkullStripped": about["stripped"]})
+            drawn[name] = (nib.Nifti1Image(stored, mask.affine), face)
+            shared = np.where(face, np.array(zero, stored.dtype), stored)
+            _write(
+                part / name,
+                loaded,
+                shared,
+                read_sidecar(sequence_file["file"]) | {"SkullStripped": sequence_file["stripped"]},
+            )
             nifti.write_image(part / f"{name}_mask.nii.gz", mask, {"Type": "Brain"})
-            record["images"][name] = STRIPPED if about["stripped"] else DEFACED
+            record["images"][name] = STRIPPED if sequence_file["stripped"] else DEFACED
         labels = status["labels"]
         if labels and labels["grid_of"] in record["images"]:
             loaded = open_nifti(labels["file"])[0]

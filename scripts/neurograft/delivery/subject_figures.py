@@ -178,7 +178,7 @@ def draw_quality(scans, masks, registered=None, template=None, title="", simulat
         The template, skull-stripped, on that grid.
     title : str
     simulated : bool
-        Say so in the picture.
+        Mark the picture as simulated.
     disagreement : dict of str to image, optional
         For a sequence with a second opinion: 1 and 2 where only the first or the second engine sees brain.
 
@@ -231,10 +231,10 @@ def draw_candidates(scans, candidates, labels=None, shown=5, title="", simulated
         layers = [("fill", ranks[cut], dict(enumerate(RANKS, 1))), ("number", ranks[cut], None)]
         views = choose_by_weight((ranks > 0)[cut], data, sizes)
         rows.append((NAMES[name], data, sizes, views, [*layers, ("line", truth[cut], "white")]))
-    found = [rank for rank in range(1, len(RANKS) + 1) if (ranks == rank).any()]
-    entries = [Patch(color=RANKS[rank - 1], label=f"rank {rank}") for rank in found]
+    drawn = [rank for rank in range(1, len(RANKS) + 1) if (ranks == rank).any()]
+    entries = [Patch(color=RANKS[rank - 1], label=f"rank {rank}") for rank in drawn]
     entries += [Line2D([], [], color="white", label="tumour, as labelled")] if labels is not None else []
-    entries += [] if found else [Line2D([], [], alpha=0, label="no candidate was found")]
+    entries += [] if drawn else [Line2D([], [], alpha=0, label="no candidate was found")]
     return lay_out(rows, title or "Tumour candidates", simulated, entries)
 
 
@@ -261,17 +261,20 @@ def draw_segmentation(reference, predicted, truth=None, scheme=None, title="", s
     fills = {value: TISSUES.get(name, PURPLE) for name, value in (scheme or BRATS).items()}
     entries: list[Artist] = [Patch(color=fills[value], label=name) for name, value in (scheme or BRATS).items()]
     data, cut, sizes = crop_head(reference)
-    found = np.asanyarray(predicted.dataobj)
-    known = found * 0 if truth is None else np.asanyarray(truth.dataobj)
-    views = choose_by_weight(((found > 0).astype(int) + (known > 0))[cut], data, sizes)
-    rows = [("delivered", data, sizes, views, [("fill", found[cut], fills)]), ("bare image", data, sizes, views, [])]
+    delivered = np.asanyarray(predicted.dataobj)
+    labelled = delivered * 0 if truth is None else np.asanyarray(truth.dataobj)
+    views = choose_by_weight(((delivered > 0).astype(int) + (labelled > 0))[cut], data, sizes)
+    rows = [
+        ("delivered", data, sizes, views, [("fill", delivered[cut], fills)]),
+        ("bare image", data, sizes, views, []),
+    ]
     litres = np.prod(sizes) / 1000
-    note = f"{title or 'Segmentation'}: delivered {np.count_nonzero(found) * litres:.1f} ml"
+    note = f"{title or 'Segmentation'}: delivered {np.count_nonzero(delivered) * litres:.1f} ml"
     if truth is not None:
-        both = np.count_nonzero(found) + np.count_nonzero(known)
-        dice = 2 * np.count_nonzero((found > 0) & (known > 0)) / both if both else 1.0
-        note += f", labelled {np.count_nonzero(known) * litres:.1f} ml, whole-tumour Dice {dice:.2f}"
-        outlines = [("line", (found > 0)[cut], ORANGE), ("line", (known > 0)[cut], "white")]
+        both = np.count_nonzero(delivered) + np.count_nonzero(labelled)
+        dice = 2 * np.count_nonzero((delivered > 0) & (labelled > 0)) / both if both else 1.0
+        note += f", labelled {np.count_nonzero(labelled) * litres:.1f} ml, whole-tumour Dice {dice:.2f}"
+        outlines = [("line", (delivered > 0)[cut], ORANGE), ("line", (labelled > 0)[cut], "white")]
         rows[1] = ("outlines", data, sizes, views, outlines)
         entries.append(Line2D([], [], color=ORANGE, label="delivered"))
         entries.append(Line2D([], [], color="white", label="as labelled"))
@@ -337,7 +340,7 @@ def save_figure(figure, path, kilobytes=150):
 def _to_palette(picture, shades):
     """Reduce to `shades` greys and, for each overlay colour, its mixtures with grey.
 
-    The palette is fixed, not fitted: a fitted one gives a thin outline another outline's colour.
+    The palette is fixed, not fitted: a fitted one may draw a thin outline in the colour of another.
     """
     greys = np.linspace(0, 255, shades)[:, None].repeat(3, axis=1)
     mixtures = [

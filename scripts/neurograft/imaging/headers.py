@@ -111,15 +111,15 @@ def _read_shape(path, loaded):
 def _header_affines(path, loaded, scale):
     """Read sform and qform, converted to mm; None for one whose code says that it is not set."""
     try:
-        found = loaded.get_sform(coded=True)[0], loaded.get_qform(coded=True)[0]
+        affines = loaded.get_sform(coded=True)[0], loaded.get_qform(coded=True)[0]
     except Exception:  # a quaternion of length above 1 and other nonsense
         raise ScanError(f"{path} has an orientation that cannot be read; convert it from DICOM again") from None
-    if all(affine is None for affine in found):
+    if all(affine is None for affine in affines):
         raise ScanError(
             f"{path} has no orientation (sform and qform codes are 0), so left and right are unknown; "
             "convert it from DICOM again, or set the sform if you know it"
         )
-    return [None if affine is None else affine * np.c_[[scale, scale, scale, 1]] for affine in found]
+    return [None if affine is None else affine * np.c_[[scale, scale, scale, 1]] for affine in affines]
 
 
 def _choose(
@@ -133,35 +133,35 @@ def _choose(
     if apart <= 0.5 * min(voxel_sizes(sform).min(), voxel_sizes(qform).min()):
         return sform, None, []
     codes = {"sform": int(header["sform_code"]), "qform": int(header["qform_code"])}
-    said = " and ".join(f"{name} (code {code})" for name, code in codes.items())
+    names = " and ".join(f"{name} (code {code})" for name, code in codes.items())
     if np.linalg.det(sform[:3, :3]) * np.linalg.det(qform[:3, :3]) < 0:
-        raise ScanError(f"{path}: {said} contradict each other, one has left and right swapped; set both to the true")
+        raise ScanError(f"{path}: {names} contradict each other, one has left and right swapped; set both to the true")
     scanner = [name for name, code in codes.items() if code == SCANNER]
     if len(scanner) != 1:
         raise ScanError(
-            f"{path}: {said} contradict each other, {apart:.1f} mm apart at a corner, and "
+            f"{path}: {names} contradict each other, {apart:.1f} mm apart at a corner, and "
             f"{'both are' if scanner else 'neither is'} the scanner's (code 1); set both to the right one"
         )
-    note = f"{said} lie apart; took the {scanner[0]}, which is in the scanner's coordinates"
+    note = f"{names} lie apart; took the {scanner[0]}, which is in the scanner's coordinates"
     return (sform, qform, [note]) if scanner == ["sform"] else (qform, sform, [note])
 
 
 def _check_qform(path, pixdim):
     """Refuse voxel sizes, or a sign of the third axis, that programs read differently from a qform."""
     if not np.isfinite(pixdim).all() or not (pixdim[1:] > 0).all() or pixdim[0] not in (-1, 0, 1):
-        found = ", ".join(f"{value:g}" for value in pixdim)
+        written = ", ".join(f"{value:g}" for value in pixdim)
         raise ScanError(
-            f"{path}: pixdim[0:4] is {found}, but the qform needs 1 or -1, then three sizes above 0, or the image "
+            f"{path}: pixdim[0:4] is {written}, but the qform needs 1 or -1, then three sizes above 0, or the image "
             "may be mirrored; convert it from DICOM again"
         )
 
 
 def _check_sizes(path, affine, pixdim):
     """Refuse an sform whose voxels are of another size than pixdim says, if it says anything."""
-    sizes, said = voxel_sizes(affine), np.abs(pixdim[1:])
-    if said.any() and not (np.abs(sizes - said) <= SIZES_AGREE * sizes).all():
+    sizes, written = voxel_sizes(affine), np.abs(pixdim[1:])
+    if written.any() and not (np.abs(sizes - written) <= SIZES_AGREE * sizes).all():
         raise ScanError(
-            f"{path}: voxels are {_by(said)} by pixdim and {_by(sizes)} by the sform, so volumes and distances are "
+            f"{path}: voxels are {_by(written)} by pixdim and {_by(sizes)} by the sform, so volumes and distances are "
             "unknown; an sform that scales to a template is no place in the head, set it to the scanner's"
         )
 

@@ -24,28 +24,28 @@ def overlap(first, second):
     return float(2 * np.count_nonzero(np.logical_and(first, second)) / total) if total else 0.0
 
 
-def tidy_mask(found):
+def tidy_mask(mask):
     """Keep the largest connected piece of a mask and fill its holes.
 
     Parameters
     ----------
-    found : ndarray of bool, shape (X, Y, Z)
+    mask : ndarray of bool, shape (X, Y, Z)
 
     Returns
     -------
     ndarray of bool
     """
-    pieces, count = label_pieces(found)
+    pieces, count = label_pieces(mask)
     if not count:
-        return np.zeros(np.shape(found), bool)
+        return np.zeros(np.shape(mask), bool)
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
-    kept = pieces == sizes.argmax()
-    box = grid_box(kept)
+    largest = pieces == sizes.argmax()
+    box = grid_box(largest)
     # holes are the background that does not reach the outside (ten times faster than growing from there)
-    background, _ = label_pieces(np.pad(~kept[box], 1, constant_values=True))
-    kept[box] = (background != background[0, 0, 0])[1:-1, 1:-1, 1:-1]
-    return kept
+    background, _ = label_pieces(np.pad(~largest[box], 1, constant_values=True))
+    largest[box] = (background != background[0, 0, 0])[1:-1, 1:-1, 1:-1]
+    return largest
 
 
 def combine_masks(masks, to_sequence, reference):

@@ -126,7 +126,7 @@ def measure_scans(scans, masks, stripped):
     dict of str to dict of str to float
         `signal_to_noise` and `sharpness` of each sequence that has them.
     """
-    found = {"signal_to_noise": {}, "sharpness": {}}
+    measures = {"signal_to_noise": {}, "sharpness": {}}
     for name, mask in masks.items():
         data = np.nan_to_num(np.asanyarray(scans[name].dataobj).astype(np.float32), posinf=0.0, neginf=0.0)
         brain = np.asanyarray(mask.dataobj) > 0
@@ -136,8 +136,8 @@ def measure_scans(scans, masks, stripped):
             values["signal_to_noise"] = signal_to_noise(data, brain, sizes)
         for measure, value in values.items():
             if value is not None:
-                found[measure][name] = float(f"{value:.4g}")
-    return found
+                measures[measure][name] = float(f"{value:.4g}")
+    return measures
 
 
 def signal_to_noise(data, brain, sizes):
@@ -217,14 +217,14 @@ def sharpness(data, brain, sizes):
     if not core.any():
         return None
     data = np.clip(data, *np.percentile(data[brain], (0.5, 99.5)))
-    noise, found = noise_level(data, brain), []
+    noise, ratios = noise_level(data, brain), []
     for axis in (0, 1):
         near = max(1, round(FINE / float(sizes[order[axis]])))
         change = [_variogram(data, core, axis, lag) - noise**2 for lag in (near, 3 * near)]
         if change[1] <= 0:
             return None
-        found.append((max(0.0, change[0]) / change[1]) ** 0.5)
-    return min(found)
+        ratios.append((max(0.0, change[0]) / change[1]) ** 0.5)
+    return min(ratios)
 
 
 def _variogram(data, inside, axis, lag):
@@ -249,7 +249,7 @@ def describe_intensities(values):
     """
     if not len(values):
         return []
-    found = np.percentile(values, QUANTILES).astype(float)
-    scale = float(np.ptp(found)) or float(np.abs(found).max()) or 1.0
+    percentiles = np.percentile(values, QUANTILES).astype(float)
+    scale = float(np.ptp(percentiles)) or float(np.abs(percentiles).max()) or 1.0
     # 0.0 is added so that nothing is -0
-    return [round(value, 4 - int(np.floor(np.log10(scale)))) + 0.0 for value in found.tolist()]
+    return [round(value, 4 - int(np.floor(np.log10(scale)))) + 0.0 for value in percentiles.tolist()]

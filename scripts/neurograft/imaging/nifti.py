@@ -32,11 +32,11 @@ def image(data, affine):
     data = np.asarray(data)
     if data.dtype == bool:
         data = data.astype(np.uint8)
-    made = nib.Nifti1Image(data, np.asarray(affine, float))
-    made.header.set_xyzt_units("mm")
-    made.set_sform(affine, code=2)
-    made.set_qform(affine, code=2)
-    return made
+    result = nib.Nifti1Image(data, np.asarray(affine, float))
+    result.header.set_xyzt_units("mm")
+    result.set_sform(affine, code=2)
+    result.set_qform(affine, code=2)
+    return result
 
 
 def read_image(path):
@@ -84,7 +84,7 @@ def read_scans(folder):
 
 
 def write_scans(folder, scans, packed=False, threads=1):
-    """Write images as `NAME.nii.gz` into a new folder, whole or not at all; floats as int16 if `packed`, or exact."""
+    """Write images as `NAME.nii.gz` into a new folder, whole or not at all: floats as int16 if `packed`, else exact."""
     pack = packing.as_int16 if packed else packing.whole_as_int16
 
     def write(name, scan):

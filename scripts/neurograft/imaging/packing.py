@@ -84,8 +84,8 @@ def write_packed(path, array):
     """
     packed = [zlib.compress(np.ascontiguousarray(plane).data, SLICE_LEVEL) for plane in array]
     ends = np.cumsum([len(plane) for plane in packed]).tolist()
-    about = {"shape": array.shape, "dtype": array.dtype.str, "ends": ends}
-    Path(path).write_bytes(b"".join([json.dumps(about).encode(), b"\n", *packed]))
+    header = {"shape": array.shape, "dtype": array.dtype.str, "ends": ends}
+    Path(path).write_bytes(b"".join([json.dumps(header).encode(), b"\n", *packed]))
 
 
 class PackedArray:
@@ -121,9 +121,9 @@ class PackedArray:
     def __getitem__(self, chosen):
         """Read a slice, or several, by an int, a slice or an array of either kind that NumPy takes."""
         numbers = np.arange(len(self))[chosen]
-        found = np.empty((numbers.size, *self.shape[1:]), self.dtype)
+        slices = np.empty((numbers.size, *self.shape[1:]), self.dtype)
         with open(self.filename, "rb") as file:
-            for out, number in zip(found, numbers.flat, strict=True):
+            for out, number in zip(slices, numbers.flat, strict=True):
                 start, stop = self.bounds[number : number + 2]
                 file.seek(start)
                 try:
@@ -132,7 +132,7 @@ class PackedArray:
                     out[...] = np.frombuffer(content, self.dtype).reshape(out.shape)
                 except (ValueError, zlib.error) as error:
                     raise self._damaged() from error
-        return found.reshape(*numbers.shape, *self.shape[1:])
+        return slices.reshape(*numbers.shape, *self.shape[1:])
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self[:], dtype)

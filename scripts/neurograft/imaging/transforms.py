@@ -105,9 +105,9 @@ def invert_transform(transform):
 
 def make_field(displacements, affine):
     """Make a field of displacements in mm, shape (X, Y, Z, 3), on a grid; float32."""
-    made = nib.Nifti1Image(np.asarray(displacements, np.float32), np.asarray(affine, float))
-    made.header.set_xyzt_units("mm")
-    return made
+    field = nib.Nifti1Image(np.asarray(displacements, np.float32), np.asarray(affine, float))
+    field.header.set_xyzt_units("mm")
+    return field
 
 
 def stretch(field):

@@ -1,4 +1,4 @@
-"""Tools that find the brain. Each loader gives a function from a canonical image to a boolean array on its grid."""
+"""Tools that find the brain. Each loader returns a function from a canonical image to a boolean array on its grid."""
 
 from importlib.util import find_spec
 

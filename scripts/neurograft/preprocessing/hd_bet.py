@@ -80,9 +80,9 @@ def find_brain(network, scan):
     padded = np.pad(coarse[box], margins, constant_values=coarse.min())
     with torch.inference_mode():
         images = torch.from_numpy(padded)[None, None].to(next(network.parameters()).dtype)
-        found = network(images)[0, 1].float().numpy()
+        logits = network(images)[0, 1].float().numpy()
     brain = np.zeros(coarse.shape, np.float32)
-    brain[box] = found[tuple(slice(low, n - high) for n, (low, high) in zip(found.shape, margins, strict=True))]
+    brain[box] = logits[tuple(slice(low, n - high) for n, (low, high) in zip(logits.shape, margins, strict=True))]
     # the probability, not the mask, is brought back: the mask's edge would have steps of 2 mm
     return (resize(brain, data.T.shape, order=1, mode="edge", anti_aliasing=False) > 0.5).T
 

@@ -35,10 +35,13 @@ def learn_scale(landmarks):
     Returns
     -------
     dict of str to list of float
-        Sequence to its standard landmarks; empty if nobody has any.
+        Sequence to its standard landmarks; empty if no subject has any.
     """
-    names = dict.fromkeys(name for own in landmarks for name in own)
-    return {name: np.mean([own[name] for own in landmarks if name in own], axis=0).round(5).tolist() for name in names}
+    names = dict.fromkeys(name for of_subject in landmarks for name in of_subject)
+    return {
+        name: np.mean([of_subject[name] for of_subject in landmarks if name in of_subject], axis=0).round(5).tolist()
+        for name in names
+    }
 
 
 def tabulate_scale(own, standard):

@@ -77,22 +77,22 @@ def find_cut_tissue(scans, brain, to_sequence):
     if not inside.any():
         return {}, []
     shell = ~inside & (distance_to_outside(~inside, sampling=spacing) <= SHELL_MM)
-    found, look = {}, []
+    borders, look = {}, []
     seen = _see(scans, to_sequence, inside, shell, affine)
     looks = _looks(seen, inside)
     lesions = {name: _find_lesion(values, BRIGHT[name], inside, spacing) for name, values in looks.items()}
     beyond = shell & ~(seen["t1"] > FAT) if "t1" in seen else shell
     for name, values in looks.items():
-        found[name] = _measure_cut(values, name, lesions[name], (shell, beyond), spacing, affine)
+        borders[name] = _measure_cut(values, name, lesions[name], (shell, beyond), spacing, affine)
     if seen.keys() >= TISSUE.keys():
-        found["tissue"] = _measure_tissue(seen, lesions["flair"], inside, (shell, beyond), spacing, affine)
-    for name, each in found.items():
+        borders["tissue"] = _measure_tissue(seen, lesions["flair"], inside, (shell, beyond), spacing, affine)
+    for name, each in borders.items():
         if _is_cut(name, each, spacing):
             place = ", ".join(f"{each[axis]:.0f}" for axis in ("x_mm", "y_mm", "z_mm"))
             where = f"over {each['area_mm2']:.0f} mm2 at {place} mm: look whether tumour was cut"
             seen_by, what = (TOGETHER, "tissue beside a lesion") if name == "tissue" else (name, "bright tissue")
             look.append(f"{seen_by}: the brain mask's border runs through {what} {where}")
-    return found, look
+    return borders, look
 
 
 def _working_grid(brain, mask):
@@ -227,10 +227,10 @@ def _describe_border(lesion, outside, spacing, affine):
         # the mean of a bent border, or of several, need not lie on it
         nearest = places[((places - places.mean(axis=0)) ** 2).sum(axis=1).argmin()]
         middle = apply_affine(affine, nearest).round(1).tolist()
-    found = {"area_mm2": round(area, 1)}
+    border = {"area_mm2": round(area, 1)}
     for key, part in (("volume_ml", outside), ("lesion_ml", lesion)):
-        found[key] = round(float(np.count_nonzero(part) * np.prod(spacing) / 1000), 3)
-    return found | dict(zip(("x_mm", "y_mm", "z_mm"), middle, strict=True))
+        border[key] = round(float(np.count_nonzero(part) * np.prod(spacing) / 1000), 3)
+    return border | dict(zip(("x_mm", "y_mm", "z_mm"), middle, strict=True))
 
 
 def _find_lesion(values, level, inside, spacing):

@@ -26,7 +26,7 @@ def mark_outliers(rows, columns, limit=3.5):
     -------
     list of list of str
         For each row, the columns in which it is an outlier. A column with fewer than five values, or
-        whose typical deviation is zero, marks nobody.
+        whose typical deviation is zero, marks no subject.
     """
     marked = [[] for _ in rows]
     for column in columns:

@@ -141,17 +141,17 @@ def align_pair(align, pair, kind, threads, skip=False):
     # scanner coordinates are the better start where the patient stayed on the table
     starts = [np.eye(4), centre] if kind == "rigid" else [centre]
     start = max(starts, key=lambda start: _judge(small, moving, start, kind)["overlap"])
-    found = []
+    attempts = []
     for again in (False, True):
         start = moments_start(*small, *small_masks) if again else start
         placed = nib.Nifti1Image(moving.dataobj, np.linalg.inv(start) @ moving.affine)
         placed_mask = nib.Nifti1Image(moving_mask.dataobj, placed.affine)
         transform = start @ align(fixed, placed, kind, fixed_mask, placed_mask, threads=threads)
-        found.append((transform, _judge(small, moving, transform, kind)))
-        if not found[-1][1]["fault"] and _turn(transform) < USUAL_TURN:
-            return found[-1]
+        attempts.append((transform, _judge(small, moving, transform, kind)))
+        if not attempts[-1][1]["fault"] and _turn(transform) < USUAL_TURN:
+            return attempts[-1]
     # rather a doubtful alignment, which is flagged, than none; but brains that miss each other are put together
-    transform, quality = max(found, key=lambda each: (not each[1]["fault"], each[1]["similarity"]))
+    transform, quality = max(attempts, key=lambda each: (not each[1]["fault"], each[1]["similarity"]))
     return (transform if quality["overlap"] >= LEAST_OVERLAP[kind] else centre), quality
 
 
@@ -277,12 +277,14 @@ def _align(align, pairs, threads):
     # processes, since greedy lets no second thread of Python run
     run = Parallel(threads, max_nbytes=None)
     aligned = run(delayed(align_pair)(align, pair, kind, 1, skip) for pair, kind, skip in pairs.values())
-    done = dict(zip(pairs, cast(list[tuple[np.ndarray, dict]], aligned), strict=True))
-    if "template" in done and pairs["template"][2] and done["template"][1]["fault"]:
+    alignments = dict(zip(pairs, cast(list[tuple[np.ndarray, dict]], aligned), strict=True))
+    if "template" in alignments and pairs["template"][2] and alignments["template"][1]["fault"]:
         # said to lie in the template's space, and does not
         pair, kind, _ = pairs["template"]
-        done["template"] = align_pair(align, pair, kind, 1)
-    return {name: matrix for name, (matrix, _) in done.items()}, {name: quality for name, (_, quality) in done.items()}
+        alignments["template"] = align_pair(align, pair, kind, 1)
+    return {name: matrix for name, (matrix, _) in alignments.items()}, {
+        name: quality for name, (_, quality) in alignments.items()
+    }
 
 
 def _deform(engine, scans, brain, transforms, template, reference):
@@ -416,7 +418,7 @@ def _usable_masks(scans, masks, flags):
 
 
 PAIRS = {"template": "reference to template", "deformed": "reference deformed to template, so only aligned affinely"}
-# register: a row here gives a transform; transform: `resampling.resample`; inverse: `transforms.invert_transform`
+# a row estimates a transform; `resampling.resample` applies it; `transforms.invert_transform` inverts it
 REGISTRATION_ENGINES = {
     "greedy": {"linear": align_greedy, "deformable": deform_greedy},
     "ants": {"linear": align_ants, "deformable": deform_ants},

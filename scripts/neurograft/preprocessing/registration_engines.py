@@ -31,11 +31,11 @@ def to_itk(scan):
     import SimpleITK as sitk
 
     data, origin, size, direction = lps_grid(scan)
-    made = sitk.GetImageFromArray(np.ascontiguousarray(data.T))
-    made.SetOrigin(origin)
-    made.SetSpacing(size)
-    made.SetDirection(direction.ravel().tolist())
-    return made
+    converted = sitk.GetImageFromArray(np.ascontiguousarray(data.T))
+    converted.SetOrigin(origin)
+    converted.SetSpacing(size)
+    converted.SetDirection(direction.ravel().tolist())
+    return converted
 
 
 def to_ants(scan):
@@ -76,12 +76,12 @@ def align_greedy(fixed, moving, kind, fixed_mask=None, moving_mask=None, threads
     greedy = Greedy3D()
     # no level may have 0 iterations unless it is the last one: greedy 1.4.0 crashes on "0x50"
     common = f"-d 3 -threads {threads} -seed {SEED} -V 0 -a -m NMI -i fixed moving"
-    said = io.StringIO()
+    output = io.StringIO()
     greedy.execute(
-        f"{common} -dof 6 -n 60x20 -ia-identity -o rigid", out=said, fixed=pair[0], moving=pair[1], rigid=None
+        f"{common} -dof 6 -n 60x20 -ia-identity -o rigid", out=output, fixed=pair[0], moving=pair[1], rigid=None
     )
     if kind == "affine":
-        greedy.execute(f"{common} -dof 12 -n 50x30 -ia rigid -o affine", out=said, affine=None)
+        greedy.execute(f"{common} -dof 12 -n 50x30 -ia rigid -o affine", out=output, affine=None)
     return np.asarray(greedy[kind])
 
 
@@ -124,15 +124,15 @@ def align_simpleitk(fixed, moving, kind, fixed_mask=None, moving_mask=None, thre
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
     pair = _working_pair(fixed, moving, kind, fixed_mask, moving_mask, to_itk)
     middle = np.array(pair[0].TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in pair[0].GetSize()]))
-    found = sitk.Euler3DTransform()
-    found.SetCenter(middle)
+    transform = sitk.Euler3DTransform()
+    transform.SetCenter(middle)
     for step in ("rigid", "affine") if kind == "affine" else ("rigid",):
         if step == "affine":
             wider = sitk.AffineTransform(3)
             wider.SetCenter(middle)
-            wider.SetMatrix(found.GetMatrix())
-            wider.SetTranslation(found.GetTranslation())
-            found = wider
+            wider.SetMatrix(transform.GetMatrix())
+            wider.SetTranslation(transform.GetTranslation())
+            transform = wider
         method = sitk.ImageRegistrationMethod()
         method.SetMetricAsMattesMutualInformation(32)
         method.SetMetricSamplingStrategy(method.REGULAR)
@@ -142,9 +142,9 @@ def align_simpleitk(fixed, moving, kind, fixed_mask=None, moving_mask=None, thre
         method.SetOptimizerScalesFromPhysicalShift()
         method.SetShrinkFactorsPerLevel((4, 2, 1))
         method.SetSmoothingSigmasPerLevel((2, 1, 0))
-        method.SetInitialTransform(found, inPlace=True)
+        method.SetInitialTransform(transform, inPlace=True)
         method.Execute(*pair)
-    return _about_centre(found.GetMatrix(), found.GetTranslation(), middle)
+    return _about_centre(transform.GetMatrix(), transform.GetTranslation(), middle)
 
 
 def _about_centre(matrix, shift, centre):
@@ -216,7 +216,7 @@ def deform_simpleitk(fixed, moving, counted, threads=1):
     still, moved = to_itk(fixed), to_itk(moving)
     extent = np.array(still.GetSize()) * still.GetSpacing()
     mesh = [int(n) for n in np.maximum(1, np.round(extent / 48))]  # mm; halved at the second level
-    found = sitk.BSplineTransformInitializer(still, mesh)
+    transform = sitk.BSplineTransformInitializer(still, mesh)
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(32)
     method.SetMetricSamplingStrategy(method.REGULAR)
@@ -227,9 +227,9 @@ def deform_simpleitk(fixed, moving, counted, threads=1):
     method.SetOptimizerAsGradientDescentLineSearch(5.0, 25, 1e-5, 5, 0.0, 5.0, 0.05, 5)
     method.SetShrinkFactorsPerLevel((2, 1))
     method.SetSmoothingSigmasPerLevel((1, 0))
-    method.SetInitialTransformAsBSpline(found, inPlace=True, scaleFactors=[1, 2])
+    method.SetInitialTransformAsBSpline(transform, inPlace=True, scaleFactors=[1, 2])
     method.Execute(still, moved)
-    return _from_itk(sitk.TransformToDisplacementField(found, sitk.sitkVectorFloat64, still.GetSize(),
+    return _from_itk(sitk.TransformToDisplacementField(transform, sitk.sitkVectorFloat64, still.GetSize(),
         still.GetOrigin(), still.GetSpacing(), still.GetDirection()), fixed)  # fmt: skip
 
 

@@ -100,15 +100,15 @@ def rigid(angles, shift, scale=(1.0, 1.0, 1.0), about=(0.0, 0.0, 0.0)):
     shift : array_like, 3
         mm.
     """
-    made = np.eye(4)
+    transform = np.eye(4)
     for axis, angle in enumerate(np.deg2rad(angles)):
         turn = np.eye(4)
         i, j = [(1, 2), (2, 0), (0, 1)][axis]
         turn[[i, i, j, j], [i, j, i, j]] = np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)
-        made = turn @ made
-    made = made @ np.diag([*scale, 1.0])
-    made[:3, 3] = np.asarray(about) + shift - made[:3, :3] @ np.asarray(about)
-    return made
+        transform = turn @ transform
+    transform = transform @ np.diag([*scale, 1.0])
+    transform[:3, 3] = np.asarray(about) + shift - transform[:3, :3] @ np.asarray(about)
+    return transform
 
 
 def place_head(rng):

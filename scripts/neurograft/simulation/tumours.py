@@ -83,8 +83,8 @@ def _part(axis, part):
 
 def _face_diffusion(diffusion, axis):
     """Compute the harmonic mean of neighbouring voxels' diffusion: 0 where one of them is 0."""
-    one, two = diffusion[_part(axis, slice(None, -1))], diffusion[_part(axis, slice(1, None))]
-    return 2 * one * two / np.maximum(one + two, 1e-6)
+    before, after = diffusion[_part(axis, slice(None, -1))], diffusion[_part(axis, slice(1, None))]
+    return 2 * before * after / np.maximum(before + after, 1e-6)
 
 
 def label_tumour(density, load, grade, brain, spacing, core=0.45, necrosis=0.4):
