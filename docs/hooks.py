@@ -11,6 +11,7 @@ import ast
 import csv
 import re
 import sys
+import tomllib
 from functools import lru_cache
 from pathlib import Path
 
@@ -335,7 +336,7 @@ def read_rules():
             outputs = re.findall(r'"(results/[^"]*)"', written[1]) if written else []
             # of a formatted text the constant is the one name that it can hold
             outputs = [
-                path.replace("{{", "{").replace("}}", "}").replace("{settings.ENSEMBLE}", "ensemble")
+                path.replace("{{", "{").replace("}}", "}").replace("{strategies.ENSEMBLE}", "ensemble")
                 for path in outputs
             ]
             about = " ".join(about[1].split()) if about else ""
@@ -367,7 +368,33 @@ def write_outputs():
     return "\n\n".join(titled)
 
 
+# ---- the library, room by room
+
+
+def write_rooms():
+    """Tabulate the modules of every room, from the top floor down: what each is for, and the test that covers it."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    rooms = [room.strip() for layer in layers for room in layer.split("|")]
+    return "\n\n".join(f"### `{room}`\n\n{_room_table(room)}" for room in rooms)
+
+
+def _room_table(room):
+    """Tabulate the modules of one room."""
+    rows = []
+    for path in sorted((LIBRARY / room).rglob("*.py")):
+        name = path.relative_to(LIBRARY).with_suffix("")
+        about = (ast.get_docstring(_parse(path)) or "").split("\n")[0]
+        test = Path("tests", name.parent, f"test_{name.name}.py")
+        if path.name != "__init__.py":
+            rows.append([f"`{name.relative_to(room)}`", about, f"`{test}`" if (ROOT / test).exists() else ""])
+    return write_table(["module", "what it is for", "test"], rows)
+
+
 PARTS = {
+    "rooms": write_rooms,
     "config": write_config,
     "strategies": write_strategies,
     "metrics": write_metrics,

@@ -1,4 +1,4 @@
-"""Score what histograms alone tell of the classes, beside the networks."""
+"""Score how well histograms alone distinguish the classes, as a control for the networks."""
 
 from neurograft.core import files, tables
 from neurograft.evaluation import scores

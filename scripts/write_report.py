@@ -5,12 +5,12 @@ from neurograft.report import pages, results
 
 logs.send_to_log(snakemake.log[0])
 
-pages.write_report(
-    snakemake.output[0],
-    **results.read_results(snakemake.input, snakemake.params.benchmarks),
-    sources=snakemake.params.sources.values(),
-    primary=snakemake.params.primary,
+run = results.read_results(
+    snakemake.input,
+    snakemake.params.benchmarks,
     config=snakemake.params.config,
-    simulated=snakemake.params.config["dataset"]["layout"] == "phantom",
-    title=snakemake.params.config["report"]["title"],
+    primary=snakemake.params.primary,
+    sources=snakemake.params.sources.values(),
 )
+
+pages.write_report(snakemake.output[0], run)

@@ -9,12 +9,12 @@ import pytest
 from helpers.fake_cells import cell, freeze, read_tsv
 from neurograft.candidates.supervoxel_files import write_supervoxels
 from neurograft.candidates.supervoxels import measure_supervoxels
+from neurograft.core.sequences import SEQUENCES
 from neurograft.experiment import cell_folder
 from neurograft.experiment.supervoxel_cells import SupervoxelInputs, classify_supervoxels
 from neurograft.imaging import packing
 
 PLAIN = {"strategy": "supervoxels-plain", "fold": 0}
-SEQUENCES = ("t1", "t1c", "t2", "flair")
 
 
 @pytest.fixture(scope="module")

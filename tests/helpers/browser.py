@@ -1,4 +1,4 @@
-"""What a browser makes of pages on disk, by way of headless Chromium."""
+"""Pages on disk as a browser shows them, with headless Chromium."""
 
 import html
 import json
@@ -11,7 +11,7 @@ OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--allow-file-access-from-files"),
 )
-# one function, run when all frames have loaded: no promise and no timer, so that a busy machine changes nothing
+# one function, run when all frames have loaded, without promises or timers, so that a busy machine changes nothing
 MEASURE = """<script>
   const measure = frame => {
     const page = frame.contentDocument, all = [...page.querySelectorAll('main *')];
@@ -29,7 +29,7 @@ MEASURE = """<script>
 
 
 def dump(page, profile):
-    """Give the DOM of a page as text once it has loaded.
+    """Return the DOM of a page as text once it has loaded.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def look(folder, pages, width=390):
     Returns
     -------
     list of dict
-        Of each page: `width` that it takes, `missing` pictures, `headings`, elements that are too `wide`, and
-        everything that it `asked` for.
+        For each page: its `width`, `missing` pictures, `headings`, elements that are too `wide`, and everything that
+        it `asked` for.
     """
     frames = []
     for name in pages:

@@ -1,4 +1,4 @@
-"""What a chapter says, taken out of its values."""
+"""The texts and drawings in the values of a chapter."""
 
 from xml.etree import ElementTree
 
@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 
 def drawings(told):
-    """Give every piece of markup in a chapter, parsed; one that is not well-formed fails here."""
+    """Return every piece of markup in a chapter, parsed; one that is not well-formed fails here."""
     if isinstance(told, Markup):
         return [ElementTree.fromstring(f"<p>{told}</p>")]
     parts = told.values() if isinstance(told, dict) else told if isinstance(told, (list, tuple)) else ()
@@ -18,5 +18,5 @@ def words(drawing):
 
 
 def everything(drawing):
-    """Give all text and all attributes of a drawing."""
+    """Return all text and all attributes of a drawing."""
     return "".join(drawing.itertext()) + "".join(value for node in drawing.iter() for value in node.attrib.values())

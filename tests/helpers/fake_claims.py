@@ -3,6 +3,7 @@
 import numpy as np
 
 from neurograft.report.chapters import claims
+from neurograft.report.results import Results
 
 ARM = {"task": "segmentation", "source": "s", "strategy": "lp-ft", "space": "MNI152", "split": "folds", "n": "8"}
 SCRATCH = {"source": "none", "strategy": "scratch"}
@@ -13,7 +14,7 @@ def cell(fold, **changes):
 
 
 def spread(effect, count, noise=1.0):
-    """Give values around an effect, always the same."""
+    """Return values around an effect, always the same."""
     return effect + noise * np.random.default_rng(0).normal(size=count)
 
 
@@ -63,4 +64,4 @@ def gaps(effect, sure):
 
 
 def claim(name, **results):
-    return next(row for row in claims.list_claims(results) if row["claim"] == name)
+    return next(row for row in claims.list_claims(Results(**results)) if row["claim"] == name)

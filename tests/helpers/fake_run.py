@@ -1,4 +1,7 @@
-"""The tables of a made-up run, as the workflow would hand them to the report."""
+"""The tables of a made-up run, as the workflow would pass them to the report."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -6,7 +9,7 @@ from neurograft.core.strategies import CONTROLS
 from neurograft.evaluation.comparison import compare_strategies
 from neurograft.evaluation.scores import reach_times
 
-# text that tries to become markup, wherever it is put
+# text that tries to become markup wherever it appears
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7*7 }}"
 REASONS = (
     "flair.nii.gz is damaged: the gzip stream ends early; copy the file again",
@@ -16,26 +19,51 @@ NATIVE = ("signal_to_noise", "sharpness")
 GAINS = {"scratch": 0.0, "frozen-random": -0.02, "frozen": 0.012, "lp-ft": 0.028}
 
 
-def make_run(
-    patients=10,
-    unlabelled=2,
-    excluded=2,
-    folds=5,
-    gains=None,
-    seed=0,
-    falling=(),
-    simulated=False,
-    compared=True,
-    sizes=("all",),
-    places=(("MNI152", "folds"),),
-):
-    """Give the keyword arguments of `pages.write_report`, apart from the folder.
+@dataclass(frozen=True)
+class Experiment:
+    """What a made-up run trained.
 
-    `places` are pairs of space and split, the primary one first.
+    Attributes
+    ----------
+    folds : int
+        Number of folds.
+    gains : dict of str to float
+        Strategy to its true gain in Dice over scratch.
+    falling : collection of (str, int)
+        Strategy and fold of the cells that had not converged.
+    sizes : sequence of str
+        Training sizes.
+    places : sequence of (str, str)
+        Pairs of space and split, the primary one first.
+    seed : int
+        Of the random numbers of the whole run.
     """
-    # what came later draws from a generator of its own, so that the rest stays as it was
+
+    folds: int = 5
+    gains: dict = field(default_factory=lambda: dict(GAINS))
+    falling: Collection = ()
+    sizes: Sequence = ("all",)
+    places: Sequence = (("MNI152", "folds"),)
+    seed: int = 0
+
+
+def make_run(patients=10, unlabelled=2, excluded=2, experiment=None, simulated=False, compared=True):
+    """Return the fields of a made-up `results.Results`.
+
+    Parameters
+    ----------
+    patients, unlabelled, excluded : int
+        Numbers of subjects.
+    experiment : Experiment, optional
+    simulated : bool
+        Whether the patients are simulated.
+    compared : bool
+        Whether the strategies are compared, which takes time with many patients.
+    """
+    experiment = experiment or Experiment()
+    seed, folds, gains = experiment.seed, experiment.folds, experiment.gains
+    # tables that were added later use a generator of their own, so that the older ones stay the same
     rng, more = np.random.default_rng(seed), np.random.default_rng([seed, 1])
-    gains = GAINS if gains is None else gains
     labelled = [f"CBICA{i:03d}" if i % 2 else f"TCIA{i:03d}" for i in range(patients)]
     others = [f"UNL{i:03d}" for i in range(unlabelled)]
     sequences = ["t1", "t1c", "t2", "flair"]
@@ -73,9 +101,9 @@ def make_run(
     }}  # fmt: skip
     cells, scores, times = [], [], []
     skill = {subject: rng.normal(0.86, 0.05) for part in parts for subject in part["test"]}
-    for space, split in places:
-        for n in sizes:
-            made = _experiment(rng, parts, gains, falling, skill, {"space": space, "split": split, "n": n})
+    for space, split in experiment.places:
+        for n in experiment.sizes:
+            made = _experiment(rng, parts, experiment, skill, {"space": space, "split": split, "n": n})
             cells, scores, times = (a + b for a, b in zip((cells, scores, times), made, strict=True))
     verdicts = compare_strategies(scores, cells) if compared else []
     return {
@@ -104,11 +132,11 @@ def make_run(
     }  # fmt: skip
 
 
-def _experiment(rng, parts, gains, falling, skill, place):
-    """Train nothing, but write what training would have written."""
+def _experiment(rng, parts, experiment, skill, place):
+    """Make up the cells, scores and times that training would have written."""
     cells, scores, times = [], [], []
     for task in ("segmentation", "classification"):
-        for strategy, gain in gains.items():
+        for strategy, gain in experiment.gains.items():
             for fold, part in enumerate(parts):
                 cell = {"task": task, "source": "efficientnet-lite0",
                         "strategy": strategy} | place | {"fold": fold, "seed": 0}  # fmt: skip
@@ -119,11 +147,11 @@ def _experiment(rng, parts, gains, falling, skill, place):
                 history = [{"step": str(s), "loss": f"{v:.4f}", "train_dice": d,
                             "learning_rate": "0.001", "phase": "head" if s < 50 else "all"}
                            for s, v, d in zip(steps, loss, shown, strict=True)]  # fmt: skip
-                converged = (strategy, fold) not in falling
+                converged = (strategy, fold) not in experiment.falling
                 cells.append(cell | {"converged": converged, "history": history, "trained": True,
                                      "loaded_share": 1.0 if cell["strategy"] not in CONTROLS else None})  # fmt: skip
                 times.append(reach_times(cell, history, list(steps * rng.uniform(0.9, 1.1))))
-                # fewer labels cost scratch most, another split costs all
+                # fewer labels cost scratch most, and another split costs every strategy
                 few = 0 if cell["n"] == "all" else (0.3 if gain <= 0 else 0.12) / float(cell["n"])
                 scores += _scores(rng, cell, part["test"], skill, gain - few - 0.05 * (cell["split"] != "folds"))
     return cells, scores, times

@@ -1,4 +1,4 @@
-"""The tables of results/evaluation on what transfer bought and changed, of a made-up run."""
+"""The tables of results/evaluation on what transfer gained and changed, for a made-up run."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ SCORES = ("logme", "h-score", "transrate", "gbc", "cc-fv", "leep")
 
 
 def add_transfer(run, seed=0):
-    """Give a run of `fake_run.make_run` with every optional table, and its primary space and split."""
+    """Return a run of `fake_run.make_run` with every optional table, and its primary space and split."""
     rng = np.random.default_rng(seed)
     first = run["cells"][0]
     primary = {"space": first["space"], "split": first["split"]}

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from helpers.fake_run import make_run
+from helpers.fake_run import Experiment, make_run
 from neurograft.report import guidance, pages
+from neurograft.report.results import Results
 
 
 class Page(HTMLParser):
@@ -33,20 +34,22 @@ class Page(HTMLParser):
 
 def write(folder, **changes):
     """Write a report of a made-up run and give its index."""
-    pages.write_report(folder, **(make_run() | changes))
+    pages.write_report(folder, Results(**(make_run() | changes)))
     return Page(folder / "index.html")
 
 
 def draw(tmp_path, subjects):
-    """Give every subject the same small pictures."""
-    for name in guidance.PICTURES:
+    """Assign the same small pictures to every subject."""
+    for name in guidance.read_guidance().pictures:
         Image.fromarray(np.zeros((60, 900), np.uint8)).save(tmp_path / f"{name}.png")
-    return {subject: {name: tmp_path / f"{name}.png" for name in guidance.PICTURES} for subject in subjects}
+    return {
+        subject: {name: tmp_path / f"{name}.png" for name in guidance.read_guidance().pictures} for subject in subjects
+    }
 
 
 def nothing_trained():
-    """Give a run of unlabelled subjects only."""
-    run = make_run(patients=0, unlabelled=3, excluded=0, gains={})
+    """Return a run of unlabelled subjects only."""
+    run = make_run(patients=0, unlabelled=3, excluded=0, experiment=Experiment(gains={}))
     for task in run["splits"]["tasks"].values():
         task |= {"trainable": False, "reason": "0 labelled subjects, at least 5 are needed", "folds": []}
     return run

@@ -34,8 +34,8 @@ def root(tmp_path):
 
 FAULTS = {
     "empty.jpg": (lambda path: path.touch(), "is empty"),
-    "text.jpg": (lambda path: path.write_text("no picture"), "is no picture"),
-    "notes.txt": (lambda path: path.write_text("see appendix"), "is no picture"),
+    "text.jpg": (lambda path: path.write_text("no picture"), "is not a picture"),
+    "notes.txt": (lambda path: path.write_text("see appendix"), "is not a picture"),
     "cut.jpg": (lambda path: (save(path, make_head(50)), path.write_bytes(path.read_bytes()[:900])), "cannot be read"),
     "black.png": (lambda path: save(path, np.zeros((64, 64), np.uint8)), "is constant"),
     "tiny.png": (lambda path: save(path, make_head(51, (20, 80))), "only 80 x 20 pixels"),

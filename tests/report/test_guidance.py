@@ -7,6 +7,8 @@ from neurograft.core import sequences
 from neurograft.preprocessing import quality_table
 from neurograft.report import guidance
 
+WORDS = guidance.read_guidance()
+
 STRIP = {name: dict.fromkeys(sequences.SEQUENCES, 1400.0) for name in ("volume_ml", "signal_to_noise", "sharpness")}
 
 STRIP["second"] = {"agreement": {"t1c": 0.97}}
@@ -21,7 +23,8 @@ COLUMNS = [name for name in quality_table.quality_row(STRIP, REGISTER, NORMALIZE
 @pytest.mark.parametrize("column", COLUMNS)
 def test_every_column_of_the_quality_table_has_words_of_its_own(column):
     words = guidance.quality_words(column)
-    for name, nothing in zip(("good", "bad", "advice"), guidance.UNKNOWN[1:], strict=True):
+    for name in ("good", "bad", "advice"):
+        nothing = WORDS.unknown_quality[name]
         assert len(words[name]) > len(nothing) and words[name] != nothing
     assert words["part"] in ("T1", "T1c", "T2", "FLAIR", "template", "lesion", "unheld")
     assert column.endswith(f"_{words['part'].lower()}")
@@ -31,12 +34,12 @@ def test_every_column_of_the_quality_table_has_words_of_its_own(column):
 def test_measures_are_told_apart_and_share_their_words_between_sequences():
     assert len({guidance.name_quality(column) for column in COLUMNS}) == len(COLUMNS) == 28
     assert len({guidance.quality_words(column)["title"] for column in COLUMNS}) == len(quality_table.MEASURES)
-    of_pictures = {"side", "foreground", "contrast"}  # measured by `image_sets`
-    assert set(guidance.QUALITY) == {*quality_table.MEASURES, *of_pictures}
+    of_pictures = {"side", "foreground", "contrast"}  # measured by `pictures.reading`
+    assert set(WORDS.quality) == {*quality_table.MEASURES, *of_pictures}
 
 
 def test_names_read_as_plain_words():
-    assert guidance.name_quality("contrast_to_noise_t1c") == "Contrast to noise, T1c"
+    assert guidance.name_quality("contrast_to_noise_t1c") == "Contrast-to-noise ratio, T1c"
     assert guidance.name_quality("overlap_template") == "Overlap of brain masks, template"
     assert guidance.name_quality("similarity") == "Registration similarity"
 
@@ -49,6 +52,26 @@ def test_an_unknown_column_still_has_words_for_good_bad_and_what_to_do(column):
 
 
 def test_every_picture_says_how_to_read_it():
-    for title, good, bad in guidance.PICTURES.values():
-        assert title and good.endswith(".") and bad.endswith(".") and good != bad
-    assert len({words[0] for words in guidance.PICTURES.values()}) == len(guidance.PICTURES)
+    for words in WORDS.pictures.values():
+        assert words["good"].endswith(".") and words["bad"].endswith(".") and words["good"] != words["bad"]
+    assert len({words["title"] for words in WORDS.pictures.values()}) == len(WORDS.pictures)
+
+
+@pytest.mark.parametrize(
+    ("section", "keys"),
+    [
+        ("pictures", ["title", "good", "bad"]),
+        ("quality", ["title", "unit", "good", "bad", "advice"]),
+        ("transfer", ["good", "bad", "advice"]),
+    ],
+)
+def test_every_entry_is_whole_and_plain_text(section, keys):
+    entries = getattr(WORDS, section)
+    assert entries and all(list(words) == keys for words in entries.values())
+    texts = [text for words in entries.values() for text in words.values()]
+    assert all(isinstance(text, str) and text == text.strip() and "  " not in text for text in texts)
+    assert all(words[key] for words in entries.values() for key in keys if key != "unit")
+
+
+def test_the_file_is_read_once():
+    assert guidance.read_guidance() is WORDS

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from helpers.browser import CHROMIUM, look
-from helpers.fake_run import EVIL, make_run
+from helpers.fake_run import EVIL, Experiment, make_run
 from helpers.fake_transfer import add_transfer
 from helpers.pages import Page, draw, nothing_trained, write
 from helpers.report_chapters import CHAPTERS
@@ -17,12 +17,13 @@ from neurograft.core import tables
 from neurograft.report import guidance
 from neurograft.report.chapters import claims
 from neurograft.report.pages import FIXED, list_rows, write_report
+from neurograft.report.results import Results
 
 
 def test_cells_that_could_not_be_trained_are_named_with_their_reason(tmp_path):
     run = make_run()
     run["cells"][0] |= {"trained": False, "reason": "nobody to learn from", "history": []}
-    assert "cells not trained: nobody to learn from" in write(tmp_path / "report", **run).plain()
+    assert "networks not trained: nobody to learn from" in write(tmp_path / "report", **run).plain()
 
 
 def test_every_subject_is_in_the_index_once_and_leads_to_its_page(tmp_path):
@@ -41,15 +42,15 @@ OPTIONAL |= {"transfer_scores", "audit", "error_rates"}
 
 @pytest.fixture(scope="module")
 def full():
-    """Give a run with every optional table, two training sizes, another space and another split."""
+    """Return a run with every optional table, two training sizes, another space and another split."""
     places = (("MNI152", "folds"), ("native", "folds"), ("MNI152", "sites"))
-    return add_transfer(make_run(patients=8, folds=4, sizes=("2", "all"), places=places))
+    return add_transfer(make_run(patients=8, experiment=Experiment(folds=4, sizes=("2", "all"), places=places)))
 
 
 def test_every_chapter_and_every_subject(tmp_path):
     run = make_run()
     run["pictures"] = draw(tmp_path, [row["participant_id"] for row in run["cohort"]])
-    write_report(tmp_path / "report", **run)
+    write_report(tmp_path / "report", Results(**run))
     page = Page(tmp_path / "report" / "index.html")
     html = (tmp_path / "report" / "index.html").read_text()
     for chapter in CHAPTERS:
@@ -78,7 +79,7 @@ def test_data_never_become_markup(tmp_path):
     run["candidates"][EVIL] = {"flags": [EVIL]}
     for cell in run["cells"][:3]:
         cell["seed"] = EVIL
-    write_report(tmp_path / "report", **run)
+    write_report(tmp_path / "report", Results(**run))
     pages = sorted((tmp_path / "report").glob("*.html"))
     assert len(pages) == 2 + len(run["cohort"])
     for path in pages:
@@ -89,10 +90,10 @@ def test_data_never_become_markup(tmp_path):
 
 
 def tags_with_note(folder, note):
-    """Give the tags of the page of a subject whose cohort row holds a note."""
-    run = make_run(patients=0, unlabelled=1, excluded=0, gains={})
+    """Return the tags of the page of a subject whose cohort row holds a note."""
+    run = make_run(patients=0, unlabelled=1, excluded=0, experiment=Experiment(gains={}))
     run["cohort"][0]["note"] = note
-    write_report(folder, **run)
+    write_report(folder, Results(**run))
     return Page(folder / "sub-UNL000.html").tags
 
 
@@ -107,9 +108,9 @@ def test_any_text_comes_out_as_text(tmp_path):
     holds()
 
 
-def test_results_without_a_place_are_refused(tmp_path):
-    with pytest.raises(TypeError, match="no place for histories"):
-        write_report(tmp_path / "report", [], histories=[])
+def test_results_without_a_place_are_refused():
+    with pytest.raises(TypeError, match="histories"):
+        Results(histories=[])
 
 
 def test_nothing_but_the_folder_is_ever_asked_for(tmp_path):
@@ -135,9 +136,13 @@ def test_nothing_trained_says_why_and_shows_the_rest(tmp_path):
 
 def test_almost_empty_runs(tmp_path):
     write(tmp_path / "none", **{name: [] for name in ("cohort", "quality", "scores", "comparison", "times", "cells")})
-    write_report(tmp_path / "bare", cohort=[])
-    write_report(tmp_path / "one", **make_run(patients=0, unlabelled=1, excluded=0, gains={}))
-    write_report(tmp_path / "bad", **make_run(patients=0, unlabelled=0, excluded=1, gains={}))
+    write_report(tmp_path / "bare", Results())
+    write_report(
+        tmp_path / "one", Results(**make_run(patients=0, unlabelled=1, excluded=0, experiment=Experiment(gains={})))
+    )
+    write_report(
+        tmp_path / "bad", Results(**make_run(patients=0, unlabelled=0, excluded=1, experiment=Experiment(gains={})))
+    )
     page = write(tmp_path / "unscored", scores=[], comparison=[]).plain()
     assert "There is nothing to compare yet." in page
     untrained = [cell | {"trained": False, "history": []} for cell in make_run()["cells"]]
@@ -147,12 +152,13 @@ def test_almost_empty_runs(tmp_path):
 
 def test_a_full_run_shows_what_transfer_bought_and_changed(full, tmp_path):
     plain = write(tmp_path / "report", **full).plain()
-    chapter = plain.split("What transfer bought, and what it changed")[1].split("All subjects")[0]
-    for words in (*guidance.TRANSFER["curves"], *guidance.TRANSFER["layers"], *guidance.TRANSFER["audit"]):
+    transfer = guidance.read_guidance().transfer
+    chapter = plain.split("What transfer gained, and what it changed")[1].split("All subjects")[0]
+    for words in (text for name in ("curves", "layers", "audit") for text in transfer[name].values()):
         assert words in chapter
     for name in ("all (6)", "encoder.blocks.5.29.conv", "MNI152, sites", "fold 0, seed 0", "do not use", "sex"):
         assert name in chapter
-    assert "Chaves et al. 2023" in chapter and "Not measured" not in chapter and "Not drawn" not in chapter
+    assert "Chaves et al. 2023" in chapter and "Not measured" not in chapter and "Not shown" not in chapter
     assert "with 10 patients in 5 folds and 3 comparisons" in plain
     for claim, _, how, _ in claims.CLAIMS:
         assert claim in plain and how in plain
@@ -163,8 +169,8 @@ def test_what_was_not_measured_says_so(tmp_path):
     write(tmp_path / "report")
     html = (tmp_path / "report/index.html").read_text()
     chapter = html.split('<section id="transfer">')[1].split('<section id="overlays">')[0]
-    assert chapter.count("Not measured: ") == 6 and "Not drawn: one training size only" in chapter
-    assert "Not audited: " in chapter and "This run has one space and one split." in chapter
+    assert chapter.count("Not measured: ") == 6 and "Not shown: only one training size" in chapter
+    assert "Not audited: " in chapter and "This run has only one space and one split." in chapter
     assert "Not simulated in this run." in html
 
 
@@ -172,7 +178,7 @@ def test_the_claims_are_a_table_too(full, tmp_path):
     write(tmp_path / "report", **full)
     rows = tables.read_table(tmp_path / "report/claims.tsv")
     assert [list(row) for row in rows] == [list(claims.COLUMNS)] * 11
-    told = [row["verdict"].replace("\n", " ") for row in claims.list_claims(full)]
+    told = [row["verdict"].replace("\n", " ") for row in claims.list_claims(Results(**full))]
     assert told == [row["verdict"] for row in rows]
 
 
@@ -212,7 +218,7 @@ def test_names_in_the_tables_of_transfer_never_become_markup(full, tmp_path):
 
 
 def test_time_points_of_one_patient_count_once(tmp_path):
-    run = make_run(patients=10, gains={"scratch": 0, "lp-ft": 0.03})
+    run = make_run(patients=10, experiment=Experiment(gains={"scratch": 0, "lp-ft": 0.03}))
     for task in run["splits"]["tasks"].values():
         task["patients"] = {subject: f"P{number // 2}" for number, subject in enumerate(task["subjects"])}
     page = write(tmp_path / "report", **run).plain()
@@ -241,10 +247,10 @@ def test_a_report_that_fails_leaves_the_old_one(tmp_path):
     run = make_run()
     run["cohort"][1]["participant_id"] = "CBICA-003"
     with pytest.raises(ValueError, match=r"share the page sub-CBICA003\.html"):
-        write_report(tmp_path / "report", **run)
+        write_report(tmp_path / "report", Results(**run))
     run["cohort"] = [{"participant_id": "a"}]
     with pytest.raises(KeyError):
-        write_report(tmp_path / "report", **run)
+        write_report(tmp_path / "report", Results(**run))
     assert (tmp_path / "report/index.html").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
@@ -252,7 +258,7 @@ def test_a_report_that_fails_leaves_the_old_one(tmp_path):
 def test_300_subjects_stay_small(tmp_path):
     run = add_transfer(make_run(patients=290, unlabelled=10, excluded=5, compared=False))
     run["pictures"] = draw(tmp_path, [row["participant_id"] for row in run["cohort"]])
-    write_report(tmp_path / "report", **run)
+    write_report(tmp_path / "report", Results(**run))
     assert (tmp_path / "report/index.html").stat().st_size < 2_000_000
     assert (tmp_path / "report/quality.html").stat().st_size < 1_000_000
 
@@ -263,7 +269,7 @@ def test_a_browser_opens_it_on_a_phone(tmp_path):
     for row in run["cohort"]:
         row["note"] = "averylongwordwithoutanybreak" * 6
     run["pictures"] = draw(tmp_path, [row["participant_id"] for row in run["cohort"]])
-    write_report(tmp_path / "report", **add_transfer(run))
+    write_report(tmp_path / "report", Results(**add_transfer(run)))
     pages = ("index.html", "sub-CBICA003.html", "sub-BAD1.html", "quality.html")
     found = look(tmp_path / "report", pages)
     assert found[0]["headings"] == list(CHAPTERS) and len(found) == 4
@@ -286,7 +292,7 @@ def test_the_browser_sees_what_is_too_wide_and_what_is_missing(tmp_path):
 def test_a_subject_page_says_what_is_known(tmp_path):
     run = make_run()
     run["pictures"] = draw(tmp_path, ["CBICA003"])
-    write_report(tmp_path / "report", **run)
+    write_report(tmp_path / "report", Results(**run))
     page = Page(tmp_path / "report" / "sub-CBICA003.html").plain()
     for words in ("registration: similarity is low", "outlier", "Delivered segmentation", "lp-ft", "Good", "age"):
         assert words in page
@@ -297,7 +303,7 @@ def test_a_page_says_that_its_patient_was_in_the_pretraining_of_the_delivered_ne
     run = make_run(unlabelled=2)
     for cell in run["cells"]:
         cell["pretrained_on"] = {"lp-ft": ["UNL000"], "frozen": ["UNL001"]}.get(cell["strategy"], [])
-    write_report(tmp_path / "report", **run)
+    write_report(tmp_path / "report", Results(**run))
     for name, seen in (("UNL000", True), ("UNL001", False)):
         assert ("seen in pretraining" in Page(tmp_path / f"report/sub-{name}.html").plain()) == seen
 
@@ -306,7 +312,7 @@ def test_who_lacks_a_sequence_is_named_in_the_index_and_on_the_page(tmp_path):
     run = make_run(patients=8, unlabelled=1)
     run["splits"]["tasks"]["segmentation"]["incomplete"] = {"UNL000": ["t2"]}
     page, words = write(tmp_path / "report", **run), "without t2: predicted from t1c, flair"
-    for said in (words, "1 lack a sequence that the networks take: UNL000", "1 subjects lacked a sequence"):
+    for said in (words, "1 without a sequence that the networks use: UNL000", "1 subject lacked a sequence"):
         assert said in page.plain(), said
     assert words in Page(tmp_path / "report/sub-UNL000.html").plain()
     assert "lack" not in Page(tmp_path / f"report/sub-{run['cohort'][0]['participant_id']}.html").plain()
@@ -325,8 +331,7 @@ def test_pages_lead_to_their_neighbours_and_to_the_index(tmp_path):
 
 def test_the_table_of_subjects_has_a_row_for_everybody_with_the_cohorts_own_columns():
     run = make_run()
-    run |= {"strategy": "lp-ft", "source": "efficientnet-lite0"}
-    told = list_rows(run)
+    told = list_rows(Results(**run))
     assert [row["subject"] for row in told["rows"]] == [row["participant_id"] for row in run["cohort"]]
     assert [row["included"] for row in told["rows"]] == [row["included"] == "true" for row in run["cohort"]]
     assert "age" in told["extra"] and not set(told["extra"]) & set(FIXED)

@@ -1,9 +1,15 @@
-"""What the report reads back is what the steps wrote."""
+"""The results that the report reads are those that the steps wrote."""
 
+import dataclasses
 import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from neurograft import __version__
 from neurograft.core import tables
+from neurograft.core.files import write_json
 from neurograft.report import results
 
 
@@ -42,3 +48,59 @@ def test_versions_name_this_software_and_its_engine():
     versions = results.read_versions()
     assert versions["neurograft"] == __version__
     assert versions["snakemake"] and versions["torch"]
+
+
+CELL = {"task": "segmentation", "source": "s", "strategy": "lp-ft", "space": "MNI152", "split": "folds"}
+
+
+def test_results_are_frozen_and_what_follows_from_them_is_a_property():
+    config = {"deliver": {"strategy": "lp-ft"}, "experiment": {"segmentation": {"sources": ["s", "t"]}}}
+    made = results.Results(config=config, versions={"neurograft": "1.2"})
+    assert (made.strategy, made.source, made.version) == ("lp-ft", "s", "1.2")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.title = "another"
+    empty = results.Results()
+    assert (empty.strategy, empty.source, empty.version, empty.seen_in_pretraining) == ("", "", "", frozenset())
+
+
+def test_the_main_results_are_those_of_the_primary_space_and_split():
+    rows = [CELL, CELL | {"space": "native"}, CELL | {"split": "sites"}]
+    made = results.Results(
+        scores=rows, comparison=rows, times=rows, cells=rows, primary={"space": "MNI152", "split": "folds"}
+    )
+    assert made.main.scores == made.main.comparison == made.main.times == made.main.cells == [CELL]
+    assert made.scores == rows
+
+
+def test_who_pretrained_the_delivered_networks_is_known():
+    config = {"deliver": {"strategy": "lp-ft"}, "experiment": {"segmentation": {"sources": ["s"]}}}
+    cells = [CELL | {"pretrained_on": ["A", "B"]}, CELL | {"strategy": "frozen", "pretrained_on": ["C"]}, CELL]
+    assert results.Results(config=config, cells=cells).seen_in_pretraining == {"A", "B"}
+
+
+def test_every_table_of_the_rule_is_a_field_and_one_that_is_missing_is_empty(tmp_path):
+    assert set(results.TABLES) <= {field.name for field in dataclasses.fields(results.Results)}
+    for name in results.TABLES:
+        tables.write_table(tmp_path / f"{name}.tsv", [{"of": name}])
+    write_json(tmp_path / "splits.json", {"hash": "ab"})
+    lists = {"cells": [], "figures": [], "plan": [], "candidates": [], "imported": []}
+    there = {name: tmp_path / f"{name}.tsv" for name in results.TABLES if name not in ("contrast", "intensities")}
+    files = SimpleNamespace(**there, **lists, splits=tmp_path / "splits.json", contrast=[], intensities=[])
+    made = results.read_results(
+        files,
+        tmp_path / "absent",
+        config={"dataset": {"layout": "phantom"}, "report": {"title": "T"}},
+        primary={"space": "MNI152"},
+        sources=iter([{"name": "s"}]),
+    )
+    assert made.again == [{"of": "again"}] and made.contrast == made.intensities == [] and made.splits == {"hash": "ab"}
+    assert (made.simulated, made.title, made.sources, made.plan) == (True, "T", [{"name": "s"}], {})
+
+
+def test_the_rule_takes_every_template_and_every_text_so_that_a_changed_one_reruns_the_report():
+    root = Path(__file__).parents[2]
+    inputs = (root / "workflow/rules/report.smk").read_text()
+    folder = root / "scripts/neurograft/report"
+    files = [*folder.glob("*.yaml"), *(folder / "templates").iterdir()]
+    assert len(files) == 9
+    assert all(f'"{path.name.split(".")[0]}"' in inputs for path in files)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.fake_run import make_run
+from helpers.fake_run import Experiment, make_run
 from neurograft.report import sentences, summaries
 from neurograft.report.charts import cohort
 
@@ -13,14 +13,14 @@ NAMES = ("fine-tune", "frozen", "lp-ft", "l2-sp", "lora")
 
 
 def compared(verdict, strategy="lp-ft", mean=0.03, low=0.01, high=0.05, **changes):
-    """Give a row of the comparison, against scratch."""
+    """Return a row of the comparison, against scratch."""
     row = {"task": "segmentation", "source": "s", "strategy": strategy, "n": "all", "region": "WT", "metric": "dice"}
     row |= {"against": "scratch", "patients": 20, "mean_difference": mean, "low": low, "high": high}
     return row | {"verdict": verdict, "detectable": 0.042, "reason": "why not", "better": "higher"} | changes
 
 
 def against_random(low, high, **changes):
-    """Give the same arm's row against the frozen random encoder, which never has a verdict."""
+    """Return the same arm's row against the frozen random encoder, which never has a verdict."""
     return compared("", mean=(low + high) / 2, low=low, high=high, against="frozen-random", **changes)
 
 
@@ -41,13 +41,13 @@ def head(*verdicts, simulated=False):
     ],
 )
 def test_the_headline_follows_a_comparison_that_was_computed(gains, falling, kind, words):
-    run = make_run(patients=20, gains=gains, falling=falling, seed=2)
+    run = make_run(patients=20, experiment=Experiment(gains=gains, falling=falling, seed=2))
     found = sentences.headline(run["comparison"], run["splits"], run["scores"], run["cells"], False)
     assert found["kind"] == kind and words in found["title"]
 
 
 def test_few_patients_are_refused_in_words():
-    run = make_run(patients=4, folds=4, gains={"scratch": 0, "lp-ft": 0.1})
+    run = make_run(patients=4, experiment=Experiment(folds=4, gains={"scratch": 0, "lp-ft": 0.1}))
     found = sentences.headline(run["comparison"], run["splits"], run["scores"], run["cells"], False)
     assert found["kind"] == "refused" and "no verdict can be given" in found["sentences"][0]
 
@@ -86,8 +86,8 @@ def test_every_verdict_has_a_mark_and_a_look():
 def test_a_sentence_says_its_verdict_its_numbers_and_no_other_verdict():
     for verdict in ("helps", "hurts"):
         sentence = sentences.comparison_sentence(compared(verdict), [])
-        assert sentence.startswith(f"lp-ft from s {verdict}: whole-tumour Dice changed by +0.030 (95 % interval +0.010")
-        assert "on 20 patients" in sentence
+        assert sentence.startswith(f"lp-ft from s {verdict}: whole-tumour Dice changed by +0.030 (95 % CI +0.010")
+        assert "in 20 patients" in sentence
     for verdict in ("no evidence", "refused", "not converged"):
         sentence = sentences.comparison_sentence(compared(verdict), [])
         assert " helps" not in sentence and " hurts" not in sentence and "+0.030" in sentence
@@ -96,7 +96,10 @@ def test_a_sentence_says_its_verdict_its_numbers_and_no_other_verdict():
 
 def test_no_evidence_names_the_difference_that_would_have_shown():
     sentence = sentences.comparison_sentence(compared("no evidence"), [])
-    assert "only a difference of 0.042 or more, so a smaller help or harm remains possible" in sentence
+    assert (
+        "only a difference of 0.042 or more would be detected reliably, so a smaller benefit or harm remains"
+        in sentence
+    )
     assert "0.042" not in sentences.comparison_sentence(compared("helps"), [])
 
 
@@ -109,7 +112,7 @@ def test_pretraining_is_credited_only_where_it_helps_and_beats_random_features()
     said = sentences.comparison_sentence
     better, unclear = against_random(0.01, 0.05), against_random(-0.01, 0.05)
     assert "the pretraining itself matters" in said(compared("helps"), [better])
-    assert "+0.030 (95 % interval +0.010 to +0.050)" in said(compared("helps"), [better])
+    assert "+0.030 (95 % CI +0.010 to +0.050)" in said(compared("helps"), [better])
     assert "it is not shown that the pretraining" in said(compared("helps"), [unclear])
     assert "random" not in said(compared("helps"), [against_random(0.01, 0.05, source="other")])
     for verdict in ("no evidence", "hurts"):
@@ -121,22 +124,53 @@ def test_pretraining_is_credited_only_where_it_helps_and_beats_random_features()
         assert "random" not in said(compared(verdict), [better])
 
 
-def test_intervals_in_words():
-    assert sentences.write_interval(compared("", mean=-0.0312, low=-0.05, high=0.01)) == (
-        "−0.031 (95 % interval −0.050 to +0.010)"
-    )
-    assert sentences.write_interval({"mean_difference": "2.5", "low": "", "high": ""}, 1, " ml") == "+2.5 ml"
-    assert sentences.write_interval({"mean_difference": "nan"}) == "no estimate"
+def test_a_difference_is_written_with_its_interval():
+    row = compared("", mean=-0.0312, low=-0.05, high=0.01)
+    assert sentences.format_difference(row) == "−0.031 (95 % CI −0.050 to +0.010)"
+    assert sentences.format_difference({"mean": -0.1, "low": -0.2, "high": 0.0}, 1) == "−0.1 (95 % CI −0.2 to +0.0)"
+    without = {"mean_difference": "2.5", "low": "", "high": ""}
+    assert sentences.format_difference(without, 1, " ml") == "+2.5 ml (no interval)"
+    assert sentences.format_difference({"mean": 5, "low": None, "high": None}, 0, " s") == "+5 s (no interval)"
+    assert sentences.format_difference({"mean_difference": "nan"}) == "no estimate"
+    assert sentences.format_difference(summaries.NOTHING) == sentences.format_difference({}) == "no estimate"
 
 
-def test_differences_have_a_real_minus_and_gaps_are_dashes():
-    assert (sentences.write_signed("-0.0312"), sentences.write_signed(2, 0), sentences.write_signed("")) == (
-        "−0.031",
-        "+2",
-        "–",
-    )
-    assert sentences.write_bounds({"low": "-0.1", "high": 0.25}, digits=2) == "−0.10 to +0.25"
-    assert sentences.write_bounds({"low": "n/a", "high": 0.25}) == sentences.write_bounds({}) == "–"
+@pytest.mark.parametrize(
+    ("value", "options", "shown"),
+    [
+        (0.12345, {}, "0.123"),
+        ("12.6", {"digits": 0}, "13"),
+        (-0.5, {"digits": 1}, "−0.5"),
+        ("-0.0312", {"signed": True}, "−0.031"),
+        (2, {"digits": 0, "signed": True}, "+2"),
+        *((nothing, {}, "–") for nothing in ("", None, "nan", "n/a", "inf")),
+    ],
+)
+def test_a_number_has_its_digits_and_a_real_minus_and_a_missing_one_is_a_dash(value, options, shown):
+    assert sentences.format_number(value, **options) == shown
+
+
+def test_significant_digits_and_percentages():
+    assert [sentences.format_significant(value) for value in (0.00012345, "1234.5", -2, "")] == [
+        "0.000123", "1.23e+03", "−2", "–",
+    ]  # fmt: skip
+    assert sentences.format_percent(0.0312) == "3.1 %" and sentences.format_percent("0.5", 0) == "50 %"
+    assert sentences.format_percent("") == sentences.format_percent("nan") == "–"
+
+
+def test_an_interval_needs_both_its_ends():
+    assert sentences.format_interval("-0.1", 0.25, digits=2, signed=True) == "−0.10 to +0.25"
+    assert sentences.format_interval(0.1, 0.25, 2) == "0.10 to 0.25"
+    assert sentences.format_interval("n/a", 0.25) == sentences.format_interval(0.1, None) == "–"
+
+
+def test_a_narrow_column_has_the_interval_below_the_mean():
+    row = {"mean": 0.5, "low": 0.4, "high": "0.6"}
+    assert sentences.stack_interval(row) == "0.500<br><small>0.400 to 0.600</small>"
+    assert sentences.stack_interval(row, 1, signed=True) == "+0.5<br><small>+0.4 to +0.6</small>"
+    assert sentences.stack_interval(row | {"low": ""}) == "0.500"
+    assert sentences.stack_interval({}) == sentences.stack_interval(row | {"mean": None}) == "–"
+    assert sentences.stack("<", ">") == "&lt;<br><small>&gt;</small>"
 
 
 def test_arms_that_saw_target_images_say_so():
@@ -161,4 +195,4 @@ def test_no_difference_is_said_to_be_larger_than_dice_can_differ():
     row = {"source": "s", "strategy": "lp-ft", "region": "WT", "verdict": "no evidence", "patients": 9, "reason": ""}
     row |= {"mean_difference": 0.1, "low": -0.4, "high": 0.6, "detectable": 1.034}
     said = sentences.comparison_sentence(row | dict.fromkeys(("task", "space", "split", "n", "metric"), ""), [])
-    assert "1.034" not in said and said.endswith("no difference of any size: help or harm remains possible.")
+    assert "1.034" not in said and "no difference of any size would be detected" in said

@@ -10,7 +10,7 @@ from scipy import stats
 
 from neurograft.core import tables
 from neurograft.core.strategies import ORDER, strategy_order
-from neurograft.report import sentences, summaries
+from neurograft.report import summaries
 from neurograft.training import strategies
 
 ROW = {"task": "segmentation", "source": "s", "strategy": "lp-ft", "n": "8", "space": "MNI152", "split": "folds"}
@@ -75,12 +75,6 @@ def test_training_patients_are_counted():
     assert summaries.count_training("all", "classification", splits) is None
 
 
-def test_differences_in_words():
-    assert sentences.write_difference({"mean": -0.1, "low": -0.2, "high": 0.0}, 1) == "−0.1 (95 %: −0.2 to +0.0)"
-    assert sentences.write_difference({"mean": 5, "low": None, "high": None}, 0, " s") == "+5 s (no interval)"
-    assert sentences.write_difference(summaries.NOTHING) == "no estimate"
-
-
 def test_the_first_measure_of_each_task_that_patients_have():
     rows = [
         {"task": "classification", "region": "", "metric": metric, "subject": subject}
@@ -98,9 +92,8 @@ def test_a_control_is_of_the_same_source_or_the_mean_of_the_others():
     )
     assert summaries.find_control({}, "a") is None
     people = {"a": {"P": 0.2, "Q": 0.4}, "b": {"P": 0.4}}
-    assert summaries.find_control(people, "c") == {"P": pytest.approx(0.3)} and summaries.find_control(people, "b") == {
-        "P": 0.4
-    }
+    assert summaries.find_control_scores(people, "c") == {"P": pytest.approx(0.3)}
+    assert summaries.find_control_scores(people, "b") == {"P": 0.4} and summaries.find_control_scores({}, "b") == {}
     kin = {"a": (2, "x"), "b": (2, "y"), "c": (3, "z"), "d": (2, "y"), "e": (2, "w")}
     numbers = {"a": 1.0, "b": 3.0, "c": 9.0}
     # of the same network; of the same dimensions; of none
@@ -125,12 +118,12 @@ def dice(scores):
     [("0.5", 0.5), (" 2 ", 2), (0, 0), ("", None), (None, None), ("n/a", None), ("nan", None), (math.inf, None)],
 )
 def test_numbers_are_read_as_they_may_be_written(value, read):
-    assert tables.number(value) == read
+    assert tables.parse_number(value) == read
 
 
 def test_truth_values_are_read_as_they_may_be_written():
-    assert all(map(tables.yes, (True, "true", "True", " YES ", 1, "1")))
-    assert not any(map(tables.yes, (False, "false", "", None, 0, "n/a")))
+    assert all(map(tables.parse_boolean, (True, "true", "True", " YES ", 1, "1")))
+    assert not any(map(tables.parse_boolean, (False, "false", "", None, 0, "n/a")))
 
 
 def test_seeds_are_averaged_inside_each_patient():

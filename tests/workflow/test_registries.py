@@ -57,7 +57,7 @@ def test_every_strategy_has_its_plan_and_its_words():
         words = WORDS[name]
         assert words.sentence.endswith(".") and (words.mark is not None) == row.control
         assert (words.methods == "") == row.averages
-        assert set(words.references) <= set(references.REFERENCES)
+        assert set(words.references) <= set(references.read_references().works)
 
 
 def test_every_parameter_of_a_strategy_is_one_of_its_plan():
@@ -82,7 +82,7 @@ def test_no_cell_is_made_again_for_words_and_no_supervoxels_classified_for_a_lea
 
 
 def test_every_score_is_cited():
-    assert set(references.SCORE_CITATIONS) == set(scores.SCORES)
+    assert set(references.read_references().scores) == set(scores.SCORES)
 
 
 def test_every_source_has_a_backbone_of_its_dimensions():

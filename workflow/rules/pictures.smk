@@ -1,4 +1,4 @@
-# Sets of 2-D pictures: one job reads them all, since a picture takes milliseconds; who is in stands in the same tables.
+# Sets of 2-D pictures: one job reads them all, since a picture takes milliseconds, and writes the same tables as for scans.
 
 
 checkpoint import_images:

@@ -32,6 +32,7 @@ rule write_report:
             f"{workflow.basedir}/scripts/neurograft/report/templates/{name}.html.j2"
             for name in ("base", "macros", "index", "quality", "subject", "images", "transfer")
         ],
+        texts=[f"{workflow.basedir}/scripts/neurograft/report/{name}.yaml" for name in ("references", "guidance")],
     output:
         report(directory("results/report"), htmlindex="index.html", caption="../report/answer.rst", category="Report"),
     log:

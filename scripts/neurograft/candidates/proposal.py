@@ -1,5 +1,9 @@
 """Tumour candidates: regions of the brain that stand out, ranked, without any training."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
 import numpy as np
 import pandas as pd
 from nibabel.affines import voxel_sizes
@@ -54,7 +58,7 @@ def group_supervoxels(score, features, neighbours, levels=LEVELS):
 
 
 def _components(chosen, graph):
-    """Number the connected parts of the chosen supervoxels from 1; 0 for the others."""
+    """Label the connected parts of the chosen supervoxels from 1; 0 for the others."""
     picked = np.flatnonzero(chosen)
     parts = np.zeros(len(chosen), int)
     parts[picked] = connected_components(graph[picked][:, picked], directed=False)[1] + 1
@@ -68,8 +72,8 @@ def _fill(chosen, edge, graph):
     return chosen | ~open_parts[parts]
 
 
-def rank_regions(regions, levels, score, features, top):
-    """Describe the first `top` regions by level and evidence; also give each supervoxel its rank, from the outside on.
+def rank_regions(regions, levels, score, features, top) -> tuple[pd.DataFrame, np.ndarray]:
+    """Describe the first `top` regions by level and evidence; also rank each supervoxel, the outside first.
 
     Parameters
     ----------
@@ -86,7 +90,7 @@ def rank_regions(regions, levels, score, features, top):
     """
     ranks = np.zeros(len(score) + 1, int)
     if not len(levels):
-        return pd.DataFrame(columns=COLUMNS), ranks
+        return pd.DataFrame(columns=pd.Index(COLUMNS)), ranks
     volume = features["volume_ml"].to_numpy()
     totals = np.bincount(regions, volume)
     evidence = np.bincount(regions, volume * score**2)
@@ -121,9 +125,28 @@ ALIKE = 2.0  # supervoxels share their score the less, the more their evidence d
 STEP = 0.25
 
 
-def propose_candidates(
-    images, brain, labels=None, engine="simpleitk", segments=8000, compactness=0.5, top=20, curve=(), priors=False
-):
+@dataclass(frozen=True)
+class ProposalOptions:
+    """The block `propose_candidates` of the configuration.
+
+    Parameters
+    ----------
+    engine, segments, compactness
+        See `supervoxels.segment_supervoxels`.
+    top : int
+        How many candidates to keep.
+    curve : sequence of int
+        Further numbers of supervoxels, for which the oracle Dice of a labelled tumour is recorded.
+    """
+
+    engine: str = "simpleitk"
+    segments: int = 8000
+    compactness: float = 0.5
+    top: int = 20
+    curve: Sequence[int] = ()
+
+
+def propose_candidates(images, brain, labels=None, options=None, priors=False):
     """Propose ranked tumour candidates from any subset of the sequences.
 
     Parameters
@@ -134,19 +157,14 @@ def propose_candidates(
         Brain mask on the same grid.
     labels : nibabel.Nifti1Image, optional
         Tumour labels on the same grid, used to judge the candidates only; every value above 0 is tumour.
-    engine, segments, compactness
-        See `supervoxels.segment_supervoxels`.
-    top : int
-        How many candidates to keep.
-    curve : sequence of int
-        Further numbers of supervoxels, for which the oracle Dice of a labelled tumour is recorded.
+    options : ProposalOptions, optional
     priors : bool
         Whether the images are in MNI152 space, so that the template's tissues are measured too.
 
     Returns
     -------
     ranked : nibabel.Nifti1Image of uint16
-        1 is the first candidate, up to `top`; 0 elsewhere.
+        1 is the first candidate, up to `options.top`; 0 elsewhere.
     table : pandas.DataFrame
         One row a candidate, in order of `level` (see `LEVELS`), then of `evidence` (sum of volume in ml times squared
         score): `rank`, `level`, `evidence`, `score` (mean, robust z), `volume_ml`, `x_mm`, `y_mm`, `z_mm` (centroid),
@@ -169,6 +187,7 @@ def propose_candidates(
         If images, mask and labels are not on one grid. Strange data (empty mask, constant or non-finite images) do
         not raise: the table is empty and `flags` says why.
     """
+    options = options or ProposalOptions()
     mask = np.asanyarray(brain.dataobj) > 0
     grids = [*images.values(), *([] if labels is None else [labels])]
     if any(grid.shape != brain.shape or not np.allclose(grid.affine, brain.affine, atol=1e-3) for grid in grids):
@@ -179,37 +198,40 @@ def propose_candidates(
     def cut_into(number):
         if not channels:
             return np.zeros(mask.shape, np.int32)
-        return segment_supervoxels(list(channels.values()), mask, spacing, engine, number, compactness)
+        return segment_supervoxels(list(channels.values()), mask, spacing, options.engine, number, options.compactness)
 
-    segments_image = cut_into(segments)
+    segments_image = cut_into(options.segments)
     features, links, mirror = measure_supervoxels(channels, segments_image, mask, brain.affine)
     if priors and len(features):
         features = features.assign(**tissue_priors(features[["x_mm", "y_mm", "z_mm"]].to_numpy()))
     score = score_supervoxels(features, links)
     regions, levels = group_supervoxels(score, features, links.get("neighbours"))
-    table, ranks = rank_regions(regions, levels, score, features, top)
+    table, ranks = rank_regions(regions, levels, score, features, options.top)
     if not len(table):
         flags.append("no candidate found")
     ranked = ranks.astype(np.uint16)[segments_image]
-    record = {"sequences": list(channels), "engine": engine, "supervoxels": len(features), "candidates": len(table)}
-    record |= {
+    record = {
+        "sequences": list(channels),
+        "engine": options.engine,
+        "supervoxels": len(features),
+        "candidates": len(table),
         "mirror_x_mm": mirror,
         "flags": flags,
-        "first": table.head(FIRST)[list(COLUMNS)].round(2).to_dict("records"),
+        "first": cast(pd.DataFrame, table.head(FIRST)[list(COLUMNS)]).round(2).to_dict("records"),
     }
     if labels is not None:
         tumour = np.asanyarray(labels.dataobj) > 0
         table["tumour_share"] = tumour_share(ranked, tumour)[1 : len(table) + 1]
         if tumour.any():
             record |= judge_candidates(segments_image, ranked, tumour)
-            record["curve"] = {str(number): oracle_dice(cut_into(number), tumour) for number in curve}
+            record["curve"] = {str(number): oracle_dice(cut_into(number), tumour) for number in options.curve}
     record["slices"] = list_slices(ranked, spacing)
-    made = {"segments": segments_image, "features": features, "mirror": mirror}
-    return image(ranked, brain.affine), table, record, made
+    cut = {"segments": segments_image, "features": features, "mirror": mirror}
+    return image(ranked, brain.affine), table, record, cut
 
 
 def _usable(images, mask):
-    """Give the sequences as finite float32 arrays in the order of `SEQUENCES`, and what is wrong with the others."""
+    """Return the sequences as finite float32 arrays in the order of `SEQUENCES`, and what is wrong with the others."""
     if not mask.any():
         return {}, ["brain mask is empty"]
     channels, flags = {}, []
@@ -251,7 +273,7 @@ def score_supervoxels(features, links):
         return np.zeros(0)
     signs = _signs(features)
     total = sum(WEIGHTS[name] for name in signs)
-    evidence = sum(WEIGHTS[name] * np.clip(sign, -3, 5) for name, sign in signs.items()) / total
+    evidence = np.asarray(sum(WEIGHTS[name] * np.clip(sign, -3, 5) for name, sign in signs.items())) / total
     other = np.where(links["matched"], evidence[links["mirrored"]].mean(axis=1), evidence)
     score = (evidence - other / 2) * (1 - np.exp(-features["depth_mm"].to_numpy() / EDGE_MM))
     shared = links["neighbours"].tocoo()
@@ -264,7 +286,7 @@ def score_supervoxels(features, links):
 
 
 def _signs(features):
-    """Signs of tumour, by sequence, as arrays in robust z."""
+    """Compute the signs of tumour, by sequence, in robust z."""
     z = {name: features[f"z_{name}"].to_numpy() for name in SEQUENCES if f"z_{name}" in features}
     signs = {}
     if "flair" in z:
@@ -283,7 +305,7 @@ def _signs(features):
 
 
 def list_slices(ranked, spacing):
-    """Number the axial slices in which the first candidates together cover more than `LEAST_AREA`.
+    """List the axial slices in which the first candidates together cover more than `LEAST_AREA`.
 
     Parameters
     ----------
@@ -296,7 +318,7 @@ def list_slices(ranked, spacing):
 
 
 def recall_at(ranked, tumour, ks=KS):
-    """Share of the tumour's volume that the first k candidates cover together.
+    """Compute the share of the tumour's volume that the first k candidates cover together.
 
     Parameters
     ----------
@@ -315,7 +337,7 @@ def recall_at(ranked, tumour, ks=KS):
 
 
 def precision_at(ranked, tumour, ks=KS):
-    """Share of the first k candidates' volume that is tumour; NaN without any candidate. See `recall_at`."""
+    """Compute the share of the first k candidates' volume that is tumour; NaN without candidates. See `recall_at`."""
     tumour = np.asarray(tumour, bool)[ranked > 0]
     ranks = ranked[ranked > 0]
     return {k: float(tumour[ranks <= k].mean()) if ranks.size else float("nan") for k in ks}

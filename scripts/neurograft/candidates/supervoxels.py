@@ -1,29 +1,22 @@
 """Supervoxels: cut a brain into a few thousand small regions that are alike in all sequences, and measure them."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 from nibabel.affines import apply_affine, voxel_sizes
 from scipy import sparse
 from scipy.ndimage import map_coordinates
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from skimage.segmentation import slic
 
 from neurograft.imaging.nifti import read_image
 from neurograft.imaging.resampling import grid_box
-from neurograft.imaging.templates import template_path
-
-# the tissue maps of the ICBM 2009a template (Fonov et al. 2011), 1 mm, that nilearn carries beside its T1
-TISSUES = {
-    "grey": "mni_icbm152_gm_tal_nlin_sym_09a_converted.nii.gz",
-    "white": "mni_icbm152_wm_tal_nlin_sym_09a_converted.nii.gz",
-}
+from neurograft.imaging.templates import mni_tissue_maps
+from neurograft.imaging.typed import affine_of
 
 
 def tissue_priors(centres):
-    """Give the template's share of grey matter, white matter and the rest (fluid) at points in MNI152 space.
+    """Sample the template's shares of grey matter, white matter and the rest (fluid) at points in MNI152 space.
 
     Parameters
     ----------
@@ -35,14 +28,14 @@ def tissue_priors(centres):
     dict of str to ndarray, shape (n,)
         `prior_grey`, `prior_white`, `prior_fluid`, each from 0 to 1.
     """
-    folder, found = Path(template_path("MNI152")).parent, {}
-    for tissue, file in TISSUES.items():
-        tissue_map = read_image(folder / file)
+    shares = {}
+    for tissue, path in mni_tissue_maps().items():
+        tissue_map = read_image(path)
         data = np.asanyarray(tissue_map.dataobj).astype(np.float32)
-        places = apply_affine(np.linalg.inv(tissue_map.affine), np.asarray(centres, float))
+        places = apply_affine(np.linalg.inv(affine_of(tissue_map)), np.asarray(centres, float))
         share = map_coordinates(data / max(float(data.max()), 1e-6), places.T, order=1, mode="constant")
-        found[f"prior_{tissue}"] = np.clip(share, 0, 1)
-    return found | {"prior_fluid": np.clip(1 - sum(found.values()), 0, 1)}
+        shares[f"prior_{tissue}"] = np.clip(share, 0, 1)
+    return shares | {"prior_fluid": np.clip(1 - sum(shares.values()), 0, 1)}
 
 
 # The intensities are rounded to 1/256 before they are summed. Sums of a million of them are then exact in double
@@ -99,7 +92,7 @@ def segment_supervoxels(channels, brain, spacing=(1.0, 1.0, 1.0), engine="simple
 
 
 def _slic_simpleitk(stack, spacing, step, compactness):
-    """SLIC of ITK, several threads; `stack` is (X, Y, Z, C), the result (X, Y, Z)."""
+    """Cut with ITK's SLIC, several threads; `stack` is (X, Y, Z, C), the result (X, Y, Z)."""
     run = sitk.SLICImageFilter()
     # the arrays' axes are reversed in SimpleITK, and so must the grid be
     grid = np.clip(np.round(step / spacing), 1, stack.shape[:3]).astype(int)
@@ -110,7 +103,7 @@ def _slic_simpleitk(stack, spacing, step, compactness):
 
 
 def _slic_scikit_image(stack, spacing, step, compactness):
-    """SLIC of scikit-image, one thread; it stretches the intensities to 0-1, and the compactness must follow.
+    """Cut with scikit-image's SLIC, one thread; it scales intensities to 0-1, so the compactness is scaled too.
 
     Its first grid is regular in voxels, not in millimetres: for thick slices the other engine is better.
     """
@@ -133,7 +126,7 @@ def neighbours(segments):
     Parameters
     ----------
     segments : ndarray of int, shape (X, Y, Z)
-        0 is outside and nobody's neighbour.
+        0 is outside and no neighbour of any.
 
     Returns
     -------
@@ -155,7 +148,7 @@ def neighbours(segments):
 
 
 def tumour_share(segments, tumour):
-    """Share of each supervoxel that is tumour.
+    """Compute the share of each supervoxel that is tumour.
 
     Returns
     -------
@@ -170,7 +163,7 @@ def tumour_share(segments, tumour):
 
 
 def oracle_dice(segments, tumour):
-    """Best Dice that whole supervoxels allow: take each one that is more than half tumour.
+    """Compute the best Dice that whole supervoxels allow: take each one that is more than half tumour.
 
     Tumour outside of every supervoxel counts as missed.
 
@@ -265,7 +258,7 @@ def measure_supervoxels(channels, segments, mask, affine):
 
 
 def _depth(mask, spacing):
-    """Distance of each brain voxel to the nearest voxel outside in mm, computed in the brain's box only."""
+    """Compute each brain voxel's distance, in mm, to the nearest voxel outside, within the brain's box only."""
     depth = np.zeros(mask.shape, np.float32)
     box = grid_box(mask)
     # ITK's exact transform (Maurer et al. 2003) takes half the time of scipy's
@@ -277,7 +270,7 @@ def _depth(mask, spacing):
 
 
 def weigh_neighbours(segments, count):
-    """Give the graph of neighbours, weighted by shared surface; a supervoxel without any is its own.
+    """Build the graph of neighbours, weighted by shared surface; a supervoxel without any is its own.
 
     Parameters
     ----------
@@ -306,8 +299,10 @@ def _link(segments, centres, sizes):
     middle = float(np.average(centres[:, 0], weights=sizes))
     mirror = 0.0 if abs(middle) <= MIDLINE_MM else middle
     mirrored = centres * [-1, 1, 1] + [2 * mirror, 0, 0]
-    # with one supervoxel, cKDTree would drop the axis of the neighbours
-    distance, nearest = cKDTree(centres).query(mirrored, k=list(range(1, min(MIRRORED, count) + 1)))
+    # a list of ranks keeps the axis of the neighbours where there is one supervoxel; the hint knows numbers only
+    ranks = list(range(1, min(MIRRORED, count) + 1))
+    tree = KDTree(centres, leafsize=16)  # the order among equally near ones depends on it
+    distance, nearest = tree.query(mirrored, k=ranks)  # pyright: ignore[reportArgumentType]
     links = {"neighbours": weigh_neighbours(segments, count)}
     return links | {"mirrored": nearest, "matched": distance[:, 0] <= MIDLINE_MM}, mirror
 

@@ -16,14 +16,13 @@ candidates.tsv    methods of supervoxels: what the classifier's probabilities pr
 weights.pt        networks: where asked for
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 import nibabel as nib
 import numpy as np
 
-from neurograft.core import files, tables
+from neurograft.core import files, listings, tables
 
 MANIFEST = "manifest.json"
 HISTORY = "history.tsv"
@@ -299,12 +298,12 @@ def gather_cells(folders):
     """
     rows = []
     for folder in folders:
-        content = [Path(folder, MANIFEST).read_bytes()]
-        content += [path.name.encode() + path.read_bytes() for path in sorted(Path(folder).glob(name_prediction("*")))]
-        rows.append({"cell": folder, "sha256": hashlib.sha256(b"\n".join(content)).hexdigest()})
+        contents = [Path(folder, MANIFEST).read_bytes()]
+        contents += [path.name.encode() + path.read_bytes() for path in sorted(Path(folder).glob(name_prediction("*")))]
+        rows.append(listings.add_hash({"cell": folder}, contents))
     return rows
 
 
 def find_cells(path):
     """Read the folders of the cells that `gather_cells` listed in a table."""
-    return [row["cell"] for row in tables.read_table(path)]
+    return [row["cell"] for row in listings.read_listing(path)]

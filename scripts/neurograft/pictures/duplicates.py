@@ -1,4 +1,4 @@
-"""Copies among pictures: how they are found, who stays together, what the set's own division leaks."""
+"""Copies among pictures: how they are found and kept together, and how they leak across the set's own split."""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -8,13 +8,13 @@ from scipy.sparse.csgraph import connected_components
 from neurograft.core.files import whole
 
 SIDE = 32  # pixels of a thumbnail
-# In the set of ../shared/data/slices2d every pair above it that was looked at is one picture, or two neighbouring
-# slices of one head, and no two of different classes come above 0.967.
+# In a public set of 860 slices, every inspected pair above this was one picture, or two neighbouring slices of one
+# head, and no two pictures of different classes came above 0.967.
 LIKENESS = 0.98
 
 
 def make_thumbnail(picture):
-    """Shrink a picture to `SIDE` x `SIDE`, whatever its shape, by averaging.
+    """Shrink a picture of any shape to `SIDE` x `SIDE` by averaging.
 
     Parameters
     ----------
@@ -24,18 +24,18 @@ def make_thumbnail(picture):
 
 
 def find_copies(thumbnails, likeness=LIKENESS, block=512):
-    """List the pairs of pictures that are copies, each pair once, in the orientation in which it is most alike.
+    """List the pairs of pictures that are copies, each pair once, in the orientation with the highest correlation.
 
     All pairs are compared, block by block: 20,000 pictures take 0.3 GB and 22 s of one core.
 
     Parameters
     ----------
     thumbnails : array_like, shape (N, side, side)
-        None of them constant.
+        None of them may be constant.
     likeness : float
-        The least correlation of two copies.
+        The lowest correlation of two copies.
     block : int
-        How many pictures are held against all others at a time.
+        How many pictures are compared with all others at a time.
 
     Returns
     -------
@@ -47,35 +47,35 @@ def find_copies(thumbnails, likeness=LIKENESS, block=512):
         return np.empty(0, PAIR)
     unit = thumbnails - thumbnails.mean(axis=(1, 2), keepdims=True)
     unit /= np.linalg.norm(unit, axis=(1, 2), keepdims=True)
-    against, found = unit.reshape(len(unit), -1), []
+    others, blocks = unit.reshape(len(unit), -1), []
     for start in range(0, len(unit), block):
         for turn, turned in TURNS.items():
             rows = turned(unit[start : start + block])
-            scores = rows.reshape(len(rows), -1) @ against[start:].T
+            scores = rows.reshape(len(rows), -1) @ others[start:].T
             first, second = np.nonzero(scores >= likeness)
             later = second > first
             pairs = np.empty(int(later.sum()), PAIR)
             pairs["likeness"], pairs["turn"] = scores[first[later], second[later]], turn
             pairs["first"], pairs["second"] = first[later] + start, second[later] + start
-            found.append(pairs)
-    found = np.concatenate(found)
-    found = found[np.lexsort((-found["likeness"], found["second"], found["first"]))]
-    return found[np.unique(found[["first", "second"]], return_index=True)[1]]
+            blocks.append(pairs)
+    copies = np.concatenate(blocks)
+    copies = copies[np.lexsort((-copies["likeness"], copies["second"], copies["first"]))]
+    return copies[np.unique(copies[["first", "second"]], return_index=True)[1]]
 
 
 def group_pictures(count, pairs):
-    """Gather what is linked, directly or through others.
+    """Group pictures that are linked, directly or through others.
 
     Parameters
     ----------
     count : int
-        How many pictures there are.
+        Number of pictures.
     pairs : sequence of (int, int)
 
     Returns
     -------
     ndarray of int, shape (count,)
-        The first picture of each one's group.
+        For each picture, the first picture of its group.
     """
     pairs = np.asarray(pairs, int).reshape(-1, 2)
     links = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
@@ -84,7 +84,7 @@ def group_pictures(count, pairs):
 
 
 PAIR = [("first", int), ("second", int), ("likeness", float), ("turn", "U32")]
-# how a copy may lie; quarter turns did not occur
+# possible orientations of a copy; quarter turns were not observed
 TURNS = {
     "as it is": lambda pictures: pictures,
     "mirrored": lambda pictures: pictures[:, :, ::-1],
@@ -94,16 +94,16 @@ TURNS = {
 
 
 def name_groups(kept, pairs):
-    """Give every picture its group as the column `patient`, and a note to each copy, in place.
+    """Write the group of every picture into its column `patient`, and a note for each copy, in place.
 
-    A group are copies, and pictures of one stated patient; its name is that of its first picture.
+    A group consists of copies, or of pictures of one stated patient; its name is that of its first picture.
 
     Parameters
     ----------
     kept : list of dict
-        Statuses of the included pictures, with `subject`, `notes` and `columns`, which has `stated_patient`.
+        Statuses of the included pictures, with `subject`, `notes` and `columns`, which contains `stated_patient`.
     pairs : structured ndarray
-        Of `duplicates.find_copies`, on these pictures.
+        From `duplicates.find_copies`, on these pictures.
     """
     links, first = pairs[["first", "second"]].tolist(), {}
     copied = group_pictures(len(kept), links)
@@ -118,22 +118,22 @@ def name_groups(kept, pairs):
 
 
 def describe_copies(statuses, pairs):
-    """Say what a reader has to know of a set before believing any score on it.
+    """Summarise what a reader has to know about a set before believing any score on it.
 
     Parameters
     ----------
     statuses : list of dict
-        Of every file, groups named.
+        Of all files, after `name_groups`.
     pairs : structured ndarray
-        Of `duplicates.find_copies`, on the included ones.
+        From `duplicates.find_copies`, on the included pictures.
 
     Returns
     -------
     dict
-        `found`, `included`, `stated` (pictures whose patient is stated), `units` (groups, of one picture or more);
+        `found`, `included`, `stated` (pictures whose patient is stated), `units` (groups of one or more pictures);
         `groups` (of copies), `copied` (pictures in them), `largest`, `turned` (pairs that are mirrored or turned),
-        `conflicts` (pairs of two classes); `test` and `leaked`: pictures of the set's own test part, and those with a
-        copy in its training part; `classes` (class to `images`, `copied`, `test`, `leaked`); `pairs` (`first`,
+        `conflicts` (pairs of two classes); `test` and `leaked`: pictures of the set's own test part, and those of them
+        with a copy in its training part; `classes` (class to `images`, `copied`, `test`, `leaked`); `pairs` (`first`,
         `second`, `likeness`, `turn`, `across`: whether they lie across the set's own parts).
     """
     kept = [status["columns"] | {"subject": status["subject"]} for status in statuses if status["included"]]
@@ -143,21 +143,20 @@ def describe_copies(statuses, pairs):
         parts = {kept[number]["part"]: number for number in (first, second)}
         if set(parts) == {"train", "test"}:
             leaked.add(parts["test"])
-        one = {"first": kept[first]["subject"], "second": kept[second]["subject"], "likeness": round(likeness, 4)}
-        listed.append(one | {"turn": turn, "across": set(parts) == {"train", "test"}})
+        pair = {"first": kept[first]["subject"], "second": kept[second]["subject"], "likeness": round(likeness, 4)}
+        listed.append(pair | {"turn": turn, "across": set(parts) == {"train", "test"}})
     copied = set(pairs["first"].tolist()) | set(pairs["second"].tolist())
     classes = {}
-    for number, one in enumerate(kept):
-        counts = classes.setdefault(one["class"], dict.fromkeys(COUNTED, 0))
-        for key, counted in zip(
-            COUNTED, (True, number in copied, one["part"] == "test", number in leaked), strict=True
-        ):
-            counts[key] += counted
+    for number, picture in enumerate(kept):
+        counts = classes.setdefault(picture["class"], dict.fromkeys(COUNTED, 0))
+        counted = (True, number in copied, picture["part"] == "test", number in leaked)
+        for key, count in zip(COUNTED, counted, strict=True):
+            counts[key] += count
     return {
         "found": len(statuses),
         "included": len(kept),
-        "stated": sum(bool(one["stated_patient"]) for one in kept),
-        "units": len({one["patient"] for one in kept}),
+        "stated": sum(bool(picture["stated_patient"]) for picture in kept),
+        "units": len({picture["patient"] for picture in kept}),
         "groups": int((sizes > 1).sum()),
         "largest": int(sizes.max(initial=0)),
         "turned": int((pairs["turn"] != "as it is").sum()),
@@ -169,20 +168,20 @@ def describe_copies(statuses, pairs):
 
 
 def draw_copies(path, files, pairs, read, most=8, side=150):
-    """Draw some pairs of copies side by side, from the least alike to the most.
+    """Draw some pairs of copies side by side, from the least to the most similar.
 
     Parameters
     ----------
     path : str or Path
-        A PNG, written whole.
+        A PNG, written as a whole.
     files : dict of str to str
         Picture to its file.
     pairs : list of dict
-        Of `describe_copies`; those across the set's own parts are drawn where there are any.
+        From `describe_copies`; if there are pairs across the set's own parts, only these are drawn.
     read : callable
         File to grey values (rows, columns).
     most, side : int
-        How many pairs, and pixels of a picture.
+        The largest number of pairs, and the side of a picture in pixels.
     """
     across = [pair for pair in pairs if pair["across"]] or pairs
     ranked = sorted(across, key=lambda pair: (pair["likeness"], pair["first"], pair["second"]))

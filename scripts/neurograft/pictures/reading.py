@@ -1,6 +1,6 @@
-"""A set of 2-D pictures (layout images): read, check, bring to one size and scale, and find the copies in it.
+"""A set of 2-D pictures (layout images): read, check, resize, normalise, and find the copies in it.
 
-One job does it for the whole set, since a picture takes milliseconds. A fault of a file excludes it, with a reason.
+One job handles the whole set, since a picture takes milliseconds. A faulty file is excluded, with a reason.
 """
 
 import os
@@ -20,52 +20,57 @@ GREY = ("1", "L", "I", "F", "I;16", "I;16L", "I;16B")
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 LEAST_SIDE = 32  # pixels
 LEAST_LEVELS = 8
-LEAST_SHOWN = 0.02  # of the picture
+LEAST_SHOWN = 0.02  # least foreground, as a share of the picture
 LEVELS = np.linspace(2, 98, 16)  # percentiles of a histogram
-DARK = 0.05  # of the way from the darkest to the brightest is still background
+DARK = 0.05  # this share of the range of grey values still counts as background
 
 
-def import_images(folder, found, size=224, method="robust-zscore"):
-    """Read a set of pictures and write them as slices that training maps into memory.
+def import_images(folder, subjects, size=224, method="robust-zscore"):
+    """Read a set of pictures and write them as slices that training can map into memory.
 
     Parameters
     ----------
     folder : str or Path
-        Written whole: `images.npy`, float16 (N, 1, size, size); `histograms.npy`, float32 (N, 16), quantiles of the
-        pictures as they are; `index.json`, with `subjects`, the N names. A file that is excluded has zeros.
-    found : dict of str to dict
-        What `layouts.find_subjects` found.
+        Written as a whole: `images.npy`, float16 (N, 1, size, size); `histograms.npy`, float32 (N, 16), quantiles of
+        the original pictures; `index.json`, with `subjects`, the N names. An excluded file has zeros.
+    subjects : dict of str to dict
+        From `layouts.find_subjects`.
     size : int
-        Side of the canvas in pixels: the longer side is scaled to it, the rest is zero.
+        Side of the canvas in pixels: the longer side of a picture is scaled to it, and the rest is zero.
     method : str
-        A row of `intensity.INTENSITY_METHODS`, applied to each picture's foreground.
+        A row of `intensity.INTENSITY_METHODS`, applied to the foreground of each picture.
 
     Returns
     -------
     rows : list of dict
-        Of `cohort.tsv`; `patient` is the first picture of a group of copies (or of one stated patient).
+        Rows of `cohort.tsv`; `patient` is the first picture of a group of copies (or of one stated patient).
     measured : list of dict
-        Of `quality.tsv`.
+        Rows of `quality.tsv`.
     record : dict
-        What is to be said of the set as a whole (`duplicates.describe_copies`), and `size`.
+        A summary of the whole set (`duplicates.describe_copies`), and `size`.
     """
     statuses, thumbnails, measured = [], [], []
     with files.whole(folder) as part:
         part.mkdir()
-        # float16 on disk, a picture at a time: a set of 20,000 need not fit into memory
-        slices = np.lib.format.open_memmap(part / "images.npy", "w+", np.float16, (len(found), 1, size, size))
-        histograms = np.zeros((len(found), len(LEVELS)), np.float32)
-        for number, (subject, about) in enumerate(found.items()):
+        # float16 on disk, one picture at a time, so that a set of 20,000 need not fit into memory
+        slices = np.lib.format.open_memmap(part / "images.npy", "w+", np.float16, (len(subjects), 1, size, size))
+        histograms = np.zeros((len(subjects), len(LEVELS)), np.float32)
+        for number, (subject, about) in enumerate(subjects.items()):
             picture, status = _try_reading(subject, about)
             statuses.append(status)
-            if status["included"]:
+            if picture is not None:
                 slices[number, 0], facts = prepare(picture, size, method)
                 histograms[number] = describe_histogram(picture)
                 thumbnails.append(duplicates.make_thumbnail(picture))
                 measured.append({"subject": subject, "site": status["site"], "side": max(picture.shape)} | facts)
         slices.flush()
         np.save(part / "histograms.npy", histograms)
-        index = {"subjects": list(found), "sequences": ["image"], "spacing": [1.0, 1.0, 1.0], "shape": [size, size, 1]}
+        index = {
+            "subjects": list(subjects),
+            "sequences": ["image"],
+            "spacing": [1.0, 1.0, 1.0],
+            "shape": [size, size, 1],
+        }
         index |= {"box": [[0, size], [0, size], [0, 1]], "affine": np.eye(4).tolist()}
         files.write_json(part / "index.json", index)
     kept = [status for status in statuses if status["included"]]
@@ -80,7 +85,7 @@ def read_picture(path):
     Parameters
     ----------
     path : str or Path
-        JPEG, PNG (8 or 16 bits), BMP, TIFF, GIF or WebP, grey or in colour.
+        JPEG, PNG (8 or 16 bits), BMP, TIFF, GIF or WebP, in grey or colour.
 
     Returns
     -------
@@ -90,7 +95,7 @@ def read_picture(path):
     Raises
     ------
     ScanError
-        With file, fault and what to do.
+        With the file, the fault and what to do.
     """
     try:
         if not os.path.getsize(path):
@@ -101,8 +106,8 @@ def read_picture(path):
     except ScanError:
         raise
     except Image.UnidentifiedImageError:
-        raise ScanError(f"{path} is no picture (JPEG, PNG, BMP, TIFF); remove it or convert it") from None
-    except Exception as error:  # Pillow has no common class for what a broken file can do
+        raise ScanError(f"{path} is not a picture (JPEG, PNG, BMP, TIFF); remove it or convert it") from None
+    except Exception as error:  # Pillow has no common class for the errors of a broken file
         raise ScanError(f"{path} cannot be read ({error}); copy or export it again") from None
     _check_picture(path, picture)
     notes = [f"the first of {count} pictures in the file"] if count > 1 else []
@@ -110,45 +115,47 @@ def read_picture(path):
 
 
 def _grey(opened):
-    """Give the grey values of an open picture, and whether it was in colour."""
+    """Return the grey values of an open picture, and whether it was in colour."""
     if opened.mode in GREY:
         return np.array(opened, np.float32), False
     if opened.mode in ("LA", "La"):
         return np.array(opened.convert("LA"), np.float32)[..., 0], False
     colours = np.array(opened.convert("RGB"), np.float32)
-    # a grey picture saved in three channels differs by its compression alone
+    # the channels of a grey picture saved in colour differ only by compression
     return colours @ LUMA, bool(np.ptp(colours, axis=2).mean() > 4)
 
 
 def _check_picture(path, picture):
-    """Refuse what is no picture of a head, as far as that can be told."""
+    """Reject what cannot be a picture of a head."""
     rows, columns = picture.shape
     if min(rows, columns) < LEAST_SIDE:
-        raise ScanError(f"{path} has only {columns} x {rows} pixels; give the picture in full size")
+        raise ScanError(f"{path} has only {columns} x {rows} pixels; provide the picture in full size")
     if not np.isfinite(picture).all():
         raise ScanError(f"{path} has values that are not numbers; export it again")
     if picture.min() == picture.max():
         raise ScanError(f"{path} is constant; export it again")
     if len(np.unique(picture)) < LEAST_LEVELS:
-        raise ScanError(f"{path} holds fewer than {LEAST_LEVELS} grey values, so it is a mask; give the picture itself")
+        raise ScanError(
+            f"{path} holds fewer than {LEAST_LEVELS} grey values, so it is a mask; provide the picture itself"
+        )
     shown = _foreground(picture).mean()
     if shown < LEAST_SHOWN:
         raise ScanError(f"{path} shows almost nothing ({shown:.1%} of it is not background); export it again")
 
 
 def _foreground(picture):
-    """Mark what is brighter than the background."""
+    """Return a mask of what is brighter than the background."""
     low, high = picture.min(), np.percentile(picture, 99.5)
     return picture > low + DARK * (high - low)
 
 
 def _try_reading(subject, about):
-    """Read one file; give its picture (or None) and its status, as `cohort_table.gather_cohort` takes it."""
+    """Read one file, and return its picture (or None) and its status, as `cohort_table.gather_cohort` takes it."""
     picture, notes, reason = None, list(about["notes"]), "; ".join(about["problems"])
     try:
-        # who is excluded by hand has no file
-        picture, said = (None, []) if reason else read_picture(about["files"]["image"])
-        notes += said
+        # a picture that was excluded by hand has no file
+        picture, remarks = (None, []) if reason else read_picture(about["files"]["image"])
+        notes += remarks
     except ScanError as error:
         reason = str(error)
     return picture, {
@@ -159,7 +166,7 @@ def _try_reading(subject, about):
 
 
 def prepare(picture, size, method):
-    """Scale a picture to the canvas, and its foreground by its own intensities.
+    """Scale a picture to the canvas, and normalise the intensities of its foreground.
 
     Parameters
     ----------
@@ -170,15 +177,16 @@ def prepare(picture, size, method):
     Returns
     -------
     slice : ndarray of float16, shape (size, size)
-        Axes as of an axial slice: X to the right of the picture's head (its left side), Y upwards. Zero outside of
-        the foreground.
+        Axes as in an axial slice: X runs to the right of the head, which is the left side of the picture, and Y runs
+        upwards. Zero outside the foreground.
     facts : dict
-        `foreground` (share of the picture) and `contrast` (spread of the foreground's middle half, of its range).
+        `foreground` (share of the picture) and `contrast` (interquartile range of the foreground, as a share of its
+        range).
     """
     rows, columns = (max(1, round(side * size / max(picture.shape))) for side in picture.shape)
     scaled = picture
     if scaled.shape != (rows, columns):
-        # Pillow averages over all pixels when it shrinks, and does not overshoot
+        # Pillow averages over all pixels when it shrinks a picture, and does not overshoot
         scaled = np.asarray(Image.fromarray(picture).resize((columns, rows), Image.Resampling.BILINEAR))
     inside = _foreground(scaled)
     low, quarter, three, high = np.percentile(scaled[inside], (0.5, 25, 75, 99.5))
@@ -197,12 +205,12 @@ def prepare(picture, size, method):
 
 
 def describe_histogram(values):
-    """Give quantiles of grey values, at `LEVELS`."""
+    """Compute quantiles of grey values, at `LEVELS`."""
     return np.percentile(np.asarray(values, np.float32), LEVELS).astype(np.float32)
 
 
 def read_histograms(folder):
-    """Give what of each picture a classifier may see that is to know no anatomy.
+    """Read the histograms of all pictures, for a classifier that must not see any anatomy.
 
     Parameters
     ----------
@@ -212,15 +220,19 @@ def read_histograms(folder):
     Returns
     -------
     dict of str to dict of str to ndarray, shape (16,)
-        "histogram of the picture" (as it came) and "histogram of the input" (of the foreground, as the networks get
+        "histogram of the picture" (the original) and "histogram of the input" (of the foreground, as the networks see
         it) to subject to quantiles.
     """
     subjects = files.read_json(Path(folder) / "index.json")["subjects"]
     slices = np.load(Path(folder) / "images.npy", mmap_mode="r")
-    came = dict(zip(subjects, np.load(Path(folder) / "histograms.npy"), strict=True))
-    seen = {name: describe_histogram(one[one != 0]) for name, one in zip(subjects, slices, strict=True) if one.any()}
-    return {"histogram of the picture": came, "histogram of the input": seen}
+    original = dict(zip(subjects, np.load(Path(folder) / "histograms.npy"), strict=True))
+    network_input = {
+        name: describe_histogram(picture[picture != 0])
+        for name, picture in zip(subjects, slices, strict=True)
+        if picture.any()
+    }
+    return {"histogram of the picture": original, "histogram of the input": network_input}
 
 
-# nobody is marked as an outlier: pictures of several sequences are not one population
+# no picture is marked as an outlier, since pictures of several sequences are not one population
 QUALITY = ("subject", "site", "side", "foreground", "contrast", "tumour_free", "flags", "outlier")

@@ -1,18 +1,30 @@
 """Registration: each sequence to the reference, the reference to the template, each image resampled once."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import cast
 
 import nibabel as nib
 import numpy as np
 from joblib import Parallel, delayed
 
+from neurograft.cohort.subject_status import SubjectStatus, reference_of
 from neurograft.core.sequences import SEQUENCES
 from neurograft.imaging.masks import combine_masks, overlap
 from neurograft.imaging.measures import mutual_information
 from neurograft.imaging.nifti import image, read_image
-from neurograft.imaging.resampling import grid_box, regridded, resample, resample_labels, smoothed, working_copy
+from neurograft.imaging.resampling import (
+    grid_box,
+    grid_of,
+    regridded,
+    resample,
+    resample_labels,
+    smoothed,
+    working_copy,
+)
 from neurograft.imaging.templates import template_path
 from neurograft.imaging.transforms import chain
+from neurograft.imaging.typed import affine_of
 from neurograft.preprocessing import deformation
 from neurograft.preprocessing.mask_edge_alarm import find_cut_tissue
 from neurograft.preprocessing.registration_engines import (
@@ -35,21 +47,71 @@ LARGEST_SCALE = 1.6
 USUAL_TURN = 60.0
 
 
+@dataclass(frozen=True)
+class RegistrationOptions:
+    """The block `register_scans` of the configuration.
+
+    Parameters
+    ----------
+    engine : str
+        A key of `REGISTRATION_ENGINES`.
+    template : str or None
+        What `load_template` reads: a key of `templates.TEMPLATES`, the path of a skull-stripped image, or "none".
+    spacing : float or None
+        Voxel size in mm after registration; None keeps the grid of the template, or of the reference.
+    deformable : bool
+        After the affine alignment also deform the brain onto the template (`deformation`), if there is one.
+    """
+
+    engine: str = "greedy"
+    template: str | None = None
+    spacing: float | None = None
+    deformable: bool = False
+
+
+@dataclass(frozen=True)
+class PriorAlignment:
+    """What is known of the alignment of a subject's images before registration.
+
+    Parameters
+    ----------
+    reference : str
+        The sequence that the others are aligned to.
+    coregistered : bool
+        The sequences are aligned already, so only the template is sought.
+    in_template : bool
+        The scans are said to lie in the template's space: believed, unless the brains do not match.
+    labels_on : str or None
+        The sequence on whose grid the labels were drawn; the reference if absent.
+    """
+
+    reference: str
+    coregistered: bool = False
+    in_template: bool = False
+    labels_on: str | None = None
+
+    @classmethod
+    def from_status(cls, status: SubjectStatus):
+        """Read it from a subject's import status."""
+        labels_on = status["labels"]["grid_of"] if status["labels"] else None
+        return cls(reference_of(status), status["coregistered"], status["in_template"], labels_on)
+
+
 def centre_start(fixed_mask, moving_mask):
-    """Give the translation that puts the centres of two brain masks onto each other."""
+    """Compute the translation that aligns the centres of two brain masks."""
     start = np.eye(4)
     start[:3, 3] = _moments(moving_mask)[0] - _moments(fixed_mask)[0]
     return start
 
 
 def moments_start(fixed, moving, fixed_mask, moving_mask):
-    """Give the rigid motion that puts centres and principal axes of two brains onto each other.
+    """Compute the rigid motion that aligns the centres and principal axes of two brains.
 
     Axes have no sign, so all four turns that do not mirror are tried and the most similar one is taken.
     """
     (here, axes_here), (there, axes_there) = _moments(fixed_mask), _moments(moving_mask)
     inside = np.asanyarray(fixed_mask.dataobj) > 0
-    best, most = None, -np.inf
+    best, most = np.eye(4), -np.inf
     for signs in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
         turn = axes_there @ np.diag([*signs, 1.0]) @ axes_here.T
         turn = turn if np.linalg.det(turn) > 0 else axes_there @ np.diag([*signs, -1.0]) @ axes_here.T
@@ -63,7 +125,7 @@ def moments_start(fixed, moving, fixed_mask, moving_mask):
 
 
 def _moments(mask):
-    """Centre of a mask in mm, and its principal axes as columns, longest last."""
+    """Compute the centre of a mask in mm, and its principal axes as columns, longest last."""
     points = np.argwhere(np.asanyarray(mask.dataobj) > 0) @ mask.affine[:3, :3].T + mask.affine[:3, 3]
     return points.mean(axis=0), np.linalg.eigh(np.cov(points.T))[1]
 
@@ -94,13 +156,13 @@ def align_pair(align, pair, kind, threads, skip=False):
 
 
 def _turn(transform):
-    """Angle in degrees of the rotation in a transform."""
+    """Compute the angle, in degrees, of the rotation in a transform."""
     left, _, right = np.linalg.svd(np.asarray(transform)[:3, :3])
     return float(np.degrees(np.arccos(np.clip((np.trace(left @ right) - 1) / 2, -1, 1))))
 
 
 def _judge(small, moving, transform, kind):
-    """Similarity and overlap after an alignment, within what the moving image shows, and what is wrong."""
+    """Measure similarity and overlap after an alignment, within the moving field of view, and name any fault."""
     fixed, stripped = small
     seen = resample(image(np.ones(moving.shape, np.float32), moving.affine), fixed.shape, fixed.affine, transform)
     seen = np.asanyarray(seen.dataobj) > 0.5
@@ -125,20 +187,8 @@ def _judge(small, moving, transform, kind):
     return quality
 
 
-def register_scans(
-    scans,
-    masks,
-    reference,
-    coregistered,
-    template=None,
-    spacing=None,
-    engine="greedy",
-    threads=1,
-    labels_on=None,
-    in_template=False,
-    deformable=False,
-):
-    """Bring all images of a subject onto one grid.
+def register_scans(scans, masks, prior, template=None, options=None, threads=1):
+    """Register all images of a subject to one grid.
 
     Rigid alignment of each stripped sequence to the stripped reference, affine alignment of the stripped
     reference to the template, both composed, so that each image is interpolated once (cubic).
@@ -151,25 +201,13 @@ def register_scans(
         Sequences, canonical, each on its own grid, and possibly `labels`.
     masks : dict of str to nibabel.Nifti1Image
         Brain mask of each sequence on its grid.
-    reference : str
-        The sequence that the others are aligned to.
-    coregistered : bool
-        The sequences are aligned already, so only the template is sought.
+    prior : PriorAlignment
     template : nibabel.Nifti1Image, optional
-        Skull-stripped, on the grid to deliver; None keeps the reference's own space.
-    spacing : float, optional
-        Voxel size in mm where there is no template; None keeps the reference's grid. With a template its
-        grid already has the spacing (`load_template`).
-    engine : str
-        A key of `REGISTRATION_ENGINES`.
+        Skull-stripped, on the grid to deliver (`load_template`); None keeps the reference's own space.
+    options : RegistrationOptions, optional
+        Its spacing counts only without a template: the grid of a template has its spacing already.
     threads : int
         How many alignments run at a time, each on one thread of its own, so that their number changes no byte.
-    labels_on : str, optional
-        The sequence on whose grid the labels were drawn; the reference if absent.
-    in_template : bool
-        The scans are said to lie in the template's space: believed, unless the brains do not match.
-    deformable : bool
-        After the affine alignment also deform the brain onto the template (`deformation`), if there is one.
 
     Returns
     -------
@@ -186,63 +224,64 @@ def register_scans(
         it was to be deformed also `deformable` (whether it was), `volume_change` (of the lesion, as a share) and
         `lesion_ml`.
     """
-    flags, found = [], masks
-    masks = _usable_masks(scans, found, flags)
-    record = {"engine": engine, "aligned_already": bool(coregistered), "similarity": {}, "overlap": {}}
-    aligning = _list_alignments(scans, masks, reference, coregistered, template, in_template)
-    to_reference, qualities = _align(REGISTRATION_ENGINES[engine]["linear"], aligning, threads)
+    options, reference = options or RegistrationOptions(), prior.reference
+    flags, given_masks = [], masks
+    masks = _usable_masks(scans, given_masks, flags)
+    record = {"engine": options.engine, "aligned_already": bool(prior.coregistered), "similarity": {}, "overlap": {}}
+    pairs = _list_alignments(scans, masks, prior, template)
+    to_reference, qualities = _align(REGISTRATION_ENGINES[options.engine]["linear"], pairs, threads)
     to_template = to_reference.pop("template", np.eye(4))
     for name in to_reference:
         _note(record, flags, name, qualities[name])
     aligned = {name: there for name, there in to_reference.items() if not qualities[name]["fault"]}
     trusted = {reference: np.eye(4)} | aligned
     # what stands in the place of an empty mask has no vote, unless there is no other
-    voters = {name: there for name, there in trusted.items() if masks[name] is found[name]}
+    voters = {name: there for name, there in trusted.items() if masks[name] is given_masks[name]}
     brain = combine_masks(masks, voters or {reference: np.eye(4)}, reference)
     record["cut"], record["look"] = find_cut_tissue(scans, brain, trusted)
-    shape, affine = regridded(scans[reference], spacing)
+    grid = regridded(scans[reference], options.spacing) if template is None else grid_of(template)
     if template is not None:
-        shape, affine = template.shape, template.affine
         _note(record, flags, "template", qualities["template"])
     transforms = {reference: to_template} | {name: there @ to_template for name, there in to_reference.items()}
     fields = {}
-    if deformable and template is not None:
-        fields, told = _deform(engine, scans, brain, transforms, template, reference)
-        _note(record, flags, "deformed", told)
-        record |= {name: told[name] for name in ("volume_change", "lesion_ml") if name in told}
+    if options.deformable and template is not None:
+        fields, quality = _deform(options.engine, scans, brain, transforms, template, reference)
+        _note(record, flags, "deformed", quality)
+        record |= {name: quality[name] for name in ("volume_change", "lesion_ml") if name in quality}
         record["deformable"] = bool(fields)
     if fields:
         transforms = {name: chain(fields["warp"], there) for name, there in transforms.items()}
-    registered = resample_all(scans, brain, transforms, reference, labels_on or reference, shape, affine, threads)
+    registered = resample_all(scans, brain, transforms, reference, prior.labels_on or reference, grid, threads)
     record |= {
         "to_template": to_template.tolist(),
         "to_reference": {name: there.tolist() for name, there in to_reference.items()},
-        "grid": {"shape": list(shape), "affine": np.asarray(affine).tolist()},
+        "grid": {"shape": list(grid.shape), "affine": np.asarray(grid.affine).tolist()},
         "flags": flags,
     }
     return registered | fields, record
 
 
-def _list_alignments(scans, masks, reference, coregistered, template, in_template):
-    """List what is to be aligned: pairs, the kind of alignment and whether the header is believed, by name."""
-    others = [name for name in SEQUENCES if name in scans and name != reference]
-    here = scans[reference], masks[reference]
-    found = {name: ((here[0], scans[name], here[1], masks[name]), "rigid", coregistered) for name in others}
+def _list_alignments(scans, masks, prior, template):
+    """List what is to be aligned, by name: the pair, the kind of alignment and whether the header is believed."""
+    others = [name for name in SEQUENCES if name in scans and name != prior.reference]
+    fixed, fixed_mask = scans[prior.reference], masks[prior.reference]
+    pairs = {name: ((fixed, scans[name], fixed_mask, masks[name]), "rigid", prior.coregistered) for name in others}
     if template is not None:
         inside = image((np.asanyarray(template.dataobj) > 0).astype(np.uint8), template.affine)
-        found["template"] = (template, here[0], inside, here[1]), "affine", in_template
-    return found
+        pairs["template"] = (template, fixed, inside, fixed_mask), "affine", prior.in_template
+    return pairs
 
 
-def _align(align, aligning, threads):
-    """Align each pair, so many at a time; give the matrices, and the quality of each alignment."""
+def _align(align, pairs, threads):
+    """Align each pair, `threads` of them at a time; return the matrices and the quality of each alignment."""
     # processes, since greedy lets no second thread of Python run
     run = Parallel(threads, max_nbytes=None)
-    done = run(delayed(align_pair)(align, pair, kind, 1, skip) for pair, kind, skip in aligning.values())
-    done = dict(zip(aligning, done, strict=True))
-    if "template" in done and aligning["template"][2] and done["template"][1]["fault"]:
+    aligned = run(delayed(align_pair)(align, pair, kind, 1, skip) for pair, kind, skip in pairs.values())
+    done = dict(zip(pairs, cast(list[tuple[np.ndarray, dict]], aligned), strict=True))
+    if "template" in done and pairs["template"][2] and done["template"][1]["fault"]:
         # said to lie in the template's space, and does not
-        done["template"] = align_pair(align, *aligning["template"][:2], 1)
+        pair, kind, _ = pairs["template"]
+        done["template"] = align_pair(align, pair, kind, 1)
     return {name: matrix for name, (matrix, _) in done.items()}, {name: quality for name, (_, quality) in done.items()}
 
 
@@ -250,7 +289,7 @@ def _deform(engine, scans, brain, transforms, template, reference):
     """Deform what the affine alignment placed, on a coarse grid; no fields where that failed."""
     fixed = coarse_template(template)
     sequences = {name: scan for name, scan in scans.items() if name in transforms}
-    moved = resample_all(sequences, brain, transforms, reference, reference, fixed.shape, fixed.affine)
+    moved = resample_all(sequences, brain, transforms, reference, reference, grid_of(fixed))
     if not np.any(moved["brain"].dataobj):
         return {}, {"similarity": 1.0, "overlap": 0.0, "fault": "the brains do not overlap"}
     deform = REGISTRATION_ENGINES[engine]["deformable"]
@@ -259,7 +298,7 @@ def _deform(engine, scans, brain, transforms, template, reference):
 
 
 def coarse_template(template):
-    """Bring a template to the grid on which brains are deformed, scaled, its brain without the rim of the blur."""
+    """Resample a template to the grid on which brains are deformed, scaled, without the rim that blurring adds."""
     whole = image((np.asanyarray(template.dataobj) > 0).astype(np.uint8), template.affine)
     coarse = working_copy(template, whole, deformation.WORKING_SPACING)
     half = np.asanyarray(resample_labels(whole, coarse.shape, coarse.affine).dataobj) > 0
@@ -267,7 +306,7 @@ def coarse_template(template):
 
 
 def load_template(name, spacing=None):
-    """Read a skull-stripped template and bring it to a voxel size.
+    """Read a skull-stripped template and resample it to a voxel size.
 
     Parameters
     ----------
@@ -293,7 +332,7 @@ def load_template(name, spacing=None):
     if np.mean(data > 0) > 0.7:
         raise ValueError(f"template {path}: the background is not zero; give a skull-stripped image")
     loaded = image(data, loaded.affine)
-    if spacing is None or np.allclose(np.linalg.norm(loaded.affine[:3, :3], axis=0), spacing, atol=1e-3):
+    if spacing is None or np.allclose(np.linalg.norm(affine_of(loaded)[:3, :3], axis=0), spacing, atol=1e-3):
         return loaded
     finer = resample(smoothed(loaded, spacing), *regridded(loaded, spacing))
     # the smoothing widened the brain: cut it back to where more than half of a voxel is brain
@@ -301,7 +340,7 @@ def load_template(name, spacing=None):
     return image(np.asanyarray(finer.dataobj) * (np.asanyarray(brain.dataobj) > 0.5), finer.affine)
 
 
-def resample_all(scans, brain, transforms, reference, labels_on, shape, affine, threads=1):
+def resample_all(scans, brain, transforms, reference, labels_on, grid, threads=1):
     """Interpolate everything once onto the target grid, within the box of the brain.
 
     Parameters
@@ -314,7 +353,7 @@ def resample_all(scans, brain, transforms, reference, labels_on, shape, affine, 
         Target world to the world of each sequence.
     reference, labels_on : str
         The sequences on whose grids the mask and the labels are.
-    shape, affine
+    grid : resampling.Grid
         The target grid.
     threads : int
         How many images are interpolated at a time.
@@ -322,8 +361,9 @@ def resample_all(scans, brain, transforms, reference, labels_on, shape, affine, 
     Returns
     -------
     dict of str to nibabel.Nifti1Image
-        As `register_scans` gives it.
+        As `register_scans` returns it.
     """
+    shape, affine = grid
     whole = resample_labels(brain, shape, affine, transforms[reference])
     inside = np.asanyarray(whole.dataobj) > 0
     box = grid_box(inside, margin=5) if inside.any() else tuple(slice(0, n) for n in shape)
@@ -363,7 +403,7 @@ def _note(record, flags, name, quality):
 
 
 def _usable_masks(scans, masks, flags):
-    """Put all that is not zero in the place of an empty mask, so that the later steps have something to show."""
+    """Replace an empty mask by all that is not zero, so that the later steps have something to show."""
     usable = {}
     for name in (sequence for sequence in SEQUENCES if sequence in scans):
         usable[name] = masks[name]

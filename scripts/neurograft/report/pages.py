@@ -10,306 +10,268 @@ import jinja2
 from neurograft.core import files, tables
 from neurograft.report import guidance, sentences, summaries
 from neurograft.report.chapters import candidates, claims, experiment, methods, quality, transfer
-from neurograft.report.chapters.pictures import tell_images
+from neurograft.report.chapters.pictures import describe_images
 
-TITLE = "Does transfer learning help these patients?"
 MOST_POINTS = 2000
 MOST_LISTED = 100
 TEMPLATES = Path(__file__).parent / "templates"
+# columns of the cohort table that have a place of their own
+FIXED = ("participant_id", "included", "reason", "sequences", "labels", "site", "scheme")
 
 
-def write_report(folder, cohort, config=None, simulated=False, title=TITLE, templates=TEMPLATES, **results):
-    """Write the report, whole or not at all: index.html, quality.html, a page a subject, their pictures, claims.tsv.
-
-    Tables are lists of dicts; numbers may be text, as read from a TSV, and may be missing.
+def write_report(folder, results, templates=TEMPLATES):
+    """Write the report: index.html, quality.html, a page for each subject, their figures, claims.tsv.
 
     Parameters
     ----------
     folder : str or Path
-        The report's folder; replaced if it exists.
-    cohort : list of dict
-        Rows of `results/cohort.tsv`.
-    config : dict
-        The resolved config, for the methods paragraph and the delivered strategy.
-    simulated : bool
-        Say on every page that the patients are simulated.
-    title : str
+        The report's folder; replaced as a whole if it exists, and left alone if anything fails.
+    results : results.Results
     templates : str or Path
         Folder of the Jinja templates.
-    **results
-        What there is of `RESULTS`.
 
     Raises
     ------
     ValueError
         If two subjects would share a page.
-    TypeError
-        On results that the report does not know.
     """
-    unknown = ", ".join(sorted(set(results) - set(RESULTS)))
-    if unknown:
-        raise TypeError(f"the report has no place for {unknown}; it knows {', '.join(RESULTS)}")
-    run = {name: results.get(name) or empty for name, empty in RESULTS.items()}
-    run |= {"cohort": cohort, "config": config or {}, "simulated": simulated, "title": title}
-    # thousands of pictures have no pages of their own
-    paged = [] if run["imported"] else [row["participant_id"] for row in cohort]
-    run |= {"pages": _name_pages(paged), "sources": list(run["sources"])}
-    run |= {"version": run["versions"].get("neurograft", ""), "claims": claims.list_claims(run)}
-    run |= {"everywhere": {name: run[name] for name in ("scores", "comparison")}}
-    if run["imported"]:  # a chart shows no more than so many points
-        run["quality"] = list(run["quality"])[:: 1 + len(run["quality"]) // MOST_POINTS]
-    for name in ("scores", "comparison", "times", "cells"):
-        # other spaces and splits answer other questions: their rows must not mix with these
-        run[name] = [row for row in run[name] if all(row[key] == value for key, value in run["primary"].items())]
-    run |= {"strategy": run["config"].get("deliver", {}).get("strategy", "")}
-    # the first source is the delivered one
-    run |= {"source": next(iter(run["config"].get("experiment", {}).get("segmentation", {}).get("sources", [])), "")}
-    delivered = (run["source"], run["strategy"])
-    own = [cell for cell in results.get("cells", ()) if (cell["source"], cell["strategy"]) == delivered]
-    run |= {"seen": {subject for cell in own for subject in cell.get("pretrained_on", ())}}
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    pages = name_pages(results)
+    listed = claims.list_claims(results)
     with files.whole(folder) as part:
         (part / "figures").mkdir(parents=True)
-        run["pictures"] = _copy_pictures(part, run["pictures"], run["pages"])
-        copies = run["imported"].get("copies")
-        if copies:
-            shutil.copyfile(copies, part / "figures/copies.png")
-        page = environment.get_template("index.html.j2").render(fill_index(run))
-        (part / "index.html").write_text(page, encoding="utf-8")
-        page = environment.get_template("quality.html.j2").render(_quality_context(run))
-        (part / "quality.html").write_text(page, encoding="utf-8")
-        tables.write_table(part / "claims.tsv", run["claims"], claims.COLUMNS)
-        template = environment.get_template("subject.html.j2")
-        for one in fill_pages(run) if run["pages"] else ():
-            (part / one["page"]).write_text(template.render(one), encoding="utf-8")
+        pictures = _copy_pictures(part, results, pages)
+
+        def write(template, page, values):
+            text = environment.get_template(template).render(_frame(results) | values)
+            (part / page).write_text(text, encoding="utf-8")
+
+        write("index.html.j2", "index.html", fill_index(results, pages, pictures, listed))
+        write("quality.html.j2", "quality.html", fill_quality(results, pages))
+        for values in fill_pages(results, pages, pictures) if pages else ():
+            write("subject.html.j2", values["page"], values)
+        tables.write_table(part / "claims.tsv", listed, claims.COLUMNS)
 
 
-# what the report shows beside the cohort, and what it takes where there is none
-RESULTS = {
-    "quality": (),  # rows of quality.tsv: subject, site, numbers, flags, outlier (true, or the columns)
-    "intensities": (),  # rows of intensities.tsv
-    "splits": {},  # splits.json
-    "plan": {},  # plan.json
-    "primary": {},  # `space` and `split` that the verdict is about
-    "scores": (),  # the tables of results/evaluation
-    "comparison": (),
-    "again": (),
-    "times": (),
-    "labels_saved": (),
-    "time_saved": (),
-    "overfitting": (),
-    "generalisation": (),
-    "layers": (),
-    "features": (),
-    "privacy": (),
-    "fairness": (),
-    "transfer_scores": (),
-    "audit": (),
-    "error_rates": (),
-    "cells": (),  # manifest of each cell, with `history`: the rows of its history.tsv
-    "imported": {},  # of a set of pictures: the record of import_images, `copies` the path of its examples
-    "contrast": (),  # of a set of pictures: scores of histograms alone
-    "candidates": {},  # subject to the record of propose_candidates
-    "sources": (),  # rows of config/sources.tsv
-    "versions": {},  # software to version
-    "runtimes": (),  # rows: rule, jobs, seconds_median, seconds_max, memory_mb
-    "pictures": {},  # subject to name (a key of guidance.PICTURES) to the path of a PNG, which is copied
-}
+def name_pages(results):
+    """Assign each subject a file name that is safe whatever characters its label holds.
 
-
-def _name_pages(subjects):
-    """Give every subject a file name that is safe whatever its label holds."""
+    Returns
+    -------
+    dict of str to str
+        Subject to file name; empty for a set of 2-D pictures, whose thousands of items have no pages of their own.
+    """
     pages = {}
-    for subject in subjects:
-        page = f"sub-{re.sub(r'[^A-Za-z0-9]', '', str(subject)) or 'unnamed'}.html"
+    for subject in [] if results.imported else [str(row["participant_id"]) for row in results.cohort]:
+        page = f"sub-{re.sub(r'[^A-Za-z0-9]', '', subject) or 'unnamed'}.html"
         if page in pages.values():
             raise ValueError(f"two subjects would share the page {page}; rename {subject!r}")
-        pages[str(subject)] = page
+        pages[subject] = page
     return pages
 
 
-def _copy_pictures(part, pictures, pages):
-    """Copy the pictures into the report; give subject to name to relative path."""
+def _copy_pictures(part, results, pages):
+    """Copy the figures into the report, and return subject to figure to relative path."""
     copied = {}
-    for subject, own in pictures.items():
-        for name in guidance.PICTURES:
-            if subject in pages and own.get(name) and Path(own[name]).is_file():
+    for subject, figures in results.pictures.items():
+        for name in guidance.read_guidance().pictures:
+            if subject in pages and figures.get(name) and Path(figures[name]).is_file():
                 relative = f"figures/{pages[subject].removesuffix('.html')}_{name}.png"
-                shutil.copyfile(own[name], part / relative)
+                shutil.copyfile(figures[name], part / relative)
                 copied.setdefault(subject, {})[name] = relative
+    if results.imported.get("copies"):
+        shutil.copyfile(results.imported["copies"], part / "figures/copies.png")
     return copied
 
 
-def _quality_context(run):
-    """Give the values of the page over the cohort."""
-    found = quality.fill_page(run["quality"], run["intensities"], run["cohort"], run["pages"])
-    kind = {"pictures_only": bool(run["imported"]), "units": "pictures" if run["imported"] else "subjects"}
-    return run | found | kind | {"most": MOST_LISTED}
+def _frame(results):
+    """Return what every page shows: the title, whether the patients are simulated, the version."""
+    return {"title": results.title, "simulated": results.simulated, "version": results.version}
 
 
-def fill_index(run):
-    """Fill every chapter of the index.
+def _thin_quality(results):
+    """Return the rows of the quality table, of a large set of pictures only so many as a chart can show."""
+    rows = results.quality
+    return list(rows)[:: 1 + len(rows) // MOST_POINTS] if results.imported else rows
+
+
+def fill_quality(results, pages):
+    """Return the values of `quality.html.j2`."""
+    values = quality.fill_page(_thin_quality(results), results.intensities, results.cohort, pages)
+    units = "pictures" if results.imported else "subjects"
+    return values | {"pages": pages, "pictures_only": bool(results.imported), "units": units, "most": MOST_LISTED}
+
+
+def fill_index(results, pages, pictures, listed):
+    """Return the values of `index.html.j2`.
 
     Parameters
     ----------
-    run : dict
-        What `pages.write_report` has put together.
+    results : results.Results
+    pages : dict of str to str
+        Subject to page, from `name_pages`.
+    pictures : dict of str to dict
+        Subject to figure to path inside the report.
+    listed : list of dict
+        Rows of `claims.list_claims`.
 
     Returns
     -------
     dict
-        The values of `index.html.j2`.
     """
-    config, splits, scores, comparison = (run[name] for name in ("config", "splits", "scores", "comparison"))
-    paragraphs, references = methods.write_methods(config, splits, run["version"], run["sources"])
-    flow = experiment.tell_flow(run["cohort"], splits)
-    pooled = summaries.pool_patients(scores, splits)
+    main, splits = results.main, results.splits
+    paragraphs, references = methods.write_methods(results.config, splits, results.version, results.sources)
+    pooled = summaries.pool_patients(main.scores, splits)
     classes = splits.get("tasks", {}).get("classification", {}).get("classes", [])
-    told = tell_images(run["imported"], scores, run["contrast"], comparison, classes)
-    told |= {"picture": "figures/copies.png" if run["imported"].get("copies") else ""} if told else {}
-    found = {
-        "images": told,
-        "headline": told.get("headline")
-        or sentences.headline(comparison, splits, scores, run["cells"], run["simulated"]),
-        "flow": flow,
-        "quality": quality.tell_quality(run["quality"], run["intensities"]),
-        "candidates": candidates.tell_candidates(run["candidates"], run["cells"]),
-        "training": experiment.tell_training(run["cells"], run["times"]),
-        "results": experiment.tell_results([*pooled, *summaries.pool_patients(run["contrast"], splits)]),
-        "comparison": experiment.tell_comparison(comparison),
-        "claims": claims.show_claims(run["claims"], pooled),
+    images = describe_images(results.imported, main.scores, results.contrast, main.comparison, classes)
+    images |= {"picture": "figures/copies.png" if results.imported.get("copies") else ""} if images else {}
+    chapters = {
+        "images": images,
+        "headline": images.get("headline")
+        or sentences.headline(main.comparison, splits, main.scores, main.cells, results.simulated),
+        "flow": experiment.describe_flow(results.cohort, splits),
+        "quality": quality.describe_quality(_thin_quality(results), results.intensities),
+        "candidates": candidates.describe_candidates(results.candidates, main.cells),
+        "training": experiment.describe_training(main.cells, main.times),
+        "results": experiment.describe_results([*pooled, *summaries.pool_patients(results.contrast, splits)]),
+        "comparison": experiment.describe_comparison(main.comparison),
+        "claims": claims.show_claims(listed, pooled),
         "claims_rule": claims.RULE,
-        "transfer": transfer.tell_transfer(run, pooled),
-        "errors": transfer.tell_errors(run["error_rates"], comparison, splits),
-        "again": [sentences.again_sentence(row) for row in run["again"]],
-        "reading": guidance.TRANSFER,
-        "overlays": experiment.choose_overlays(scores, run["strategy"], run["pictures"], run["source"]),
-        "subjects": {} if told else list_rows(run),
+        "transfer": transfer.describe_transfer(results, pooled),
+        "errors": transfer.describe_errors(results.error_rates, main.comparison, splits),
+        "again": [sentences.again_sentence(row) for row in results.again],
+        "reading": guidance.read_guidance().transfer,
+        "overlays": experiment.choose_overlays(main.scores, results.strategy, pictures, results.source),
+        "subjects": {} if images else list_rows(results),
         "paragraphs": paragraphs,
         "references": references,
-        "runtimes": experiment.tell_runtimes(run["runtimes"]),
-        "untrained": sorted({cell.get("reason") or "no reason" for cell in run["cells"] if not cell["trained"]}),
+        "runtimes": experiment.describe_runtimes(results.runtimes),
+        "untrained": sorted({cell.get("reason") or "no reason" for cell in main.cells if not cell["trained"]}),
         "splits_hash": splits.get("hash", ""),
     }
-    return (
-        run
-        | found
-        | {"tiles": _tiles(flow, pooled, run["strategy"], run["source"], told), "attention": _attention(found)}
-    )
+    facts = {name: getattr(results, name) for name in ("plan", "primary", "sources", "versions", "strategy")}
+    top = {"tiles": _tiles(results, chapters, pooled), "attention": _attention(chapters)}
+    return facts | chapters | top | {"pages": pages, "pictures": pictures}
 
 
-def _tiles(flow, scores, strategy, source, told):
-    """Choose the few numbers that stand at the top."""
-    if told:
+def _tiles(results, chapters, pooled):
+    """List the few numbers that stand at the top."""
+    images, flow = chapters["images"], chapters["flow"]
+    if images:
         keys = {"found": "files found", "included": "pictures", "units": "pictures and groups of copies"}
-        return [(str(told["record"][key]), words) for key, words in keys.items()]
+        return [(str(images["record"][key]), words) for key, words in keys.items()]
     tiles = [
         (str(flow["found"]), "subjects found"),
         (str(flow["included"]), "included"),
         (str(flow["labelled"]), "with labels"),
     ]
-    own = summaries.delivered_means(scores, strategy, source)
-    if own:
-        found = summaries.mean_interval(own.values())
-        tiles.append((f"{found['mean']:.3f}", f"mean whole-tumour Dice of {strategy}, unseen patients"))
+    dice = summaries.delivered_means(pooled, results.strategy, results.source)
+    if dice:
+        mean = summaries.mean_interval(dice.values())["mean"]
+        tiles.append((sentences.format_number(mean), f"mean whole-tumour Dice of {results.strategy}, unseen patients"))
     return tiles
 
 
-def _attention(found):
+def _attention(chapters):
     """List what a reader should look at first, each with the chapter that shows it."""
-    listed, some = [], partial(sentences.some, most=6)
-    excluded, marked = found["flow"]["excluded"], found["quality"]["marked"]
-    if excluded:
-        listed.append(("flow", f"{len(excluded)} excluded: {some(row['participant_id'] for row in excluded)}"))
+    listed, join = [], partial(sentences.join_names, most=6)
+    flow, marked = chapters["flow"], chapters["quality"]["marked"]
+    if flow["excluded"]:
+        listed.append(
+            ("flow", f"{len(flow['excluded'])} excluded: {join(row['participant_id'] for row in flow['excluded'])}")
+        )
     if marked:
         listed.append(
-            ("quality", f"{len(marked)} to look at in quality control: {some(row['subject'] for row in marked)}")
+            ("quality", f"{len(marked)} to look at in quality control: {join(row['subject'] for row in marked)}")
         )
-    if found["flow"]["left_out"]:
-        names = {row["subject"]: None for row in found["flow"]["left_out"]}
-        listed.append(("flow", f"{len(names)} kept out of training: {some(names)}"))
-    if found["flow"]["incomplete"]:
-        names = {row["subject"]: None for row in found["flow"]["incomplete"]}
-        listed.append(("flow", f"{len(names)} lack a sequence that the networks take: {some(names)}"))
-    if found["candidates"]["flags"]:
-        listed.append(("candidates", f"candidates flagged: {some(found['candidates']['flags'])}"))
-    if found["training"]["falling"]:
-        listed.append(("training", f"{len(found['training']['falling'])} trainings had not converged"))
-    return listed + [("training", f"cells not trained: {reason}") for reason in found["untrained"]]
+    if flow["left_out"]:
+        names = {row["subject"]: None for row in flow["left_out"]}
+        listed.append(("flow", f"{len(names)} kept out of training: {join(names)}"))
+    if flow["incomplete"]:
+        names = {row["subject"]: None for row in flow["incomplete"]}
+        listed.append(("flow", f"{len(names)} without a sequence that the networks use: {join(names)}"))
+    if chapters["candidates"]["flags"]:
+        listed.append(("candidates", f"candidates flagged: {join(chapters['candidates']['flags'])}"))
+    if chapters["training"]["falling"]:
+        listed.append(("training", f"{len(chapters['training']['falling'])} trainings had not converged"))
+    return listed + [("training", f"networks not trained: {reason}") for reason in chapters["untrained"]]
 
 
-FIXED = ("participant_id", "included", "reason", "sequences", "labels", "site", "scheme")
-
-
-def list_rows(run):
-    """Give the rows of the table of subjects.
+def list_rows(results):
+    """List the rows of the table of subjects.
 
     Returns
     -------
     dict
         `rows`, and `extra`, the cohort's own columns.
     """
-    cohort = run["cohort"]
-    by_subject = {str(row["subject"]): row for row in run["quality"]}
-    dice = summaries.delivered_means(run["scores"], run["strategy"], run["source"])
-    extra = [column for column in dict.fromkeys(key for row in cohort for key in row) if column not in FIXED]
+    by_subject = {str(row["subject"]): row for row in results.quality}
+    dice = summaries.delivered_means(results.main.scores, results.strategy, results.source)
+    columns = dict.fromkeys(column for row in results.cohort for column in row)
+    extra = [column for column in columns if column not in FIXED]
     rows = []
-    for row in cohort:
+    for row in results.cohort:
         subject = str(row["participant_id"])
-        own = by_subject.get(subject, {})
-        notes = [str(row.get("reason") or ""), summaries.tell_flags(own)]
+        measured = by_subject.get(subject, {})
+        notes = [str(row.get("reason") or ""), summaries.describe_flags(measured)]
         rows.append({
-            "subject": subject, "included": tables.yes(row["included"]), "site": row.get("site") or "",
-            "sequences": row.get("sequences") or "", "labels": tables.yes(row.get("labels")),
-            "dice": experiment.short(dice.get(subject)),
-            "outlier": str(own.get("outlier") or "").lower() not in ("", "false"),
+            "subject": subject, "included": tables.parse_boolean(row["included"]), "site": row.get("site") or "",
+            "sequences": row.get("sequences") or "", "labels": tables.parse_boolean(row.get("labels")),
+            "dice": sentences.format_number(dice.get(subject)),
+            "outlier": str(measured.get("outlier") or "").lower() not in ("", "false"),
             "notes": "; ".join(note for note in notes if note), "extra": [row.get(column) or "" for column in extra],
         })  # fmt: skip
     return {"rows": rows, "extra": extra}
 
 
-def fill_pages(run):
-    """Give the values of each subject's page (`subject.html.j2`), in the cohort's order; `run` as in `fill_index`."""
-    scores, pages, pictures, tasks = run["scores"], run["pages"], run["pictures"], run["splits"].get("tasks", {})
-    common = {name: run[name] for name in ("title", "simulated", "version")}
-    own_quality = {str(row["subject"]): row for row in run["quality"]}
-    own_scores = {}
-    for task, region, metric in summaries.measures(scores):
-        for key, found in summaries.patient_means(scores, task, region, metric).items():
-            for subject, value in found.items():
-                own_scores.setdefault(subject, {}).setdefault(key, {})[experiment.name_measure(region, metric)] = value
-    names, incomplete = list(pages), sentences.list_incomplete(run["splits"])
-    for number_, row in enumerate(run["cohort"]):
+def fill_pages(results, pages, pictures):
+    """Yield the values of each subject's page (`subject.html.j2`), in the cohort's order; arguments of `fill_index`."""
+    tasks = results.splits.get("tasks", {})
+    quality_rows = {str(row["subject"]): row for row in results.quality}
+    scores, incomplete = _scores_by_subject(results.main.scores), sentences.list_incomplete(results.splits)
+    names, figures = list(pages), guidance.read_guidance().pictures
+    for at, row in enumerate(results.cohort):
         subject = str(row["participant_id"])
-        measured = own_quality.get(subject, {})
-        scored = own_scores.get(subject, {})
-        heads = list(dict.fromkeys(head for found in scored.values() for head in found))
-        record = run["candidates"].get(subject, {})
-        yield common | {
-            "subject": subject, "page": pages[subject], "row": row, "included": tables.yes(row["included"]),
+        measured, scored = quality_rows.get(subject, {}), scores.get(subject, {})
+        heads = list(dict.fromkeys(head for values in scored.values() for head in values))
+        record = results.candidates.get(subject, {})
+        yield {
+            "subject": subject, "page": pages[subject], "row": row, "included": tables.parse_boolean(row["included"]),
             "facts": [(key, row[key]) for key in row if key not in FIXED[:3] and row[key] not in ("", None)],
-            "before": pages[names[number_ - 1]] if number_ else "",
-            "after": pages[names[number_ + 1]] if number_ + 1 < len(names) else "",
-            "pictures": [(path, *guidance.PICTURES[name]) for name, path in pictures.get(subject, {}).items()],
+            "before": pages[names[at - 1]] if at else "",
+            "after": pages[names[at + 1]] if at + 1 < len(names) else "",
+            "pictures": [(path, figures[name]) for name, path in pictures.get(subject, {}).items()],
             "measured": [
-                (guidance.name_quality(key), guidance.quality_words(key), experiment.short(measured[key], 2),
+                (guidance.name_quality(key), guidance.quality_words(key), sentences.format_number(measured[key], 2),
                  summaries.is_outlier(measured, key))
                 for key in summaries.quality_measures([measured])
             ],
-            **{key: str(measured.get(key) or "") for key in ("flags", "look")}, "seen": subject in run["seen"],
-            "left_out": [(task, known["left_out"][subject]) for task, known in tasks.items()
-                         if subject in known.get("left_out", {})],
-            "incomplete": [(one["task"], one["words"]) for one in incomplete if one["subject"] == subject],
+            **{key: str(measured.get(key) or "") for key in ("flags", "look")},
+            "seen": subject in results.main.seen_in_pretraining,
+            "left_out": [(task, split["left_out"][subject]) for task, split in tasks.items()
+                         if subject in split.get("left_out", {})],
+            "incomplete": [(lack["task"], lack["words"]) for lack in incomplete if lack["subject"] == subject],
             "heads": [(head, "number") for head in heads],
             "scored": [
                 [key[0], sentences.name_arm({"source": key[1], "strategy": key[2]}), key[3],
-                 *(experiment.short(scored[key].get(head)) for head in heads)]
+                 *(sentences.format_number(scored[key].get(head)) for head in heads)]
                 for key in sorted(scored, key=summaries.arm_order)
             ],
-            "oracle": tables.number(record.get("oracle_dice")),
+            "oracle": tables.parse_number(record.get("oracle_dice")),
             "recall": sorted(candidates.read_recall(record).items()),
             "look_here": candidates.list_first(record),
         }  # fmt: skip
+
+
+def _scores_by_subject(scores):
+    """Return subject to (task, source, strategy, n) to measure to mean score."""
+    by_subject = {}
+    for task, region, metric in summaries.measures(scores):
+        for key, means in summaries.patient_means(scores, task, region, metric).items():
+            for subject, value in means.items():
+                values = by_subject.setdefault(subject, {}).setdefault(key, {})
+                values[experiment.name_measure(region, metric)] = value
+    return by_subject

@@ -1,15 +1,22 @@
-"""What the report is made of, read back from the files of the steps."""
+"""Everything that the report shows: one frozen dataclass, and how it is read from the files of the steps."""
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
 from statistics import median
+from typing import Any
 
 from neurograft import __version__
 from neurograft.core import tables
 from neurograft.core.files import read_json
 from neurograft.experiment import cell_folder
+from neurograft.report import summaries
+
+TITLE = "Does transfer learning help these patients?"
 
 SOFTWARE = (
     "snakemake",
@@ -28,83 +35,208 @@ SOFTWARE = (
 )
 
 
-def read_results(files, benchmarks):
-    """Read everything that `pages.write_report` shows.
+Row = Mapping[str, Any]
+Rows = Sequence[Row]
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that the report shows, as the steps of the workflow wrote it.
+
+    A table is a sequence of dicts; its numbers may be text, as read from a TSV, and may be missing. A table that a run
+    does not have is empty. What follows from these fields is a property, computed once and never written back.
+
+    Attributes
+    ----------
+    cohort, quality, intensities : sequence of dict
+        Rows of `results/cohort.tsv`, `quality.tsv` and `intensities.tsv`.
+    config : dict
+        The resolved configuration.
+    simulated : bool
+        Whether the patients are simulated; every page then says so.
+    title : str
+        Title of the report.
+    splits, plan : dict
+        Contents of `results/splits.json` and `plan.json`.
+    primary : dict
+        `space` and `split` of the primary analysis, which alone has verdicts.
+    scores, comparison, again, times : sequence of dict
+        Tables of `results/evaluation`; `again` compares scratch with itself (A/A).
+    labels_saved, time_saved, overfitting, generalisation, layers, features, privacy, fairness : sequence of dict
+        Tables of the transfer assessment (`assessment.COLUMNS`).
+    transfer_scores, audit : sequence of dict
+        Transferability scores, and their audit.
+    error_rates : sequence of dict
+        Simulated error rates of the verdict (shares from 0 to 1).
+    cells : sequence of dict
+        The manifest of each cell (`cell_folder.read_cell`), with `history`, the rows of its `history.tsv`.
+    imported : dict
+        Only for a set of 2-D pictures: the record of `import_images`; `copies` is the path of its figure of copies.
+    contrast : sequence of dict
+        Only for a set of 2-D pictures: scores of the histograms alone.
+    candidates : dict of str to dict
+        Subject to the record of `propose_candidates`.
+    sources : sequence of dict
+        Rows of `config/sources.tsv`.
+    versions : dict of str to str
+        Software to version.
+    runtimes : sequence of dict
+        Of each rule: `rule`, `jobs`, `seconds_median`, `seconds_max`, `memory_mb`.
+    pictures : dict of str to dict
+        Subject to figure (a key of `guidance.yaml`'s `pictures`) to the path of a PNG.
+    """
+
+    cohort: Rows = ()
+    quality: Rows = ()
+    intensities: Rows = ()
+    config: Row = field(default_factory=dict)
+    simulated: bool = False
+    title: str = TITLE
+    splits: Row = field(default_factory=dict)
+    plan: Row = field(default_factory=dict)
+    primary: Mapping[str, str] = field(default_factory=dict)
+    scores: Rows = ()
+    comparison: Rows = ()
+    again: Rows = ()
+    times: Rows = ()
+    labels_saved: Rows = ()
+    time_saved: Rows = ()
+    overfitting: Rows = ()
+    generalisation: Rows = ()
+    layers: Rows = ()
+    features: Rows = ()
+    privacy: Rows = ()
+    fairness: Rows = ()
+    transfer_scores: Rows = ()
+    audit: Rows = ()
+    error_rates: Rows = ()
+    cells: Rows = ()
+    imported: Row = field(default_factory=dict)
+    contrast: Rows = ()
+    candidates: Mapping[str, Row] = field(default_factory=dict)
+    sources: Rows = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    runtimes: Rows = ()
+    pictures: Mapping[str, Mapping[str, str | Path]] = field(default_factory=dict)
+
+    @property
+    def version(self) -> str:
+        """The version of neurograft."""
+        return self.versions.get("neurograft", "")
+
+    @property
+    def strategy(self) -> str:
+        """The strategy whose segmentations are delivered, or nothing."""
+        return self.config.get("deliver", {}).get("strategy", "")
+
+    @property
+    def source(self) -> str:
+        """The source whose segmentations are delivered, which is the first of segmentation, or nothing."""
+        return next(iter(self.config.get("experiment", {}).get("segmentation", {}).get("sources", [])), "")
+
+    @cached_property
+    def main(self) -> "Results":
+        """The same results with the scores, comparisons, times and cells of the primary space and split only.
+
+        Other spaces and splits answer other questions, so their rows must not mix with these.
+        """
+        narrowed = ("scores", "comparison", "times", "cells")
+        return replace(self, **{name: summaries.keep_primary(getattr(self, name), self.primary) for name in narrowed})
+
+    @cached_property
+    def seen_in_pretraining(self) -> frozenset[str]:
+        """The subjects whose own scans pretrained the delivered networks."""
+        delivered = (self.source, self.strategy)
+        cells = [cell for cell in self.cells if (cell["source"], cell["strategy"]) == delivered]
+        return frozenset(subject for cell in cells for subject in cell.get("pretrained_on", ()))
+
+
+def read_results(files, benchmarks, *, config, primary, sources):
+    """Read everything that the report shows.
 
     Parameters
     ----------
     files : object with attributes
-        Paths `cohort`, `quality`, `splits`, `scores`, `comparison`, `again`, `times`, `plan` (or nothing), and the
-        tables of `assessment.COLUMNS`; where there are such tables also `transfer_scores`, `audit` and
-        `intensities`; of a set of pictures `imported`, `copies` and `contrast`, else nothing and `candidates` (the list
-        of `supervoxel_files.gather_candidates`); lists of paths `cells` and `figures` (folders in `.../sub-X/`).
+        Paths `cohort`, `quality`, `splits`, `scores`, `comparison`, `again`, `times`, and the tables of
+        `assessment.COLUMNS`; paths that a run may lack (then an empty list): `plan`, `transfer_scores`, `audit`,
+        `intensities`, `candidates` (the list of `supervoxel_files.gather_candidates`), and of a set of 2-D pictures
+        `imported`, `copies` and `contrast`; lists of paths `cells` and `figures` (folders in `.../sub-X/`).
     benchmarks : str or Path
         Folder of Snakemake's benchmark files.
+    config : dict
+        The resolved configuration.
+    primary : dict
+        `space` and `split` of the primary analysis.
+    sources : iterable of dict
+        Rows of `config/sources.tsv`.
 
     Returns
     -------
-    dict
-        Keyword arguments of `pages.write_report`.
+    Results
     """
-    # pictures have neither transferability scores nor sites to compare
-    optional = {name: getattr(files, name, None) for name in ("transfer_scores", "audit", "intensities")}
-    shown = {name: tables.read_table(getattr(files, name)) for name in ("cohort", "quality", "scores", "times")}
-    shown |= {name: tables.read_table(path) for name, path in optional.items() if path}
+    tables_read = {name: _read_table(getattr(files, name, None)) for name in TABLES}
     plan = read_json(files.plan) if files.plan else {}
-    found = tables.read_table(files.candidates) if files.candidates else ()
-    return shown | {
-        "comparison": tables.read_table(files.comparison),
-        "again": tables.read_table(files.again),
-        "labels_saved": tables.read_table(files.labels_saved),
-        "time_saved": tables.read_table(files.time_saved),
-        "overfitting": tables.read_table(files.overfitting),
-        "generalisation": tables.read_table(files.generalisation),
-        "layers": tables.read_table(files.layers),
-        "features": tables.read_table(files.features),
-        "privacy": tables.read_table(files.privacy),
-        "fairness": tables.read_table(files.fairness),
-        "splits": read_json(files.splits),
-        "plan": plan,
-        "error_rates": plan.get("error_rates", ()),
-        "imported": read_json(files.imported) | {"copies": files.copies} if files.imported else {},
-        "contrast": tables.read_table(files.contrast) if files.contrast else [],
-        "cells": [cell_folder.read_cell(folder) for folder in files.cells],
-        "candidates": {row["subject"]: read_json(row["record"]) for row in found},
-        "pictures": {_subject(folder): _pictures(folder) for folder in files.figures},
-        "versions": read_versions(),
-        "runtimes": read_runtimes(benchmarks),
-    }
+    return Results(
+        **tables_read,
+        config=config,
+        simulated=config["dataset"]["layout"] == "phantom",
+        title=config["report"]["title"],
+        splits=read_json(files.splits),
+        plan=plan,
+        primary=primary,
+        error_rates=plan.get("error_rates", ()),
+        cells=[cell_folder.read_cell(folder) for folder in files.cells],
+        imported=read_json(files.imported) | {"copies": files.copies} if files.imported else {},
+        candidates={row["subject"]: read_json(row["record"]) for row in _read_table(files.candidates)},
+        sources=list(sources),
+        versions=read_versions(),
+        runtimes=read_runtimes(benchmarks),
+        pictures={_subject(folder): _pictures(folder) for folder in files.figures},
+    )
+
+
+# the fields of `Results` that are one table each, under the same name among the inputs of the rule
+TABLES = (
+    *("cohort", "quality", "intensities", "scores", "comparison", "again", "times"),
+    *("labels_saved", "time_saved", "overfitting", "generalisation", "layers", "features", "privacy", "fairness"),
+    *("transfer_scores", "audit", "contrast"),
+)
+
+
+def _read_table(path):
+    """Read a table, or return an empty one where the run has none."""
+    return tables.read_table(path) if path else []
 
 
 def read_versions():
-    """Name the software that ran and its versions.
+    """Read the versions of the software that ran.
 
     Returns
     -------
     dict of str to str
     """
-    found = {"neurograft": __version__, "python": python_version()}
+    versions = {"neurograft": __version__, "python": python_version()}
     for name in SOFTWARE:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def read_runtimes(folder):
-    """Summarise Snakemake's benchmarks by rule.
+    """Summarise the benchmarks of Snakemake by rule.
 
     Returns
     -------
     list of dict
-        `rule`, `jobs`, `seconds_median`, `seconds_max`, `memory_mb` (the largest), slowest sum first.
+        `rule`, `jobs`, `seconds_median`, `seconds_max`, `memory_mb` (the largest); the largest total time first.
     """
-    found = defaultdict(list)
+    jobs = defaultdict(list)
     for path in sorted(Path(folder).glob("*/*.tsv")):
-        found[path.parent.name] += tables.read_table(path)
+        jobs[path.parent.name] += tables.read_table(path)
     rows = []
-    for rule, runs in found.items():
+    for rule, runs in jobs.items():
         seconds = [float(run["s"]) for run in runs]
         # a job that ends before the first measurement has no memory figure
         memory = [float(run["max_rss"]) for run in runs if run["max_rss"] not in ("", "-", "NA")]
@@ -123,10 +255,10 @@ def read_runtimes(folder):
 
 
 def _subject(path):
-    """The subject whose file this is: the folder `sub-X` above it."""
+    """Return the subject of a file: X of the folder `sub-X` above it."""
     return next(part for part in Path(path).parts if part.startswith("sub-")).removeprefix("sub-")
 
 
 def _pictures(folder):
-    """The pictures in a folder, by name."""
+    """Return the figures in a folder, by name."""
     return {path.stem: path for path in sorted(Path(folder).glob("*.png"))}

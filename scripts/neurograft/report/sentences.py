@@ -1,9 +1,13 @@
-"""What the report says in plain words: the verdict, the comparisons, numbers with their intervals."""
+"""The sentences of the report, and the one home of how a number and its interval are written."""
+
+from markupsafe import Markup
 
 from neurograft.core import tables
 from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, TRANSDUCTIVE, base_strategy
 from neurograft.report import summaries
 
+NO_VALUE = "–"
+MINUS = "\N{MINUS SIGN}"
 MARKS = {"helps": "▲", "hurts": "▼", "no evidence": "●", "refused": "■", "not converged": "◇", "nothing": "○"}
 MEASURES = {
     "dice": "Dice", "hd95": "HD95", "volume-error": "volume error",
@@ -13,99 +17,161 @@ MEASURES = {
 REGIONS = {"WT": "whole-tumour", "TC": "tumour-core", "ET": "enhancing-tumour", "": ""}
 
 
-def write_interval(row, digits=3, unit=""):
-    """Write a mean difference with its interval."""
-    mean, low, high = (tables.number(row.get(key)) for key in ("mean_difference", "low", "high"))
-    if mean is None:
+def format_number(value, digits=3, signed=False):
+    """Format a number, or a dash where there is none.
+
+    Parameters
+    ----------
+    value : float or str or None
+        As read from a table.
+    digits : int
+        Digits after the point.
+    signed : bool
+        Write the sign of positive numbers too, as is usual for differences.
+
+    Returns
+    -------
+    str
+        With a real minus sign, which does not break at the end of a line.
+    """
+    read = tables.parse_number(value)
+    return NO_VALUE if read is None else f"{read:{'+' if signed else ''}.{digits}f}".replace("-", MINUS)
+
+
+def format_significant(value, digits=3):
+    """Format a number with so many significant digits, or a dash where there is none."""
+    read = tables.parse_number(value)
+    return NO_VALUE if read is None else f"{read:.{digits}g}".replace("-", MINUS)
+
+
+def format_percent(share, digits=1):
+    """Format a share from 0 to 1 in percent, or a dash where there is none."""
+    read = tables.parse_number(share)
+    return NO_VALUE if read is None else f"{format_number(100 * read, digits)} %"
+
+
+def format_interval(low, high, digits=3, signed=False):
+    """Format the two ends of an interval, or a dash unless both are numbers."""
+    if tables.parse_number(low) is None or tables.parse_number(high) is None:
+        return NO_VALUE
+    return f"{format_number(low, digits, signed)} to {format_number(high, digits, signed)}"
+
+
+def format_difference(row, digits=3, unit=""):
+    """Format a mean difference with its 95 % confidence interval.
+
+    Parameters
+    ----------
+    row : dict
+        `mean` (or `mean_difference`, as in `comparison.tsv`), `low` and `high`; numbers may be text or missing.
+    digits : int
+        Digits after the point.
+    unit : str
+        Written behind the mean, with a leading space if it needs one.
+
+    Returns
+    -------
+    str
+        Such as "+0.030 (95 % CI +0.010 to +0.050)"; "no estimate" without a mean.
+    """
+    mean = row.get("mean", row.get("mean_difference"))
+    if tables.parse_number(mean) is None:
         return "no estimate"
-    words = f"{mean:+.{digits}f}{unit}"
-    words += "" if low is None else f" (95 % interval {low:+.{digits}f} to {high:+.{digits}f})"
-    return words.replace("-", "\N{MINUS SIGN}")
+    interval = format_interval(row.get("low"), row.get("high"), digits, signed=True)
+    ends = "no interval" if interval == NO_VALUE else f"95 % CI {interval}"
+    return f"{format_number(mean, digits, signed=True)}{unit} ({ends})"
 
 
-def write_signed(value, digits=3):
-    """Write a difference with its sign, or a dash where there is none."""
-    read = tables.number(value)
-    return "–" if read is None else f"{read:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+def stack(value, below):
+    """Put a formatted value above a smaller line, for a narrow column of a table."""
+    return Markup("{}<br><small>{}</small>").format(value, below)
 
 
-def write_bounds(row, low="low", high="high", digits=3):
-    """Write the two ends of a row's interval of a difference, or a dash where it has none."""
-    if tables.number(row.get(low)) is None or tables.number(row.get(high)) is None:
-        return "–"
-    return f"{write_signed(row[low], digits)} to {write_signed(row[high], digits)}"
+def stack_interval(row, digits=3, signed=False):
+    """Put a row's `mean` above its interval (`low`, `high`) for a narrow column, or return a dash without a mean."""
+    mean = format_number(row.get("mean"), digits, signed)
+    interval = format_interval(row.get("low"), row.get("high"), digits, signed)
+    return mean if NO_VALUE in (mean, interval) else stack(mean, interval)
 
 
 def name_arm(row):
-    """Name a strategy and its source, and say of one that adapts to target images that it does."""
-    if row["strategy"] in CONTROLS:
-        # a control has the network of a source, and none of its weights
-        return row["strategy"] + f" ({row['source']})" * (str(row["source"]) not in ("", "none"))
-    if not row["source"] or METHODS.get(row["strategy"]) == "none":
-        return row["strategy"]
-    if METHODS.get(row["strategy"]) == "random encoder" or row["strategy"] == ENSEMBLE:
-        return f"{row['strategy']} ({row['source']})"
-    return f"{row['strategy']} from {row['source']}" + " (transductive)" * (
-        base_strategy(row["strategy"]) in TRANSDUCTIVE
-    )
+    """Name a strategy with its source, and mark it if it adapts to target images."""
+    strategy, source = row["strategy"], str(row["source"] or "")
+    if strategy in CONTROLS:
+        # a control has the architecture of a source, but none of its weights
+        return f"{strategy} ({source})" if source not in ("", "none") else strategy
+    if not source or METHODS.get(strategy) == "none":
+        return strategy
+    if METHODS.get(strategy) == "random encoder" or strategy == ENSEMBLE:
+        return f"{strategy} ({source})"
+    transductive = " (transductive)" if base_strategy(strategy) in TRANSDUCTIVE else ""
+    return f"{strategy} from {source}{transductive}"
 
 
 def comparison_sentence(row, comparison):
-    """Say in one or two sentences what a comparison with a verdict found."""
+    """Describe a comparison that has a verdict in one or two sentences."""
     region = REGIONS.get(row["region"], row["region"])
-    patients, mean, detectable = (
-        row["patients"],
-        tables.number(row["mean_difference"]),
-        tables.number(row["detectable"]),
-    )
-    change = f"{region} Dice changed by {write_interval(row)} against training from scratch, on {patients} patients"
+    name, patients = name_arm(row), row["patients"]
+    change = f"{region} Dice changed by {format_difference(row)} compared with training from scratch, "
+    change += f"in {patients} patients"
     if row["verdict"] == "refused":
         why = row["reason"][:1].upper() + row["reason"][1:]
-        return f"{name_arm(row)}: no verdict can be given. {why}. What was seen: {change}."
+        return f"{name}: no verdict can be given. {why}. Observed: {change}."
     if row["verdict"] == "not converged":
-        return f"{name_arm(row)}: no verdict, because {row['reason']}. What was seen so far: {change}."
+        return f"{name}: no verdict, because {row['reason']}. Observed so far: {change}."
     words = {
-        "helps": f"{name_arm(row)} helps: {change}.",
-        "hurts": f"{name_arm(row)} hurts: {change}.",
-        "no evidence": f"{name_arm(row)}: no evidence of a difference. {change[0].upper()}{change[1:]}.",
+        "helps": f"{name} helps: {change}.",
+        "hurts": f"{name} hurts: {change}.",
+        "no evidence": f"{name}: no evidence of a difference. {change[0].upper()}{change[1:]}.",
     }[row["verdict"]]
-    if row["verdict"] == "no evidence" and detectable is not None:
-        if detectable < 1:
-            words += f" So few patients would reliably show only a difference of {detectable:.3f} or more"
-            words += ", so a smaller help or harm remains possible." if mean is not None else "."
-        else:  # no two Dice are as far apart
-            words += " So few patients would reliably show no difference of any size: help or harm remains possible."
+    if row["verdict"] == "no evidence":
+        words += _undetected(row)
     return words + _against_random(row, comparison)
 
 
+def _undetected(row):
+    """Describe the difference that would have been detected, so that no evidence is not read as no difference."""
+    detectable = tables.parse_number(row["detectable"])
+    if detectable is None:
+        return ""
+    if detectable >= 1:  # two Dice scores are never that far apart
+        return (
+            " With so few patients, no difference of any size would be detected reliably: benefit or harm remains "
+            "possible."
+        )
+    words = (
+        f" With so few patients, only a difference of {format_number(detectable)} or more would be detected reliably"
+    )
+    unknown = tables.parse_number(row["mean_difference"]) is None
+    return words + ("." if unknown else ", so a smaller benefit or harm remains possible.")
+
+
 def again_sentence(row):
-    """Say what the comparison of scratch with itself, trained again with other seeds, found."""
-    words = f"Scratch of {row['source']} trained again with another seed, against itself (A/A): {row['verdict']}, "
-    words += f"{write_interval(row)} on {row['patients']} patients."
-    return words + (" This is a false verdict: trust no other here." if row["verdict"] in ("helps", "hurts") else "")
+    """Describe the comparison of scratch with itself, trained again with another seed."""
+    words = f"Scratch of {row['source']}, trained again with another seed and compared with itself (A/A test): "
+    words += f"{row['verdict']}, {format_difference(row)} in {row['patients']} patients."
+    if row["verdict"] in ("helps", "hurts"):
+        words += " This verdict is false: do not trust the other verdicts of this run."
+    return words
 
 
 def _against_random(row, comparison):
-    """Say whether the control with random features explains the result."""
+    """Describe whether the control with random features explains the result."""
     other = summaries.control_row(comparison, row)
-    low = tables.number(other["low"]) if other else None
-    if low is None:
+    low = tables.parse_number(other["low"]) if other else None
+    if other is None or low is None:
         return ""
+    difference = format_difference(other)
     if low > 0 and row["verdict"] == "helps":
-        return f" It also beats a frozen random encoder, by {write_interval(other)}: the pretraining itself matters."
+        return f" It also beats a frozen random encoder, by {difference}: the pretraining itself matters."
+    words = f" Compared with a frozen random encoder the difference is {difference}"
     if low > 0:
-        return (
-            f" Against a frozen random encoder the difference is {write_interval(other)}: better than random features, "
-            "which is no help over training from scratch."
-        )
-    return (
-        f" Against a frozen random encoder the difference is {write_interval(other)}, so it is not shown that the "
-        "pretraining, rather than any fixed features, is what counts."
-    )
+        return f"{words}: better than random features, but no improvement over training from scratch."
+    return f"{words}, so it is not shown that the pretraining, rather than any other fixed features, is what counts."
 
 
 def headline(comparison, splits, scores, cells, simulated):
-    """Answer the report's question first.
+    """Answer the question of the report.
 
     Returns
     -------
@@ -117,11 +183,13 @@ def headline(comparison, splits, scores, cells, simulated):
         if simulated
         else []
     )
-    reasons = {task["reason"] for task in splits.get("tasks", {}).values() if not tables.yes(task.get("trainable"))}
+    reasons = {
+        task["reason"] for task in splits.get("tasks", {}).values() if not tables.parse_boolean(task.get("trainable"))
+    }
     trained = [cell for cell in cells if cell.get("trained", True)]
     if not trained and not scores:
         why = "; ".join(sorted(reason for reason in reasons if reason)) or "no network was asked for"
-        note = "Preprocessing, quality control and tumour candidates below are complete all the same."
+        note = "Preprocessing, quality control and tumour candidates, shown below, are complete nevertheless."
         return _headline("nothing", f"No network was trained: {why.rstrip('.')}.", [note, *caution])
     rows = summaries.primary_rows(comparison)
     if not rows:
@@ -156,7 +224,7 @@ def _headline(kind, title, sentences):
 
 
 def list_incomplete(splits):
-    """Say of every subject that lacks a sequence what its networks get.
+    """List the subjects that lack a sequence, and what their networks receive instead.
 
     Parameters
     ----------
@@ -169,12 +237,13 @@ def list_incomplete(splits):
         `subject`, `task`, `words`.
     """
     rows = []
-    for task, known in splits.get("tasks", {}).items():
-        # of a task without networks nothing is predicted
-        for subject, lacks in known.get("incomplete", {}).items() if known["trainable"] else ():
-            there = ", ".join(name for name in known["sequences"] if name not in lacks)
-            role = "trained on and predicted" if subject in known["subjects"] else "predicted"
-            rows.append({"subject": subject, "task": task, "words": f"without {', '.join(lacks)}: {role} from {there}"})
+    for task, split in splits.get("tasks", {}).items():
+        # without networks nothing is predicted
+        for subject, lacks in split.get("incomplete", {}).items() if split["trainable"] else ():
+            available = ", ".join(name for name in split["sequences"] if name not in lacks)
+            role = "trained on and predicted" if subject in split["subjects"] else "predicted"
+            words = f"without {', '.join(lacks)}: {role} from {available}"
+            rows.append({"subject": subject, "task": task, "words": words})
     return rows
 
 
@@ -186,20 +255,12 @@ def name_arm_key(arm, n=False):
     return f"{words} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{arm[3]})" if n else words
 
 
-def write_difference(row, digits=3, unit=""):
-    """Write a mean difference with its interval, or say that there is no interval."""
-    if row["mean"] is None:
-        return "no estimate"
-    ends = "no interval" if row["low"] is None else f"95 %: {write_bounds(row, digits=digits)}"
-    return f"{write_signed(row['mean'], digits)}{unit} ({ends})"
+def finding(name, figure, verdict):
+    """Return one line of a claim: the arm's name, the result in words, and what it supports."""
+    return {"name": name, "figure": figure, "verdict": verdict}
 
 
-def finding(name_, figure, verdict):
-    """Give one line of a claim: of which arm, the figure in words, what it supports."""
-    return {"name": name_, "figure": figure, "verdict": verdict}
-
-
-def some(names, most=3):
-    """Join names, at most a few of them."""
-    names = [str(one) for one in names]
+def join_names(names, most=3):
+    """Join names with commas, at most a few of them."""
+    names = [str(name) for name in names]
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -20,7 +20,7 @@ class Words(NamedTuple):
 
     sentence : what it does, for the reference; code in backquotes.
     methods : how the methods paragraph continues "The network was trained", or "Supervoxels were classified".
-    references : keys of `references.REFERENCES` that the methods paragraph cites with it.
+    references : keys of `references.yaml` that the methods paragraph cites with it.
     mark : of a control.
     """
 

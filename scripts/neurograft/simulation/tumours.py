@@ -8,13 +8,16 @@ larger in white than in grey matter and 0 in fluid and outside of the brain.
 import numpy as np
 from scipy import ndimage
 
+from neurograft.imaging.typed import distance_to_outside, fill_holes, label_pieces
 from neurograft.simulation.anatomy import smooth_field
 
 NECROSIS, OEDEMA, ENHANCING = 1, 2, 4  # the label values of BraTS 2018
 VISIBLE = 0.25  # density at which an infiltrated voxel counts as tumour
+GREY_RATIO = 10.0  # diffusion in white matter over that in grey
+LEAST_RIM = 2.5  # mm that the enhancing rim measures at least
 
 
-def grow_tumour(white, grey, seed, spacing, volume, width=2.5, ratio=10.0, tracts=1.0):
+def grow_tumour(white, grey, seed, spacing, volume, width=2.5, tracts=1.0):
     """Grow a tumour from one voxel until it has a given visible volume.
 
     Explicit finite differences; nothing flows into or out of voxels without diffusion.
@@ -31,8 +34,6 @@ def grow_tumour(white, grey, seed, spacing, volume, width=2.5, ratio=10.0, tract
         ml with a density above `VISIBLE`, or less if the tissue that can be reached is used up.
     width : float
         sqrt(D / rho) in white matter, mm: the larger, the more diffuse the front.
-    ratio : float
-        Diffusion in white matter over that in grey.
     tracts : float or ndarray, shape (X, Y, Z)
         Further factor of the diffusion, above 0 and at most 1: along some tracts it is faster.
 
@@ -47,7 +48,7 @@ def grow_tumour(white, grey, seed, spacing, volume, width=2.5, ratio=10.0, tract
         If the seed is not in white or grey matter.
     """
     tissue = (white + grey).astype(np.float32)
-    diffusion = np.where(tissue >= 0.5, tracts * (white + grey / ratio), 0).astype(np.float32)
+    diffusion = np.where(tissue >= 0.5, tracts * (white + grey / GREY_RATIO), 0).astype(np.float32)
     seed = tuple(int(i) for i in seed)
     if diffusion[seed] <= 0:
         raise ValueError(f"the tumour's seed {seed} is not in white or grey matter")
@@ -67,7 +68,7 @@ def grow_tumour(white, grey, seed, spacing, volume, width=2.5, ratio=10.0, tract
 
 
 def _change(density, faces, rate):
-    """Give what one time step adds: growth where there are cells, and the flux through each voxel's faces."""
+    """Compute what one time step adds: growth where there are cells, and the flux through each voxel's faces."""
     change = rate * density * (1 - density)
     for axis, face in enumerate(faces):
         flux = face * np.diff(density, axis=axis)
@@ -81,12 +82,12 @@ def _part(axis, part):
 
 
 def _face_diffusion(diffusion, axis):
-    """Give the harmonic mean of neighbouring voxels' diffusion: 0 where one of them is 0."""
+    """Compute the harmonic mean of neighbouring voxels' diffusion: 0 where one of them is 0."""
     one, two = diffusion[_part(axis, slice(None, -1))], diffusion[_part(axis, slice(1, None))]
     return 2 * one * two / np.maximum(one + two, 1e-6)
 
 
-def label_tumour(density, load, grade, brain, spacing, core=0.45, necrosis=0.4, rim=2.5):
+def label_tumour(density, load, grade, brain, spacing, core=0.45, necrosis=0.4):
     """Turn a grown tumour into labels.
 
     Visible infiltration is oedema; in a high grade the part where the tumour has been for longest is
@@ -105,8 +106,6 @@ def label_tumour(density, load, grade, brain, spacing, core=0.45, necrosis=0.4, 
         Share of the tumour that is core (high grade).
     necrosis : float
         Share of the core that is necrotic, at most.
-    rim : float
-        mm that the enhancing rim measures at least.
 
     Returns
     -------
@@ -122,7 +121,7 @@ def label_tumour(density, load, grade, brain, spacing, core=0.45, necrosis=0.4, 
         raise ValueError(f"grade {grade!r} is not one of 'high', 'low'")
     whole = (density > VISIBLE) & brain
     # cells in a voxel behind a sulcus that is too thin to see would be a separate speck
-    parts, count = ndimage.label(whole)
+    parts, count = label_pieces(whole)
     if count > 1:
         whole = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
     labels = np.where(whole, OEDEMA, 0).astype(np.uint8)
@@ -130,10 +129,10 @@ def label_tumour(density, load, grade, brain, spacing, core=0.45, necrosis=0.4, 
         ages = load[whole]
         # the core has pressed shut the sulci inside of it
         solid = ndimage.binary_closing(whole & (load >= np.quantile(ages, 1 - core)), iterations=2)
-        solid = ndimage.binary_fill_holes(solid) & brain
-        deep = ndimage.distance_transform_edt(solid, sampling=spacing) > rim
+        solid = fill_holes(solid) & brain
+        deep = distance_to_outside(solid, sampling=spacing) > LEAST_RIM
         labels[solid] = ENHANCING
-        oldest = ndimage.binary_fill_holes(deep & (load >= np.quantile(ages, 1 - core * necrosis)))
+        oldest = fill_holes(deep & (load >= np.quantile(ages, 1 - core * necrosis)))
         labels[oldest & deep] = NECROSIS
     return labels
 
@@ -203,7 +202,14 @@ def _coarse(field, factor):
 def _fine(field, shape, factor):
     """Interpolate block averages back to voxels; the edge is carried on."""
     offset = (1 - factor) / (2 * factor)
-    return ndimage.affine_transform(field, np.eye(3) / factor, [offset] * 3, shape, order=1, mode="nearest")
+    return ndimage.affine_transform(
+        field,
+        np.eye(3) / factor,
+        [offset] * 3,  # pyright: ignore[reportArgumentType] scipy takes one for each axis too
+        shape,
+        order=1,
+        mode="nearest",
+    )
 
 
 # ml of visible tumour, from the range in public glioma cohorts

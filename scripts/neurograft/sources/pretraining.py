@@ -18,7 +18,7 @@ from neurograft.cohort.assignment import choose_unlabelled
 from neurograft.core import files, tables
 from neurograft.core.labels import region_values
 from neurograft.execution import logs
-from neurograft.imaging.resampling import regridded
+from neurograft.imaging.resampling import grid_of, regridded
 from neurograft.networks import builders, compute
 from neurograft.preprocessing import intensity, registration
 from neurograft.simulation import anatomy
@@ -155,9 +155,9 @@ def simulate_slices(folder, index, seed, template, spacing, method, atlas=None):
     """
     scans, truth = simulate_subject(index, seed, max(spacing, FINEST), atlas)
     to_reference = np.eye(4) if template is None else truth["to_template"]
-    shape, affine = regridded(scans["t1c"], spacing) if template is None else (template.shape, template.affine)
+    grid = regridded(scans["t1c"], spacing) if template is None else grid_of(template)
     transforms = {name: motion @ to_reference for name, motion in truth["motion"].items()}
-    registered = registration.resample_all(scans, truth["brain"], transforms, "t1c", "t1c", shape, affine)
+    registered = registration.resample_all(scans, truth["brain"], transforms, "t1c", "t1c", grid)
     normalised, _ = intensity.normalize_intensity(registered, method)
     write_slices(folder, *intensity.cut_slices(normalised, registered["labels"]))
 

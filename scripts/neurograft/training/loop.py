@@ -14,6 +14,7 @@ from neurograft.execution import memory
 from neurograft.networks import compute
 from neurograft.networks.stages import spatial_axes
 from neurograft.training import checkpoints, masking, patch_batches, slice_batches
+from neurograft.training.optimizer import AdamW
 
 
 @dataclass(frozen=True)
@@ -259,8 +260,8 @@ def _start_phase(network, phase, length, weight_decay):
         parameter.grad = None
         if name in phase.rates:
             groups.setdefault(phase.rates[name], []).append(parameter)
-    of_rates = [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]
-    optimizer = torch.optim.AdamW(of_rates, weight_decay=weight_decay, fused=True)
+    by_rate = [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]
+    optimizer = AdamW(by_rate, weight_decay=weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, list(groups), total_steps=length + 1, pct_start=0.15, div_factor=10, cycle_momentum=False
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from neurograft.core import tables
+from neurograft.core import listings
 from neurograft.core.files import read_json, whole, write_json
 from neurograft.core.labels import region_values
 from neurograft.imaging.packing import PackedArray, write_packed
@@ -33,9 +33,8 @@ def gather_subjects(**records):
     for files in zip(*records.values(), strict=True):
         row = dict(zip(records, files, strict=True))
         row = {"slices": str(Path(row["normalized"]).parent / "slices")} | row
-        said = [Path(file).read_bytes() for file in (Path(row["slices"], "index.json"), *files)]
-        row["sha256"] = hashlib.sha256(b"\n".join(said)).hexdigest()
-        rows.append({"subject": read_json(row["status"])["subject"]} | row)
+        contents = [Path(file).read_bytes() for file in (Path(row["slices"], "index.json"), *files)]
+        rows.append(listings.add_hash({"subject": read_json(row["status"])["subject"]} | row, contents))
     return rows
 
 
@@ -53,7 +52,7 @@ def find_slices(path) -> dict[str, Any]:
         Subject to its folder, or to its `images` in the shared array, not read yet, and `index`.
     """
     if not Path(path).is_dir():
-        return {row["subject"]: row["slices"] for row in tables.read_table(path)}
+        return {subject: row["slices"] for subject, row in listings.read_subjects(path).items()}
     # opened once, for every opened map holds a file descriptor
     index, shared = read_json(Path(path) / "index.json"), np.load(Path(path) / "images.npy", mmap_mode="r")
     return {name: {"index": index, "images": shared[k : k + 1]} for k, name in enumerate(index["subjects"])}
@@ -61,7 +60,7 @@ def find_slices(path) -> dict[str, Any]:
 
 def find_records(path):
     """Say where each subject's records are, by name; pictures have none. `path` as in `find_slices`."""
-    return {} if Path(path).is_dir() else {row["subject"]: row for row in tables.read_table(path)}
+    return {} if Path(path).is_dir() else listings.read_subjects(path)
 
 
 def read_landmarks(folder):
@@ -108,8 +107,8 @@ def find_candidates(path):
     path : str or Path
         The table of `supervoxel_files.gather_candidates`; without one nobody has any.
     """
-    rows = tables.read_table(path) if path else ()
-    return {row["subject"]: read_json(row["record"])["slices"] for row in rows}
+    subjects = listings.read_subjects(path) if path else {}
+    return {subject: read_json(row["record"])["slices"] for subject, row in subjects.items()}
 
 
 def add_candidates(case, slices):

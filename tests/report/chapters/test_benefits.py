@@ -1,4 +1,4 @@
-"""The six promises: what counts as saved, gained or reached, and what stays unsaid."""
+"""The six benefits: what counts as saved, gained or reached, and what is not claimed."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def test_labels_beyond_what_was_measured_are_answers():
     never = row | {"needed": "inf", "low": "inf", "high": "inf", "saved": "inf", "answer": "not reached"}
     made = claim("Fewer labels", labels_saved=[never | {"interval": "not reached to not reached"}])
     assert made["verdict"] == "saved"
-    assert made["figure"].endswith("scratch does not reach it with all its patients (95 %: not reached)")
+    assert made["figure"].endswith("scratch does not reach this score with all its patients (95 % CI: not reached)")
     first = never | {"needed": "-inf", "low": "-inf", "high": "-inf", "answer": "beyond the range"}
     assert claim("Fewer labels", labels_saved=[first | {"interval": "beyond the range"}])["verdict"] == "lost"
     # `all` means what is needed less what is saved, or the patients of the largest fold
@@ -64,11 +64,13 @@ def test_a_made_source_says_itself_what_it_continues_from():
     assert claim("Better use of data", scores=scores)["state"] == "not measured"
     sources = [{"name": "mine", "location": "rule:masked/vgg19"}, {"name": "vgg19", "location": "https://x"}]
     row = claim("Better use of data", scores=scores, sources=sources)
-    assert row["verdict"] == "gained" and "against vgg19, 10 patients" in row["figure"]
+    assert row["verdict"] == "gained" and "compared with vgg19, 10 patients" in row["figure"]
 
 
 def test_a_classification_alone_has_intervals_but_no_verdict_of_the_primary_family():
     changes = {"task": "classification", "region": "", "metric": "balanced-accuracy"}
     scores = [row | changes for row in scored([0.1, 0.2])]
     row = claim("Better performance", scores=scores, comparison=[compared("", 0.05, 0.02, 0.08, **changes)])
-    assert row["verdict"] == "higher" and row["state"] == "in part" and "has no member" in row["figure"]
+    assert (
+        row["verdict"] == "higher" and row["state"] == "in part" and "there is no primary comparison" in row["figure"]
+    )

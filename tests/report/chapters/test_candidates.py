@@ -1,4 +1,4 @@
-"""What the report says of candidates, and of the two ways to score them."""
+"""The chapter on candidates, and the two ways to score them."""
 
 from xml.etree import ElementTree
 
@@ -23,8 +23,8 @@ def titles(chart):
     return [node.text for node in ElementTree.fromstring(chart).iter() if node.tag.endswith("title")]
 
 
-def test_an_empty_run_says_nothing():
-    empty = candidates.tell_candidates({})
+def test_an_empty_run_has_no_charts():
+    empty = candidates.describe_candidates({})
     assert (empty["subjects"], empty["labelled"], empty["oracle"], empty["recall"]) == (0, 0, "", "")
     assert (empty["curve"], empty["scorers"]) == ("", [])
 
@@ -35,12 +35,12 @@ def test_candidates_are_summarised_over_labelled_subjects():
         "A": {"oracle_dice": 0.8, "recall": {"1": 0.4, "5": None}, "flags": ["empty brain mask"]},
         "C": {"flags": [], "recall": None, "oracle_dice": None},
     }
-    told = candidates.tell_candidates(records)
+    told = candidates.describe_candidates(records)
     assert (told["subjects"], told["labelled"], told["flags"]) == (3, 2, {"A": ["empty brain mask"]})
     assert told["oracle_mean"]["mean"] == pytest.approx(0.85) and told["oracle_mean"]["patients"] == 2
     means = [title for title in titles(told["recall"]) if "mean" in (title or "")]
     assert means == ["k = 1: mean 0.300", "k = 5: mean 0.600"]
-    unlabelled = candidates.tell_candidates({"C": records["C"]})
+    unlabelled = candidates.describe_candidates({"C": records["C"]})
     assert (unlabelled["subjects"], unlabelled["labelled"], unlabelled["recall"]) == (1, 0, "")
 
 
@@ -50,7 +50,7 @@ def test_the_curve_is_the_mean_at_each_number():
         "B": record(curve={"500": 0.5, "8000": 0.8}),
         "C": record(),
     }
-    found = titles(candidates.tell_candidates(records)["curve"])
+    found = titles(candidates.describe_candidates(records)["curve"])
     assert {"k = 500: mean 0.600", "k = 8000: mean 0.850"} <= set(found)
 
 

@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree
 
-from neurograft.report.chapters.changes import tell_audit, tell_fairness, tell_layers, tell_privacy
+from neurograft.report.chapters.changes import describe_audit, describe_fairness, describe_layers, describe_privacy
 
 ARM = {"task": "segmentation", "source": "s", "strategy": "lp-ft", "space": "MNI152", "split": "folds", "n": "8"}
 PRIMARY = {"space": "MNI152", "split": "folds"}
@@ -23,7 +23,7 @@ def titles(markup, tag):
 
 def test_frozen_layers_are_named_and_counted():
     rows = [layer("head", "", "top", change="0.5"), layer("deep", "2", change="0.2"), layer("shallow", trained="0")]
-    (panel,) = tell_layers(rows, [feature("1", 0.9)], PRIMARY)["panels"]
+    (panel,) = describe_layers(rows, [feature("1", 0.9)], PRIMARY)["panels"]
     assert (panel["layers"], panel["trained"], panel["frozen"]) == (3, 2, ["shallow"])
     assert (panel["weights"], panel["weights_trained"], panel["cells"]) == ("3,000", "2,000", 5)
     # from input to output, whatever the table's order; the head is no part of what moved in the encoder
@@ -35,7 +35,7 @@ def test_frozen_layers_are_named_and_counted():
 def test_layers_are_shown_of_the_largest_size_of_each_task_controls_last():
     rows = [layer("a", n=n, strategy=name) for n in ("2", "8") for name in ("scratch", "lp-ft", "frozen")]
     rows += [layer("a", task="classification", n="2"), layer("a", space="native")]
-    told = tell_layers(rows, [], PRIMARY)
+    told = describe_layers(rows, [], PRIMARY)
     assert [(panel["task"], panel["title"], panel["n"]) for panel in told["panels"]] == [
         ("segmentation", "frozen from s", "8"), ("segmentation", "lp-ft from s", "8"),
         ("classification", "lp-ft from s", "2"), ("segmentation", "scratch (s)", "8"),
@@ -45,14 +45,14 @@ def test_layers_are_shown_of_the_largest_size_of_each_task_controls_last():
 
 def test_many_arms_are_behind_a_fold():
     rows = [layer("a", source=f"s{at:02d}") for at in range(10)]
-    told = tell_layers(rows, [], PRIMARY)
+    told = describe_layers(rows, [], PRIMARY)
     assert len(told["panels"]) == 6 and len(told["more"]) == 4
-    assert tell_layers([], [], PRIMARY) == {"panels": [], "more": []}
+    assert describe_layers([], [], PRIMARY) == {"panels": [], "more": []}
 
 
 def test_similarities_are_drawn_by_stage():
     rows = [feature("2", 0.5), feature("1", 0.9), feature("3", "n/a")]
-    (panel,) = tell_layers([layer("a"), layer("b", "2")], rows, PRIMARY)["panels"]
+    (panel,) = describe_layers([layer("a"), layer("b", "2")], rows, PRIMARY)["panels"]
     assert titles(panel["svg"], "polygon") == ["stage 1: CKA 0.900", "stage 2: CKA 0.500"]
 
 
@@ -65,19 +65,19 @@ def test_scores_have_sources_down_and_scores_across():
     rows = [transfer_score("a", "logme", "-0.5"), transfer_score("b", "logme", 0.25), transfer_score("b", "gbc", 1)]
     rows += [transfer_score("a", "gbc", "", reason="one class"), transfer_score("a", "logme", 1, space="native")]
     audit = [{"score": "logme", "sources": 2, "tau": "", "low": "", "high": "", "verdict": "too few sources"}]
-    told = tell_audit(rows, [audit[0] | {"reason": "2 sources"}])
+    told = describe_audit(rows, [audit[0] | {"reason": "2 sources"}])
     assert [(space["name"], space["heads"]) for space in told["spaces"]] == [
         ("MNI152", ["logme ↑", "gbc ↑"]), ("native", ["logme ↑"]),
     ]  # fmt: skip
     assert told["spaces"][0]["rows"] == [["a", "−0.500", "–"], ["b", "0.250", "1.000"]]
     assert told["audit"] == [["logme", 2, "–", "–", "too few sources", "2 sources"]]
     assert told["reasons"] == ["gbc of a: one class"]
-    assert tell_audit([], []) == {"spaces": [], "audit": [], "reasons": []}
+    assert describe_audit([], []) == {"spaces": [], "audit": [], "reasons": []}
 
 
 def test_tau_has_its_interval_and_its_verdict():
     row = {"score": "logme", "sources": 6, "tau": 0.6, "low": "-0.1", "high": 0.95, "verdict": "do not use"}
-    assert tell_audit([], [row | {"reason": "the interval contains 0"}])["audit"] == [
+    assert describe_audit([], [row | {"reason": "the interval contains 0"}])["audit"] == [
         ["logme", 6, "+0.60", "−0.10 to +0.95", "do not use", "the interval contains 0"]
     ]
 
@@ -89,20 +89,20 @@ def test_privacy_stands_beside_its_control():
         ("auc", "low", "high", "control", "control_low", "control_high", "tpr", "fpr", "chance"), "n/a"
     )
     refused = row | empty | {"n": "2", "verdict": "refused", "reason": "2 members"}
-    first, second = tell_privacy([row | {"reason": "r"}, refused], PRIMARY)
+    first, second = describe_privacy([row | {"reason": "r"}, refused], PRIMARY)
     assert first[3:] == [
         "8, 2, 5", "0.80<br><small>0.50 to 0.95</small>", "0.50<br><small>0.20 to 0.80</small>",
         "0.30<br><small>at 0.50; by chance 0.66</small>", "no evidence", "r",
     ]  # fmt: skip
     assert second[4:] == ["–", "–", "–", "refused", "2 members"]
-    assert tell_privacy([row | {"reason": "", "space": "native"}], PRIMARY) == []
+    assert describe_privacy([row | {"reason": "", "space": "native"}], PRIMARY) == []
 
 
 def test_gaps_between_groups_say_why_they_have_no_p():
     row = ARM | {"attribute": "sex", "groups": "F: 9, 0.8; M: 9, 0.9", "patients": 18, "gap": 0.1, "expected": 0.05}
     row |= {"p": 0.01, "p_adjusted": "0.02", "worst": "F", "reason": ""}
     few = row | {"attribute": "site", "gap": "n/a", "expected": "n/a", "p_adjusted": "n/a", "reason": "too few"}
-    first, second = tell_fairness([row, few], PRIMARY)
+    first, second = describe_fairness([row, few], PRIMARY)
     gap = "0.100<br><small>0.050 by chance</small>"
     assert first[3:] == ["sex", 18, gap, "0.020", "F", "F: 9, 0.8; M: 9, 0.9", ""]
     assert second[3:7] == ["site", 18, "–", "–"] and second[-1] == "too few"

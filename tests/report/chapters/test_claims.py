@@ -4,13 +4,14 @@ import pytest
 
 from helpers.fake_assessment import COHORT, SPLIT, run, straight
 from helpers.fake_claims import ARM, SCRATCH, claim, compared, gaps, labels, scored, spread, times, transferability
-from helpers.fake_run import make_run
+from helpers.fake_run import Experiment, make_run
 from helpers.fake_transfer import add_transfer
 from neurograft.core import tables
 from neurograft.evaluation import assessment, comparison
 from neurograft.experiment import cell_folder
 from neurograft.report import sentences
 from neurograft.report.chapters import claims
+from neurograft.report.results import Results
 
 # good, bad and undecided words of each claim whose verdict has two directions
 WORDS = {
@@ -71,7 +72,7 @@ def test_without_an_interval_nothing_is_claimed(name, effect):
 
 
 def test_an_empty_run_measures_nothing_and_says_why():
-    rows = claims.list_claims({})
+    rows = claims.list_claims(Results())
     assert len(rows) == 11 and [row["side"] for row in rows].count("promise") == 6
     for row in rows:
         assert set(row) == set(claims.COLUMNS)
@@ -79,8 +80,8 @@ def test_an_empty_run_measures_nothing_and_says_why():
 
 
 def test_a_full_run_measures_all_but_the_unlabelled_scans():
-    run = add_transfer(make_run(patients=8, folds=4, sizes=("2", "all")))
-    rows = {row["claim"]: row for row in claims.list_claims(run)}
+    run = add_transfer(make_run(patients=8, experiment=Experiment(folds=4, sizes=("2", "all"))))
+    rows = {row["claim"]: row for row in claims.list_claims(Results(**run))}
     assert rows["Better use of data"]["state"] == "not measured"
     assert rows["Better use of data"]["figure"] == "no source was pretrained on the cohort's unlabelled subjects"
     assert {row["state"] for name, row in rows.items() if name != "Better use of data"} == {"measured", "in part"}
@@ -101,7 +102,7 @@ def test_verdicts_are_grouped_and_what_is_shown_stands_first():
 
 
 def test_the_report_leaves_out_a_source_that_all_share():
-    rows = claims.list_claims(times(1, True))
+    rows = claims.list_claims(Results(**times(1, True)))
     shown = claims.show_claims(rows, scored([0.1]) + scored([0.1], **SCRATCH))
     assert shown["source"] == "s" and shown["rows"][0]["lines"][0].startswith("lp-ft: ")
     two = claims.show_claims(rows, scored([0.1]) + scored([0.1], source="t"))
@@ -122,7 +123,7 @@ def test_claims_are_read_from_the_tables_that_the_assessment_writes(tmp_path):
     cells = [cell_folder.read_cell(folder) for folder in folders]
     primary = {"space": cells[0]["space"], "split": "folds"}
     results |= {"scores": scores, "comparison": comparison.compare_strategies(scores, cells, None, primary)}
-    rows = {row["claim"]: row for row in claims.list_claims(results | {"cells": cells, "primary": primary})}
+    rows = {row["claim"]: row for row in claims.list_claims(Results(**results, cells=cells, primary=primary))}
     for name in ("Less training time", "Faster deployment"):
         assert rows[name]["verdict"] == "saved: frozen from s;\nlost: lp-ft from s"
     assert rows["Better performance"]["verdict"] == "helps" and rows["Better generalisation"]["verdict"] == "not shown"

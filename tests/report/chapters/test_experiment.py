@@ -25,25 +25,17 @@ def compared(strategy, mean, verdict="", **changes):
     return row | {"verdict": verdict} | changes
 
 
-@pytest.mark.parametrize(
-    ("value", "digits", "shown"),
-    [(0.12345, 3, "0.123"), ("12.6", 0, "13"), ("", 3, "–"), (None, 3, "–"), ("nan", 3, "–"), (-0.5, 1, "-0.5")],
-)
-def test_numbers_are_short_and_gaps_are_dashes(value, digits, shown):
-    assert experiment.short(value, digits) == shown
-
-
 def test_measures_have_readable_names():
     assert experiment.name_measure("WT", "volume-error") == "WT volume error"
     assert experiment.name_measure("", "auc") == "AUC" and experiment.name_measure("ET", "new") == "ET new"
 
 
 def test_an_empty_run_has_empty_chapters():
-    assert experiment.tell_training([], []) == {"tasks": [], "times": [], "dice": None, "falling": []}
-    assert not any(experiment.tell_comparison([]).values())
-    assert experiment.tell_results([]) == experiment.choose_overlays([], "lp-ft", {}) == []
-    assert experiment.tell_runtimes([]) == ""
-    flow = experiment.tell_flow([], {})
+    assert experiment.describe_training([], []) == {"tasks": [], "times": [], "dice": None, "falling": []}
+    assert not any(experiment.describe_comparison([]).values())
+    assert experiment.describe_results([]) == experiment.choose_overlays([], "lp-ft", {}) == []
+    assert experiment.describe_runtimes([]) == ""
+    flow = experiment.describe_flow([], {})
     assert not any(flow.values())
 
 
@@ -51,12 +43,13 @@ def test_hostile_names_stay_words_in_every_drawing():
     hostile = make_run(patients=4)
     cells = [cell | {"source": EVIL, "seed": EVIL, "converged": False} for cell in hostile["cells"]]
     runtimes = [row | {"rule": EVIL, "jobs": EVIL} for row in hostile["runtimes"]]
+    scores = [row | {"source": EVIL, "subject": EVIL, "region": EVIL} for row in hostile["scores"]]
     told = [
-        candidates.tell_candidates({EVIL + name: record for name, record in hostile["candidates"].items()}),
-        experiment.tell_training(cells, [row | {"source": EVIL} for row in hostile["times"]]),
-        experiment.tell_results([row | {"source": EVIL, "subject": EVIL, "region": EVIL} for row in hostile["scores"]]),
-        experiment.tell_comparison([row | {"source": EVIL, "region": EVIL} for row in hostile["comparison"]]),
-        experiment.tell_runtimes(runtimes),
+        candidates.describe_candidates({EVIL + name: record for name, record in hostile["candidates"].items()}),
+        experiment.describe_training(cells, [row | {"source": EVIL} for row in hostile["times"]]),
+        experiment.describe_results(scores),
+        experiment.describe_comparison([row | {"source": EVIL, "region": EVIL} for row in hostile["comparison"]]),
+        experiment.describe_runtimes(runtimes),
     ]
     for chapter in told:
         found = drawings(chapter)
@@ -69,7 +62,7 @@ def test_hostile_names_stay_words_in_every_drawing():
 def test_every_subject_goes_somewhere():
     run = make_run()
     run["splits"]["tasks"]["segmentation"]["left_out"] = {"CBICA001": "lacks flair"}
-    flow = experiment.tell_flow(run["cohort"], run["splits"])
+    flow = experiment.describe_flow(run["cohort"], run["splits"])
     assert (flow["found"], flow["included"], flow["labelled"], flow["unlabelled"]) == (14, 12, 10, 2)
     assert [row["participant_id"] for row in flow["excluded"]] == ["BAD0", "BAD1"]
     assert dict(flow["sites"]) == {"TCIA": 5, "CBIC": 5, "UNL": 2}
@@ -78,7 +71,7 @@ def test_every_subject_goes_somewhere():
     first, second = flow["tasks"]
     assert (first["task"], first["patients"], first["folds"]) == ("segmentation", 10, 5)
     assert first["regions"] == "WT, TC, ET" and second["classes"] == "tumour-free, tumour"
-    assert experiment.tell_flow([run["cohort"][0] | {"site": None}], {})["sites"] == [("not stated", 1)]
+    assert experiment.describe_flow([run["cohort"][0] | {"site": None}], {})["sites"] == [("not stated", 1)]
 
 
 def cell(source="s", fold=0, **changes):
@@ -89,7 +82,7 @@ def cell(source="s", fold=0, **changes):
 def test_training_has_a_panel_an_arm_and_names_what_did_not_converge():
     cells = [cell(), cell(fold=1, converged="False"), cell(source="t"), cell(task="classification")]
     cells += [cell(strategy="scratch", source="none"), cell(strategy="frozen", history=[])]
-    told = experiment.tell_training(cells, [])
+    told = experiment.describe_training(cells, [])
     first, second = told["tasks"]
     assert [(panel["title"], panel["cells"], panel["falling"]) for panel in first["panels"]] == [
         ("scratch", 1, 0), ("lp-ft from s", 2, 1), ("lp-ft from t", 1, 0),
@@ -102,7 +95,7 @@ def test_training_has_a_panel_an_arm_and_names_what_did_not_converge():
 
 def test_times_have_a_row_an_arm():
     times = [ARM | {"steps": "150", "seconds": "61.7", "steps_to_dice": "", "seconds_to_dice": "", "dice": "0.8"}]
-    told = experiment.tell_training([], times)
+    told = experiment.describe_training([], times)
     assert told["times"] == [["segmentation", "lp-ft from s", "all", "150", "62", "–", "–", "0 of 1"]]
     assert told["dice"] == 0.8
 
@@ -110,7 +103,7 @@ def test_times_have_a_row_an_arm():
 def test_results_hold_the_mean_over_patients_with_its_interval():
     scores = [score(name, value) for name, value in (("A", 0.7), ("B", 0.8), ("C", 0.9))]
     scores += [score("A", 4, metric="hd95"), score("A", 0.9, strategy="scratch", source="none"), score("", 0.95)]
-    (table,) = experiment.tell_results(scores)
+    (table,) = experiment.describe_results(scores)
     assert table["heads"] == ["Dice, cohort", "WT Dice ↑", "WT HD95 (mm) ↓"]
     scratch, own = table["rows"]
     assert scratch == ["scratch", "all", 1, "–", "0.900", "–"]
@@ -122,13 +115,13 @@ def test_results_hold_the_mean_over_patients_with_its_interval():
 
 def test_the_chart_of_patients_is_of_the_largest_training_size():
     scores = [score(name, 0.5, n=n) for name in "AB" for n in ("4", "12")] + [score("A", 0.6, n=4, strategy="frozen")]
-    (table,) = experiment.tell_results(scores)
+    (table,) = experiment.describe_results(scores)
     assert [row[1] for row in table["rows"]] == ["12", "4", "4"] and table["chart"]["title"].endswith("n = 12")
     assert len(list(drawings(table["chart"])[0].iter("circle"))) == 2
 
 
 def test_only_rows_with_a_verdict_are_primary_and_all_are_in_the_table(run):
-    told = experiment.tell_comparison(run["comparison"])
+    told = experiment.describe_comparison(run["comparison"])
     assert len(told["table"]) == len(run["comparison"])
     assert [forest["title"] for forest in told["forests"] if forest["primary"]] == ["WT Dice against scratch"]
     assert told["forests"][0]["primary"] and told["forests"][0]["patients"] == 10
@@ -144,9 +137,10 @@ def test_a_forest_writes_the_numbers_and_shows_a_missing_one_as_missing():
         compared("frozen", 0.01),
         compared("l2-sp", ""),
     ]
-    (forest,) = experiment.tell_comparison(rows)["forests"]
+    (forest,) = experiment.describe_comparison(rows)["forests"]
     (drawing,) = drawings(forest)
-    assert "−0.020 [−0.030, −0.010] hurts" in words(drawing) and "+0.010" in words(drawing)
+    assert "−0.020 (95 % CI −0.030 to −0.010) hurts" in words(drawing)
+    assert "+0.010 (no interval)" in words(drawing)
     assert [name for name in words(drawing) if name.endswith(" from s")] == [
         "frozen from s", "lp-ft from s", "l2-sp from s",
     ]  # fmt: skip
@@ -157,8 +151,8 @@ def test_a_forest_writes_the_numbers_and_shows_a_missing_one_as_missing():
 
 def test_only_transductive_arms_call_for_the_warning(run):
     rows = [row for row in run["comparison"] if row["strategy"] == "lp-ft"]
-    assert not experiment.tell_comparison(rows)["transductive"]
-    assert experiment.tell_comparison([*rows, rows[0] | {"strategy": "dann"}])["transductive"]
+    assert not experiment.describe_comparison(rows)["transductive"]
+    assert experiment.describe_comparison([*rows, rows[0] | {"strategy": "dann"}])["transductive"]
 
 
 def test_overlays_are_best_median_and_worst_and_then_the_unlabelled():
@@ -168,7 +162,7 @@ def test_overlays_are_best_median_and_worst_and_then_the_unlabelled():
     unseen = "whole-tumour Dice of unseen patients"
     assert experiment.choose_overlays(scores, "lp-ft", pictures) == [
         ("B", f"best {unseen}, 0.900"), ("C", f"median {unseen}, 0.700"), ("A", f"worst {unseen}, 0.500"),
-        *((name, "no score: no labels, or not in training") for name in "UVW"),
+        *((name, "no score (no labels, or not in the experiment)") for name in "UVW"),
     ]  # fmt: skip
 
 
@@ -183,6 +177,6 @@ def test_run_times_come_longest_first():
     rows = [{"rule": "short", "jobs": 3, "seconds_median": "2", "seconds_max": "", "memory_mb": "nan"}]
     rows += [{"rule": "long", "seconds_median": 90, "seconds_max": 120, "memory_mb": 2100}]
     rows += [{"rule": "unknown", "seconds_median": ""}]
-    assert words(drawings(experiment.tell_runtimes(rows))[0]) == [
+    assert words(drawings(experiment.describe_runtimes(rows))[0]) == [
         "long", "90.0 s, at most 120.0 s, 2.1 GB", "short", "2.0 s, at most 2.0 s, 3 jobs",
     ]  # fmt: skip

@@ -9,31 +9,33 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.fake_run import make_run
+from helpers.fake_run import Experiment, make_run
 from neurograft.core.config import resolve_config
 from neurograft.core.strategies import TRAINED
 from neurograft.preprocessing import extraction_engines, intensity, registration
 from neurograft.report.chapters import methods
-from neurograft.report.references import REFERENCES, SCORE_CITATIONS, UNRELIABLE
+from neurograft.report.references import read_references
 from neurograft.report.strategy_words import WORDS
 from neurograft.sources.table import MADE_FROM, read_sources
 
 SCHEMA = yaml.safe_load((Path(__file__).parents[3] / "workflow/schemas/config.schema.yaml").read_text())
 
+LISTED = read_references()
+
 TASKS = ("segmentation", "classification")
 
 
 def configured(layout="brats", trained=TASKS, **blocks):
-    """Give the config with the schema's defaults but for some blocks, and the splits of a run."""
+    """Return the config with the schema's defaults but for some blocks, and the splits of a run."""
     config = resolve_config({"dataset": {"layout": layout}} | blocks, SCHEMA)
-    splits = make_run(patients=0, gains={})["splits"]
+    splits = make_run(patients=0, experiment=Experiment(gains={}))["splits"]
     for task, known in splits["tasks"].items():
         known |= {"trainable": task in trained, "folds": [{}] * 4 if task in trained else []}
     return config, splits
 
 
 def told(config, splits, version="", sources=()):
-    """Give all sentences as one text."""
+    """Return all sentences as one text."""
     paragraphs, _ = methods.write_methods(config, splits, version, sources)
     return " ".join(words for paragraph in paragraphs for words, _ in paragraph)
 
@@ -87,13 +89,12 @@ def test_no_reference_is_in_the_list_in_vain():
         spans = {"segmentation": {"strategies": ["supervoxels-plain"]}}
         run = configured("bids", **evened, experiment=spans, classify_supervoxels={"harmonise": True})
         used |= {row["text"] for row in methods.write_methods(*run)[1]}
-    scores = [*SCORE_CITATIONS.values(), UNRELIABLE]
-    listed = {text.partition(" doi:")[0] for text in scores} | {text for text, _ in REFERENCES.values()}
-    assert used == listed
+    works = [*LISTED.works.values(), *LISTED.scores.values(), LISTED.score_reliability]
+    assert used == {work.text for work in works}
 
 
 def test_references_are_told_apart_by_doi():
-    found = [doi for _, doi in REFERENCES.values() if doi]
+    found = [work.doi for work in LISTED.works.values() if work.doi]
     assert len(set(found)) == len(found)
     assert all(re.fullmatch(r"10\.\d{4,5}/\S+", doi) for doi in found)
 
@@ -133,7 +134,7 @@ def test_each_engine_has_its_own_reference():
 
 
 def test_a_deformation_is_told_only_where_there_was_one():
-    masked = REFERENCES["brett"][1]
+    masked = LISTED.works["brett"].doi
     assert masked in dois(*configured(register_scans={"deformable": True}))
     for block in ({}, {"deformable": True, "template": "none"}):
         run = configured(register_scans=block)
@@ -158,7 +159,7 @@ def test_a_variant_is_told_with_what_differs():
 
 
 def test_the_template_is_only_claimed_where_there_was_one():
-    mni = REFERENCES["mni"][1]
+    mni = LISTED.works["mni"].doi
     assert mni in dois(*configured())
     without = configured(register_scans={"template": "none"})
     assert mni not in dois(*without)
@@ -182,7 +183,7 @@ def test_one_task_alone_is_described_whole(task):
     words = told(*run)
     assert f"was trained for {task}" in words
     assert not [other for other in TASKS if other != task and f"trained for {other}" in words]
-    assert {REFERENCES[key][1] for key in ("torch",)} <= dois(*run)
+    assert {LISTED.works[key].doi for key in ("torch",)} <= dois(*run)
     assert ("whole-tumour Dice" in words) == (task == "segmentation")
 
 
@@ -244,7 +245,7 @@ def test_made_sources_are_told_where_their_weights_were_used():
 
 
 def test_every_way_of_making_a_source_has_its_words():
-    assert set(methods.PRETRAININGS) == {*MADE_FROM, "nobody"}
+    assert set(methods.PRETRAININGS) == {*MADE_FROM, "no patients"}
 
 
 def test_dicom_is_told_and_its_converter_cited():

@@ -1,4 +1,4 @@
-"""What is said of a set of pictures: every number of it, and no verdict."""
+"""The chapter on a set of pictures: all its numbers, and no verdict."""
 
 import re
 
@@ -9,6 +9,7 @@ from helpers.fake_run import EVIL, make_run
 from helpers.pages import Page
 from neurograft.report import pages
 from neurograft.report.chapters import pictures
+from neurograft.report.results import Results
 
 RECORD = {
     "found": 42, "included": 40, "stated": 0, "units": 33, "groups": 5, "copied": 12, "largest": 4, "turned": 3,
@@ -61,12 +62,12 @@ COMPARISON = [
 
 
 def said(**changes):
-    told = pictures.tell_images(RECORD | changes, SCORES, CONTRAST, COMPARISON, CLASSES)
+    told = pictures.describe_images(RECORD | changes, SCORES, CONTRAST, COMPARISON, CLASSES)
     return {title: " ".join(sentences) for title, sentences in told["warnings"]}, told
 
 
 def test_scans_need_no_such_words():
-    assert pictures.tell_images({}, SCORES, [], COMPARISON, CLASSES) == {}
+    assert pictures.describe_images({}, SCORES, [], COMPARISON, CLASSES) == {}
 
 
 def test_every_number_is_said():
@@ -75,7 +76,8 @@ def test_every_number_is_said():
     for part in ("12 of 40 pictures", "5 groups", "largest of 4", "3 of 9 pairs", "6 of its 15 test pictures"):
         assert part in words["Copies"]
     assert "0.540 from the histogram of the input and 0.716 from the histogram of the picture" in words["Contrast"]
-    assert "guessing has 0.50" in words["Contrast"] and "(lp-ft from lite, n = all) has 0.800" in words["Contrast"]
+    assert "compared with 0.50 for guessing" in words["Contrast"]
+    assert "(lp-ft from lite, n = all) reaches 0.800" in words["Contrast"]
     assert "too good" in told["reminder"] and "0.716" in told["reminder"]
     assert told["table"][0] == ["glioma", 20, 7, 8, 4]
 
@@ -91,19 +93,19 @@ def test_what_is_known_of_patients_changes_the_words():
 
 def test_a_set_without_copies_or_division():
     words, _ = said(copied=0, groups=0, test=0, leaked=0)
-    assert "No two pictures" in words["Copies"] and "division" not in words["Copies"]
-    assert "2 pairs of copies carry two different classes" in said(conflicts=2)[0]["Copies"]
+    assert "No two pictures" in words["Copies"] and "own split" not in words["Copies"]
+    assert "2 pairs of copies have two different classes" in said(conflicts=2)[0]["Copies"]
 
 
 def test_differences_are_told_without_a_verdict():
     headline = said()[1]["headline"]
     assert "No verdict" in headline["title"] and len(headline["sentences"]) == 1
     assert (
-        "lp-ft from lite: accuracy changed by +0.050 (95 % interval \N{MINUS SIGN}0.010 to +0.110)"
+        "lp-ft from lite: accuracy changed by +0.050 (95 % CI \N{MINUS SIGN}0.010 to +0.110)"
         in headline["sentences"][0]
     )
-    assert "+0.020 to +0.110) against a frozen random encoder" in headline["sentences"][0]
-    nothing = pictures.tell_images(RECORD, [], [], [], CLASSES)
+    assert "+0.020 to +0.110) compared with a frozen random encoder" in headline["sentences"][0]
+    nothing = pictures.describe_images(RECORD, [], [], [], CLASSES)
     assert nothing["headline"] is None and "not measured" in dict(nothing["warnings"])["Contrast"][0]
 
 
@@ -128,7 +130,7 @@ def run(tmp_path):
 
 
 def test_the_report_says_it_in_every_chapter_with_a_score(run, tmp_path):
-    pages.write_report(tmp_path / "report", **run)
+    pages.write_report(tmp_path / "report", Results(**run))
     page = Page(tmp_path / "report/index.html")
     html, plain = (tmp_path / "report/index.html").read_text(), page.plain()
     chapters = re.findall(r'<section id="(\w+)"', html)
@@ -137,19 +139,19 @@ def test_the_report_says_it_in_every_chapter_with_a_score(run, tmp_path):
     assert plain.count("the scores are too good, by an unknown amount") == 2
     assert plain.index("No verdict: these are pictures") < plain.index("6 of its 15 test pictures")
     assert "histogram of the picture" in html[html.index('id="results"') :]
-    assert "accuracy against scratch" in html and "0.716" in html
+    assert "Accuracy against scratch" in html and "0.716" in html
     for reason in {row["reason"] for row in run["cohort"] if row["included"] == "false"}:
         assert reason in plain
     files = {path.name for path in (tmp_path / "report").rglob("*") if path.is_file()}
     assert files == {"index.html", "quality.html", "claims.tsv", "copies.png"}
-    assert "skull-stripped" not in plain and "96 x 96 pixels" in plain and "Patients, never slices" not in plain
+    assert "skull-stripped" not in plain and "96 x 96 pixels" in plain and "Patients, not slices" not in plain
 
 
 def test_pictures_kept_out_are_counted_by_reason(run, tmp_path):
     kept_out = {f"p{number}": "only 1 with cyst" for number in range(3)}
     run["splits"]["tasks"]["classification"]["left_out"] = kept_out
     run["quality"] = [{"subject": f"p{number}", "side": "96", "flags": ""} for number in range(9000)]
-    pages.write_report(tmp_path / "report", **run)
+    pages.write_report(tmp_path / "report", Results(**run))
     assert "3 kept out of training and scores: only 1 with cyst" in Page(tmp_path / "report/index.html").plain()
     assert (tmp_path / "report/index.html").stat().st_size < 1e6
 
@@ -158,7 +160,7 @@ def test_pictures_cannot_smuggle_markup_into_the_report(run, tmp_path):
     for row in run["cohort"]:
         row |= {"file": EVIL, "reason": EVIL}
     run["imported"] = run["imported"] | {"classes": {EVIL: RECORD["classes"]["none"]}}
-    pages.write_report(tmp_path / "report", **run)
+    pages.write_report(tmp_path / "report", Results(**run))
     assert not [
         tag for tag, attrs in Page(tmp_path / "report/index.html").tags if tag == "script" or "onerror" in attrs
     ]

@@ -26,7 +26,7 @@ def fill(run, pages=None):
 
 
 def test_nothing_measured_is_an_empty_page():
-    assert quality.tell_quality([]) == {"subjects": 0, "marked": [], "sites": []}
+    assert quality.describe_quality([]) == {"subjects": 0, "marked": [], "sites": []}
     told = quality.fill_page([], [], [], {})
     assert not any(told[name] for name in ("panels", "sites", "excluded", "lines"))
 
@@ -47,15 +47,15 @@ def test_a_panel_a_measure_and_a_strip_a_sequence_with_outliers_that_lead_to_the
 
 def test_the_index_names_who_stands_out_and_what_goes_with_the_site(run):
     odd = "Brain mask volume, T2; Overlap of brain masks, T2"
-    told = quality.tell_quality(ROWS)
+    told = quality.describe_quality(ROWS)
     assert told["subjects"] == 4 and told["sites"] == []
     assert told["marked"] == [
         {"subject": "S1", "flags": "registration failed", "outlier": ""},
         {"subject": "S2", "flags": "", "outlier": odd},
     ]
-    looked = quality.tell_quality([{"subject": "S1", "flags": "left out", "look": "mask cuts"}])["marked"]
+    looked = quality.describe_quality([{"subject": "S1", "flags": "left out", "look": "mask cuts"}])["marked"]
     assert looked == [{"subject": "S1", "flags": "left out; mask cuts", "outlier": ""}]
-    first, second = quality.tell_quality(run["quality"], run["intensities"])["sites"]
+    first, second = quality.describe_quality(run["quality"], run["intensities"])["sites"]
     before, after = map(int, re.findall(r"(\d+) %", first))
     assert first.startswith("T1c: ") and second.startswith("FLAIR: ") and before > 60 > after
 

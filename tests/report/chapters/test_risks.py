@@ -4,13 +4,14 @@ import numpy as np
 
 from helpers.fake_claims import ARM, cell, claim, compared, gaps, scored, spread, transferability
 from neurograft.report.chapters import risks
+from neurograft.report.results import Results
 
 
 def test_patients_that_lose_are_counted_with_an_interval():
     row = claim("Limited transferability", **transferability(0, True))
     # Wilson's interval of 2 of 3
-    assert "2 of 3 patients score lower than with scratch (95 %: 21 to 94 %)" in row["figure"]
-    assert "do not use: transferability scores" in row["verdict"] and "1 do not use" in row["figure"]
+    assert "2 of 3 patients score lower than with scratch (95 % CI 21 to 94 %)" in row["figure"]
+    assert "do not use: transferability scores" in row["verdict"] and "do not use (1)" in row["figure"]
     alone = claim("Limited transferability", comparison=[compared("no evidence", 0, -0.1, 0.1)], scores=scored([0.1]))
     assert alone["state"] == "not measured"
 
@@ -54,7 +55,7 @@ def test_the_best_of_many_equal_strategies_is_no_evidence():
         scores = []
         for name in ("lp-ft", "frozen", "lora", "l2-sp", "gradual", "fine-tune"):
             scores += scored(generator.normal(0, 0.1, 10), strategy=name)
-        findings, _ = risks.expertise_needed({"scores": scores})
+        findings, _ = risks.expertise_needed(Results(scores=scores))
         claimed += findings[0]["verdict"] == "the choice matters"
     # 18 of 100 with the plain interval of best against worst
     assert claimed <= 5
@@ -75,7 +76,7 @@ def test_ethics_has_two_halves():
     gap = ARM | {"attribute": "sex", "gap": 0.2, "expected": 0.05, "p_adjusted": 0.001, "worst": "F", "reason": ""}
     first = claim("Ethics: bias and privacy", privacy=[private])
     assert (first["state"], first["verdict"]) == ("in part", "members can be told")
-    assert "AUC 0.90 (95 %: 0.60 to 0.99; members against members 0.20 to 0.80)" in first["figure"]
+    assert "AUC 0.90 (95 % CI 0.60 to 0.99; members against members 0.20 to 0.80)" in first["figure"]
     both = claim("Ethics: bias and privacy", privacy=[private], fairness=[gap])
     assert both["state"] == "measured" and "gap shown: sex with lp-ft from s" in both["verdict"]
     even = claim("Ethics: bias and privacy", fairness=[gap | {"p_adjusted": "0.4"}])

@@ -14,15 +14,15 @@ TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters
 
 
 def parse(*parts, label="", height=100):
-    """Give the parsed picture of some parts; one that is not well-formed fails here."""
+    """Return the parsed picture of some parts; one that is not well-formed fails here."""
     return ElementTree.fromstring(str(svg.svg(height, parts, label)))
 
 
 def every_shape(words):
-    """Give each shape that takes words, with the words wherever they can go."""
-    marks = [svg.mark(5, 5, shape, words, True, words) for shape in ("circle", *svg.CORNERS)]
+    """Return each shape that takes words, with the words wherever they can go."""
+    marks = [svg.mark(5, 5, svg.Mark(shape, words), words) for shape in ("circle", *svg.CORNERS)]
     return [
-        svg.text(1, 2, words, words, words, 12, words, True),
+        svg.text(1, 2, words, svg.Font(words, words, 12, words, halo=True)),
         svg.path([(0, 0), (1, 1)], words, 1, 1, words),
         svg.bar(1, 2, 3, 4, words, words),
         *marks,
@@ -111,7 +111,7 @@ def test_a_bar_is_named_and_never_too_thin_to_be_seen():
 
 def test_marks_are_filled_or_hollow_and_lie_round_their_place():
     for shape in svg.CORNERS:
-        filled, hollow = parse(*(svg.mark(50, 20, shape, "red", full, "", 5) for full in (True, False)))
+        filled, hollow = parse(*(svg.mark(50, 20, svg.Mark(shape, "red", full, 5), "") for full in (True, False)))
         assert (filled.get("fill"), hollow.get("fill"), hollow.get("stroke")) == ("red", "#fff", "red")
         spots = [[float(value) for value in pair.split(",")] for pair in filled.get("points").split()]
         assert all(abs(x - 50) <= 5 and abs(y - 20) <= 5 for x, y in spots)
@@ -122,5 +122,5 @@ def test_dashes_and_halos_only_where_asked():
     path, dashed = parse(svg.path([(0, 1), (2.25, 3)], "red", 1), svg.path([(0, 1)], "red", 1, dashed=True))
     assert path.get("points") == "0.0,1.0 2.2,3.0"
     assert path.get("stroke-dasharray") is None and dashed.get("stroke-dasharray")
-    plain, back = parse(svg.text(0, 0, "a"), svg.text(0, 0, "a", back=True))
+    plain, back = parse(svg.text(0, 0, "a"), svg.text(0, 0, "a", svg.Font(halo=True)))
     assert plain.get("paint-order") is None and back.get("paint-order") == "stroke"

@@ -1,25 +1,18 @@
-"""The report's chapters as plain values for the templates: tables in, words, charts and cells out."""
+"""The chapters on patients, training, results, comparisons and run times, as plain values for the templates."""
 
 import math
 from collections import Counter, defaultdict
 
-from markupsafe import Markup
-
 from neurograft.core import strategies
-from neurograft.core.tables import number, yes
+from neurograft.core.tables import parse_boolean, parse_number
 from neurograft.evaluation.metrics import METRICS, keep_in_range
 from neurograft.report import sentences, summaries
 from neurograft.report.charts.cohort import GREY, draw_bars, draw_forest, draw_patients, draw_training, thin_curve
+from neurograft.report.sentences import format_difference, format_number, stack_interval
 
 DELIVERED_SHOWN = 3
 MAIN_METRICS = ("dice", "balanced-accuracy", "auc")
 MOST_DRAWN = 200  # patients in one chart
-
-
-def short(value, digits=3):
-    """Write a number, or a dash where there is none."""
-    read = number(value)
-    return "–" if read is None else f"{read:.{digits}f}"
 
 
 def name_measure(region, metric):
@@ -27,43 +20,47 @@ def name_measure(region, metric):
     return f"{region} {sentences.MEASURES.get(metric, metric)}".strip()
 
 
-def tell_flow(cohort, splits):
-    """Say how many subjects went where, and why those left out were left out."""
-    included = [row for row in cohort if yes(row["included"])]
-    labelled = [row for row in included if yes(row["labels"])]
+def describe_flow(cohort, splits):
+    """Count the subjects at each step, and list why some were excluded or left out."""
+    included = [row for row in cohort if parse_boolean(row["included"])]
+    labelled = [row for row in included if parse_boolean(row["labels"])]
     left_out = [
         {"subject": subject, "task": task, "reason": reason}
-        for task, known in splits.get("tasks", {}).items()
-        for subject, reason in known.get("left_out", {}).items()
+        for task, split in splits.get("tasks", {}).items()
+        for subject, reason in split.get("left_out", {}).items()
     ]
     tasks = [
         {
-            "task": task, "trainable": yes(known.get("trainable")), "reason": known.get("reason", ""),
-            "patients": len(known.get("subjects", [])), "folds": len(known.get("folds", [])),
-            "sequences": ", ".join(known.get("sequences", [])), "target": known.get("target", ""),
-            "regions": ", ".join(known.get("regions", [])), "classes": ", ".join(map(str, known.get("classes", []))),
+            "task": task, "trainable": parse_boolean(split.get("trainable")), "reason": split.get("reason", ""),
+            "patients": len(split.get("subjects", [])), "folds": len(split.get("folds", [])),
+            "sequences": ", ".join(split.get("sequences", [])), "target": split.get("target", ""),
+            "regions": ", ".join(split.get("regions", [])), "classes": ", ".join(map(str, split.get("classes", []))),
         }
-        for task, known in splits.get("tasks", {}).items()
+        for task, split in splits.get("tasks", {}).items()
     ]  # fmt: skip
     return {
         "found": len(cohort), "included": len(included), "labelled": len(labelled),
         "unlabelled": len(included) - len(labelled), "tasks": tasks, "left_out": left_out,
-        "excluded": [row for row in cohort if not yes(row["included"])],
+        "excluded": [row for row in cohort if not parse_boolean(row["included"])],
         "incomplete": sentences.list_incomplete(splits),
         "sites": Counter(row.get("site") or "not stated" for row in included).most_common(),
     }  # fmt: skip
 
 
-def tell_training(cells, times):
-    """Give a panel for each strategy's training, the unfinished cells, and the times."""
+def describe_training(cells, times):
+    """Return a panel for the training of each strategy, the networks that had not converged, and the times."""
     groups = defaultdict(list)
     for cell in cells:
         if cell.get("history"):
             label = (
                 f"{cell['task']}, {sentences.name_arm(cell)}, n {cell['n']}, fold {cell['fold']}, seed {cell['seed']}"
             )
-            one = {"label": label, "converged": yes(cell.get("converged", True)), "history": cell["history"]}
-            groups[(cell["task"], str(cell["source"]), cell["strategy"], str(cell["n"]))].append(one)
+            course = {
+                "label": label,
+                "converged": parse_boolean(cell.get("converged", True)),
+                "history": cell["history"],
+            }
+            groups[summaries.arm_key(cell)].append(course)
     tasks = {}
     for key in sorted(groups, key=summaries.arm_order):
         panel = {
@@ -71,7 +68,7 @@ def tell_training(cells, times):
             "n": key[3],
             "cells": len(groups[key]),
         }
-        panel["falling"] = sum(not cell["converged"] for cell in groups[key])
+        panel["falling"] = sum(not course["converged"] for course in groups[key])
         tasks.setdefault(key[0], []).append((panel, groups[key]))
     panels = []
     for task, entries in tasks.items():
@@ -81,29 +78,27 @@ def tell_training(cells, times):
         panels.append({"task": task, "panels": drawn})
     rows = []
     for key, row in summaries.time_summary(times).items():
+        medians = [format_number(row[name], 0) for name in ("steps", "seconds", "steps_to_dice", "seconds_to_dice")]
         reached = f"{row['reached']} of {row['cells']}"
-        rows.append([
-            key[0], sentences.name_arm({"source": key[1], "strategy": key[2]}), key[3], short(row["steps"], 0),
-            short(row["seconds"], 0), short(row["steps_to_dice"], 0), short(row["seconds_to_dice"], 0), reached,
-        ])  # fmt: skip
+        rows.append([key[0], sentences.name_arm_key(key), key[3], *medians, reached])
     falling = [cell for group in groups.values() for cell in group if not cell["converged"]]
-    dice = next((number(row.get("dice")) for row in times if number(row.get("dice")) is not None), None)
+    dice = next(iter(summaries.numbers(times, "dice")), None)
     return {"tasks": panels, "times": rows, "dice": dice, "falling": [cell["label"] for cell in falling]}
 
 
-def tell_results(scores):
-    """Give a table a task (strategies down, measures across) and the chart of every patient."""
+def describe_results(scores):
+    """Return a table for each task (strategies as rows, measures as columns) and a chart of all patients."""
     listed = summaries.measures([row for row in scores if str(row["subject"] or "")])
     pooled = summaries.pooled_scores(scores)
     tables = []
     for task in dict.fromkeys(task for task, _, _ in listed):
-        columns = [(region, metric) for one, region, metric in listed if one == task]
+        columns = [(region, metric) for listed_task, region, metric in listed if listed_task == task]
         means = {column: summaries.patient_means(scores, task, *column) for column in columns}
-        arms = sorted({key for found in means.values() for key in found}, key=summaries.arm_order)
+        arms = sorted({arm for by_arm in means.values() for arm in by_arm}, key=summaries.arm_order)
         rows = []
         for key in arms:
             cells = [_score(means[column].get(key), column[1]) for column in columns]
-            whole = [short(pooled.get(key, {}).get(metric)) for metric in _pooled_columns(pooled, task)]
+            whole = [format_number(pooled.get(key, {}).get(metric)) for metric in _pooled_columns(pooled, task)]
             patients = max(len(means[column].get(key, {})) for column in columns)
             rows.append([sentences.name_arm({"source": key[1], "strategy": key[2]}), key[3], patients, *whole, *cells])
         heads = [f"{sentences.MEASURES.get(metric, metric)}, cohort" for metric in _pooled_columns(pooled, task)]
@@ -113,42 +108,38 @@ def tell_results(scores):
 
 
 def _pooled_columns(pooled, task):
-    """List the metrics that the cohort has as a whole."""
-    found = {metric for key, values in pooled.items() if key[0] == task for metric in values}
-    return [metric for metric in METRICS.get(task, {}) if metric in found]
+    """List the metrics that were computed over the whole cohort."""
+    scored = {metric for key, values in pooled.items() if key[0] == task for metric in values}
+    return [metric for metric in METRICS.get(task, {}) if metric in scored]
 
 
 def _hint(task, metric):
-    """Say the unit, and which direction is good."""
-    row = METRICS.get(task, {}).get(metric, {})
-    arrow = {"higher": " ↑", "lower": " ↓"}.get(row.get("better"), "")
-    return (f" ({row['unit']})" if row.get("unit") else "") + arrow
+    """Return the unit and an arrow in the good direction."""
+    row = METRICS.get(task, {}).get(metric, {"unit": "", "better": ""})
+    arrow = {"higher": " ↑", "lower": " ↓"}.get(str(row["better"]), "")
+    return (f" ({row['unit']})" if row["unit"] else "") + arrow
 
 
 def _score(values, metric):
-    """Write mean and interval of one measure over patients."""
+    """Format the mean of one measure over patients, with its interval."""
     if not values:
-        return "–"
-    found = keep_in_range(summaries.mean_interval(values.values()), metric)
-    digits = 1 if metric in ("hd95", "volume-error") else 3
-    if found["low"] is None:
-        return f"{found['mean']:.{digits}f}"
-    ends = f"{found['low']:.{digits}f} to {found['high']:.{digits}f}"
-    return Markup("{}<br><small>{}</small>").format(f"{found['mean']:.{digits}f}", ends)
+        return sentences.NO_VALUE
+    estimate = keep_in_range(summaries.mean_interval(values.values()), metric)
+    return stack_interval(estimate, 1 if metric in ("hd95", "volume-error") else 3)
 
 
 def _patients_chart(means, columns, task):
-    """Draw the first measure of a task for every patient at the largest n."""
+    """Draw the first measure of a task for all patients at the largest n."""
     arms = means[columns[0]]
     if not arms or max(map(len, arms.values())) > MOST_DRAWN:
         return None
     most = max(summaries.size(key[3]) for key in arms)
     values = {
-        sentences.name_arm({"source": key[1], "strategy": key[2]}): found
-        for key, found in arms.items()
+        sentences.name_arm({"source": key[1], "strategy": key[2]}): scores
+        for key, scores in arms.items()
         if summaries.size(key[3]) == most
     }
-    everything = [value for found in values.values() for value in found.values()]
+    everything = [value for scores in values.values() for value in scores.values()]
     share = columns[0][1] not in ("hd95", "volume-error")
     low = max(0.0, math.floor(10 * min(everything) - 0.3) / 10) if share else 0.0
     high = 1.0 if share else max(everything)
@@ -163,11 +154,11 @@ def _patients_chart(means, columns, task):
     return {"title": title, "svg": draw_patients(values, low, high, colours)}
 
 
-def tell_comparison(comparison):
-    """Give the forest plots, a sentence for each verdict, and the complete table."""
+def describe_comparison(comparison):
+    """Return the forest plots, a sentence for each verdict, and the complete table."""
     regions = {"WT": 0, "TC": 1, "ET": 2}
     groups = defaultdict(list)
-    # where a patient is one unit, accuracy is all that it has
+    # where a patient has a single prediction, accuracy is the only metric
     single = {row["task"] for row in comparison} - {r["task"] for r in comparison if r["metric"] in MAIN_METRICS}
     for row in comparison:
         if row["metric"] in MAIN_METRICS or (row["task"] in single and row["metric"] == "accuracy"):
@@ -182,24 +173,25 @@ def tell_comparison(comparison):
         rows = sorted(groups[key], key=lambda row: strategies.strategy_order(row["strategy"]))
         lines = [
             {
-                name: number(row[column])
+                name: parse_number(row[column])
                 for name, column in (("mean", "mean_difference"), ("low", "low"), ("high", "high"))
             }
             | {"label": sentences.name_arm(row), "verdict": row["verdict"], "note": _note(row)}
-            | {"detectable": number(row["detectable"]) if row["verdict"] else None}
+            | {"detectable": parse_number(row["detectable"]) if row["verdict"] else None}
             for row in rows
         ]
-        better = METRICS.get(key[0], {}).get(key[2], {}).get("better", "higher")
+        better = str(METRICS.get(key[0], {}).get(key[2], {}).get("better", "higher"))
         title = f"{name_measure(key[1], key[2])} against {key[3]}"
         primary = any(row["verdict"] for row in rows)
         forests.append({"title": title, "task": key[0], "n": key[4], "primary": primary,
-                        "patients": max((number(row["patients"]) or 0) for row in rows),
+                        "patients": max((parse_number(row["patients"]) or 0) for row in rows),
                         "svg": draw_forest(lines, better)})  # fmt: skip
     table = [
         [row["task"], sentences.name_arm(row), row["n"],
          name_measure(row["region"] or "", row["metric"]), row["against"],
-         short(row["patients"], 0), short(row["mean_difference"]), short(row["low"]), short(row["high"]),
-         short(row["p_adjusted"]), row["verdict"], short(row["detectable"])]
+         format_number(row["patients"], 0),
+         *(format_number(row[name], signed=True) for name in ("mean_difference", "low", "high")),
+         format_number(row["p_adjusted"]), row["verdict"], format_number(row["detectable"])]
         for row in comparison
     ]  # fmt: skip
     verdicts = [
@@ -212,53 +204,50 @@ def tell_comparison(comparison):
 
 
 def _note(row):
-    """Write what stands at the right of a forest plot's row."""
-    mean, low, high = (number(row[key]) for key in ("mean_difference", "low", "high"))
-    if mean is None:
+    """Return the words beside a row of a forest plot: the difference with its interval, and the verdict."""
+    if parse_number(row["mean_difference"]) is None:
         return row["verdict"]
-    ends = "" if low is None else f" [{low:+.3f}, {high:+.3f}]"
-    return f"{mean:+.3f}{ends} {row['verdict']}".strip().replace("-", "\N{MINUS SIGN}")
+    return f"{format_difference(row)} {row['verdict']}".strip()
 
 
 def choose_overlays(scores, strategy, pictures, source=""):
-    """Choose subjects to show by rule, not by looks: best, median and worst whole-tumour Dice, then unlabelled ones.
+    """Choose the subjects to show by a rule: best, median and worst whole-tumour Dice, then unlabelled subjects.
 
     Parameters
     ----------
     scores : list of dict
     strategy, source : str
-        The delivered ones.
+        Those of the delivered segmentations.
     pictures : dict of str to dict
-        Subject to picture names.
+        Subject to figure to path.
 
     Returns
     -------
     list of (str, str)
         Subject and why it is shown.
     """
-    own = summaries.delivered_means(scores, strategy, source)
-    own = {subject: value for subject, value in own.items() if "segmentation" in pictures.get(subject, {})}
-    ranked = sorted(own, key=own.get)
+    dice = summaries.delivered_means(scores, strategy, source)
+    dice = {subject: value for subject, value in dice.items() if "segmentation" in pictures.get(subject, {})}
+    ranked = sorted(dice, key=lambda subject: dice[subject])
     shown = {}
     if ranked:
         for subject, why in ((ranked[-1], "best"), (ranked[len(ranked) // 2], "median"), (ranked[0], "worst")):
-            shown.setdefault(subject, f"{why} whole-tumour Dice of unseen patients, {own[subject]:.3f}")
-    others = [name for name, found in sorted(pictures.items()) if "segmentation" in found and name not in own]
+            shown.setdefault(subject, f"{why} whole-tumour Dice of unseen patients, {format_number(dice[subject])}")
+    others = [name for name, figures in sorted(pictures.items()) if "segmentation" in figures and name not in dice]
     for subject in others[:DELIVERED_SHOWN]:
-        shown.setdefault(subject, "no score: no labels, or not in training")
+        shown.setdefault(subject, "no score (no labels, or not in the experiment)")
     return list(shown.items())
 
 
-def tell_runtimes(runtimes):
-    """Draw the rules' times, longest first, and give them as a table."""
-    rows = [row for row in runtimes if number(row.get("seconds_median")) is not None]
-    rows.sort(key=lambda row: -number(row["seconds_median"]))
+def describe_runtimes(runtimes):
+    """Draw the run times of the rules, the longest first."""
+    timed = [(seconds, row) for row in runtimes if (seconds := parse_number(row.get("seconds_median"))) is not None]
     drawn = []
-    for row in rows:
-        most = number(row.get("seconds_max")) or number(row["seconds_median"])
-        memory = number(row.get("memory_mb"))
-        note = f"{number(row['seconds_median']):.1f} s, at most {most:.1f} s"
-        note += f", {memory / 1000:.1f} GB" if memory else ""
+    for seconds, row in sorted(timed, key=lambda pair: -pair[0]):
+        most = parse_number(row.get("seconds_max")) or seconds
+        memory = parse_number(row.get("memory_mb"))
+        note = f"{format_number(seconds, 1)} s, at most {format_number(most, 1)} s"
+        note += f", {format_number(memory / 1000, 1)} GB" if memory else ""
         note += f", {row['jobs']} jobs" if row.get("jobs") else ""
-        drawn.append((row["rule"], number(row["seconds_median"]), most, note))
+        drawn.append((row["rule"], seconds, most, note))
     return draw_bars(drawn) if drawn else ""

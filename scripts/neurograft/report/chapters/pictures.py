@@ -1,20 +1,22 @@
-"""What a set of 2-D pictures cannot show, in words and numbers, for the report."""
+"""The chapter on the limits of a set of 2-D pictures, and the sentences about pictures in the methods."""
 
 from neurograft.core import strategies
-from neurograft.core.tables import number
+from neurograft.core.tables import parse_number
 from neurograft.report import summaries
-from neurograft.report.sentences import MARKS, name_arm, write_interval
+from neurograft.report.sentences import MARKS, format_difference, format_number, name_arm
 
 PARTICIPANTS = "participants.tsv"
-NO_VERDICT = "Only segmentation of patients has a verdict; here are differences with their intervals."
+NO_VERDICT = (
+    "Only segmentation of patients gets a verdict. For pictures there are only differences with their intervals."
+)
 TOO_NARROW = (
-    "These take every picture, or group of copies, for a patient of its own: they are narrower than the truth, as many "
-    "pictures may be of few patients."
+    "The intervals treat every picture, or group of copies, as a patient of its own. They are therefore narrower than "
+    "they should be, because many pictures may come from few patients."
 )
 
 
-def tell_images(record, scores, contrast, comparison, classes):
-    """Say what has to be known before a score on pictures is believed.
+def describe_images(record, scores, contrast, comparison, classes):
+    """Return what a reader has to know before believing a score on pictures.
 
     Parameters
     ----------
@@ -27,25 +29,29 @@ def tell_images(record, scores, contrast, comparison, classes):
     Returns
     -------
     dict
-        Empty for scans. `record`, `warnings` (title, sentences), `reminder` (a sentence for each chapter with scores),
-        `headline` (as `sentences.headline`, or None where nothing was compared), `table` (a row a class).
+        Empty for scans. Otherwise `record`, `warnings` (title, sentences), `reminder` (a sentence for each chapter with
+        scores), `headline` (as `sentences.headline`, or None if nothing was compared), `table` (one row per class).
     """
     if not record:
         return {}
-    alone = {key[2]: found.get("balanced-accuracy") for key, found in summaries.pooled_scores(contrast).items()}
-    strangers = record["stated"] < record["included"]
+    alone = {
+        key[2]: metrics["balanced-accuracy"]
+        for key, metrics in summaries.pooled_scores(contrast).items()
+        if "balanced-accuracy" in metrics
+    }
+    unknown = record["stated"] < record["included"]
     warnings = [
         ("Patients", _of_patients(record)),
         ("Copies", _of_copies(record)),
         ("Contrast", _of_contrast(alone, scores, classes)),
-        ("Verdict", [NO_VERDICT, *([TOO_NARROW] if strangers else [])]),
+        ("Verdict", [NO_VERDICT, *([TOO_NARROW] if unknown else [])]),
     ]
-    reminder = "Patients are as the set states them"
-    if strangers:
-        reminder = "Pictures without known patients: the scores are too good, by an unknown amount"
+    reminder = "Patients are those stated by the data set"
+    if unknown:
+        reminder = "The patients of these pictures are not known: the scores are too good, by an unknown amount"
     if alone:
-        best = max(alone, key=lambda name: alone[name] or 0)
-        reminder += f"; a {best} alone has a balanced accuracy of {_share(alone[best])}"
+        best = max(alone, key=lambda name: alone[name])
+        reminder += f"; the {best} alone reaches a balanced accuracy of {format_number(alone[best])}"
     return {
         "record": record, "warnings": warnings, "reminder": reminder + ".", "headline": _headline(comparison),
         "table": [[name, *(row[key] for key in ("images", "copied", "test", "leaked"))]
@@ -54,84 +60,86 @@ def tell_images(record, scores, contrast, comparison, classes):
 
 
 def _of_patients(record):
-    """Say whether anybody knows whose the pictures are."""
-    known, count = record["stated"], record["included"]
-    if known == count:
-        return [f"{PARTICIPANTS} states the patient of every picture; a patient is on one side of every fold."]
-    some = f"{PARTICIPANTS} states the patient of {known} of {count} pictures only" if known else ""
+    """Describe whether the patients of the pictures are known."""
+    stated, count = record["stated"], record["included"]
+    if stated == count:
+        return [
+            f"{PARTICIPANTS} states the patient of every picture. All pictures of a patient are on the same side of "
+            "every fold."
+        ]
+    some = f"{PARTICIPANTS} states the patient of {stated} of {count} pictures only" if stated else ""
     return [
-        (some or "Nothing in the set says which patient a picture is of")
-        + ". Slices of one patient can therefore be in training and in test, and every score below is too good, by an "
-        "unknown amount: on four cohorts, splitting slices instead of patients raised accuracy by 29 to 55 points "
-        "(Yagis et al. 2021).",
-        f"A table {PARTICIPANTS} with the columns filename and patient would mend it.",
+        (some or "Nothing in the data set says which patient a picture comes from")
+        + ". Slices of one patient can therefore be in both training and test, and every score below is too good, by "
+        "an unknown amount: on four cohorts, splitting by slice instead of by patient raised accuracy by 29 to 55 "
+        "points (Yagis et al. 2021).",
+        f"A table {PARTICIPANTS} with the columns filename and patient would solve this.",
     ]
 
 
 def _of_copies(record):
-    """Say how many pictures are there more than once, and what that did to the set's own division."""
+    """Describe how many pictures occur more than once, and what that means for the set's own split."""
     if not record["copied"]:
         words = ["No two pictures were found to be copies of each other."]
     else:
         words = [
             f"{record['copied']} of {record['included']} pictures are copies of others: {record['groups']} groups, the "
             f"largest of {record['largest']}. {record['turned']} of {len(record['pairs'])} pairs are mirrored, upside "
-            "down or turned. A group is on one side of every fold."
+            "down or turned. All copies of a picture are on the same side of every fold."
         ]
     if record["conflicts"]:
-        words.append(f"{record['conflicts']} pairs of copies carry two different classes.")
+        words.append(f"{record['conflicts']} pairs of copies have two different classes.")
     if record["test"]:
         words.append(
-            f"The set's own division is not used: {record['leaked']} of its {record['test']} test pictures have a copy "
+            f"The set's own split is not used: {record['leaked']} of its {record['test']} test pictures have a copy "
             "in its training part."
         )
     words.append(
-        "Copies are found by their thumbnails. Other crops, small turns and neighbouring slices are missed, so there "
-        "are at least so many; two neighbouring slices of one head may also count as copies."
+        "Copies are found by comparing thumbnails. Different crops, slightly rotated pictures and neighbouring slices "
+        "are usually missed, so the true number may be higher; sometimes two neighbouring slices of one head count as "
+        "copies."
     )
     return words
 
 
 def _of_contrast(alone, scores, classes):
-    """Say how far the classes are told apart without anatomy."""
+    """Describe how well the classes can be distinguished without any anatomy."""
     if not alone:
-        return ["How far contrast alone tells the classes apart was not measured."]
-    found = " and ".join(f"{_share(value)} from the {name}" for name, value in alone.items())
+        return ["How well contrast alone distinguishes the classes was not measured."]
+    reached = " and ".join(f"{format_number(value)} from the {name}" for name, value in alone.items())
     pooled = summaries.pooled_scores(scores)
     networks = {key: values["balanced-accuracy"] for key, values in pooled.items() if "balanced-accuracy" in values}
-    words = f"Without any anatomy, a random forest on the same folds reaches a balanced accuracy of {found}"
-    words += f", where guessing has {1 / len(classes):.2f}." if classes else "."
+    words = f"Without any anatomy, a random forest on the same folds reaches a balanced accuracy of {reached}"
+    words += f", compared with {format_number(1 / len(classes), 2)} for guessing." if classes else "."
     if networks:
-        best = max(networks, key=networks.get)
+        best = max(networks, key=lambda arm: networks[arm])
         name = name_arm({"source": best[1], "strategy": best[2]})
-        words += f" The best network ({name}, n = {best[3]}) has {_share(networks[best])}."
+        words += f" The best network ({name}, n = {best[3]}) reaches {format_number(networks[best])}."
     return [
         words,
-        "What a histogram can do proves nothing about tumours: sequence and scanner differ too.",
+        "What a histogram can do proves nothing about tumours: sequence and scanner may differ between the classes.",
     ]
 
 
 def _headline(comparison):
-    """Say what was seen against both controls, with intervals and without a verdict."""
+    """Describe the differences from both controls, with intervals and without a verdict."""
     rows = [row for row in comparison if row["metric"] == "accuracy" and row["against"] == "scratch"]
     most = max((summaries.size(row["n"]) for row in rows), default=0)
-    rows = [row for row in rows if summaries.size(row["n"]) == most and number(row["mean_difference"]) is not None]
+    rows = [
+        row for row in rows if summaries.size(row["n"]) == most and parse_number(row["mean_difference"]) is not None
+    ]
     rows = [row for row in rows if row["strategy"] not in strategies.CONTROLS]
     if not rows:
         return None
     sentences = []
     for row in sorted(rows, key=lambda row: strategies.strategy_order(row["strategy"])):
-        words = f"{name_arm(row)}: accuracy changed by {write_interval(row)} against training from scratch"
+        words = f"{name_arm(row)}: accuracy changed by {format_difference(row)} compared with training from scratch"
         other = summaries.control_row(comparison, row)
-        words += f", by {write_interval(other)} against a frozen random encoder" if other else ""
+        words += f" and by {format_difference(other)} compared with a frozen random encoder" if other else ""
         sentences.append(words + ".")
     kind = "nothing"
     title = "No verdict: these are pictures, not patients."
     return {"kind": kind, "mark": MARKS[kind], "title": title, "sentences": sentences}
-
-
-def _share(value):
-    return "–" if number(value) is None else f"{number(value):.3f}"
 
 
 def describe_pictures(cite, config):
@@ -139,12 +147,13 @@ def describe_pictures(cite, config):
     size = config.get("import_images", {}).get("size")
     method = config.get("normalize_intensity", {}).get("method")
     return [
-        cite("The data were two-dimensional pictures in folders of classes, of unknown patients unless stated; their "
-             "grey values were read" + (f" at {size} x {size} pixels, the longer side scaled to it." if size else ".")),
-        cite(f"The foreground of each picture was normalised by itself ({method})." if method else
-             "The foreground of each picture was normalised by itself."),
-        cite("Copies were found by the correlation (0.98 or more) of thumbnails of 32 x 32 pixels, also mirrored, "
-             "upside down and turned by 180 degrees."),
+        cite("The data were two-dimensional pictures sorted into one folder per class, with unknown patients unless "
+             "stated; their grey values were read"
+             + (f" at {size} x {size} pixels, with the longer side scaled to this size." if size else ".")),
+        cite(f"The foreground of each picture was normalised separately ({method})." if method else
+             "The foreground of each picture was normalised separately."),
+        cite("Copies were found by a correlation of 0.98 or more between thumbnails of 32 x 32 pixels, including "
+             "mirrored, upside-down and rotated (180 degrees) versions."),
     ]  # fmt: skip
 
 
@@ -152,10 +161,10 @@ def describe_evaluation(cite, trained):
     """Write the methods' sentences on how classifiers of pictures were scored."""
     folds = max(len(task.get("folds", [])) for task in trained.values())
     return [
-        cite(f"Groups of copies were shared out into {folds} stratified folds, whatever division the set itself has. "
+        cite(f"Groups of copies were assigned to {folds} stratified folds, ignoring the split of the data set. "
              "Slices of one patient may still be on both sides, which inflates every score.", "yagis"),
-        cite("Each strategy was compared with the controls, paired over pictures (a group of copies as one): mean "
-             "difference with a 95 % interval, and no verdict."),
+        cite("Each strategy was compared with the controls, paired over pictures (a group of copies counts as one): "
+             "mean difference with a 95 % confidence interval, and no verdict."),
         cite("As a control without anatomy, random forests were trained on 16 quantiles of the grey values of each "
              "picture, on the same folds."),
     ]  # fmt: skip

@@ -1,25 +1,25 @@
-"""Charts of the cohort as small SVG pictures: rows in, markup out.
+"""Charts of the cohort as small SVG pictures.
 
-They are drawn for a phone's width and grow with the page, need no script and no font of their
-own, name every point when the mouse rests on it, and tell groups apart by shape and place as
-well as by colour. `svg` escapes all text that comes from the data.
+They are drawn for the width of a phone and grow with the page, need no script and no font of their own, show the name
+of a point as a tooltip, and distinguish groups by shape and place as well as by colour. `svg` escapes all text that
+comes from the data.
 """
 
 import numpy as np
 
 from neurograft.report.charts import svg
+from neurograft.report.sentences import format_interval, format_number
 
 NARROW = 320
-# Okabe and Ito's colours, told apart also by colour-blind readers
+# the palette of Okabe and Ito, which colour-blind readers can distinguish
 BLUE, VERMILION, GREY, AMBER = "#0072b2", "#d55e00", "#5d6872", "#a86f00"
-# verdict: colour, mark, filled
 VERDICTS = {
-    "helps": (BLUE, "up", True),
-    "hurts": (VERMILION, "down", True),
-    "no evidence": (GREY, "circle", True),
-    "refused": (GREY, "square", False),
-    "not converged": (AMBER, "square", False),
-    "": (GREY, "circle", False),
+    "helps": svg.Mark("up", BLUE),
+    "hurts": svg.Mark("down", VERMILION),
+    "no evidence": svg.Mark("circle", GREY),
+    "refused": svg.Mark("square", GREY, filled=False),
+    "not converged": svg.Mark("square", AMBER, filled=False),
+    "": svg.Mark("circle", GREY, filled=False),
 }
 
 
@@ -29,10 +29,10 @@ def draw_forest(rows, better="higher"):
     Parameters
     ----------
     rows : list of dict
-        `label`, `mean`, `low`, `high`, `verdict` (a key of `VERDICTS`), `detectable` (half-width of
-        the grey band: what so few patients cannot show; may be absent) and `note`. Numbers may be None.
+        `label`, `mean`, `low`, `high`, `verdict` (a key of `VERDICTS`), `detectable` (half-width of the grey band,
+        within which so few patients cannot show a difference; may be absent) and `note`. Numbers may be None.
     better : str
-        "higher" or "lower": which direction of the measure is the good one.
+        "higher" or "lower": the good direction of the measure.
 
     Returns
     -------
@@ -41,7 +41,8 @@ def draw_forest(rows, better="higher"):
     """
     numbers = [row[key] for row in rows for key in ("mean", "low", "high") if row.get(key) is not None]
     numbers += [sign * row["detectable"] for row in rows for sign in (-1, 1) if row.get("detectable")]
-    reach = 1.08 * max([abs(number) for number in numbers] or [0.1])
+    # differences that are all zero still need an axis
+    reach = 1.08 * (max([abs(number) for number in numbers], default=0) or 0.1)
     left, right, step = 12, svg.WIDTH - 12, 60
     scale = svg.scale(-reach, reach, left, right)
     bottom = 16 + step * len(rows)
@@ -49,26 +50,26 @@ def draw_forest(rows, better="higher"):
     parts.append(svg.line(scale(0), 6, scale(0), bottom, svg.INK, 1.2))
     for number, row in enumerate(rows):
         top = 8 + step * number
-        colour, mark, filled = VERDICTS.get(row.get("verdict") or "", VERDICTS[""])
+        look = VERDICTS.get(row.get("verdict") or "", VERDICTS[""])
         if row.get("detectable"):
             parts.append(svg.box(scale(-row["detectable"]), top + 33, scale(row["detectable"]), top + 53, "#e6eaee"))
             parts.append(svg.line(scale(0), top + 33, scale(0), top + 53, svg.INK, 1.2))
-        parts.append(svg.text(left, top + 13, row["label"], weight="600", back=True))
-        parts.append(svg.text(left, top + 28, row.get("note", ""), colour=colour, size=11.5, back=True))
+        parts.append(svg.text(left, top + 13, row["label"], svg.Font(weight="600", halo=True)))
+        parts.append(svg.text(left, top + 28, row.get("note", ""), svg.Font(colour=look.colour, size=11.5, halo=True)))
         if row.get("mean") is None:
             continue
         if row.get("low") is not None:
-            parts.append(svg.line(scale(row["low"]), top + 43, scale(row["high"]), top + 43, colour, 2.5))
+            parts.append(svg.line(scale(row["low"]), top + 43, scale(row["high"]), top + 43, look.colour, 2.5))
         name = f"{row['label']}: {row.get('note', '')}"
-        parts.append(svg.mark(scale(row["mean"]), top + 43, mark, colour, filled, name))
+        parts.append(svg.mark(scale(row["mean"]), top + 43, look, name))
     words = ("worse", "better") if better == "higher" else ("better", "worse")
-    parts.append(svg.text(left, bottom + 32, f"← {words[0]}", colour=svg.SOFT, size=11))
-    parts.append(svg.text(right, bottom + 32, f"{words[1]} →", "end", svg.SOFT, 11))
+    parts.append(svg.text(left, bottom + 32, f"← {words[0]}", svg.Font(colour=svg.SOFT, size=11)))
+    parts.append(svg.text(right, bottom + 32, f"{words[1]} →", svg.Font("end", svg.SOFT, 11)))
     return svg.svg(bottom + 40, parts, "differences with 95 % intervals: " + "; ".join(row["label"] for row in rows))
 
 
 def draw_patients(values, low=0.0, high=1.0, colours=None):
-    """Draw every patient's score under each strategy, the same patient joined by a line.
+    """Draw the score of every patient under each strategy, with a line that joins the same patient.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ def draw_patients(values, low=0.0, high=1.0, colours=None):
     Returns
     -------
     markupsafe.Markup
-        SVG. Lines are left out beyond 40 patients, where they would hide more than they show.
+        SVG. With more than 40 patients the lines are left out, because they would hide more than they show.
     """
     left, right, step = 14, svg.WIDTH - 14, 50
     scale = svg.scale(low, high, left, right)
@@ -93,26 +94,38 @@ def draw_patients(values, low=0.0, high=1.0, colours=None):
         parts.append(svg.path(spots, "#b9c2ca", 1, title=patient))
     for name, scores in values.items():
         colour = (colours or {}).get(name, BLUE)
-        parts.append(svg.text(left, heights[name] - 15, name, weight="600", back=True))
+        parts.append(svg.text(left, heights[name] - 15, name, svg.Font(weight="600", halo=True)))
         parts += [
-            svg.mark(scale(score), heights[name], "circle", colour, True, f"{patient}: {score:.3f}", 3.4, 0.6)
+            svg.mark(
+                scale(score),
+                heights[name],
+                svg.Mark("circle", colour, True, 3.4, 0.6),
+                f"{patient}: {format_number(score)}",
+            )
             for patient, score in scores.items()
         ]
         if scores:
             middle = float(np.median(list(scores.values())))
             parts.append(svg.line(scale(middle), heights[name] - 11, scale(middle), heights[name] + 11, svg.INK, 2.4))
-            parts.append(svg.text(right, heights[name] - 15, f"median {middle:.3f}", "end", svg.SOFT, 11, back=True))
+            parts.append(
+                svg.text(
+                    right,
+                    heights[name] - 15,
+                    f"median {format_number(middle)}",
+                    svg.Font("end", svg.SOFT, 11, halo=True),
+                )
+            )
     return svg.svg(bottom + 26, parts, "scores of each patient by strategy")
 
 
 def draw_training(cells, key="loss", low=None, high=None):
-    """Draw the course of training of one strategy: a thin line a cell, a thick one for their median.
+    """Draw the training of one strategy: a thin line for each cell, and a thick one for their median.
 
     Parameters
     ----------
     cells : list of dict
-        `label`, `converged` and `history`: rows with `step` and `key`. A cell that had not
-        converged is dashed and ends in a cross.
+        `label`, `converged` and `history`: rows with `step` and `key`. A cell that had not converged is dashed and ends
+        in a cross.
     key : str
         The column drawn.
     low, high : float, optional
@@ -121,12 +134,14 @@ def draw_training(cells, key="loss", low=None, high=None):
     Returns
     -------
     markupsafe.Markup
-        SVG; each line is reduced to at most 60 means over equal stretches of steps.
+        SVG; each line is reduced to at most 60 means over equally long intervals of steps.
     """
     tracks = [(cell, thin_curve(cell["history"], key)) for cell in cells]
     tracks = [(cell, track) for cell, track in tracks if len(track)]
     if not tracks:
-        return svg.svg(40, [svg.text(14, 24, "no history was written", colour=svg.SOFT)], "no history")
+        return svg.svg(
+            40, [svg.text(14, 24, "no training history was written", svg.Font(colour=svg.SOFT))], "no history"
+        )
     everything = np.concatenate([track for _, track in tracks])
     low = min(0.0, everything[:, 1].min()) if low is None else low
     high = everything[:, 1].max() if high is None else high
@@ -136,24 +151,24 @@ def draw_training(cells, key="loss", low=None, high=None):
     for tick in svg.ticks(low, high, 4):
         parts += [
             svg.line(40, up(tick), NARROW - 12, up(tick), svg.GRID, 1),
-            svg.text(34, up(tick) + 4, f"{tick:g}", "end", svg.SOFT, 11),
+            svg.text(34, up(tick) + 4, f"{tick:g}", svg.Font("end", svg.SOFT, 11)),
         ]
     for cell, track in tracks:
         colour = BLUE if cell.get("converged", True) else AMBER
         spots = [(across(step), up(value)) for step, value in track]
         parts.append(svg.path(spots, colour, 1.1, 0.45, cell["label"], dashed=colour == AMBER))
         if colour == AMBER:
-            parts.append(svg.text(spots[-1][0], spots[-1][1] + 5, "×", "middle", VERMILION, 16, "700"))
+            parts.append(svg.text(spots[-1][0], spots[-1][1] + 5, "×", svg.Font("middle", VERMILION, 16, "700")))
     same = [track for _, track in tracks if np.array_equal(track[:, 0], tracks[0][1][:, 0])]
     if len(same) > 1:
         middle = np.median([track[:, 1] for track in same], axis=0)
         parts.append(svg.path([(across(s), up(v)) for s, v in zip(same[0][:, 0], middle, strict=True)], svg.INK, 2.4))
-    parts.append(svg.text(NARROW - 12, 224, "training step", "end", svg.SOFT, 11))
+    parts.append(svg.text(NARROW - 12, 224, "training step", svg.Font("end", svg.SOFT, 11)))
     return svg.svg(230, parts, f"{key} over training steps, {len(tracks)} runs", NARROW)
 
 
 def draw_strip(points, digits=2, unit=""):
-    """Draw one measure of every subject along a line, outliers as named diamonds.
+    """Draw one measure of all subjects along a line, with outliers as named diamonds.
 
     Parameters
     ----------
@@ -162,7 +177,7 @@ def draw_strip(points, digits=2, unit=""):
     """
     values = np.array([value for _, value, _ in points], float)
     if not len(values):
-        return svg.svg(30, [svg.text(12, 20, "not measured", colour=svg.SOFT)], "not measured")
+        return svg.svg(30, [svg.text(12, 20, "not measured", svg.Font(colour=svg.SOFT))], "not measured")
     pad = 0.06 * (np.ptp(values) or abs(values[0]) or 1)
     low, high = values.min() - pad, values.max() + pad
     scale = svg.scale(low, high, 12, svg.WIDTH - 12)
@@ -172,54 +187,56 @@ def draw_strip(points, digits=2, unit=""):
     parts.append(svg.line(scale(quarters[1]), 31, scale(quarters[1]), 53, svg.INK, 2))
     taken = []
     for subject, value, outlier in sorted(points, key=lambda point: (point[2], point[1])):
-        x, words = scale(value), f"{subject}: {value:.{digits}f} {unit}".strip()
+        x, words = scale(value), f"{subject}: {format_number(value, digits)} {unit}".strip()
         if not outlier:
-            parts.append(svg.mark(x, 42, "circle", BLUE, True, words, 3.6, 0.55))
+            parts.append(svg.mark(x, 42, svg.Mark("circle", BLUE, True, 3.6, 0.55), words))
             continue
-        parts.append(svg.mark(x, 42, "diamond", VERMILION, True, words, 6))
+        parts.append(svg.mark(x, 42, svg.Mark("diamond", VERMILION, True, 6), words))
         if all(abs(x - other) > 70 for other in taken) and len(taken) < 5:
             anchor = "end" if x > svg.WIDTH - 80 else "start" if x < 80 else "middle"
-            parts.append(svg.text(x, 17, subject, anchor, VERMILION, 11, "600"))
+            parts.append(svg.text(x, 17, subject, svg.Font(anchor, VERMILION, 11, "600")))
             taken.append(x)
     return svg.svg(
-        84, parts, f"{len(points)} subjects from {values.min():.{digits}f} to {values.max():.{digits}f} {unit}"
+        84, parts, f"{len(points)} subjects from {format_interval(values.min(), values.max(), digits)} {unit}"
     )
 
 
 def draw_recall(curves, along="first k candidates", what="recall of the tumour"):
-    """Draw what is reached at a few numbers: a line a labelled subject, and their mean.
+    """Draw a share at several numbers of candidates: a line for each labelled subject, and their mean.
 
     Parameters
     ----------
     curves : dict of str to dict of int to float
         Subject to k to share.
     along, what : str
-        What the numbers and the shares are.
+        Names of the numbers and of the shares.
     """
     ks = sorted({k for curve in curves.values() for k in curve})
     if not ks:
-        return svg.svg(30, [svg.text(12, 20, "no labelled subject", colour=svg.SOFT)], "no labelled subject")
+        return svg.svg(30, [svg.text(12, 20, "no labelled subject", svg.Font(colour=svg.SOFT))], "no labelled subject")
     spots = {k: x for k, x in zip(ks, np.linspace(60, svg.WIDTH - 30, len(ks)), strict=True)}
     up = svg.scale(0, 1, 180, 14)
     parts = []
     for tick in (0, 0.25, 0.5, 0.75, 1):
         parts += [
             svg.line(46, up(tick), svg.WIDTH - 14, up(tick), svg.GRID, 1),
-            svg.text(40, up(tick) + 4, f"{tick:g}", "end", svg.SOFT, 11),
+            svg.text(40, up(tick) + 4, f"{tick:g}", svg.Font("end", svg.SOFT, 11)),
         ]
     for subject, curve in curves.items():
         parts.append(svg.path([(spots[k], up(curve[k])) for k in ks if k in curve], BLUE, 1.1, 0.45, subject))
     means = {k: float(np.mean([curve[k] for curve in curves.values() if k in curve])) for k in ks}
     parts.append(svg.path([(spots[k], up(means[k])) for k in ks], svg.INK, 2.4))
     for k in ks:
-        parts.append(svg.mark(spots[k], up(means[k]), "circle", svg.INK, True, f"k = {k}: mean {means[k]:.3f}"))
-        parts.append(svg.text(spots[k], 197, str(k), "middle", svg.SOFT, 11))
-    parts.append(svg.text(svg.WIDTH - 14, 213, along, "end", svg.SOFT, 11))
-    return svg.svg(220, parts, f"{what}: " + ", ".join(f"{means[k]:.2f} at {k}" for k in ks))
+        parts.append(
+            svg.mark(spots[k], up(means[k]), svg.Mark("circle", svg.INK), f"k = {k}: mean {format_number(means[k])}")
+        )
+        parts.append(svg.text(spots[k], 197, str(k), svg.Font("middle", svg.SOFT, 11)))
+    parts.append(svg.text(svg.WIDTH - 14, 213, along, svg.Font("end", svg.SOFT, 11)))
+    return svg.svg(220, parts, f"{what}: " + ", ".join(f"{format_number(means[k], 2)} at {k}" for k in ks))
 
 
 def draw_bars(rows):
-    """Draw a bar a row (median) with a whisker (maximum) and a note.
+    """Draw a bar for each row (median) with a whisker (maximum) and a note.
 
     Parameters
     ----------
@@ -230,7 +247,10 @@ def draw_bars(rows):
     scale, parts = svg.scale(0, top, 14, svg.WIDTH - 14), []
     for number, (label, middle, most, note) in enumerate(rows):
         y = 14 + 54 * number
-        parts += [svg.text(14, y, label, weight="600"), svg.text(14, y + 15, note, colour=svg.SOFT, size=11)]
+        parts += [
+            svg.text(14, y, label, svg.Font(weight="600")),
+            svg.text(14, y + 15, note, svg.Font(colour=svg.SOFT, size=11)),
+        ]
         parts += [svg.box(14, y + 21, max(15, scale(middle)), y + 31, BLUE)]
         parts += [svg.line(14, y + 26, scale(most), y + 26, svg.INK, 1.4)]
         parts.append(svg.line(scale(most), y + 22, scale(most), y + 30, svg.INK, 1.4))
@@ -238,7 +258,7 @@ def draw_bars(rows):
 
 
 def thin_curve(history, key, most=60):
-    """Give (steps, values) of a history as means over at most `most` stretches, shape (N, 2)."""
+    """Reduce a history to means over at most `most` intervals: an array of (step, value), shape (N, 2)."""
     pairs = np.array([(float(row["step"]), float(row[key])) for row in history if row.get(key) not in (None, "")])
     pairs = pairs[np.isfinite(pairs).all(axis=1)] if len(pairs) else np.zeros((0, 2))
     return np.array([part.mean(axis=0) for part in np.array_split(pairs, min(most, max(1, len(pairs)))) if len(part)])

@@ -1,4 +1,6 @@
-"""SVG markup from numbers and words: the few shapes that charts are made of, everything escaped."""
+"""SVG markup from numbers and words: the few shapes that charts are made of, with all text escaped."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
@@ -14,8 +16,33 @@ CORNERS = {
 }
 
 
+@dataclass(frozen=True)
+class Font:
+    """The look of a text; a halo is a white edge that keeps it readable over lines."""
+
+    anchor: str = "start"
+    colour: str = INK
+    size: float = 12.5
+    weight: str = "400"
+    halo: bool = False
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The look of a point: `shape` is a circle or one of `CORNERS`."""
+
+    shape: str
+    colour: str
+    filled: bool = True
+    size: float = 5.5
+    opacity: float = 1
+
+
+PLAIN = Font()
+
+
 def svg(height, parts, label, width=WIDTH):
-    """Give a picture of `width` by `height` units from its parts; `label` is read to the blind."""
+    """Assemble a picture of `width` by `height` units from its parts; screen readers read the `label`."""
     inner = Markup("").join(parts)
     opening = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
         width, round(height), label
@@ -24,13 +51,13 @@ def svg(height, parts, label, width=WIDTH):
 
 
 def scale(low, high, start, end):
-    """Give the function that takes a value to its place between `start` and `end`."""
+    """Return the function that maps a value to its place between `start` and `end`."""
     span = (high - low) or 1
     return lambda value: start + (value - low) / span * (end - start)
 
 
 def ticks(low, high, most=5):
-    """Give round numbers between low and high, steps of 1, 2 or 5."""
+    """List round numbers between low and high, in steps of 1, 2 or 5."""
     rough = max(high - low, 1e-9) / most
     power = 10 ** np.floor(np.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
@@ -38,48 +65,48 @@ def ticks(low, high, most=5):
 
 
 def axis(scale, low, high, top, bottom, signed=False):
-    """Give the grid lines and numbers of a horizontal axis."""
+    """Draw the grid lines and numbers of a horizontal axis."""
     parts = []
     for tick in ticks(low, high, 5):
         words = f"{tick:+g}" if signed and tick else f"{tick:,g}" if abs(tick) < 1e5 else f"{tick:.3g}"
         words = words.replace("-", "\N{MINUS SIGN}")
         parts += [line(scale(tick), top, scale(tick), bottom, GRID, 1)]
-        parts.append(text(scale(tick), bottom + 16, words, "middle", SOFT, 11))
+        parts.append(text(scale(tick), bottom + 16, words, Font("middle", SOFT, 11)))
     return parts
 
 
-def text(x, y, words, anchor="start", colour=INK, size=12.5, weight="400", back=False):
-    """Give a word; `back` puts white behind it so that it stays readable over lines."""
-    halo = Markup(' paint-order="stroke" stroke="#fff" stroke-width="4"') if back else ""
+def text(x, y, words, font=PLAIN):
+    """Draw a text."""
+    halo = Markup(' paint-order="stroke" stroke="#fff" stroke-width="4"') if font.halo else ""
     return Markup(
         '<text x="{:.1f}" y="{:.1f}" text-anchor="{}" fill="{}" font-size="{}" font-weight="{}"{}>{}</text>'
-    ).format(x, y, anchor, colour, size, weight, halo, str(words))
+    ).format(x, y, font.anchor, font.colour, font.size, font.weight, halo, str(words))
 
 
 def line(x1, y1, x2, y2, colour, width):
-    """Give a straight line."""
+    """Draw a straight line."""
     return Markup('<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke="{}" stroke-width="{}"/>').format(
         x1, y1, x2, y2, colour, width
     )
 
 
 def box(x1, y1, x2, y2, colour):
-    """Give a filled rectangle."""
+    """Draw a filled rectangle."""
     return Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="2" fill="{}"/>').format(
         x1, y1, max(0, x2 - x1), y2 - y1, colour
     )
 
 
 def bar(x1, y1, x2, y2, colour, title):
-    """Give a filled rectangle that is named `title` under the mouse."""
+    """Draw a filled rectangle with a tooltip."""
     shape = Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="{}">').format(
         x1, y1, max(0.6, x2 - x1), max(0, y2 - y1), colour
     )
     return shape + Markup("<title>{}</title></rect>").format(title)
 
 
-def path(spots, colour, width, opacity=1, title="", dashed=False):
-    """Give a line through spots, named `title` under the mouse."""
+def path(spots, colour, width, opacity: float = 1, title="", dashed=False):
+    """Draw a line through points, with a tooltip."""
     return Markup(
         '<polyline points="{}" fill="none" stroke="{}" stroke-width="{}" opacity="{}"{}><title>{}</title></polyline>'
     ).format(
@@ -88,25 +115,25 @@ def path(spots, colour, width, opacity=1, title="", dashed=False):
     )  # fmt: skip
 
 
-def mark(x, y, shape, colour, filled, title, size=5.5, opacity=1):
-    """Give a mark (circle, diamond, up, down, square) that is named `title` under the mouse."""
-    look = Markup('fill="{}" stroke="{}" stroke-width="1.6" opacity="{}"').format(
-        colour if filled else "#fff", colour, opacity
+def mark(x, y, look, title):
+    """Draw a point with the look of a `Mark`, with a tooltip."""
+    style = Markup('fill="{}" stroke="{}" stroke-width="1.6" opacity="{}"').format(
+        look.colour if look.filled else "#fff", look.colour, look.opacity
     )
-    if shape == "circle":
-        opening = Markup('<circle cx="{:.1f}" cy="{:.1f}" r="{}" {}>').format(x, y, size, look)
+    if look.shape == "circle":
+        opening = Markup('<circle cx="{:.1f}" cy="{:.1f}" r="{}" {}>').format(x, y, look.size, style)
         return opening + Markup("<title>{}</title></circle>").format(title)
-    corners = " ".join(f"{x + size * a:.1f},{y + size * b:.1f}" for a, b in CORNERS[shape])
-    return Markup('<polygon points="{}" {}><title>{}</title></polygon>').format(corners, look, title)
+    corners = " ".join(f"{x + look.size * a:.1f},{y + look.size * b:.1f}" for a, b in CORNERS[look.shape])
+    return Markup('<polygon points="{}" {}><title>{}</title></polygon>').format(corners, style, title)
 
 
 def dots(spots, colour, size=2.6):
-    """Give many points as one path, a few bytes each; they have no names."""
+    """Draw many points as one path, with a few bytes each and without tooltips."""
     strokes = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in spots)
     look = 'fill="none" stroke="{}" stroke-width="{}" stroke-linecap="round" opacity="0.6"'
     return Markup('<path d="{}" ' + look + "/>").format(strokes, colour, 2 * size)
 
 
 def link(address, inner):
-    """Give a part that leads to another page; without an address the part alone."""
+    """Link a part to another page; without an address, return the part alone."""
     return Markup('<a href="{}">{}</a>').format(address, inner) if address else inner
