@@ -39,7 +39,7 @@ def deliver_subject(stem, subject, folders, split: Split, status: SubjectStatus,
     having = [folder for folder in folders if has_prediction(folder, subject)]
     if not having:
         derivatives.write_delivered(stem, None, {}, [])
-        why = {reason for folder in folders if (reason := read_cell(folder).get("reason"))}
+        why = {read_cell(folder).get("reason") or "" for folder in folders} - {""}
         reason = task["left_out"].get(subject) or task["reason"] or "; ".join(sorted(why)) or "no network was trained"
         return {"delivered": False, "reason": reason, "networks": 0, "volume_ml": {}, "seen_in_pretraining": False}
     scheme = split["schemes"][subject]

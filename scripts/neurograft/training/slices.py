@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def gather_subjects(**records):
     return rows
 
 
-def find_slices(path):
+def find_slices(path) -> dict[str, Any]:
     """Find each subject's slices.
 
     Parameters
