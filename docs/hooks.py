@@ -2,29 +2,30 @@
 
 A page holds a marker such as `<!-- generated: config -->`, and may have a line in italics below it for whoever reads
 the page unbuilt. At each build both are replaced by Markdown that is made from the schema, the table of sources, the
-rules and the library's registries. Nothing generated is committed, so
-nothing can go stale. The library is read as text (`ast`), never imported: the site needs neither torch nor Snakemake.
+rules and the library's registries. Nothing generated is committed, so nothing can go stale. Of the library only the
+modules of strategies are imported, which need nothing but Python; the rest is read as text (`ast`), so that the site
+needs neither torch nor Snakemake.
 """
 
 import ast
 import csv
 import re
+import sys
+import tomllib
 from functools import lru_cache
 from pathlib import Path
 
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from neurograft.core.strategies import STRATEGIES  # noqa: E402 (the line above finds the library)
+from neurograft.report.strategy_words import WORDS  # noqa: E402
+
 LIBRARY = ROOT / "scripts" / "neurograft"
 MARKER = re.compile(r"<!-- generated: ([a-z-]+) -->(?:\n\*.*\*$)?", re.MULTILINE)
 RULE = re.compile(r"^(?:rule|checkpoint) (\w+):\n((?:[ \t]+.*\n|\n)+)", re.MULTILINE)
-WITHOUT_NETWORK = {
-    "supervoxels": "Classifies supervoxels with boosted trees, from the features of the pretrained encoder.",
-    "supervoxels-random": "The same with features of a random encoder: a control.",
-    "supervoxels-plain": "The same without an encoder: a control, and a method in its own right.",
-    "ensemble": "Averages the probabilities of the strategies beside it, except the controls with random weights and "
-    "what has seen test images.",
-}
 
 
 class MissingPartError(Exception):
@@ -252,23 +253,17 @@ def _describe_parameters(function, rates):
     """List the parameters of a strategy, with their defaults."""
     names = [argument.arg for argument in function.args.args[1:]]
     given = function.args.defaults
-    defaults = dict(zip(names[len(names) - len(given) :], map(ast.unparse, given))) | rates
-    return ", ".join(f"`{name}` {defaults.get(name, '')}".strip() for name in names)
+    defaults = dict(zip(names[len(names) - len(given) :], map(ast.unparse, given), strict=True)) | rates
+    return ", ".join(f"`{name}` {defaults[name]}" for name in names)
 
 
 def write_strategies():
     """Tabulate the strategies: what each does, and its parameters with their defaults."""
-    rows, tree = read_registry("STRATEGIES")
-    rates = _assigned(tree, "RATES")
-    rates = ast.literal_eval(rates) if rates is not None else {}
-    wanted = read_schema()["properties"]["experiment"]["properties"]["segmentation"]["properties"]["strategies"]
+    plans, _ = read_registry("PLANS")
     lines = []
-    for name in wanted["items"]["enum"]:
-        if name in rows:
-            function = rows[name][0]
-            lines.append([f"`{name}`", _first_paragraph(function), _describe_parameters(function, rates.get(name, {}))])
-        else:
-            lines.append([f"`{name}`", WITHOUT_NETWORK[name], ""])
+    for name, row in STRATEGIES.items():
+        parameters = _describe_parameters(plans[name][0], row.rates) if row.rates else ""
+        lines.append([f"`{name}`", WORDS[name].sentence, parameters])
     return write_table(["strategy", "what it does", "parameters and their defaults"], lines)
 
 
@@ -341,7 +336,7 @@ def read_rules():
             outputs = re.findall(r'"(results/[^"]*)"', written[1]) if written else []
             # of a formatted text the constant is the one name that it can hold
             outputs = [
-                path.replace("{{", "{").replace("}}", "}").replace("{settings.ENSEMBLE}", "ensemble")
+                path.replace("{{", "{").replace("}}", "}").replace("{strategies.ENSEMBLE}", "ensemble")
                 for path in outputs
             ]
             about = " ".join(about[1].split()) if about else ""
@@ -373,7 +368,33 @@ def write_outputs():
     return "\n\n".join(titled)
 
 
+# ---- the library, room by room
+
+
+def write_rooms():
+    """Tabulate the modules of every room, from the top floor down: what each is for, and the test that covers it."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    rooms = [room.strip() for layer in layers for room in layer.split("|")]
+    return "\n\n".join(f"### `{room}`\n\n{_room_table(room)}" for room in rooms)
+
+
+def _room_table(room):
+    """Tabulate the modules of one room."""
+    rows = []
+    for path in sorted((LIBRARY / room).rglob("*.py")):
+        name = path.relative_to(LIBRARY).with_suffix("")
+        about = (ast.get_docstring(_parse(path)) or "").split("\n")[0]
+        test = Path("tests", name.parent, f"test_{name.name}.py")
+        if path.name != "__init__.py":
+            rows.append([f"`{name.relative_to(room)}`", about, f"`{test}`" if (ROOT / test).exists() else ""])
+    return write_table(["module", "what it is for", "test"], rows)
+
+
 PARTS = {
+    "rooms": write_rooms,
     "config": write_config,
     "strategies": write_strategies,
     "metrics": write_metrics,

@@ -4,34 +4,17 @@ from neurograft.core import files
 from neurograft.delivery import native_grid, segmentation, subject_figures
 from neurograft.execution import logs
 from neurograft.experiment import cell_folder
-from neurograft.imaging import nifti
+from neurograft.imaging import derivatives, nifti
 from neurograft.preprocessing import registration
 
 logs.send_to_log(snakemake.log[0])
-given, subject = snakemake.input, snakemake.wildcards.subject
-stem = given.mask.removesuffix("_desc-brain_mask.nii.gz")
-options = snakemake.params.options
-
-status = files.read_json(given.status)
-
-record = segmentation.deliver_subject(
-    stem,
-    subject,
-    cell_folder.find_cells(given.cells),
-    files.read_json(given.splits),
-    status,
-    native_grid.read_registration(given.registration),
-)
-
-subject_figures.draw_subject(
-    snakemake.output.figures,
-    subject,
-    status,
-    nifti.read_scans(given.scans),
-    nifti.read_scans(given.registered),
-    stem,
-    given.candidates.removesuffix("_desc-candidates_dseg.nii.gz"),
-    registration.load_template(options["template"], options["spacing"]),
-)
-
+given, options = snakemake.input, registration.RegistrationOptions(**snakemake.params.options)
+status, splits = files.read_json(given.status), files.read_json(given.splits)
+stem, space_stem = derivatives.stem_of(given.mask), derivatives.stem_of(given.candidates)
+scans, registered = nifti.read_scans(given.scans), nifti.read_scans(given.registered)
+template = registration.load_template(options.template, options.spacing)
+transforms = native_grid.read_registration(given.registration)
+cells = cell_folder.find_cells(given.cells)
+record = segmentation.deliver_subject(stem, snakemake.wildcards.subject, cells, splits, status, transforms)
+subject_figures.draw_subject(snakemake.output.figures, status, scans, registered, stem, space_stem, template)
 files.write_json(snakemake.output.record, record)

@@ -1,6 +1,6 @@
 """List what later steps read of each subject, in one file."""
 
-from neurograft.core import tables
+from neurograft.core import listings
 from neurograft.execution import logs
 from neurograft.training import slices
 
@@ -9,4 +9,4 @@ found = {name: list(files) for name, files in snakemake.input.items()}
 
 rows = slices.gather_subjects(**found)
 
-tables.write_table(snakemake.output[0], rows, ["subject", "slices", *found, "sha256"])
+listings.write_listing(snakemake.output[0], rows, ["subject", "slices", *found])

@@ -7,14 +7,9 @@ from neurograft.preprocessing import intensity
 from neurograft.training import slices
 
 logs.send_to_log(snakemake.log[0])
-
 registered = nifti.read_scans(snakemake.input.scans)
-
 normalized, record = intensity.normalize_intensity(registered, **snakemake.params.options)
 cut = intensity.cut_slices(normalized, registered.get("labels"), record.get("landmarks"))
-
 slices.write_slices(snakemake.output.slices, *cut)
-
-derivatives.write_normalized(snakemake.output.mask.removesuffix("_desc-brain_mask.nii.gz"), normalized)
-
+derivatives.write_normalized(derivatives.stem_of(snakemake.output.mask), normalized)
 files.write_json(snakemake.output.record, record)

@@ -5,15 +5,15 @@ from pathlib import Path
 from neurograft.core import files
 from neurograft.execution import logs
 from neurograft.sources import pretraining
-from neurograft.training import slices
+from neurograft.sources.weights import SourceFiles
+from neurograft.training import loop, slices
 
 logs.send_to_log(snakemake.log[0])
 pretraining.pretrain_masked(
     Path(snakemake.output.weights).parent,
     snakemake.params.source,
-    snakemake.params.base,
-    snakemake.input.weights,
+    SourceFiles(snakemake.params.base, snakemake.input.weights),
     files.read_json(snakemake.input.splits),
     slices.find_slices(snakemake.input.subjects),
-    **snakemake.params.options,
+    loop.TrainingOptions(**snakemake.params.options),
 )

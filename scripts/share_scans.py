@@ -3,6 +3,7 @@
 from neurograft.core import files
 from neurograft.delivery import sharing
 from neurograft.execution import logs
+from neurograft.imaging import derivatives
 
 logs.send_to_log(snakemake.log[0])
 sharing.share_scans(
@@ -10,6 +11,6 @@ sharing.share_scans(
     snakemake.output.picture,
     snakemake.wildcards.subject,
     files.read_json(snakemake.input.status),
-    snakemake.input.masks.removesuffix("_desc-brain_mask.nii.gz"),
+    derivatives.stem_of(snakemake.input.masks),
     **snakemake.params.options,
 )

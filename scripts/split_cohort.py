@@ -5,14 +5,11 @@ from neurograft.core import files, tables
 from neurograft.execution import logs
 
 logs.send_to_log(snakemake.log[0])
-quality = tables.read_table(snakemake.input.quality)
 split = splits.split_cohort(
     tables.read_table(snakemake.input.cohort),
-    {row["subject"]: [row["flags"]] for row in quality if row["flags"]},
+    splits.QualityFindings.from_table(tables.read_table(snakemake.input.quality)),
     seed=snakemake.params.seed,
     target=snakemake.params.target,
-    tumour_free=[row["subject"] for row in quality if row["tumour_free"] == "true"],
     **snakemake.params.options,
 )
-
 files.write_json(snakemake.output[0], split)

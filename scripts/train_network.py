@@ -3,24 +3,19 @@
 from neurograft.core import files, tables
 from neurograft.execution import logs
 from neurograft.experiment import network_cells
-from neurograft.training import slices
+from neurograft.sources.weights import SourceFiles
+from neurograft.training import slices, tasks
 
 logs.send_to_log(snakemake.log[0])
-
-split = files.read_json(snakemake.input.splits)
-
+split, delivered = files.read_json(snakemake.input.splits), snakemake.params.delivered
 target = split["tasks"]["classification"]["target"]
-
+truths = {row["participant_id"]: row.get(target) for row in tables.read_table(snakemake.input.cohort)}
+candidates = slices.find_candidates(snakemake.input.candidates)
 network_cells.train_cell(
-    snakemake.output[0],
+    network_cells.CellOutput(snakemake.output[0], delivered, delivered, snakemake.params.checkpoint),
     split,
     dict(snakemake.wildcards.items()),
-    snakemake.params.source,
-    snakemake.input.weights,
-    slices.find_slices(snakemake.input.subjects),
-    truths={row["participant_id"]: row.get(target) for row in tables.read_table(snakemake.input.cohort)},
-    **dict.fromkeys(("predict_unlabelled", "keep_weights"), snakemake.params.delivered),
-    candidates=slices.find_candidates(snakemake.input.candidates),
-    checkpoint=snakemake.params.checkpoint,
-    **snakemake.params.options,
+    SourceFiles(snakemake.params.source, snakemake.input.weights),
+    tasks.SubjectFiles(slices.find_slices(snakemake.input.subjects), truths, candidates),
+    network_cells.CellOptions(**snakemake.params.options),
 )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import ndimage, sparse
 
 from neurograft.candidates import proposal
-from neurograft.candidates.proposal import list_slices, precision_at, propose_candidates, recall_at
+from neurograft.candidates.proposal import ProposalOptions, list_slices, precision_at, propose_candidates, recall_at
 from neurograft.core.sequences import SEQUENCES
 from neurograft.imaging.nifti import image, read_image
 
@@ -236,7 +236,7 @@ def test_intensity_scale_does_not_matter_to_the_first_candidate(lesion):
 
 def test_top_limits_the_candidates(lesion):
     images, brain = scans(lesion, ("flair",))
-    ranked, table, _, _ = propose_candidates(images, brain, top=2)
+    ranked, table, _, _ = propose_candidates(images, brain, options=ProposalOptions(top=2))
     assert len(table) == 2 and np.asarray(ranked.dataobj).max() == 2
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from helpers.fake_dicom import PRIVATE, SECRETS, write_enhanced, write_series
+from helpers.fake_dicom import PRIVATE, SECRETS, drop_slices, write_enhanced, write_series
 from neurograft.cohort import dicom_conversion, dicom_files, dicom_rules, layouts, validation
 from neurograft.core.tables import read_table
 from neurograft.imaging.headers import corner_distance, voxel_sizes
@@ -111,7 +111,7 @@ def test_no_identity_in_any_output(tmp_path, capfd):
     tags |= {"ManufacturerModelName": "Ignotus 3T", "ContrastBolusAgent": "Drosselbart", "SequenceName": "fuchsbau"}
     named = lambda k: f"Zwiebelfisch_19430817_{k}.dcm"  # noqa: E731
     write_series(source / "Zwiebelfisch^Ottokar/20190523", noise(), AFFINE, "t1", 1, names=named, **tags)
-    written = write_series(source / "MRN7731902", noise(), AFFINE, "t2", 2, leave_out=(5,))
+    written = drop_slices(write_series(source / "MRN7731902", noise(), AFFINE, "t2", 2), 5)
     written += write_series(source, noise(), AFFINE, "flair", 3, PatientBirthDate="Zwiebelfisch 1943")
     written += write_series(source, noise(), AFFINE, "t2", 4, ImageType=["DERIVED", "FUCHSBAU"])
     written[-1].write_bytes(written[-1].read_bytes()[:1500])
@@ -130,7 +130,7 @@ def test_no_identity_in_any_output(tmp_path, capfd):
 
 def test_missing_slices_and_a_cut_file_leave_the_rest(tmp_path):
     write_series(tmp_path / "patient", noise(), AFFINE, "t1", 1)
-    write_series(tmp_path / "patient", noise(), AFFINE, "t2", 2, leave_out=(4, 5))
+    drop_slices(write_series(tmp_path / "patient", noise(), AFFINE, "t2", 2), 4, 5)
     (first, *_) = write_series(tmp_path / "patient", noise(), AFFINE, "flair", 3)
     first.write_bytes(first.read_bytes()[:-100])
     images, said, rows = convert(tmp_path)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from neurograft.cohort.dicom_rules import SEQUENCES, digest_rules, read_rules, recognise
+from neurograft.cohort.dicom_rules import digest_rules, read_rules, recognise
+from neurograft.core.sequences import SEQUENCES
 from neurograft.core.tables import TableError
 
 RULES = read_rules(Path(__file__).parents[2] / "config/sequences.tsv")

@@ -173,8 +173,12 @@ def test_from_one_site_to_another():
     assert len(order) == 3 and set(order) < set(fold["train"])
 
 
+def tumour_free(subjects):
+    return splits.QualityFindings(tumour_free=subjects)
+
+
 def test_prefixes_are_nested_and_drawn_anew_by_each_seed():
-    made = splits.split_cohort(cohort(), folds=3, tumour_free={"p000", "p003", "p006"})
+    made = splits.split_cohort(cohort(), tumour_free({"p000", "p003", "p006"}), folds=3)
     whole = splits.training_subjects(made, "segmentation", 0)
     assert whole == made["tasks"]["segmentation"]["folds"][0]["train"]
     for seed in range(3):
@@ -189,10 +193,21 @@ def test_prefixes_are_nested_and_drawn_anew_by_each_seed():
 def test_prefixes_hold_the_strata_in_proportion():
     rows = cohort(40, diagnosis=["high-grade"])
     free = {f"p{index:03d}" for index in range(0, 40, 4)}
-    task = splits.split_cohort(rows, folds=2, tumour_free=free)["tasks"]["segmentation"]
+    task = splits.split_cohort(rows, tumour_free(free), folds=2)["tasks"]["segmentation"]
     for fold in task["folds"]:
         for n in (4, 8, 12, 20):
             assert abs(len(free & set(fold["train"][:n])) - n / 4) <= 1
+
+
+def test_the_quality_table_says_who_is_at_fault_and_who_has_no_tumour():
+    rows = [
+        {"subject": "p1", "flags": "a; b", "tumour_free": "false"},
+        {"subject": "p2", "flags": "", "tumour_free": "true"},
+        {"subject": "p3", "flags": "", "tumour_free": ""},
+    ]
+    quality = splits.QualityFindings.from_table(rows)
+    assert quality.flags == {"p1": ["a; b"]} and list(quality.tumour_free) == ["p2"]
+    assert splits.QualityFindings.from_table([]) == splits.QualityFindings({}, [])
 
 
 def test_who_is_left_out_and_why():
@@ -201,7 +216,9 @@ def test_who_is_left_out_and_why():
     rows[1] |= {"included": "false", "reason": "damaged"}
     rows[2]["sequences"] = "t1"
     rows[0]["sequences"], rows[4]["sequences"] = "flair,t1", "t1,t1c"
-    made = splits.split_cohort(rows, {"p003": ["registration failed: 0.1", "empty mask"]}, folds=3)
+    made = splits.split_cohort(
+        rows, splits.QualityFindings({"p003": ["registration failed: 0.1", "empty mask"]}), folds=3
+    )
     task = made["tasks"]["segmentation"]
     assert task["left_out"] == {
         "p002": "lacks t1c, t2, flair",
@@ -248,7 +265,7 @@ def test_too_few_or_no_labels_is_one_line_not_an_error():
     none = splits.split_cohort(rows, folds=2)["tasks"]["segmentation"]
     assert none["reason"].startswith("0 usable") and len(none["unlabelled"]) == 4
     assert not splits.split_cohort([], folds=2)["tasks"]["segmentation"]["trainable"]
-    free = splits.split_cohort(cohort(6), folds=2, tumour_free={f"p{i:03d}" for i in range(6)})
+    free = splits.split_cohort(cohort(6), tumour_free({f"p{i:03d}" for i in range(6)}), folds=2)
     assert free["tasks"]["segmentation"]["reason"] == "no labelled subject has a tumour"
 
 
@@ -350,9 +367,12 @@ def preprocess(files, subset, engine, template, monkeypatch):
     stripped = {name: file["stripped"] for name, file in status["sequences"].items()}
     masks, seen, _ = brain_extraction.strip_skull(scans, stripped, status["reference"])
     registered, record = registration.register_scans(
-        scans, masks, status["reference"], status["coregistered"], template if "t1c" in subset else None, 4.0, "once",
-        labels_on=(status["labels"] or {}).get("grid_of"), in_template=status["in_template"],
-    )  # fmt: skip
+        scans,
+        masks,
+        registration.PriorAlignment.from_status(status),
+        template if "t1c" in subset else None,
+        registration.RegistrationOptions("once", spacing=4.0),
+    )
     normalized, scaled = intensity.normalize_intensity(registered)
     flags = [*seen["flags"], *record["flags"], *scaled["flags"]]
     return status, normalized, registered, flags
@@ -377,7 +397,7 @@ def test_a_subset_passes_whole(files, subset, engine, template, monkeypatch):
     assert (labels is None) == ("t1c" not in subset)
     scans = {name: normalized[name] for name in subset}
     ranked, table, record, _ = proposal.propose_candidates(
-        scans, normalized["brain"], registered.get("labels"), segments=500
+        scans, normalized["brain"], registered.get("labels"), proposal.ProposalOptions(segments=500)
     )
     assert record["sequences"] == list(subset) and record["flags"] == [] and len(table)
     assert {name for name in sequences.SEQUENCES if f"z_{name}" in table} == set(subset)

@@ -1,6 +1,8 @@
 """Tab-separated tables."""
 
+import math
 import os
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import pytest
@@ -70,3 +72,55 @@ def test_faults_are_named(tmp_path, content, fault):
 def test_a_table_that_is_not_there(tmp_path):
     with pytest.raises(tables.TableError, match="cannot be read"):
         tables.read_table(tmp_path)
+
+
+class Measured(TypedDict):
+    """A row of typed columns."""
+
+    subject: str
+    count: int
+    value: float
+    good: bool
+    spare: NotRequired[float]
+
+
+def test_columns_are_read_as_their_types(tmp_path):
+    path = tmp_path / "in.tsv"
+    rows = [
+        {"subject": "1", "count": 3, "value": 0.1 + 0.2, "good": True, "other": "2"},
+        {"subject": "2", "count": -1, "value": math.inf, "good": False, "other": ""},
+    ]
+    tables.write_table(path, rows)
+    read = tables.read_typed_table(path, Measured)
+    assert read == rows and [list(row) for row in read] == [list(row) for row in rows]
+    assert [type(row["good"]) for row in read] == [bool, bool]
+
+
+@pytest.mark.parametrize("empty", ["", "n/a"])
+def test_an_empty_number_is_not_a_number(empty):
+    rows = [{"subject": "", "count": "1", "value": empty, "good": "true", "spare": "2"}]
+    (row,) = tables.parse_rows(rows, Measured)
+    assert math.isnan(row["value"]) and row["spare"] == 2.0 and row["subject"] == ""
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "fault"),
+    [
+        ("count", "1.5", "row 2: count is '1.5'; it takes a whole number"),
+        ("count", "", "it takes a whole number"),
+        ("value", "high", "it takes a number"),
+        ("good", "yes", "it takes true or false"),
+    ],
+)
+def test_a_field_of_another_type_is_named(tmp_path, field, value, fault):
+    row = {"subject": "A", "count": "1", "value": "1", "good": "true"} | {field: value}
+    tables.write_table(tmp_path / "in.tsv", [row])
+    with pytest.raises(tables.TableError, match=fault) as caught:
+        tables.read_typed_table(tmp_path / "in.tsv", Measured)
+    assert str(caught.value).startswith(str(tmp_path / "in.tsv"))
+
+
+def test_a_missing_column_is_named(tmp_path):
+    tables.write_table(tmp_path / "in.tsv", [{"subject": "A", "count": "1", "value": "1"}])
+    with pytest.raises(tables.TableError, match="the column good is missing; there are subject, count, value"):
+        tables.read_typed_table(tmp_path / "in.tsv", Measured)

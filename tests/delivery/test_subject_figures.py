@@ -304,15 +304,19 @@ def steps(tmp_path_factory):
         if name in scans
     }
     grids = {name: {"file": name, "shape": scans[name].shape, "affine": scans[name].affine} for name in masks}
-    status = {"layout": "phantom", "sequences": grids, "reference": "t1c", "scheme": "brats2018"}
+    status = {"subject": "X", "layout": "phantom", "sequences": grids, "reference": "t1c", "scheme": "brats2018"}
     stem, space_stem = str(folder / "anat/sub-X"), str(folder / "anat/sub-X_space-own")
     derivatives.write_masks(stem, masks, status)
-    registered, _ = registration.register_scans(scans, masks, "t1c", True, spacing=5.0)
+    registered, _ = registration.register_scans(
+        scans, masks, registration.PriorAlignment("t1c", True), options=registration.RegistrationOptions(spacing=5.0)
+    )
     normalized, _ = intensity.normalize_intensity(registered)
     derivatives.write_normalized(space_stem, normalized)
-    ranks, _, _, _ = proposal.propose_candidates(normalized, registered["brain"], segments=200)
-    nifti.write_image(f"{space_stem}_desc-candidates_dseg.nii.gz", ranks)
-    arguments = {"subject": "X", "status": status, "scans": scans, "registered": registered, "stem": stem}
+    ranks, _, _, _ = proposal.propose_candidates(
+        normalized, registered["brain"], options=proposal.ProposalOptions(segments=200)
+    )
+    nifti.write_image(derivatives.candidates_file(space_stem), ranks)
+    arguments = {"status": status, "scans": scans, "registered": registered, "stem": stem}
     return arguments | {"space_stem": space_stem, "template": registered["brain"]}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from helpers.fake_cases import CELL
-from helpers.fake_registration import GRID, RECORD
+from helpers.fake_registration import RECORD
 from neurograft.core.files import write_json
 from neurograft.evaluation import metrics, scores
 from neurograft.evaluation.comparison import compare_cells
@@ -155,9 +155,6 @@ def test_times_to_a_set_dice():
     plain = scores.reach_times(CELL, [{"step": 1, "loss": 0.2}], [3.0])
     assert np.isnan(plain["steps_to_dice"]) and plain["seconds"] == 3
     assert scores.reach_times(CELL, [], [])["steps"] == 0
-
-
-RECORD["grid"] = GRID
 
 
 def write_records(folder, status):

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from helpers.fake_cases import CELL
-from helpers.fake_cells import QUICK, SOURCE, TABLE, cell, freeze, read_tsv, train, write_slices
+from helpers.fake_cells import QUICK, TABLE, cell, freeze, read_tsv, train, write_slices
 from helpers.fake_volumes import CUBE, SHAPE, write_volume
 from neurograft.experiment import network_cells, planning
 from neurograft.imaging import packing
 from neurograft.networks import builders, encoders_3d
 from neurograft.sources import table, weights
 from neurograft.training import checkpoints, tasks
-from neurograft.training.tasks import open_task
+from neurograft.training.tasks import SubjectFiles, open_task
 
 RECORDS = {"manifest.json", "history.tsv", "seconds.tsv", "layers.tsv", "features.tsv", "fit.tsv"}
 
@@ -125,7 +125,7 @@ def test_seeds_and_folds_start_differently(segmented, cell_cohort, tmp_path):
 def test_slices_may_be_drawn_by_candidates(segmented, cell_cohort, tmp_path):
     """One slice of each patient looks as if it had tumour: another training, in which half of the rest is that one."""
     slices, split = cell_cohort
-    drawn = open_task(split, cell(), slices, None, candidates={key: [5 + 7] for key in slices})
+    drawn = open_task(split, cell(), SubjectFiles(slices, candidates={key: [5 + 7] for key in slices}))
     assert drawn.read("p1")["strata"]["candidates"].tolist() == [7]
     assert drawn.shares["candidates"] == drawn.shares["rest"] and sum(drawn.shares.values()) == pytest.approx(1)
     assert "candidates" not in drawn.read("p1", labelled=False).get("strata", {})
@@ -213,11 +213,10 @@ def test_both_trainings_of_a_transductive_cell_are_timed(tmp_path):
 
 
 def test_wrong_weights_stop_the_cell_and_leave_nothing(cell_cohort, tmp_path):
-    slices, split = cell_cohort
     wrong = tmp_path / "weights.pth"
     wrong.write_bytes(b"something else")
     with pytest.raises(table.SourceError, match="not the file that sources.tsv names"):
-        network_cells.train_cell(tmp_path / "out" / "cell", split, cell(), SOURCE, wrong, slices, **QUICK)
+        train(tmp_path / "out" / "cell", cell_cohort, cell(), located=wrong)
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -335,9 +334,8 @@ def cohort(tmp_path_factory):
 
 def train_cells3d(folder, cohort, strategy, patches=QUICK_CELLS3D, **options):
     """Train a cell of deepbet's encoder and give its manifest."""
-    slices, split = cohort
     address = CELL | {"source": "deepbet", "strategy": strategy}
-    return network_cells.train_cell(folder, split, address, SOURCE_CELLS3D, WEIGHTS, slices, patches=patches, **options)
+    return train(folder, cohort, address, SOURCE_CELLS3D, WEIGHTS, patches=patches, **options)
 
 
 def test_the_same_cell_gives_the_same_bytes(cohort, tmp_path):
@@ -433,7 +431,7 @@ class Twos(torch.nn.Module):
 
 def write(folder, made, task="segmentation", network=Bright, truths=None, **roles):
     slices, split = made
-    opened = tasks.open_task(split, cell(task=task), slices, truths)
+    opened = tasks.open_task(split, cell(task=task), SubjectFiles(slices, truths))
     roles = {"test": ["p0"], "unlabelled": []} | roles
     networks = dict.fromkeys((*roles["test"], *roles["unlabelled"]), network())
     network_cells.write_predictions(folder, task, opened, networks, roles, threads=1)
@@ -490,4 +488,4 @@ def test_a_column_as_target_needs_the_answers(cell_cohort):
     slices, split = cell_cohort
     task = split["tasks"]["classification"] | {"target": "diagnosis"}
     with pytest.raises(ValueError, match="diagnosis"):
-        tasks.open_task({"tasks": {"classification": task}}, {"task": "classification"}, slices, None)
+        tasks.open_task({"tasks": {"classification": task}}, {"task": "classification"}, SubjectFiles(slices))

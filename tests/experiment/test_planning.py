@@ -4,7 +4,9 @@ import pytest
 
 from helpers.fake_cells import freeze, write_slices
 from neurograft.experiment import planning
+from neurograft.experiment.network_cells import CellOptions
 from neurograft.stats import comparisons
+from neurograft.training.tasks import SubjectFiles
 
 OPTIONS = {"steps": 12, "batch": 4, "threads": 1}
 NAMES = [f"p{number:02d}" for number in range(12)]
@@ -28,7 +30,8 @@ def foretell(cohort, cells=8, compared=("lp-ft",), **options):
     counts = {"segmentation": {"efficientnet-lite0": cells}, "classification": {"efficientnet-lite0": 0}}
     backbones = {"efficientnet-lite0": "efficientnet-lite0"}
     arms = [("efficientnet-lite0", strategy) for strategy in compared]
-    return planning.plan_experiment(counts, split, slices, backbones, arms, **(OPTIONS | options))
+    options = CellOptions(**(OPTIONS | options))
+    return planning.plan_experiment(counts, split, SubjectFiles(slices), backbones, arms, options)
 
 
 def test_cells_hours_and_the_smallest_difference(cohort):
@@ -52,7 +55,8 @@ def test_classification_alone_has_no_verdict_to_plan_for(cohort):
     slices, split = cohort
     tasks = split["tasks"] | {"segmentation": split["tasks"]["segmentation"] | {"subjects": [], "folds": []}}
     split = split | {"tasks": tasks}
-    plan = planning.plan_experiment({"classification": {"efficientnet-lite0": 0}}, split, slices, {}, [], **OPTIONS)
+    counts = {"classification": {"efficientnet-lite0": 0}}
+    plan = planning.plan_experiment(counts, split, SubjectFiles(slices), {}, [], CellOptions(**OPTIONS))
     assert plan["family"] == 0 and plan["smallest_difference"] is None
     assert len(plan["words"]) == 2 and "it is about segmentation" in plan["words"][1]
 

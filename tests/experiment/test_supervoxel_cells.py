@@ -9,12 +9,12 @@ import pytest
 from helpers.fake_cells import cell, freeze, read_tsv
 from neurograft.candidates.supervoxel_files import write_supervoxels
 from neurograft.candidates.supervoxels import measure_supervoxels
+from neurograft.core.sequences import SEQUENCES
 from neurograft.experiment import cell_folder
-from neurograft.experiment.supervoxel_cells import classify_supervoxels
+from neurograft.experiment.supervoxel_cells import SupervoxelInputs, classify_supervoxels
 from neurograft.imaging import packing
 
 PLAIN = {"strategy": "supervoxels-plain", "fold": 0}
-SEQUENCES = ("t1", "t1c", "t2", "flair")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def cut(cell_cohort, tmp_path_factory):
 @pytest.fixture(scope="module")
 def classified(cell_cohort, cut, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cells") / "plain"
-    classify_supervoxels(folder, cell_cohort[1], cell(**PLAIN), cell_cohort[0], cut)
+    classify_supervoxels(folder, cell_cohort[1], cell(**PLAIN), SupervoxelInputs(cell_cohort[0], cut))
     return folder
 
 
@@ -84,7 +84,7 @@ def test_the_manifest_tells_how_far_the_list_goes(classified):
 
 
 def test_same_cell_same_bytes(cell_cohort, cut, classified, tmp_path):
-    classify_supervoxels(tmp_path / "again", cell_cohort[1], cell(**PLAIN), cell_cohort[0], cut)
+    classify_supervoxels(tmp_path / "again", cell_cohort[1], cell(**PLAIN), SupervoxelInputs(cell_cohort[0], cut))
     for name in ("manifest.json", "candidates.tsv", "sub-p0.npz"):
         assert (tmp_path / "again" / name).read_bytes() == (classified / name).read_bytes(), name
 
@@ -92,7 +92,7 @@ def test_same_cell_same_bytes(cell_cohort, cut, classified, tmp_path):
 def test_labels_of_the_test_patient_change_no_prediction(cell_cohort, cut, classified, tmp_path):
     """The truth of the one who is predicted may judge, and nothing else."""
     moved = flip_truth(cut, tmp_path)
-    classify_supervoxels(tmp_path / "other", cell_cohort[1], cell(**PLAIN), cell_cohort[0], moved)
+    classify_supervoxels(tmp_path / "other", cell_cohort[1], cell(**PLAIN), SupervoxelInputs(cell_cohort[0], moved))
     found, other = (cell_folder.read_cell(folder) for folder in (classified, tmp_path / "other"))
     assert other["levels"] == found["levels"] and other["recall_by_level"] == found["recall_by_level"]
     assert (tmp_path / "other/sub-p0.npz").read_bytes() == (classified / "sub-p0.npz").read_bytes()
@@ -100,7 +100,8 @@ def test_labels_of_the_test_patient_change_no_prediction(cell_cohort, cut, class
 
 def test_too_few_patients_of_a_site_change_nothing(cell_cohort, cut, classified, tmp_path):
     sites = dict.fromkeys(cell_cohort[0], "A") | {"p1": "B", "p2": ""}
-    made = classify_supervoxels(tmp_path / "cell", cell_cohort[1], cell(**PLAIN), cell_cohort[0], cut, sites=sites)
+    inputs = SupervoxelInputs(cell_cohort[0], cut, sites=sites)
+    made = classify_supervoxels(tmp_path / "cell", cell_cohort[1], cell(**PLAIN), inputs)
     assert made["harmonised_sites"] == []
     assert (tmp_path / "cell/sub-p0.npz").read_bytes() == (classified / "sub-p0.npz").read_bytes()
 
@@ -110,14 +111,17 @@ def test_features_of_a_source_are_taken_where_there_are_any(cell_cohort, cut, tm
     (tmp_path / "source.json").write_text(json.dumps({"reason": reason}))
     for subject in cell_cohort[0]:
         np.save(tmp_path / f"sub-{subject}.npy", np.random.default_rng(0).normal(size=(440, 30)).astype(np.float16))
-    asked = cell(strategy="supervoxels", fold=0)
-    made = classify_supervoxels(tmp_path / "cell", cell_cohort[1], asked, cell_cohort[0], cut, tmp_path)
+    asked, inputs = cell(strategy="supervoxels", fold=0), SupervoxelInputs(cell_cohort[0], cut, "source", tmp_path)
+    made = classify_supervoxels(tmp_path / "cell", cell_cohort[1], asked, inputs)
+    assert made["features"] == "source"
     assert (made["trained"], made["reason"]) == (not reason, reason)
     assert (tmp_path / "cell/sub-p0.npz").exists() == (not reason)
 
 
 def test_what_the_split_refuses_is_not_trained(cell_cohort, cut, tmp_path):
-    made = classify_supervoxels(tmp_path / "cell", cell_cohort[1], cell(**PLAIN, n="9"), cell_cohort[0], cut)
+    made = classify_supervoxels(
+        tmp_path / "cell", cell_cohort[1], cell(**PLAIN, n="9"), SupervoxelInputs(cell_cohort[0], cut)
+    )
     assert not made["trained"] and "n is 9" in made["reason"]
 
 
@@ -126,14 +130,13 @@ def test_a_patient_in_two_roles_stops_it(cell_cohort, cut, tmp_path):
     task = split["tasks"]["segmentation"]
     owners = {"tasks": {"segmentation": task | {"patients": task["patients"] | {"p1": "p0"}}}}
     with pytest.raises(ValueError, match="p"):
-        classify_supervoxels(tmp_path / "cell", freeze(split | owners), cell(**PLAIN), slices, cut)
+        classify_supervoxels(tmp_path / "cell", freeze(split | owners), cell(**PLAIN), SupervoxelInputs(slices, cut))
     assert not (tmp_path / "cell").exists()
 
 
 def test_unlabelled_patients_are_predicted_where_asked_for(cell_cohort, cut, classified, tmp_path):
-    made = classify_supervoxels(
-        tmp_path / "cell", cell_cohort[1], cell(**PLAIN), cell_cohort[0], cut, predict_unlabelled=True
-    )
+    inputs = SupervoxelInputs(cell_cohort[0], cut)
+    made = classify_supervoxels(tmp_path / "cell", cell_cohort[1], cell(**PLAIN), inputs, predict_unlabelled=True)
     assert made["unlabelled"] == ["u0"] and not (classified / "sub-u0.npz").exists()
     with np.load(tmp_path / "cell/sub-u0.npz") as packed:
         assert packed["WT"].max() > 127

@@ -31,7 +31,7 @@ def train(strategy, task="segmentation", seed=0, steps=2):
     made = {"before": copy.deepcopy(network), "network": network, "plan": plan, "predicts": ["p1", "p2"]}
     if plan.prepare:
         plan.prepare(network)
-    loop.train(network, CASES, plan.phases, task, SHARES, steps=steps, batch=2)
+    loop.train(network, CASES, plan.phases, task, SHARES, loop.TrainingOptions(steps, 2))
     if plan.finish:
         plan.finish(network)
     return made
@@ -46,7 +46,8 @@ def tuned():
 def write(folder, made, **options):
     """Write the records of some rounds, and read them back."""
     folder.mkdir()
-    training_records.write_records(folder, "segmentation", READ, made, ROLES, NAMES, OPTIONS | options)
+    inputs = training_records.Inputs(READ, ROLES, NAMES, OPTIONS | options)
+    training_records.write_records(folder, "segmentation", made, inputs)
     return {name: tables.read_table(folder / f"{name}.tsv") for name in ("layers", "features", "fit")}
 
 
@@ -135,9 +136,8 @@ def test_volumes_are_recorded_as_slices_are(tmp_path):
     made = [{"before": before, "network": after, "plan": plan, "predicts": ["b"]}]
     cases = {"a": 1, "b": 2}
     roles = {"train": ["a"], "test": ["b"]}
-    training_records.write_records(
-        tmp_path, "classification", cases.get, made, roles, cases, OPTIONS | {"steps": 1}, draw
-    )
+    inputs = training_records.Inputs(cases.get, roles, cases, OPTIONS | {"steps": 1})
+    training_records.write_records(tmp_path, "classification", made, inputs, draw)
     layers, features, fit = (tables.read_table(tmp_path / f"{name}.tsv") for name in ("layers", "features", "fit"))
     assert [row["layer"] for row in layers if row["trained"] == "true"] == ["head"]
     assert [float(row["cka"]) for row in features] == pytest.approx([1.0] * 5) and features[0]["samples"] == "4"

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from neurograft.cohort import splits
 from neurograft.experiment import network_cells
 from neurograft.imaging import packing
 from neurograft.sources import table, weights
+from neurograft.training import tasks
 
 TABLE = Path(__file__).parents[2] / "config/sources.tsv"
 
@@ -44,10 +46,21 @@ def cell(**changes):
     return CELL | changes
 
 
-def train(folder, cohort, address, **options):
-    """Train a cell quickly."""
+def train(folder, cohort, address, source=SOURCE, located=None, **options):
+    """Train a cell quickly; the options are those of `CellOutput`, `SubjectFiles` and `CellOptions`."""
     slices, split = cohort
-    return network_cells.train_cell(folder, split, address, SOURCE, weights.locate(SOURCE), slices, **(QUICK | options))
+    parts = {
+        kind: {field.name: options.pop(field.name) for field in fields(kind) if field.name in options}
+        for kind in (network_cells.CellOutput, tasks.SubjectFiles)
+    }
+    return network_cells.train_cell(
+        network_cells.CellOutput(folder, **parts[network_cells.CellOutput]),
+        split,
+        address,
+        weights.SourceFiles(source, located or weights.locate(source)),
+        tasks.SubjectFiles(slices, **parts[tasks.SubjectFiles]),
+        network_cells.CellOptions(**(QUICK | options)),
+    )
 
 
 def read_tsv(path):

@@ -51,7 +51,7 @@ def make_uid(*parts):
     return "1.2.826.0.1.3680043.8.498." + str(int(hashlib.sha256(repr(parts).encode()).hexdigest()[:20], 16))
 
 
-def write_series(folder, data, affine, kind="t1", number=1, study=1, names=None, leave_out=(), **tags):
+def write_series(folder, data, affine, kind="t1", number=1, study=1, names=None, **tags):
     """Write a volume as one file a slice.
 
     Parameters
@@ -66,8 +66,6 @@ def write_series(folder, data, affine, kind="t1", number=1, study=1, names=None,
     number, study : int
     names : callable, optional
         Slice number to file name.
-    leave_out : collection of int
-        Slices that are missing.
 
     Returns
     -------
@@ -86,10 +84,16 @@ def write_series(folder, data, affine, kind="t1", number=1, study=1, names=None,
         ds.SliceThickness = ds.SpacingBetweenSlices = float(f"{sizes[2]:.6g}")
         _set_pixels(ds, data[:, :, k].T)
         path = folder / (names(k) if names else f"s{number:03d}_{k:04d}")
-        if k not in leave_out:
-            ds.save_as(path, enforce_file_format=True)
-            paths.append(path)
+        ds.save_as(path, enforce_file_format=True)
+        paths.append(path)
     return paths
+
+
+def drop_slices(paths, *numbers):
+    """Remove slices of a series that `write_series` wrote, and return the paths of the others."""
+    for number in numbers:
+        paths[number].unlink()
+    return [path for number, path in enumerate(paths) if number not in numbers]
 
 
 def write_enhanced(path, data, affine, kind="t1", number=1, study=1, **tags):

@@ -60,13 +60,14 @@ def quaternion(affine):
     return np.array([x, y, z]) * (1 if w >= 0 else -1), qfac
 
 
-def write_nifti(path, data, sform=None, qform=None, codes=None, end="<", units=2, scale=1.0, **changes):
+def write_nifti(path, data, sform=None, qform=None, codes=None, end="<", unit=(2, 1.0), **changes):
     """Write a .nii with exactly this header.
 
-    sform, qform: affines in mm, or None for a code of 0 and an affine of zeros. codes: of sform and qform, to tell
-    other things. units: the code of xyzt_units; scale: mm to the unit that the header is written in. changes: `pixdim`
-    (four numbers), `slope`, `inter`, `dim` (eight numbers).
+    sform, qform: affines in mm, or None for a code of 0 and an affine of zeros. codes: other codes of sform and qform.
+    unit: the code of xyzt_units, and how many of the unit in which lengths are written make a millimetre. changes:
+    `pixdim` (four numbers), `slope`, `inter`, `dim` (eight numbers).
     """
+    code, scale = unit
     codes = codes or (int(sform is not None), int(qform is not None))
     rows = np.zeros((3, 4)) if sform is None else sform[:3] * scale
     turn, qfac, offset, sizes = np.zeros(3), 1.0, np.zeros(3), np.ones(3)
@@ -85,7 +86,7 @@ def write_nifti(path, data, sform=None, qform=None, codes=None, end="<", units=2
     struct.pack_into(f"{end}2h", raw, 70, datatype, bits)
     struct.pack_into(f"{end}8f", raw, 76, *pixdim, 1, 1, 1, 1)
     struct.pack_into(f"{end}3f", raw, 108, 352, changes.get("slope", 0), changes.get("inter", 0))
-    raw[123] = units
+    raw[123] = code
     struct.pack_into(f"{end}2h", raw, 252, codes[1], codes[0])
     struct.pack_into(f"{end}6f", raw, 256, *turn, *offset)
     struct.pack_into(f"{end}12f", raw, 280, *rows.ravel())

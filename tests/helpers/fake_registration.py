@@ -7,4 +7,5 @@ NATIVE = np.array([[-1.0, 0, 0, 20], [0, -1, 0, 22], [0, 0, 1.0, -9], [0, 0, 0, 
 TEMPLATE = np.array([[1.0, 0, 0, -6], [0, 1, 0, -6], [0, 0, 1, -12], [0, 0, 0, 1]])
 GRID = {"shape": [32, 32, 32], "affine": TEMPLATE.tolist()}
 # template world to reference world: the reference lies 2 mm to the right
-RECORD = {"to_template": np.array([[1.0, 0, 0, 2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]), "to_reference": {}}
+TO_TEMPLATE = np.array([[1.0, 0, 0, 2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+RECORD = {"to_template": TO_TEMPLATE, "to_reference": {}, "grid": GRID}

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from neurograft.core import files
+from neurograft.core.sequences import SEQUENCES
 from neurograft.imaging import derivatives, nifti
 
 LPS = np.array([[-2.0, 0, 0, 30], [0, -2, 0, 40], [0, 0, 3, -20], [0, 0, 0, 1]])
@@ -16,6 +17,23 @@ def mask():
     data = np.zeros((10, 12, 8), np.uint8)
     data[2:5, 3:9, 1:4] = 1
     return nib.as_closest_canonical(nib.Nifti1Image(data, LPS)), data
+
+
+@pytest.mark.parametrize("name", ["sub-1", "sub-1_space-MNI152"])
+def test_every_name_gives_its_stem_back(name):
+    stem = f"/a_dseg.nii.gz/_desc-x_mask.nii.gz/{name}"
+    named = [derivatives.brain_mask_file(stem), derivatives.disagreement_file(stem), derivatives.candidates_file(stem)]
+    named += [derivatives.segmentation_file(stem), derivatives.segmentation_table_file(stem)]
+    named += [derivatives.probability_file(stem, "WT")]
+    for sequence in SEQUENCES:
+        named += [derivatives.brain_mask_file(stem, sequence), derivatives.normalized_file(stem, sequence)]
+    assert {derivatives.stem_of(path) for path in named} == {stem} and len(set(named)) == len(named)
+
+
+@pytest.mark.parametrize("name", ["sub-1.nii.gz", "sub-1_desc-brain_mask.nii", "sub-1_desc-x_seg.nii.gz", "dseg.tsv"])
+def test_a_name_that_is_no_derivative_has_no_stem(name):
+    with pytest.raises(ValueError, match="not the name of a derivative"):
+        derivatives.stem_of(name)
 
 
 def test_masks_lie_on_their_own_files_voxels(tmp_path, mask):

@@ -15,6 +15,12 @@ def test_mni152_is_carried_by_nilearn():
     assert Path(templates.template_path("MNI152")).is_file()
 
 
+def test_the_tissue_maps_lie_beside_the_template():
+    maps = templates.mni_tissue_maps()
+    assert set(maps) == {"grey", "white"} and all(path.is_file() for path in maps.values())
+    assert {path.parent for path in maps.values()} == {Path(templates.template_path("MNI152")).parent}
+
+
 def test_a_file_is_its_own_path_and_none_is_none(tmp_path):
     mine = tmp_path / "my brain é.nii.gz"
     mine.touch()

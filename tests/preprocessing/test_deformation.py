@@ -102,7 +102,7 @@ def test_simulated_tumours_keep_their_volume(engine, capsys):
         if truth["grade"] == "none":
             continue
         there = {name: motion @ truth["to_template"] for name, motion in truth["motion"].items()}
-        moved = registration.resample_all(scans, truth["brain"], there, "t1c", "t1c", fixed.shape, fixed.affine)
+        moved = registration.resample_all(scans, truth["brain"], there, "t1c", "t1c", resampling.grid_of(fixed))
         tumour = np.asanyarray(moved.pop("labels").dataobj) > 0
         _, unwarp, quality = deformation.deform_brain(deform, fixed, moved, "t1c")
         data = resampling.level(np.asanyarray(moved["t1c"].dataobj), np.asanyarray(moved["brain"].dataobj) > 0)

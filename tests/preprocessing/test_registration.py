@@ -13,6 +13,7 @@ from neurograft.delivery import native_grid
 from neurograft.imaging import nifti, resampling, templates, transforms
 from neurograft.imaging.masks import overlap
 from neurograft.preprocessing import registration, registration_engines
+from neurograft.preprocessing.registration import PriorAlignment, RegistrationOptions
 
 OTHERS = [engine for engine in registration.REGISTRATION_ENGINES if engine != DEFAULT]
 
@@ -112,7 +113,7 @@ def subject():
 
 def test_own_space_and_grid_leave_the_reference_untouched(subject):
     scans, masks = subject
-    registered, record = registration.register_scans(scans, masks, "t1", True)
+    registered, record = registration.register_scans(scans, masks, PriorAlignment("t1", True))
     inside = np.asanyarray(masks["t1"].dataobj) > 0
     np.testing.assert_array_equal(registered["t1"].affine, scans["t1"].affine)
     np.testing.assert_allclose(
@@ -131,7 +132,9 @@ def test_everything_is_on_the_template_grid_and_zero_outside_the_brain(subject, 
     template = nifti.image(
         np.asanyarray(scans["t1"].dataobj) * (np.asanyarray(masks["t1"].dataobj) > 0), scans["t1"].affine
     )
-    registered, record = registration.register_scans(scans, masks, "t1", True, template, engine="still", labels_on="t1")
+    registered, record = registration.register_scans(
+        scans, masks, PriorAlignment("t1", True, labels_on="t1"), template, RegistrationOptions("still")
+    )
     outside = np.asanyarray(registered["brain"].dataobj) == 0
     for name in ("t1", "flair"):
         assert registered[name].shape == template.shape
@@ -153,7 +156,7 @@ def test_who_lies_in_the_template_is_left_there_but_not_unseen(subject, monkeypa
     affine[0, 3] += 0 if true else 60  # a claim that the images do not bear out
     template = nifti.image(np.asanyarray(scans["t1"].dataobj) * inside, affine)
     registered, record = registration.register_scans(
-        scans, masks, "t1", True, template, engine="still", in_template=True
+        scans, masks, PriorAlignment("t1", True, in_template=True), template, RegistrationOptions("still")
     )
     shift = np.asarray(record["to_template"]) - np.eye(4)
     assert (not asked and not shift.any()) if true else (asked and shift[0, 3] == pytest.approx(-60, abs=0.1))
@@ -184,7 +187,11 @@ def bend(subject, spacing=2.0, **row):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(registration.REGISTRATION_ENGINES, "bent", {"linear": home, "deformable": bent} | row)
         found = registration.register_scans(
-            scans, masks, "t1", True, template, engine="bent", labels_on="t1", deformable=True
+            scans,
+            masks,
+            PriorAlignment("t1", True, labels_on="t1"),
+            template,
+            RegistrationOptions("bent", deformable=True),
         )
     return *found, template
 
@@ -231,13 +238,17 @@ def test_a_torn_brain_stays_affine_and_is_flagged(subject):
 
 def test_nothing_is_deformed_without_a_template(subject):
     scans, masks = subject
-    registered, record = registration.register_scans(scans, masks, "t1", True, deformable=True)
+    registered, record = registration.register_scans(
+        scans, masks, PriorAlignment("t1", True), options=RegistrationOptions(deformable=True)
+    )
     assert "warp" not in registered and "deformable" not in record
 
 
 def test_target_spacing_without_a_template(subject):
     scans, masks = subject
-    registered, _record = registration.register_scans(scans, masks, "t1", True, spacing=4.0)
+    registered, _record = registration.register_scans(
+        scans, masks, PriorAlignment("t1", True), options=RegistrationOptions(spacing=4.0)
+    )
     assert registered["t1"].shape == (30, 30, 30)
     volume = np.count_nonzero(registered["labels"].dataobj) * 64
     assert volume == pytest.approx(np.count_nonzero(scans["labels"].dataobj) * 8, rel=0.1)
@@ -247,7 +258,7 @@ def test_target_spacing_without_a_template(subject):
 def test_empty_brain_mask_is_flagged_and_something_is_still_shown(subject):
     scans, masks = subject
     masks = masks | {"flair": nifti.image(np.zeros(scans["flair"].shape, np.uint8), scans["flair"].affine)}
-    registered, record = registration.register_scans(scans, masks, "t1", True)
+    registered, record = registration.register_scans(scans, masks, PriorAlignment("t1", True))
     assert any(flag.startswith("registration failed: the brain mask of flair") for flag in record["flags"])
     assert np.any(registered["flair"].dataobj)
 
@@ -260,7 +271,9 @@ def test_failed_alignment_is_flagged_and_not_raised(subject, monkeypatch):
 
     scans, masks = subject
     monkeypatch.setitem(registration.REGISTRATION_ENGINES, "astray", {"linear": astray})
-    registered, record = registration.register_scans(scans, masks, "t1", False, engine="astray")
+    registered, record = registration.register_scans(
+        scans, masks, PriorAlignment("t1"), options=RegistrationOptions("astray")
+    )
     assert record["flags"][0].startswith("registration failed: flair to reference")
     assert np.any(registered["flair"].dataobj)
 
@@ -270,7 +283,7 @@ def test_brain_that_lies_turned_against_its_header_is_flagged():
     turned = nifti.image(brain.dataobj, np.diag([-1.0, -1.0, 1.0, 1.0]) @ brain.affine)
     scans = {"t1": brain, "flair": nib.as_closest_canonical(turned)}
     masks = {name: nifti.image(np.asanyarray(scan.dataobj) > 0, scan.affine) for name, scan in scans.items()}
-    _, record = registration.register_scans(scans, masks, "t1", False)
+    _, record = registration.register_scans(scans, masks, PriorAlignment("t1"))
     assert len(record["flags"]) == 1 and "turned by 180 degrees" in record["flags"][0]
 
 
@@ -296,7 +309,9 @@ def test_real_sequences_are_aligned_with_the_reference():
     names = ("t1c", "t2")
     scans = {name: nib.as_closest_canonical(nib.load(RAW / f"{name}.nii.gz")) for name in names}
     masks = {name: nib.as_closest_canonical(nib.load(RAW / f"brainmask_hdbet_{name}.nii.gz")) for name in names}
-    _, record = registration.register_scans(scans, masks, "t1c", False, spacing=3.0)
+    _, record = registration.register_scans(
+        scans, masks, PriorAlignment("t1c"), options=RegistrationOptions(spacing=3.0)
+    )
     there = np.asanyarray(masks["t1c"].dataobj) > 0
     grid = masks["t1c"].shape, masks["t1c"].affine
     moved = resampling.resample(masks["t2"], *grid, np.array(record["to_reference"]["t2"]), order=0)
@@ -306,7 +321,9 @@ def test_real_sequences_are_aligned_with_the_reference():
 
 def test_two_alignments_at_a_time_give_the_bytes_of_one_at_a_time(subject):
     scans, masks = subject
-    first, again = (registration.register_scans(scans, masks, "t1", False, threads=threads) for threads in (1, 2))
+    first, again = (
+        registration.register_scans(scans, masks, PriorAlignment("t1"), threads=threads) for threads in (1, 2)
+    )
     assert first[1] == again[1] and first[0].keys() == again[0].keys()
     for name, scan in first[0].items():
         assert np.asanyarray(scan.dataobj).tobytes() == np.asanyarray(again[0][name].dataobj).tobytes()

@@ -118,12 +118,12 @@ def dice(scores):
     [("0.5", 0.5), (" 2 ", 2), (0, 0), ("", None), (None, None), ("n/a", None), ("nan", None), (math.inf, None)],
 )
 def test_numbers_are_read_as_they_may_be_written(value, read):
-    assert tables.number(value) == read
+    assert tables.parse_number(value) == read
 
 
 def test_truth_values_are_read_as_they_may_be_written():
-    assert all(map(tables.yes, (True, "true", "True", " YES ", 1, "1")))
-    assert not any(map(tables.yes, (False, "false", "", None, 0, "n/a")))
+    assert all(map(tables.parse_boolean, (True, "true", "True", " YES ", 1, "1")))
+    assert not any(map(tables.parse_boolean, (False, "false", "", None, 0, "n/a")))
 
 
 def test_seeds_are_averaged_inside_each_patient():
@@ -239,8 +239,8 @@ def test_an_outlier_names_its_columns_or_all():
 
 
 def test_every_strategy_has_a_place_and_an_unknown_one_comes_last():
-    assert set(strategies.STRATEGIES) <= set(ORDER)
-    names = ["zebra", *strategies.STRATEGIES, "apple"]
+    assert set(strategies.PLANS) <= set(ORDER)
+    names = ["zebra", *strategies.PLANS, "apple"]
     assert sorted(names, key=strategy_order)[0] == "scratch"
     assert sorted(names, key=strategy_order)[-2:] == ["apple", "zebra"]
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from neurograft.imaging import templates
 from neurograft.simulation import anatomy
 
 AXES = [np.arange(-96.0, 97.0, 4.0)] * 3
@@ -95,6 +96,6 @@ def test_age_widens_the_sulci(template):
 
 
 def test_nilearn_missing_is_said_in_one_line(monkeypatch):
-    monkeypatch.setattr(anatomy, "find_spec", lambda name: None)
+    monkeypatch.setattr(templates, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match="nilearn"):
         anatomy.load_template()

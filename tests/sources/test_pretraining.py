@@ -11,17 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.fake_cases import CELL
-from helpers.fake_cells import QUICK, freeze, write_slices
+from helpers.fake_cells import freeze, write_slices
+from helpers.fake_cells import train as train_cell
 from neurograft.cohort import assignment, splits
-from neurograft.experiment import network_cells
 from neurograft.imaging import packing
 from neurograft.networks import builders
 from neurograft.preprocessing import registration
 from neurograft.simulation import anatomy
 from neurograft.simulation.subjects import simulate_subject
 from neurograft.sources import pretraining, table
-from neurograft.sources.weights import load_weights, locate
+from neurograft.sources.weights import SourceFiles, load_weights, locate
 from neurograft.training import masking
+from neurograft.training.loop import TrainingOptions
 from neurograft.training.slice_batches import draw_batches
 from neurograft.training.slices import target_case
 
@@ -62,8 +63,8 @@ def make_row(name, labelled, patient):
 def pretrain(folder, cohort, steps=STEPS, **options):
     """Make the source of unlabelled scans."""
     slices, split = cohort
-    source, weights = TABLE["self-masked"], locate(BASE)
-    return pretraining.pretrain_masked(folder, source, BASE, weights, split, slices, steps=steps, **SMALL, **options)
+    base, training = SourceFiles(BASE, locate(BASE)), TrainingOptions(steps, **SMALL, **options)
+    return pretraining.pretrain_masked(folder, TABLE["self-masked"], base, split, slices, training)
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +76,8 @@ def masked(cohort, tmp_path_factory):
 
 def train(folder, cohort, weights, name="self-masked", **changes):
     """Train a cell that starts from a made source."""
-    slices, split = cohort
     address = CELL | {"source": name, "strategy": "frozen"} | changes
-    return network_cells.train_cell(
-        folder, split, address, TABLE[name], weights, slices, predict_unlabelled=True, **QUICK
-    )
+    return train_cell(folder, cohort, address, TABLE[name], weights, predict_unlabelled=True)
 
 
 def read_history(folder):
@@ -213,8 +211,10 @@ def test_simulated_patients_are_not_those_of_the_cohort(tmp_path):
 
 def simulate(folder, seed=0, aligned=True, steps=2, subjects=2):
     """Make the source of simulated patients, coarsely."""
-    options = {"seed": seed, "subjects": subjects, "steps": steps}
-    return pretraining.pretrain_simulated(folder, TABLE["self-simulated"], SEQUENCES, aligned, 4.0, **SMALL, **options)
+    scans = pretraining.SimulatedScans(SEQUENCES, aligned, 4.0, subjects=subjects)
+    return pretraining.pretrain_simulated(
+        folder, TABLE["self-simulated"], scans, TrainingOptions(steps, seed=seed, **SMALL)
+    )
 
 
 def test_a_source_of_simulated_patients_is_whole_and_the_same_again(cohort, tmp_path):

@@ -93,8 +93,8 @@ def test_aligned_features_differ_less_between_scanners(strategy):
         blind = [{name: value for name, value in case.items() if name != "labels"} for case in labelled]
         extra = plan.extra(network, ())
         shares = {"tumour": 0.5, "rest": 0.5}
-        hooks = {"extra": extra, "targets": targets, "steps": 30, "batch": 6}
-        loop.train(network, blind, plan.phases, "classification", shares, **hooks)
+        options, hooks = loop.TrainingOptions(steps=30, batch=6), loop.Hooks(extra=extra, targets=targets)
+        loop.train(network, blind, plan.phases, "classification", shares, options, hooks)
         # as in a step of CORAL: both in one pass, for this short a training leaves running statistics far from its own,
         # by which the features of evaluation are nearly nothing; DANN's are told apart well enough by these
         network.train(strategy == "coral")
@@ -113,7 +113,7 @@ def test_aligned_features_differ_less_between_scanners(strategy):
 def test_adabn_changes_statistics_only_and_needs_no_labels():
     network = builders.build_segmenter("efficientnet-lite0", 3, 1)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    adaptation.adapt_batch_norm(network, [make_target(0)], batch=6)
+    adaptation.adapt_batch_norm(network, [make_target(0)], loop.TrainingOptions(batch=6))
     changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
     statistics = {name for name in before if name.endswith(("running_mean", "running_var", "num_batches_tracked"))}
     assert changed == statistics
@@ -125,7 +125,7 @@ def test_adabn_changes_statistics_only_and_needs_no_labels():
 def test_adabn_takes_the_targets_own_mean_and_variance():
     network = nn.Sequential(nn.BatchNorm2d(3))
     case = make_target(0, scale=4.0, shift=2.0)
-    adaptation.adapt_batch_norm(network, [case], batch=6)
+    adaptation.adapt_batch_norm(network, [case], loop.TrainingOptions(batch=6))
     images = case["images"].astype(np.float32)
     np.testing.assert_allclose(network[0].running_mean.numpy(), images.mean((0, 2, 3)), atol=0.3)
     np.testing.assert_allclose(network[0].running_var.numpy(), images.var((0, 2, 3)), rtol=0.1)
@@ -134,9 +134,9 @@ def test_adabn_takes_the_targets_own_mean_and_variance():
 def test_adabn_is_the_same_again_whatever_the_statistics_were():
     first, second = (builders.build_segmenter("efficientnet-lite0", 3, 1) for _ in range(2))
     second.load_state_dict(first.state_dict())
-    adaptation.adapt_batch_norm(second, [make_target(5, scale=1.0)], batch=6, seed=4)
+    adaptation.adapt_batch_norm(second, [make_target(5, scale=1.0)], loop.TrainingOptions(batch=6, seed=4))
     for network in (first, second):
-        adaptation.adapt_batch_norm(network, [make_target(0)], batch=6, seed=3)
+        adaptation.adapt_batch_norm(network, [make_target(0)], loop.TrainingOptions(batch=6, seed=3))
     assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values()))
 
 

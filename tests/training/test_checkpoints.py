@@ -32,13 +32,12 @@ def go(strategy, path=None, dies_after=None, fingerprint="same"):
         if plan.prepare:
             plan.prepare(network)
     extra = plan.extra(network, set()) if plan.extra else None
-    draw = loop._draw_with_targets(loop.inputs(network), CASES, TARGETS if extra else (), SHARES, 2, 1, False)
+    options = loop.TrainingOptions(STEPS, batch=2, seed=1)
+    draw = loop.draw_with_targets(loop.inputs(network), CASES, TARGETS if extra else (), SHARES, options)
     checkpoint = checkpoints.Checkpoint(path, fingerprint, every=0.0, share=math.inf) if path else None
     try:
-        history, _ = loop.train(
-            network, CASES, plan.phases, "segmentation", SHARES, steps=STEPS, batch=2, seed=1, extra=extra,
-            draw=mortal(draw, dies_after), checkpoint=checkpoint,
-        )  # fmt: skip
+        hooks = loop.Hooks(extra=extra, draw=mortal(draw, dies_after), checkpoint=checkpoint)
+        history, _ = loop.train(network, CASES, plan.phases, "segmentation", SHARES, options, hooks)
     except KilledError:
         return None
     return history, checkpoints.hash_weights(network)

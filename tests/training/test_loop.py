@@ -10,14 +10,13 @@ from neurograft.networks import builders, compute
 from neurograft.training import batch_norm, inference, loop, slices, strategies
 
 
-def trained(strategy="scratch", seed=0, steps=6, threads=1, **more):
+def trained(strategy="scratch", seed=0, steps=6, threads=1, dropout=False):
     """A network trained on the two cases."""
     with compute.reproducible(seed):
         network = builders.build_segmenter("efficientnet-lite0", 2, 1)
     phases = strategies.plan(strategy, network).phases
-    history, seconds = loop.train(
-        network, CASES, phases, "segmentation", SHARES, steps=steps, batch=4, seed=seed, threads=threads, **more
-    )
+    options = loop.TrainingOptions(steps, 4, seed, threads, dropout)
+    history, seconds = loop.train(network, CASES, phases, "segmentation", SHARES, options)
     return network, history, seconds
 
 
@@ -97,7 +96,7 @@ def test_only_norms_that_keep_statistics_have_them_estimated():
         with compute.reproducible(0):
             network = builders.build_segmenter(backbone, 3, 1)
         before = {name: value.clone() for name, value in network.state_dict().items()}
-        batch_norm.estimate_statistics(network, [volume], batch=1, count=1)
+        batch_norm.estimate_statistics(network, [volume], loop.TrainingOptions(batch=1), count=1)
         changed = {
             name.rpartition(".")[2] for name, value in network.state_dict().items() if (value != before[name]).any()
         }
@@ -121,9 +120,8 @@ def test_what_is_added_to_the_loss_sees_training_and_target_features_apart():
     with compute.reproducible(0):
         network = builders.build_segmenter("efficientnet-lite0", 2, 1)
     phases = strategies.plan("fine-tune", network).phases
-    history, _ = loop.train(
-        network, CASES, phases, "segmentation", SHARES, steps=4, batch=4, extra=extra, targets=targets
-    )
+    options, hooks = loop.TrainingOptions(steps=4, batch=4), loop.Hooks(extra=extra, targets=targets)
+    history, _ = loop.train(network, CASES, phases, "segmentation", SHARES, options, hooks)
     # one canvas for both, of the larger case
     assert [call[:2] for call in calls] == [((4, 320, 2, 1),) * 2] * 4
     assert [call[2] for call in calls] == [0, 0.25, 0.5, 0.75]
@@ -136,7 +134,8 @@ def test_a_batch_norm_follows_its_own_weight():
         network = builders.build_segmenter("efficientnet-lite0", 2, 1)
     trained = "encoder._bn0.weight"
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    loop.train(network, CASES, [strategies.Phase(1.0, {trained: 1e-3})], "segmentation", SHARES, steps=2, batch=4)
+    phases, options = [strategies.Phase(1.0, {trained: 1e-3})], loop.TrainingOptions(steps=2, batch=4)
+    loop.train(network, CASES, phases, "segmentation", SHARES, options)
     changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {trained, *(f"encoder._bn0.{name}" for name in ("running_mean", "running_var"))} | {
         "encoder._bn0.num_batches_tracked"

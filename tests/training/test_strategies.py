@@ -28,20 +28,21 @@ def run(strategy, cases, steps=8, variants=None):
     network = build()
     plan = strategies.plan(strategy, network, variants)
     if plan.estimate_norms:
-        batch_norm.estimate_statistics(network, cases, count=2, batch=4)
+        batch_norm.estimate_statistics(network, cases, loop.TrainingOptions(batch=4), count=2)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     if plan.prepare:
         plan.prepare(network)
     extra = plan.extra(network, set(strategies.split_parameters(network)[0])) if plan.extra else None
     targets = [{**case, "strata": {"any": np.arange(6)}} for case in cases]
-    hooks = {"weight_decay": plan.weight_decay, "extra": extra, "targets": targets if extra else ()}
-    loop.train(network, cases, plan.phases, "segmentation", SHARES, steps=steps, batch=4, **hooks)
+    options = loop.TrainingOptions(steps, 4, weight_decay=plan.weight_decay)
+    hooks = loop.Hooks(extra=extra, targets=targets if extra else ())
+    loop.train(network, cases, plan.phases, "segmentation", SHARES, options, hooks)
     if plan.finish:
         plan.finish(network)
     return plan, before, network.state_dict()
 
 
-@pytest.mark.parametrize("strategy", strategies.STRATEGIES)
+@pytest.mark.parametrize("strategy", strategies.PLANS)
 def test_plans_are_sound(strategy):
     network, plan = prepared(strategy)
     assert sum(phase.share for phase in plan.phases) == pytest.approx(1)
@@ -55,7 +56,7 @@ def test_plans_are_sound(strategy):
     assert plan.loads != (strategy in ("scratch", "frozen-random"))
 
 
-@pytest.mark.parametrize("strategy", strategies.STRATEGIES)
+@pytest.mark.parametrize("strategy", strategies.PLANS)
 def test_a_finished_network_is_an_ordinary_one(strategy, square_cases):
     _, before, after = run(strategy, square_cases, steps=2)
     assert set(before) == set(after)
@@ -104,7 +105,7 @@ def test_linear_probe_leaves_the_encoder_until_the_second_phase(square_cases):
     plan = strategies.plan("lp-ft", network)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     first = plan.phases[0]._replace(share=1.0)
-    loop.train(network, square_cases, [first], "segmentation", {"tumour": 1.0}, steps=3, batch=4)
+    loop.train(network, square_cases, [first], "segmentation", {"tumour": 1.0}, loop.TrainingOptions(3, 4))
     after = network.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items() if name.startswith("encoder."))
     assert max(plan.phases[1].rates.values()) < max(first.rates.values())

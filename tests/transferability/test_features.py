@@ -254,8 +254,7 @@ def pool(folder, cohort, **options):
     out = folder / "-".join(["pooled", *map(str, options.values())])
     features.pool_features(
         out,
-        ROWS_POOLING[NAME_POOLING],
-        options.pop("weights", weights.locate(ROWS_POOLING[NAME_POOLING])),
+        weights.SourceFiles(ROWS_POOLING[NAME_POOLING], weights.locate(ROWS_POOLING[NAME_POOLING])),
         split,
         slices,
         cut,
@@ -286,5 +285,5 @@ def test_a_source_without_weights_says_so(cell_cohort, tmp_path):
     empty.touch()
     row = ROWS_POOLING[NAME_POOLING] | {"sha256": ""}
     slices, split = cell_cohort
-    features.pool_features(tmp_path / "out", row, empty, split, slices, {})
+    features.pool_features(tmp_path / "out", weights.SourceFiles(row, empty), split, slices, {})
     assert "no weights" in files.read_json(tmp_path / "out/source.json")["reason"]

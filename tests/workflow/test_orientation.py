@@ -136,18 +136,18 @@ def test_one_volume_of_a_series(tmp_path):
 def test_lengths_in_another_unit(tmp_path, units, scale, name, which):
     given = {one: STRAIGHT for one in ("sform", "qform") if which in (one, "both")}
     data = draw_markers(STRAIGHT, SHAPE)
-    scan, status = read(write_nifti(tmp_path / "a.nii", data, units=units, scale=scale, **given))
+    scan, status = read(write_nifti(tmp_path / "a.nii", data, unit=(units, scale), **given))
     assert find_markers(scan) < HALF / 5 and status["notes"] == [
         f"t1: lengths are in {name} by the header, converted to mm"
     ]
     assert np.allclose(status["sequences"]["t1"]["affine"], STRAIGHT)
-    said = reason(write_nifti(tmp_path / "a.nii", data, units=units, **given))
+    said = reason(write_nifti(tmp_path / "a.nii", data, unit=(units, 1.0), **given))
     assert f"the header says {name}" in said and "xyzt_units" in said
 
 
 @pytest.mark.parametrize("units", [0, 2, 10, 18])  # not told; mm; mm and seconds; mm and milliseconds
 def test_millimetres(tmp_path, units):
-    scan, status = read(write_nifti(tmp_path / "a.nii", draw_markers(STRAIGHT, SHAPE), STRAIGHT, units=units))
+    scan, status = read(write_nifti(tmp_path / "a.nii", draw_markers(STRAIGHT, SHAPE), STRAIGHT, unit=(units, 1.0)))
     assert find_markers(scan) < HALF / 5 and status["notes"] == []
 
 

@@ -6,12 +6,13 @@ import yaml
 
 from neurograft.candidates import supervoxels
 from neurograft.cohort import layouts
-from neurograft.core import config, labels
-from neurograft.core.strategies import CONTROLS, METHODS, ORDER, TRANSDUCTIVE, UNTRAINED
+from neurograft.core import labels
+from neurograft.core.strategies import METHODS, STRATEGIES, TRAINED, TRANSDUCTIVE, UNTRAINED
+from neurograft.execution import code_digest
 from neurograft.networks import encoders_2d, encoders_3d
 from neurograft.preprocessing import extraction_engines, intensity, registration
 from neurograft.report import references
-from neurograft.report.chapters.methods import FEATURES, STRATEGIES
+from neurograft.report.strategy_words import WORDS
 from neurograft.sources import table
 from neurograft.training import strategies
 from neurograft.transferability import scores
@@ -35,25 +36,43 @@ def test_enums_equal_registries():
     assert enum("register_scans", "engine") == set(registration.REGISTRATION_ENGINES)
     assert enum("normalize_intensity", "method") == set(intensity.INTENSITY_METHODS)
     assert enum("propose_candidates", "engine") == set(supervoxels.SUPERVOXEL_ENGINES)
-    assert enum("deliver", "strategy") == {*strategies.STRATEGIES, *UNTRAINED}
+    assert enum("deliver", "strategy") == set(STRATEGIES)
     for task in SCHEMA["experiment"]["properties"].values():
-        assert set(task["properties"]["strategies"]["items"]["enum"]) == {*strategies.STRATEGIES, *UNTRAINED}
+        assert set(task["properties"]["strategies"]["items"]["enum"]) == set(STRATEGIES)
 
 
-def test_every_strategy_has_its_rates_order_and_words():
-    names = list(strategies.STRATEGIES)
-    assert names == list(strategies.RATES) == list(STRATEGIES)
-    assert list(ORDER) == [*names, *UNTRAINED] and list(METHODS) == list(FEATURES)
-    assert set(TRANSDUCTIVE) < set(names)
-    assert {*CONTROLS, *config.PARAMETERS} == set(names)
+def test_the_schema_lists_strategies_and_those_that_have_variants():
+    for task in SCHEMA["experiment"]["properties"].values():
+        assert task["properties"]["strategies"]["items"]["enum"] == list(STRATEGIES)
     methods = SCHEMA["variants"]["additionalProperties"]["properties"]["method"]["enum"]
-    assert methods == list(config.PARAMETERS)
+    assert methods == [name for name, row in STRATEGIES.items() if row.parameters]
 
 
-def test_every_parameter_that_a_variant_may_set_is_one_of_its_strategy():
-    for name, known in config.PARAMETERS.items():
-        code = strategies.STRATEGIES[name].__code__
-        assert set(known) == set(code.co_varnames[1 : code.co_argcount]), name
+def test_every_strategy_has_its_plan_and_its_words():
+    assert list(strategies.PLANS) == list(TRAINED)
+    assert list(WORDS) == list(STRATEGIES) == [*TRAINED, *UNTRAINED]
+    assert set(TRANSDUCTIVE) < set(TRAINED) and set(METHODS) < set(UNTRAINED)
+    for name, row in STRATEGIES.items():
+        words = WORDS[name]
+        assert words.sentence.endswith(".") and (words.mark is not None) == row.control
+        assert (words.methods == "") == row.averages
+        assert set(words.references) <= set(references.read_references().works)
+
+
+def test_every_parameter_of_a_strategy_is_one_of_its_plan():
+    for name, plan in strategies.PLANS.items():
+        code = plan.__code__
+        row = STRATEGIES[name]
+        assert (*row.rates, *row.options) == code.co_varnames[1 : code.co_argcount], name
+
+
+def test_trainings_do_not_rerun_for_words():
+    digest = code_digest.code_digest
+    known = {}
+    for script in ("train_network", "classify_supervoxels", "compare_strategies"):
+        digest(ROOT / f"scripts/{script}.py", known)
+    assert any(name.endswith("core/strategies.py") for name in known)
+    assert not any(name.endswith("report/strategy_words.py") for name in known)
 
 
 def test_every_score_is_cited():

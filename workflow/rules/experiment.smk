@@ -153,6 +153,7 @@ rule classify_supervoxels:
         mem_mb=grow(2500),
         runtime=grow(60),
     params:
+        features=lambda wildcards: strategies.METHODS[wildcards.strategy],
         harmonise=config["classify_supervoxels"]["harmonise"],
         delivered=lambda wildcards: DESIGN.is_delivered(wildcards),
         code=digest("classify_supervoxels"),

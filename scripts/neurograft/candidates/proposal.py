@@ -1,5 +1,8 @@
 """Tumour candidates: regions of the brain that stand out, ranked, without any training."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from nibabel.affines import voxel_sizes
@@ -121,9 +124,28 @@ ALIKE = 2.0  # supervoxels share their score the less, the more their evidence d
 STEP = 0.25
 
 
-def propose_candidates(
-    images, brain, labels=None, engine="simpleitk", segments=8000, compactness=0.5, top=20, curve=(), priors=False
-):
+@dataclass(frozen=True)
+class ProposalOptions:
+    """The block `propose_candidates` of the configuration.
+
+    Parameters
+    ----------
+    engine, segments, compactness
+        See `supervoxels.segment_supervoxels`.
+    top : int
+        How many candidates to keep.
+    curve : sequence of int
+        Further numbers of supervoxels, for which the oracle Dice of a labelled tumour is recorded.
+    """
+
+    engine: str = "simpleitk"
+    segments: int = 8000
+    compactness: float = 0.5
+    top: int = 20
+    curve: Sequence[int] = ()
+
+
+def propose_candidates(images, brain, labels=None, options=None, priors=False):
     """Propose ranked tumour candidates from any subset of the sequences.
 
     Parameters
@@ -134,19 +156,14 @@ def propose_candidates(
         Brain mask on the same grid.
     labels : nibabel.Nifti1Image, optional
         Tumour labels on the same grid, used to judge the candidates only; every value above 0 is tumour.
-    engine, segments, compactness
-        See `supervoxels.segment_supervoxels`.
-    top : int
-        How many candidates to keep.
-    curve : sequence of int
-        Further numbers of supervoxels, for which the oracle Dice of a labelled tumour is recorded.
+    options : ProposalOptions, optional
     priors : bool
         Whether the images are in MNI152 space, so that the template's tissues are measured too.
 
     Returns
     -------
     ranked : nibabel.Nifti1Image of uint16
-        1 is the first candidate, up to `top`; 0 elsewhere.
+        1 is the first candidate, up to `options.top`; 0 elsewhere.
     table : pandas.DataFrame
         One row a candidate, in order of `level` (see `LEVELS`), then of `evidence` (sum of volume in ml times squared
         score): `rank`, `level`, `evidence`, `score` (mean, robust z), `volume_ml`, `x_mm`, `y_mm`, `z_mm` (centroid),
@@ -169,6 +186,7 @@ def propose_candidates(
         If images, mask and labels are not on one grid. Strange data (empty mask, constant or non-finite images) do
         not raise: the table is empty and `flags` says why.
     """
+    options = options or ProposalOptions()
     mask = np.asanyarray(brain.dataobj) > 0
     grids = [*images.values(), *([] if labels is None else [labels])]
     if any(grid.shape != brain.shape or not np.allclose(grid.affine, brain.affine, atol=1e-3) for grid in grids):
@@ -179,20 +197,23 @@ def propose_candidates(
     def cut_into(number):
         if not channels:
             return np.zeros(mask.shape, np.int32)
-        return segment_supervoxels(list(channels.values()), mask, spacing, engine, number, compactness)
+        return segment_supervoxels(list(channels.values()), mask, spacing, options.engine, number, options.compactness)
 
-    segments_image = cut_into(segments)
+    segments_image = cut_into(options.segments)
     features, links, mirror = measure_supervoxels(channels, segments_image, mask, brain.affine)
     if priors and len(features):
         features = features.assign(**tissue_priors(features[["x_mm", "y_mm", "z_mm"]].to_numpy()))
     score = score_supervoxels(features, links)
     regions, levels = group_supervoxels(score, features, links.get("neighbours"))
-    table, ranks = rank_regions(regions, levels, score, features, top)
+    table, ranks = rank_regions(regions, levels, score, features, options.top)
     if not len(table):
         flags.append("no candidate found")
     ranked = ranks.astype(np.uint16)[segments_image]
-    record = {"sequences": list(channels), "engine": engine, "supervoxels": len(features), "candidates": len(table)}
-    record |= {
+    record = {
+        "sequences": list(channels),
+        "engine": options.engine,
+        "supervoxels": len(features),
+        "candidates": len(table),
         "mirror_x_mm": mirror,
         "flags": flags,
         "first": table.head(FIRST)[list(COLUMNS)].round(2).to_dict("records"),
@@ -202,10 +223,10 @@ def propose_candidates(
         table["tumour_share"] = tumour_share(ranked, tumour)[1 : len(table) + 1]
         if tumour.any():
             record |= judge_candidates(segments_image, ranked, tumour)
-            record["curve"] = {str(number): oracle_dice(cut_into(number), tumour) for number in curve}
+            record["curve"] = {str(number): oracle_dice(cut_into(number), tumour) for number in options.curve}
     record["slices"] = list_slices(ranked, spacing)
-    made = {"segments": segments_image, "features": features, "mirror": mirror}
-    return image(ranked, brain.affine), table, record, made
+    cut = {"segments": segments_image, "features": features, "mirror": mirror}
+    return image(ranked, brain.affine), table, record, cut
 
 
 def _usable(images, mask):

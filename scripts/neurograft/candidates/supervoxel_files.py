@@ -7,13 +7,12 @@ index.json      `features` (names of the F columns), `values` (the V label value
                 `mirror_x_mm`
 """
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from neurograft.core import files, tables
+from neurograft.core import files, listings
 from neurograft.imaging import resampling
 
 
@@ -84,16 +83,16 @@ def gather_candidates(records):
     rows = []
     for record in records:
         folder = Path(record).parent / "supervoxels"
-        said = [path.read_bytes() for path in (Path(record), *sorted(folder.glob("*.np*")), folder / "index.json")]
+        contents = [path.read_bytes() for path in (Path(record), *sorted(folder.glob("*.np*")), folder / "index.json")]
         subject = folder.parents[1].name.removeprefix("sub-")
         row = {"subject": subject, "record": record, "supervoxels": str(folder)}
-        rows.append(row | {"sha256": hashlib.sha256(b"\n".join(said)).hexdigest()})
+        rows.append(listings.add_hash(row, contents))
     return rows
 
 
 def find_supervoxels(path):
     """Give subject to folder of supervoxels, of the table of `gather_candidates`."""
-    return {row["subject"]: row["supervoxels"] for row in tables.read_table(path)}
+    return {subject: row["supervoxels"] for subject, row in listings.read_subjects(path).items()}
 
 
 def label_shares(segments, labels, values):

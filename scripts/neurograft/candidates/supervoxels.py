@@ -1,7 +1,5 @@
 """Supervoxels: cut a brain into a few thousand small regions that are alike in all sequences, and measure them."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
@@ -13,17 +11,11 @@ from skimage.segmentation import slic
 
 from neurograft.imaging.nifti import read_image
 from neurograft.imaging.resampling import grid_box
-from neurograft.imaging.templates import template_path
-
-# the tissue maps of the ICBM 2009a template (Fonov et al. 2011), 1 mm, that nilearn carries beside its T1
-TISSUES = {
-    "grey": "mni_icbm152_gm_tal_nlin_sym_09a_converted.nii.gz",
-    "white": "mni_icbm152_wm_tal_nlin_sym_09a_converted.nii.gz",
-}
+from neurograft.imaging.templates import mni_tissue_maps
 
 
 def tissue_priors(centres):
-    """Give the template's share of grey matter, white matter and the rest (fluid) at points in MNI152 space.
+    """Sample the template's shares of grey matter, white matter and the rest (fluid) at points in MNI152 space.
 
     Parameters
     ----------
@@ -35,14 +27,14 @@ def tissue_priors(centres):
     dict of str to ndarray, shape (n,)
         `prior_grey`, `prior_white`, `prior_fluid`, each from 0 to 1.
     """
-    folder, found = Path(template_path("MNI152")).parent, {}
-    for tissue, file in TISSUES.items():
-        tissue_map = read_image(folder / file)
+    shares = {}
+    for tissue, path in mni_tissue_maps().items():
+        tissue_map = read_image(path)
         data = np.asanyarray(tissue_map.dataobj).astype(np.float32)
         places = apply_affine(np.linalg.inv(tissue_map.affine), np.asarray(centres, float))
         share = map_coordinates(data / max(float(data.max()), 1e-6), places.T, order=1, mode="constant")
-        found[f"prior_{tissue}"] = np.clip(share, 0, 1)
-    return found | {"prior_fluid": np.clip(1 - sum(found.values()), 0, 1)}
+        shares[f"prior_{tissue}"] = np.clip(share, 0, 1)
+    return shares | {"prior_fluid": np.clip(1 - sum(shares.values()), 0, 1)}
 
 
 # The intensities are rounded to 1/256 before they are summed. Sums of a million of them are then exact in double

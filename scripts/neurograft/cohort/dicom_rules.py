@@ -6,9 +6,9 @@ Imported while the Snakefile is parsed: standard library only.
 import hashlib
 import re
 
+from neurograft.core.sequences import SEQUENCES
 from neurograft.core.tables import TableError, read_table
 
-SEQUENCES = ("t1", "t1c", "t2", "flair")
 RANGE = re.compile(r"(\d*\.?\d*)\.\.(\d*\.?\d*)")
 
 

@@ -19,10 +19,10 @@ from neurograft.cohort.file_names import (
     subject_label,
     take_one,
 )
+from neurograft.core.sequences import SEQUENCES
 from neurograft.core.tables import TableError, read_table
 
 __all__ = ["DATASETS", "CohortError", "find_subjects", "read_table"]
-SEQUENCES = ("t1", "t1c", "t2", "flair")
 SITE_COLUMNS = ("site", "center", "centre", "site_id")
 BRATS_NAMES = {
     "_t1": ("t1", "brats2018"),

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from neurograft.imaging.headers import corner_distance, same_grid, voxel_sizes
-from neurograft.imaging.templates import space_label, template_path
+from neurograft.imaging.templates import MNI152, space_label, template_path
 
 LARGEST_BRAIN = 2000.0  # ml, with the fluid around it; a head has more
 LEAST_BACKGROUND = 0.2  # of the image; a head's air is noisy, unless it was cleared
@@ -117,7 +117,7 @@ def template_grids(template):
         return []
     own = nib.as_closest_canonical(nib.load(path))
     grids = [(own.shape, own.affine)]
-    if space_label(template) == "MNI152":
+    if space_label(template) == MNI152:
         for shape, spacing, corner in MNI_GRIDS:
             affine = np.diag([spacing] * 3 + [1.0])
             affine[:3, 3] = corner

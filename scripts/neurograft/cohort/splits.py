@@ -4,6 +4,8 @@ import hashlib
 import json
 import re
 from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -137,27 +139,56 @@ FEWEST_PATIENTS = 4
 TIME_POINT = re.compile(r"(BraTS[A-Za-z]*\d{5})\d{3}")
 
 
-def split_cohort(
-    cohort_rows,
-    quality_flags=None,
-    sequences_present=None,
-    folds=5,
-    seed=0,
-    sequences="auto",
-    target=SLICE_TARGET,
-    tumour_free=(),
-    between=None,
-):
+@dataclass(frozen=True)
+class QualityFindings:
+    """What the quality table says of the subjects, as far as the split needs it.
+
+    Parameters
+    ----------
+    flags : dict of str to list of str
+        Subject to what the quality records say against it; such a subject is left out.
+    tumour_free : collection of str
+        Labelled subjects without a tumour, to be spread over the folds.
+    """
+
+    flags: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    tumour_free: Collection[str] = ()
+
+    @classmethod
+    def from_table(cls, rows):
+        """Read the rows of `results/quality.tsv`."""
+        flags = {row["subject"]: [row["flags"]] for row in rows if row["flags"]}
+        return cls(flags, [row["subject"] for row in rows if row["tumour_free"] == "true"])
+
+
+@dataclass(frozen=True)
+class _Cohort:
+    """The included subjects' rows and sequences, and what the quality table says of them."""
+
+    rows: Mapping[str, Mapping[str, str]]
+    sequences: Mapping[str, Sequence[str]]
+    flags: Mapping[str, Sequence[str]]
+    tumour_free: Collection[str]
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What is asked of a split: parameters of `split_cohort`."""
+
+    folds: int
+    seed: int
+    sequences: str | Sequence[str]
+    between: Mapping[str, Sequence[str]] | None
+
+
+def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", target=SLICE_TARGET, between=None):
     """Share the cohort out into folds, for segmentation and for classification.
 
     Parameters
     ----------
     cohort_rows : list of dict
         Rows of `results/cohort.tsv`; those not included are passed over.
-    quality_flags : dict of str to list of str, optional
-        Subject to what the quality records say against it; such a subject is left out.
-    sequences_present : dict of str to list of str, optional
-        Subject to the sequences that it has on the template grid; by default what its row says.
+    quality : QualityFindings, optional
     folds : int
         At least 2.
     seed : int
@@ -167,8 +198,6 @@ def split_cohort(
         have, and T1 by the same rule where one of the three is missing; of pictures (layout images) their one channel.
     target : str
         What is classified: "tumour-slice" (from the labels) or a column of the cohort.
-    tumour_free : collection of str
-        Labelled subjects without a tumour, to be spread over the folds.
     between : dict, optional
         `train` and `test`: names of the sites of the split `between`.
 
@@ -190,17 +219,16 @@ def split_cohort(
     if folds < 2:
         raise ValueError(f"folds: {folds} makes no test patients; set at least 2")
     rows = {row["participant_id"]: row for row in cohort_rows if _true(row["included"])}
-    tumour_free = set(tumour_free)
-    if sequences_present is None:
-        sequences_present = {subject: row["sequences"].split(",") for subject, row in rows.items()}
+    quality = quality or QualityFindings()
+    tumour_free = set(quality.tumour_free)
+    present = {subject: row["sequences"].split(",") for subject, row in rows.items()}
+    cohort, request = _Cohort(rows, present, quality.flags, tumour_free), _Request(folds, seed, sequences, between)
     scheme = cohort_scheme(list(rows.values()))
     segmentation = {subject: "" for subject, row in rows.items() if _true(row["labels"])}
     sliced = target == SLICE_TARGET
     classified = segmentation if sliced else _answers(rows, target)
-    common = {"rows": rows, "flags": quality_flags or {}, "present": sequences_present, "wanted": sequences}
-    common |= {"count": folds, "seed": seed, "tumour_free": tumour_free, "between": between}
-    first = {"regions": list(regions_of(scheme)) if scheme else []} | _split_task(segmentation, **common)
-    second = _split_task(classified, **common)
+    first = {"regions": list(regions_of(scheme)) if scheme else []} | _split_task(segmentation, cohort, request)
+    second = _split_task(classified, cohort, request)
     classes = ["tumour-free", "tumour"] if sliced else sorted({classified[s] for s in second["subjects"]})
     second = {"target": target, "classes": classes} | second
     for task in (first, second if sliced else first):
@@ -215,49 +243,51 @@ def split_cohort(
 
 
 def _own_scheme(row, common):
-    """A subject's label scheme: its own where it tells the same regions apart as the cohort's."""
+    """Choose a subject's label scheme: its own where it tells the same regions apart as the cohort's."""
     own = row["scheme"]
     return own if own and common and regions_of(own) == regions_of(common) else common
 
 
 def _answers(rows, column):
-    """The known values of a column, by subject."""
+    """Map each subject to its value of a column, where it is known."""
     columns = sorted(set().union(*rows.values())) if rows else []
     if rows and column not in columns:
         raise ValueError(f"target: the cohort has no column {column!r}; it has {', '.join(columns)}")
     return {subject: str(row[column]) for subject, row in rows.items() if _known(row.get(column))}
 
 
-def _split_task(answers, rows, flags, present, wanted, count, seed, tumour_free, between):
-    """One task's split; `answers` holds the subjects with a known answer, and its class or ''."""
-    channels = _channels(wanted, present, answers or rows)
+def _split_task(answers, cohort, request):
+    """Split one task; `answers` maps each subject with a known answer to its class, or to ''."""
+    rows, count = cohort.rows, request.folds
+    channels = _choose_channels(request.sequences, cohort.sequences, answers or rows)
     left_out, incomplete = {}, {}
     for subject in rows:
-        missing = [name for name in channels if name not in present.get(subject, ())]
-        if flags.get(subject):
-            left_out[subject] = "quality: " + "; ".join(flags[subject])
+        missing = [name for name in channels if name not in cohort.sequences[subject]]
+        if cohort.flags.get(subject):
+            left_out[subject] = "quality: " + "; ".join(cohort.flags[subject])
         elif len(missing) == len(channels):
             left_out[subject] = f"lacks {', '.join(missing) or 'every usable sequence'}"
         elif missing:
             incomplete[subject] = missing
     patients = {subject: patient_of(rows[subject]) for subject in rows}
     usable = [subject for subject in sorted(answers) if subject not in left_out]
-    known = Counter(answers[subject] for subject in {patients[s]: s for s in usable}.values())
-    rare = sorted(name for name in known if name and known[name] < count)
-    left_out |= {s: f"only {known[answers[s]]} with {answers[s]}" for s in usable if answers[s] in rare}
+    patients_of = Counter(answers[subject] for subject in {patients[s]: s for s in usable}.values())
+    rare = sorted(name for name in patients_of if name and patients_of[name] < count)
+    left_out |= {s: f"only {patients_of[answers[s]]} with {answers[s]}" for s in usable if answers[s] in rare}
     usable = [subject for subject in usable if subject not in left_out]
-    reason = _why_not(known, rare, {patients[s] for s in usable}, count)
-    strata = {s: _stratum(s, rows[s], answers[s], tumour_free) for s in usable}
+    reason = _why_not(patients_of, rare, {patients[s] for s in usable}, count)
+    strata = {s: _stratum(s, rows[s], answers[s], cohort.tumour_free) for s in usable}
     sites = {s: str(rows[s]["site"] or "") for s in usable}
     dealt = dict.fromkeys(SPLITS, ())
     if not reason:
-        dealt["folds"] = deal_folds(usable, patients, strata, count, seed)
-        dealt["sites"] = deal_sites(usable, patients, strata, sites, seed)
-        dealt["between"] = deal_between(usable, patients, strata, sites, **between, seed=seed) if between else []
+        dealt["folds"] = deal_folds(usable, patients, strata, count, request.seed)
+        dealt["sites"] = deal_sites(usable, patients, strata, sites, request.seed)
+        if request.between:
+            dealt["between"] = deal_between(usable, patients, strata, sites, **request.between, seed=request.seed)
     unlabelled = sorted(set(rows) - set(answers) - set(left_out))
     # a cohort in which nobody lacks anything has the same file, and hash, as one that could not have
     lacking = {subject: incomplete[subject] for subject in sorted(incomplete) if subject not in left_out}
-    made = {
+    task = {
         "trainable": not reason,
         "reason": reason,
         "sequences": channels,
@@ -266,18 +296,18 @@ def _split_task(answers, rows, flags, present, wanted, count, seed, tumour_free,
         "left_out": dict(sorted(left_out.items())),
         "patients": {subject: patients[subject] for subject in usable + unlabelled},
     }
-    made |= {"incomplete": lacking} if lacking else {}
-    return made | {name: list(folds) for name, folds in dealt.items()}
+    task |= {"incomplete": lacking} if lacking else {}
+    return task | {name: list(folds) for name, folds in dealt.items()}
 
 
-def _channels(wanted, present, subjects):
-    """The input channels: as asked, or by the rule of `split_cohort`."""
+def _choose_channels(wanted, present, subjects):
+    """Choose the input channels: as asked, or by the rule of `split_cohort`."""
     if wanted != "auto":
         unknown = set(wanted) - set(SEQUENCES)
         if unknown or not wanted:
             raise ValueError(f"sequences: {sorted(unknown) or 'none given'}; known are {', '.join(SEQUENCES)}")
         return list(wanted)
-    having = Counter(name for subject in subjects for name in present.get(subject, ()))
+    having = Counter(name for subject in subjects for name in present[subject])
     common = [name for name in (*PREFERRED, "t1", "image") if having[name] and 2 * having[name] >= len(subjects)]
     return [name for name in common if name != "t1"] if set(PREFERRED) <= set(common) else common
 
@@ -297,7 +327,7 @@ def _why_not(known, rare, usable, count):
 
 
 def _stratum(subject, row, answer, tumour_free):
-    """What the folds are balanced by, the weightiest first."""
+    """List what the folds are balanced by, the weightiest first."""
     columns = tuple(str(row.get(name, "")) for name in STRATA)
     return (answer, subject in tumour_free, *columns, str(row.get("site", "")))
 
@@ -339,7 +369,7 @@ def training_subjects(splits, task, fold, n="all", seed=0, split="folds"):
 
 
 def patient_of(row):
-    """The patient behind a row: a column `patient` or `patient_id`, the BraTS number, or the subject."""
+    """Return the patient of a row: the column `patient` or `patient_id`, the BraTS number, or the subject."""
     for column in ("patient", "patient_id"):
         if _known(row.get(column)):
             return str(row[column])

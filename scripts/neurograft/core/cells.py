@@ -1,7 +1,45 @@
-"""Cells and arms: the keys that name them, and which controls an arm is held against.
+"""Cells and arms: the keys that name them, and which controls an arm is compared with.
 
 A cell is one training of the experiment; an arm is the cells that differ by fold and seed alone.
 """
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias, TypedDict
+
+
+class Arm(TypedDict):
+    """The keys of an arm.
+
+    In the design the numbers are integers; in a table, and where a job's wildcards name them, they are text.
+    """
+
+    task: str
+    source: str
+    strategy: str
+    space: str
+    split: str
+    n: int | str  # how many patients train, or "all"
+
+
+class Cell(Arm):
+    """The keys of a cell. In rows over all folds `fold` is empty."""
+
+    fold: int | str
+    seed: int | str
+
+
+class CellManifest(Cell):
+    """What evaluation reads of a cell's `manifest.json` and, where the cell was trained, of the files beside it."""
+
+    trained: bool
+    converged: bool  # whether the loss no longer fell; only a cell that was trained has it, and what follows
+    subjects: int  # how many subjects trained
+    test: list[str]
+    history: list[dict[str, str]]  # rows of `history.tsv`
+
+
+# source to what makes its network like another's: dimensions and backbone
+Kin: TypeAlias = Mapping[str, Sequence[str]]
 
 CELL = ("task", "source", "strategy", "space", "split", "n", "fold", "seed")
 # an arm of the experiment: the cells that differ by fold and seed alone
@@ -9,8 +47,22 @@ ARM = tuple(name for name in CELL if name not in ("fold", "seed"))
 PRIMARY = {"task": "segmentation", "region": "WT", "metric": "dice"}
 
 
-def find_kin(sources):
-    """Give what makes the networks of sources alike.
+def take_cell(row: Mapping[str, Any]) -> Cell:
+    """Take the keys of a cell out of a row, a manifest or a job's wildcards, in the order of `CELL`."""
+    return {
+        "task": row["task"],
+        "source": row["source"],
+        "strategy": row["strategy"],
+        "space": row["space"],
+        "split": row["split"],
+        "n": row["n"],
+        "fold": row["fold"],
+        "seed": row["seed"],
+    }
+
+
+def find_kin(sources: Iterable[Mapping[str, str]]) -> dict[str, tuple[str, str]]:
+    """Find what makes the networks of sources alike.
 
     Parameters
     ----------
@@ -25,11 +77,12 @@ def find_kin(sources):
     return {row["name"]: (str(row["dimensions"]), row["backbone"]) for row in sources if "backbone" in row}
 
 
-def control_sources(source, having, kin=None):
-    """Choose the sources whose control an arm is held against.
+def control_sources(source: str, having: Sequence[str], kin: Kin | None = None) -> list[str]:
+    """Choose the sources whose control an arm is compared with.
 
-    A control does not see the source's weights, only its network: the same source's is taken, else that of a source
-    with the same network, which is the same training, else the mean of those of the same dimensions.
+    A control does not see the source's weights, only its network. The control of the same source is taken; without
+    it, that of a source with the same network, which is the same training; without that, the mean of the controls of
+    all sources with the same dimensions.
 
     Parameters
     ----------
@@ -37,7 +90,7 @@ def control_sources(source, having, kin=None):
     having : list of str
         Sources with the control.
     kin : dict of str to tuple, optional
-        From `find_kin`; without it all are taken for alike.
+        From `find_kin`; without it all networks count as alike.
 
     Returns
     -------
@@ -46,8 +99,8 @@ def control_sources(source, having, kin=None):
     """
     if source in having:
         return [source]
-    kin = {name: tuple(own) for name, own in (kin or {}).items()}
-    if source not in kin:
+    networks = {name: tuple(network) for name, network in (kin or {}).items()}
+    if source not in networks:
         return list(having)
-    same = [name for name in having if kin.get(name) == kin[source]]
-    return same[:1] or [name for name in having if name not in kin or kin[name][0] == kin[source][0]]
+    same = [name for name in having if networks.get(name) == networks[source]]
+    return same[:1] or [name for name in having if name not in networks or networks[name][0] == networks[source][0]]

@@ -2,28 +2,15 @@
 
 import copy
 import difflib
-
-# what a variant of a strategy may set; the controls have no variants, or there would be no one control
-PARAMETERS = {
-    "frozen": ("top",),
-    "last-layers": ("encoder", "top", "k"),
-    "gradual": ("encoder", "top"),
-    "fine-tune": ("encoder", "top"),
-    "lp-ft": ("encoder", "top", "later_top"),
-    "discriminative": ("top", "xi"),
-    "l2-sp": ("encoder", "top", "alpha", "beta"),
-    "lora": ("factors", "top", "rank"),
-    "adabn": ("encoder", "top"),
-    "coral": ("encoder", "top", "weight"),
-    "dann": ("encoder", "top", "weight"),
-}
+from collections.abc import Mapping
+from typing import Any, cast
 
 
 class SettingsError(ValueError):
     """A mistake in the config; the message says where, what, and what to write instead."""
 
 
-def resolve_config(config, schema):
+def resolve_config(config: Mapping[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     """Check a config against the schema and fill in every default.
 
     Parameters
@@ -43,31 +30,27 @@ def resolve_config(config, schema):
     SettingsError
         One line for the first mistake found.
     """
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    config = _fill(copy.deepcopy(config), schema)
-    schema = _allow_variants(schema, config.get("variants"))
-    mistake = best_match(Draft202012Validator(schema).iter_errors(config))
+    complete: dict[str, Any] = _fill(copy.deepcopy(config), schema)
+    mistake = _find_mistake(complete, _allow_variants(schema, complete.get("variants")))
     if mistake is not None:
         raise SettingsError(_explain(mistake))
-    return config
+    return complete
 
 
-def fit_layout(config, given):
+def fit_layout(config: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Take out of a config what a set of 2-D pictures (layout images) cannot have; other layouts keep theirs.
 
     Parameters
     ----------
     config : dict
-        What `resolve_config` gave.
+        From `resolve_config`.
     given : dict
-        What the user gave: only what was asked for on purpose is refused.
+        The config as the user wrote it: only what was asked for on purpose is refused.
 
     Returns
     -------
     dict
-        The config; of pictures with no segmentation, no template, and the folders' names as target.
+        The config; for pictures without segmentation and template, and with the folders' names as target.
 
     Raises
     ------
@@ -103,23 +86,32 @@ def fit_layout(config, given):
     return config
 
 
-def _fill(value, schema):
+def _fill(value: Any, schema: Mapping[str, Any]) -> Any:
     """Add missing keys that have a default, level by level."""
     if isinstance(value, list):
-        return [_fill(one, schema.get("items", {})) for one in value]
+        return [_fill(item, schema.get("items", {})) for item in cast("list[Any]", value)]
     if not isinstance(value, dict):
         return value
+    filled = cast("dict[str, Any]", value)
     for key, inner in schema.get("properties", {}).items():
-        if key not in value and "default" in inner:
-            value[key] = copy.deepcopy(inner["default"])
-        if key in value:
-            value[key] = _fill(value[key], inner)
-    return value
+        if key not in filled and "default" in inner:
+            filled[key] = copy.deepcopy(inner["default"])
+        if key in filled:
+            filled[key] = _fill(filled[key], inner)
+    return filled
 
 
-def _allow_variants(schema, variants):
-    """Give the schema with the config's own strategies beside those that it lists."""
-    names = list(variants) if isinstance(variants, dict) else []
+def _find_mistake(config: dict[str, Any], schema: dict[str, Any]) -> Any:
+    """Return the most telling of jsonschema's validation errors, or None; jsonschema leaves their parts untyped."""
+    from jsonschema import Draft202012Validator, exceptions
+
+    errors: Any = Draft202012Validator(schema)
+    return cast(Any, exceptions).best_match(errors.iter_errors(config))
+
+
+def _allow_variants(schema: dict[str, Any], variants: object) -> dict[str, Any]:
+    """Add the config's own strategies to those that the schema lists."""
+    names = list(cast("dict[str, Any]", variants)) if isinstance(variants, dict) else []
     if not names:
         return schema
     schema = copy.deepcopy(schema)
@@ -130,14 +122,14 @@ def _allow_variants(schema, variants):
     return schema
 
 
-def _explain(mistake):
-    """Say a validation error in one line that tells what to do."""
+def _explain(mistake: Any) -> str:
+    """Describe a validation error in one line that says what to do."""
     place = ".".join(str(part) for part in mistake.absolute_path) or "the top level"
     if mistake.validator == "additionalProperties":
-        known = list(mistake.schema["properties"])
-        wrong = sorted(set(mistake.instance) - set(known))[0]
-        near = difflib.get_close_matches(wrong, known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
+        keys: list[str] = list(mistake.schema["properties"])
+        wrong = sorted(set(cast("dict[str, Any]", mistake.instance)) - set(keys))[0]
+        near = difflib.get_close_matches(wrong, keys, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(keys)}"
         return f"config: unknown key '{wrong}' at {place}; {hint}"
     if mistake.validator == "enum":
         allowed = ", ".join(str(choice) for choice in mistake.validator_value)

@@ -1,8 +1,8 @@
-"""The design of an experiment: which cells it has, and which of them something is asked of.
+"""The design of an experiment: which cells it has, and which of them a step or a table is about.
 
-An *arm* is one combination of source, strategy, space, split, training size (n) and seed. A *cell* is one arm of one
-task in one fold: one job trains it and predicts the patients that were left out of its training. Both are dicts whose
-keys are the wildcards of the rules, so that a rule formats its path with a cell and has no logic of its own.
+An *arm* is here one combination of source, strategy, space, split, training size (n) and seed. A *cell* is one arm of
+one task in one fold: one job trains it and predicts the patients that were left out of its training. Both are dicts
+whose keys are the wildcards of the rules, so that a rule formats its path with a cell and has no logic of its own.
 
 The Snakefile imports this module while it is parsed: standard library only.
 """
@@ -11,20 +11,78 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, NotRequired, TypeAlias, TypedDict
 
-from neurograft.core.config import PARAMETERS, SettingsError
-from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, NO_MEMBERS, TRANSDUCTIVE, UNTRAINED, base_strategy
+from neurograft.core.cells import Cell
+from neurograft.core.config import SettingsError
+from neurograft.core.strategies import (
+    CONTROLS,
+    ENSEMBLE,
+    METHODS,
+    NO_MEMBERS,
+    STRATEGIES,
+    TRANSDUCTIVE,
+    UNTRAINED,
+    base_strategy,
+)
+
+
+class Spans(TypedDict):
+    """What a task is trained with: every combination of these values is an arm."""
+
+    sources: list[str]
+    strategies: list[str]
+    spaces: list[str]
+    splits: list[str]
+    n: list[int | str]
+    seeds: list[int]
+
+
+class TaskConfig(Spans):
+    """A block of the config's `experiment`: `segmentation` or `classification`."""
+
+    also: NotRequired[list[Spans]]
+    target: str  # what is classified; segmentation has none
+
+
+class ConfiguredArm(TypedDict):
+    """An arm as the config names it."""
+
+    source: str
+    strategy: str
+    space: str
+    split: str
+    n: int | str
+    seed: int
+
+
+class DesignArm(ConfiguredArm):
+    """An arm of a task; `space` is the value of the entity `space-`."""
+
+    task: str
+
+
+class DesignCell(DesignArm):
+    """An arm of a task in one fold."""
+
+    fold: int
+
+
+# a row of the cohort table as text; beyond the fixed columns it has those of the dataset
+Row: TypeAlias = Mapping[str, str]
+# the config's block `experiment`
+Experiment: TypeAlias = Mapping[str, TaskConfig]
 
 # what tells the arms of an experiment apart: the key of the config that lists its values
 SPANS = {"source": "sources", "strategy": "strategies", "space": "spaces", "split": "splits", "n": "n", "seed": "seeds"}
 
 
-def list_configured_arms(wanted):
-    """List the distinct arms of one task's experiment: those of its own spans, then of the further ones.
+def list_configured_arms(task: TaskConfig) -> list[ConfiguredArm]:
+    """List the distinct arms of one task's experiment: those of the task's spans, then those of `also`.
 
     Parameters
     ----------
-    wanted : dict
+    task : dict
         The config's block `experiment.segmentation` or `.classification`.
 
     Returns
@@ -32,42 +90,62 @@ def list_configured_arms(wanted):
     list of dict
         `source`, `strategy`, `space` and `split` as the config names them, `n`, `seed`.
     """
-    spans = [[span[key] for key in SPANS.values()] for span in (wanted, *wanted.get("also", ()))]
-    arms = dict.fromkeys(arm for span in spans for arm in itertools.product(*span))
-    return [dict(zip(SPANS, arm, strict=True)) for arm in arms]
+    arms = dict.fromkeys(
+        arm
+        for span in _list_spans(task)
+        for arm in itertools.product(
+            span["sources"], span["strategies"], span["spaces"], span["splits"], span["n"], span["seeds"]
+        )
+    )
+    return [
+        {"source": source, "strategy": strategy, "space": space, "split": split, "n": n, "seed": seed}
+        for source, strategy, space, split, n, seed in arms
+    ]
 
 
-def list_members(arms, arm):
-    """Name the strategies whose predictions an ensemble averages: those of its source, space, split, n and seed.
+def _list_spans(task: TaskConfig) -> list[Spans]:
+    """List a task's own spans, then those of `also`."""
+    return [task, *task.get("also", ())]
+
+
+def list_members(arms: Iterable[Mapping[str, Any]], arm: Mapping[str, Any]) -> list[str]:
+    """List the strategies whose predictions an ensemble averages: those of its source, space, split, n and seed.
 
     Parameters
     ----------
     arms : list of dict
-        Of the task, as `list_arms` gives them.
+        Of the task, from `list_arms`.
     arm : dict
-        The ensemble's; values as text or not.
+        The ensemble's; its numbers may be text.
 
     Returns
     -------
     list of str
     """
     shared = [name for name in SPANS if name != "strategy"]
-    beside = [other["strategy"] for other in arms if all(str(other[name]) == str(arm[name]) for name in shared)]
+    beside: list[str] = [
+        other["strategy"] for other in arms if all(str(other[name]) == str(arm[name]) for name in shared)
+    ]
     return [strategy for strategy in beside if is_member(strategy)]
 
 
-def is_member(strategy):
-    """Say whether an ensemble beside a strategy, or a variant of one, averages its predictions."""
+def is_member(strategy: str) -> bool:
+    """Check whether an ensemble averages the predictions of a strategy, or of a variant of one, beside it."""
     return base_strategy(strategy) not in NO_MEMBERS
 
 
-def list_sources(wanted):
-    """Name every source of a task's experiment once, those of its own spans first."""
-    return list(dict.fromkeys(source for span in (wanted, *wanted.get("also", ())) for source in span["sources"]))
+def list_sources(task: TaskConfig) -> list[str]:
+    """List every source of a task's experiment once, those of the task's own spans first."""
+    return list(dict.fromkeys(source for span in _list_spans(task) for source in span["sources"]))
 
 
-def check_experiment(experiment, delivered, sources, between=None):
-    """Check what no schema can say: that the parts of an experiment fit together.
+def check_experiment(
+    experiment: Experiment,
+    delivered: str,
+    sources: Mapping[str, Mapping[str, str]],
+    between: Mapping[str, list[str]] | None = None,
+) -> None:
+    """Check what no schema can express: that the parts of an experiment fit together.
 
     Parameters
     ----------
@@ -77,7 +155,7 @@ def check_experiment(experiment, delivered, sources, between=None):
         The strategy whose predictions are delivered.
     sources : dict
         Rows of `config/sources.tsv` by name.
-    between : dict
+    between : dict, optional
         `split_cohort.between`: sites to `train` and `test` on.
 
     Raises
@@ -85,11 +163,11 @@ def check_experiment(experiment, delivered, sources, between=None):
     SettingsError
         One line for the first mistake found.
     """
-    for task, wanted in experiment.items():
-        for source in list_sources(wanted):
+    for name, task in experiment.items():
+        for source in list_sources(task):
             if source not in sources:
-                known = ", ".join(sources)
-                raise SettingsError(f"config: experiment.{task}.sources names '{source}'; sources.tsv has: {known}")
+                names = ", ".join(sources)
+                raise SettingsError(f"config: experiment.{name}.sources names '{source}'; sources.tsv has: {names}")
     _check_methods(experiment, sources)
     segmentation = experiment["segmentation"]
     if base_strategy(delivered) in TRANSDUCTIVE:
@@ -108,38 +186,39 @@ def check_experiment(experiment, delivered, sources, between=None):
             raise SettingsError(
                 f"config: experiment.segmentation.{key} needs '{value}': the delivered segmentation comes from there"
             )
-    sides = [(between or {}).get(side) for side in ("train", "test")]
-    splits = {arm["split"] for wanted in experiment.values() for arm in list_configured_arms(wanted)}
-    if "between" in splits and not all(sides):
+    train, test = (set((between or {}).get(side) or ()) for side in ("train", "test"))
+    splits = {arm["split"] for task in experiment.values() for arm in list_configured_arms(task)}
+    if "between" in splits and not (train and test):
         raise SettingsError("config: the split 'between' needs split_cohort.between: {train: [SITE], test: [SITE]}")
-    if all(sides) and set(sides[0]) & set(sides[1]):
-        raise SettingsError(f"config: split_cohort.between trains and tests on {sorted(set(sides[0]) & set(sides[1]))}")
+    if train & test:
+        raise SettingsError(f"config: split_cohort.between trains and tests on {sorted(train & test)}")
 
 
-def _check_methods(experiment, sources):
+def _check_methods(experiment: Experiment, sources: Mapping[str, Mapping[str, str]]) -> None:
     """Check that what trains no network is asked for what it can do: segmentation, and methods by sources of slices."""
-    for task, wanted in experiment.items():
-        for arm in list_configured_arms(wanted):
+    for name, task in experiment.items():
+        arms = list_configured_arms(task)
+        for arm in arms:
             if arm["strategy"] not in UNTRAINED:
                 continue
-            if task != "segmentation":
-                place = f"config: experiment.{task}.strategies"
+            if name != "segmentation":
+                place = f"config: experiment.{name}.strategies"
                 raise SettingsError(f"{place}: {arm['strategy']} is a method of segmentation; leave it out here")
-            if arm["strategy"] == ENSEMBLE and len(list_members(list_configured_arms(wanted), arm)) < 2:
+            if arm["strategy"] == ENSEMBLE and len(list_members(arms, arm)) < 2:
                 raise SettingsError(
-                    f"config: experiment.{task}.strategies: {ENSEMBLE} is the mean of at least two others beside it, "
+                    f"config: experiment.{name}.strategies: {ENSEMBLE} is the mean of at least two others beside it, "
                     f"and {', '.join(NO_MEMBERS[:-1])} do not count; add another, such as supervoxels-plain"
                 )
             row = sources[arm["source"]]
             if arm["strategy"] in METHODS and row["dimensions"] != "2":
-                flat = ", ".join(name for name, other in sources.items() if other["dimensions"] == "2")
+                flat = ", ".join(source for source, other in sources.items() if other["dimensions"] == "2")
                 raise SettingsError(
-                    f"config: experiment.{task}: {arm['strategy']} takes features of slices, and {arm['source']} is a "
+                    f"config: experiment.{name}: {arm['strategy']} takes features of slices, and {arm['source']} is a "
                     f"{row['dimensions']}-D source: choose from {flat}"
                 )
 
 
-def check_variants(variants):
+def check_variants(variants: Mapping[str, Mapping[str, Any]]) -> None:
     """Check the named variants of strategies.
 
     Parameters
@@ -153,43 +232,41 @@ def check_variants(variants):
         One line for the first mistake found.
     """
     for name, row in variants.items():
-        method = row["method"]
+        method: str = row["method"]
         if not name.startswith(f"{method}-") or base_strategy(name) != method:
             raise SettingsError(f"config: variants.{name} is a variant of {method}: name it {method}-SOMETHING")
-        wrong = sorted(set(row) - {"method", *PARAMETERS[method]})
+        wrong = sorted(set(row) - {"method", *STRATEGIES[method].parameters})
         if wrong:
-            known = ", ".join(PARAMETERS[method])
-            raise SettingsError(f"config: variants.{name}: {method} has no parameter '{wrong[0]}'; it has {known}")
+            names = ", ".join(STRATEGIES[method].parameters)
+            raise SettingsError(f"config: variants.{name}: {method} has no parameter '{wrong[0]}'; it has {names}")
         for key in ("k", "rank"):
             if not isinstance(row.get(key, 1), int):
                 raise SettingsError(f"config: variants.{name}.{key} is {row[key]}; it takes a whole number")
 
 
-def check_target(target, found):
-    """Check that a column that is to be classified exists, as far as the dataset's own files tell.
+def check_target(target: str, subjects: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that a column that is to be classified exists, as far as the dataset's own files show.
 
     Parameters
     ----------
     target : str
         `experiment.classification.target`.
-    found : dict of str to dict
-        What `layouts.find_subjects` found; simulated subjects have no columns yet.
+    subjects : dict of str to dict
+        From `layouts.find_subjects`; simulated subjects have no columns yet.
 
     Raises
     ------
     SettingsError
-        One line with the columns that there are.
+        One line with the columns to choose from.
     """
-    columns = {"site": ""} | {name: "" for subject in found.values() for name in subject["columns"]}
+    columns: dict[str, None] = dict.fromkeys(
+        ["site", *(name for subject in subjects.values() for name in subject["columns"])]
+    )
     if target not in ("tumour-slice", *columns) and len(columns) > 1:
         raise SettingsError(
             f"config: experiment.classification.target is '{target}', but the dataset has no such column; "
             f"choose tumour-slice or one of {', '.join(columns)}"
         )
-
-
-# a row of the cohort table
-Row = Mapping[str, str]
 
 
 def keep_included(rows: Iterable[Row]) -> list[Row]:
@@ -220,12 +297,12 @@ class Design:
     spaces : dict of str to str
         The config's names of spaces ("template", "native") to the values of the entity `space-`.
     folds : int
-        Of the split by patient, `split_cohort.folds`.
+        Number of folds of the split by patient, `split_cohort.folds`.
     delivered : str
         The strategy whose predictions become the delivered segmentation.
     """
 
-    tasks: dict
+    tasks: Experiment
     spaces: dict[str, str]
     folds: int
     delivered: str
@@ -255,7 +332,7 @@ class Design:
             if arm["n"] == "all" and arm["strategy"] not in (*CONTROLS, *UNTRAINED)
         ]
 
-    def list_arms(self, task: str, **fixed) -> list[dict]:
+    def list_arms(self, task: str, **fixed: object) -> list[DesignArm]:
         """List the distinct arms of a task.
 
         Parameters
@@ -269,12 +346,12 @@ class Design:
         list of dict
             `task`, `source`, `strategy`, `space` (the entity's value), `split`, `n`, `seed`.
         """
-        named = [
-            arm | {"task": task, "space": self.spaces[arm["space"]]} for arm in list_configured_arms(self.tasks[task])
+        arms: list[DesignArm] = [
+            {**arm, "space": self.spaces[arm["space"]], "task": task} for arm in list_configured_arms(self.tasks[task])
         ]
         # without a template both of the config's spaces are one
-        distinct = dict.fromkeys(tuple(arm.items()) for arm in named if fixed.items() <= arm.items())
-        return [dict(arm) for arm in distinct]
+        distinct = {tuple(arm.items()): arm for arm in arms if fixed.items() <= arm.items()}
+        return list(distinct.values())
 
     def list_answered(self, task: str, rows: list[Row]) -> list[Row]:
         """List the subjects that a task may learn from: with tumour labels, or with a class in the cohort table.
@@ -311,7 +388,7 @@ class Design:
         sites = {row["site"] for row in rows if row["site"]}
         return {"folds": self.folds, "sites": len(sites) if len(sites) > 1 else 0, "between": 1}[split]
 
-    def list_cells(self, task: str, rows: list[Row], **fixed) -> list[dict]:
+    def list_cells(self, task: str, rows: list[Row], **fixed: object) -> list[DesignCell]:
         """List the cells of a task.
 
         Parameters
@@ -334,11 +411,11 @@ class Design:
         counts = {split: self.count_folds(split, answered) for split in {arm["split"] for arm in arms}}
         return [{"fold": fold, **arm} for arm in arms for fold in range(counts[arm["split"]])]
 
-    def list_all_cells(self, rows: list[Row]) -> list[dict]:
+    def list_all_cells(self, rows: list[Row]) -> list[DesignCell]:
         """List the cells of every task, as `list_cells` does for one."""
         return [cell for task in self.tasks for cell in self.list_cells(task, rows)]
 
-    def list_delivered_cells(self, rows: list[Row]) -> list[dict]:
+    def list_delivered_cells(self, rows: list[Row]) -> list[DesignCell]:
         """List the cells whose predictions become the delivered segmentation: every fold of one arm.
 
         Parameters
@@ -350,11 +427,11 @@ class Design:
         -------
         list of dict
         """
-        asked = self.tasks["segmentation"]
-        arm = {"source": asked["sources"][0], "strategy": self.delivered, "space": self.space}
-        return self.list_cells("segmentation", rows, **arm, split="folds", n="all", seed=asked["seeds"][0])
+        task = self.tasks["segmentation"]
+        arm = {"source": task["sources"][0], "strategy": self.delivered, "space": self.space}
+        return self.list_cells("segmentation", rows, **arm, split="folds", n="all", seed=task["seeds"][0])
 
-    def list_member_cells(self, ensemble: Mapping) -> list[dict]:
+    def list_member_cells(self, ensemble: Mapping[str, Any]) -> list[Cell]:
         """List the cells whose predictions an ensemble averages.
 
         Parameters
@@ -366,12 +443,22 @@ class Design:
         -------
         list of dict
         """
-        shared = {name: ensemble[name] for name in ("fold", *SPANS) if name != "strategy"}
-        members = list_members(self.list_arms("segmentation"), shared)
-        return [shared | {"task": "segmentation", "strategy": strategy} for strategy in members]
+        return [
+            {
+                "task": "segmentation",
+                "source": ensemble["source"],
+                "strategy": strategy,
+                "space": ensemble["space"],
+                "split": ensemble["split"],
+                "n": ensemble["n"],
+                "fold": ensemble["fold"],
+                "seed": ensemble["seed"],
+            }
+            for strategy in list_members(self.list_arms("segmentation"), ensemble)
+        ]
 
-    def is_delivered(self, cell: Mapping) -> bool:
-        """Say whether a cell's predictions become the delivered segmentation, alone or as a member of an ensemble.
+    def is_delivered(self, cell: Mapping[str, Any]) -> bool:
+        """Check whether a cell's predictions become the delivered segmentation, alone or as a member of an ensemble.
 
         Parameters
         ----------
@@ -383,11 +470,11 @@ class Design:
         bool
         """
         averaged = self.delivered == ENSEMBLE and is_member(cell["strategy"])
-        there = (cell["space"], cell["split"]) == (self.space, "folds")
-        return there and (averaged or cell["strategy"] == self.delivered)
+        placed = (cell["space"], cell["split"]) == (self.space, "folds")
+        return placed and (averaged or cell["strategy"] == self.delivered)
 
     def count_trainings(self, rows: list[Row]) -> dict[str, dict[str, int]]:
-        """Count the networks to train of each source, in each task that strategies are asked of.
+        """Count the networks to train of each source, in each task that has strategies.
 
         Parameters
         ----------
@@ -399,10 +486,10 @@ class Design:
         dict of str to (dict of str to int)
             Task to source to count.
         """
-        counts = {}
-        for task, asked in self.tasks.items():
-            if asked["strategies"]:
-                cells = self.list_cells(task, rows)
+        counts: dict[str, dict[str, int]] = {}
+        for name, task in self.tasks.items():
+            if task["strategies"]:
+                cells = self.list_cells(name, rows)
                 trained = Counter(cell["source"] for cell in cells if cell["strategy"] not in UNTRAINED)
-                counts[task] = {source: trained[source] for source in list_sources(asked)}
+                counts[name] = {source: trained[source] for source in list_sources(task)}
         return counts

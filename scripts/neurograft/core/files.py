@@ -5,24 +5,25 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
 
 @contextmanager
-def whole(path):
-    """Give a temporary path beside `path` and rename it onto `path` only on success.
+def whole(path: str | Path) -> Generator[Path]:
+    """Yield a temporary path beside `path` and rename it onto `path` only on success.
 
     A killed job therefore never leaves a file, or folder, that looks finished.
 
     Parameters
     ----------
     path : str or Path
-        The final name; its parent is created. The temporary name keeps the suffixes,
-        since image writers choose the format by them. It does not exist when it is given:
-        the caller makes a file or a folder of it.
+        The final name; its parent is created. The temporary name keeps the suffixes, since image writers choose the
+        format by them. It does not exist yet: the caller makes a file or a folder of it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,19 +39,19 @@ def whole(path):
         os.replace(part, path)
 
 
-def write_json(path, value):
+def write_json(path: str | Path, value: object) -> None:
     """Write `value` as indented JSON, whole or not at all."""
     with whole(path) as part:
         part.write_text(json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n", encoding="utf-8")
 
 
-def read_json(path):
+def read_json(path: str | Path) -> Any:
     """Read a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def _plain(value):
-    """Turn NumPy scalars, arrays and paths into what JSON knows."""
+def _plain(value: object) -> Any:
+    """Turn NumPy scalars, arrays and paths into what JSON can hold."""
     if isinstance(value, (np.generic, np.ndarray)):
-        return value.tolist()
+        return cast(Any, value).tolist()
     return str(value)

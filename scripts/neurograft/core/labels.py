@@ -1,15 +1,20 @@
 """Tumour labels and the nested regions that are scored: whole tumour, tumour core, enhancing tumour.
 
-A label scheme says which value means which tissue; a region is a set of tissues. Both are tables, so
-that no other module spells a label value. NumPy is imported inside the two functions that touch arrays,
-because `cohort` uses the names here while the Snakefile is parsed.
+A label scheme says which value means which tissue; a region is a set of tissues. Both are tables, so that no other
+module spells a label value.
 
 Regions as in the BraTS challenges (Menze et al. 2015; Baid et al. 2021).
 """
 
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
-def regions_of(scheme):
-    """Name the regions that a scheme can tell apart, from the outermost to the innermost.
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def regions_of(scheme: str) -> tuple[str, ...]:
+    """List the regions that a scheme can tell apart, from the outermost to the innermost.
 
     Parameters
     ----------
@@ -24,8 +29,8 @@ def regions_of(scheme):
     return tuple(region_values(scheme))
 
 
-def region_values(scheme):
-    """Give the label values that make up each region.
+def region_values(scheme: str) -> dict[str, tuple[int, ...]]:
+    """List the label values that make up each region.
 
     Returns
     -------
@@ -34,11 +39,11 @@ def region_values(scheme):
     """
     tissues = LABEL_SCHEMES[scheme]
     values = {name: tuple(v for tissue, v in tissues.items() if tissue in REGIONS[name]) for name in REGIONS}
-    return {name: found for name, found in values.items() if found}
+    return {name: inside for name, inside in values.items() if inside}
 
 
-def region_masks(labels, scheme):
-    """Turn a label array into one mask a region.
+def region_masks(labels: NDArray[Any], scheme: str) -> dict[str, NDArray[np.bool_]]:
+    """Turn a label array into one mask per region.
 
     Parameters
     ----------
@@ -49,12 +54,12 @@ def region_masks(labels, scheme):
     -------
     dict of str to ndarray of bool, same shape
     """
-    import numpy as np
-
     return {name: np.isin(labels, values) for name, values in region_values(scheme).items()}
 
 
-def labels_from_regions(probabilities, scheme, threshold=0.5):
+def labels_from_regions(
+    probabilities: Mapping[str, ArrayLike], scheme: str, threshold: float = 0.5
+) -> NDArray[np.uint8]:
     """Turn region probabilities, or masks, into labels whose regions are nested.
 
     An inner region wins: what passes the threshold as enhancing tumour is also core and whole tumour,
@@ -63,11 +68,11 @@ def labels_from_regions(probabilities, scheme, threshold=0.5):
     Parameters
     ----------
     probabilities : dict of str to ndarray
-        One array a region, float in 0..1 or bool, all of one shape. Regions may be missing; what lies
-        in an outer region but in none of the given inner ones becomes the outer region's own tissue.
+        One array per region, float in 0..1 or bool, all of one shape. Regions may be missing: what lies in an outer
+        region but in none of the given inner ones becomes the tissue of the outer region alone (`OWN_TISSUE`).
     scheme : str
     threshold : float
-        A voxel at or above it is in.
+        A voxel at or above it belongs to the region.
 
     Returns
     -------
@@ -79,36 +84,34 @@ def labels_from_regions(probabilities, scheme, threshold=0.5):
     ValueError
         If no region is given, or one that the scheme does not have.
     """
-    import numpy as np
-
-    known = regions_of(scheme)
-    if not probabilities or set(probabilities) - set(known):
+    regions = regions_of(scheme)
+    if not probabilities or set(probabilities) - set(regions):
         given = ", ".join(probabilities) or "none"
-        raise ValueError(f"scheme {scheme} has the regions {', '.join(known)}; given: {given}")
+        raise ValueError(f"scheme {scheme} has the regions {', '.join(regions)}; given: {given}")
     labels = np.zeros(np.shape(next(iter(probabilities.values()))), np.uint8)
-    for name in known:  # from the outside to the inside, so that the inner tissue is painted last
+    for name in regions:  # from the outside to the inside, so that the inner tissue is painted last
         if name in probabilities:
             tissue = next(tissue for tissue in OWN_TISSUE[name] if tissue in LABEL_SCHEMES[scheme])
             labels[np.asarray(probabilities[name]) >= threshold] = LABEL_SCHEMES[scheme][tissue]
     return labels
 
 
-def recognise_scheme(values, naming="", wanted="auto"):
-    """Say which scheme a subject's label values follow.
+def recognise_scheme(values: Iterable[int], naming: str = "", wanted: str = "auto") -> tuple[str, bool]:
+    """Recognise the scheme that a subject's label values follow.
 
     Parameters
     ----------
     values : iterable of int
         The values other than 0 that occur.
     naming : str
-        The scheme that the file names speak for, or "".
+        The scheme that the file names suggest, or "".
     wanted : str
         A scheme that the user set, or "auto".
 
     Returns
     -------
     scheme : str
-        "" for a label without tumour whose names say nothing.
+        "" for labels without tumour whose file names suggest no scheme.
     certain : bool
         False where the values would fit more than one scheme ({1} is a binary label, or necrosis; {1, 2}
         is in every BraTS scheme): the other subjects then decide, in `cohort_scheme`.
@@ -134,11 +137,11 @@ def recognise_scheme(values, naming="", wanted="auto"):
     return ("binary" if values == {1} else fits[0]), False
 
 
-def cohort_scheme(records):
+def cohort_scheme(records: Iterable[Mapping[str, Any]]) -> str:
     """Find the one scheme of a cohort.
 
-    Labelled subjects whose scheme is certain decide by majority; without them the uncertain ones, of
-    which one with several tissues outweighs any number of {0, 1} labels; without labels the naming.
+    Labelled subjects whose scheme is certain decide by majority. Without them the uncertain ones decide, among which
+    one with several tissues outweighs any number of {0, 1} labels. Without labels the file names decide.
 
     Parameters
     ----------
@@ -148,14 +151,16 @@ def cohort_scheme(records):
     Returns
     -------
     str
-        A row of `LABEL_SCHEMES`; "" if nothing tells.
+        A row of `LABEL_SCHEMES`; "" if nothing decides.
     """
-    certain, guessed, named = [], [], []
+    certain: list[str] = []
+    guessed: list[str] = []
+    named: list[str] = []
     for record in records:
         if record["included"] in (True, "true"):
             labels = record.get("labels")
             if isinstance(labels, dict):
-                (certain if labels["certain"] else guessed).append(record["scheme"])
+                (certain if cast("dict[str, Any]", labels)["certain"] else guessed).append(record["scheme"])
             else:  # a row of cohort.tsv, whose schemes are settled, or a subject without labels
                 (certain if labels in (True, "true") else named).append(record["scheme"])
     if any(scheme not in ("", "binary") for scheme in guessed):
@@ -166,7 +171,7 @@ def cohort_scheme(records):
     return ""
 
 
-LABEL_SCHEMES = {
+LABEL_SCHEMES: dict[str, dict[str, int]] = {
     "brats2018": {"necrosis": 1, "oedema": 2, "enhancing": 4},
     "brats2023": {"necrosis": 1, "oedema": 2, "enhancing": 3},
     "binary": {"tumour": 1},

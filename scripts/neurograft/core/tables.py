@@ -2,15 +2,19 @@
 
 import math
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar, cast, get_type_hints
+
+Row = TypeVar("Row")
 
 
 class TableError(ValueError):
     """A table that cannot be read; one line that says what to do."""
 
 
-def read_table(path):
-    """Read a TSV.
+def read_table(path: str | Path) -> list[dict[str, str]]:
+    """Read a TSV, every field as text.
 
     Parameters
     ----------
@@ -39,7 +43,7 @@ def read_table(path):
     header = [name.strip() for name in lines[0]]
     if len(set(header)) < len(header) or "" in header:
         raise TableError(f"{path}: every column needs a name of its own; the first line is {header}")
-    rows = []
+    rows: list[dict[str, str]] = []
     for number, fields in enumerate(lines[1:], start=2):
         if len(fields) > len(header):
             raise TableError(f"{path}: row {number} has {len(fields)} fields for {len(header)} columns; remove a tab")
@@ -48,7 +52,53 @@ def read_table(path):
     return rows
 
 
-def write_table(path, rows, columns=None):
+def read_typed_table(path: str | Path, row_type: type[Row]) -> list[Row]:
+    """Read a TSV into typed rows, as `parse_rows` does with what `read_table` returns."""
+    try:
+        return parse_rows(read_table(path), row_type)
+    except TableError as error:
+        raise TableError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+
+
+def parse_rows(rows: Iterable[Mapping[str, str]], row_type: type[Row]) -> list[Row]:
+    """Turn rows of text into typed rows.
+
+    Parameters
+    ----------
+    rows : iterable of dict of str to str
+    row_type : type
+        A `TypedDict` whose fields are columns of `str`, `int`, `float` or `bool`. A column that it does not name stays
+        text; one that is `NotRequired` may be missing.
+
+    Returns
+    -------
+    list of dict
+        An empty number, or `n/a`, is NaN.
+
+    Raises
+    ------
+    TableError
+        If a column is missing, or a field is not of its column's type.
+    """
+    types = {name: kind for name, kind in get_type_hints(row_type).items() if kind is not str}
+    required = cast("frozenset[str]", row_type.__required_keys__)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] # of every TypedDict
+    parsed: list[Any] = []
+    for number, row in enumerate(rows, start=2):
+        missing = sorted(required - row.keys())
+        if missing:
+            raise TableError(f"the column {missing[0]} is missing; there are {', '.join(row)}")
+        fields: dict[str, Any] = dict(row)
+        for name in types.keys() & row.keys():
+            try:
+                fields[name] = PARSERS[types[name]](row[name])
+            except ValueError:
+                fault = f"row {number}: {name} is '{row[name]}'; it takes {KINDS[types[name]]}"
+                raise TableError(fault) from None
+        parsed.append(fields)
+    return parsed
+
+
+def write_table(path: str | Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
     """Write rows as a TSV, whole or not at all.
 
     Booleans become `true` and `false`, None an empty field, not-a-number `n/a`; tabs and line ends inside
@@ -76,7 +126,7 @@ def write_table(path, rows, columns=None):
         part.unlink(missing_ok=True)
 
 
-def _text(value):
+def _text(value: Any) -> str:
     """Write one field."""
     if value is None:
         return ""
@@ -87,8 +137,8 @@ def _text(value):
     return str(value).replace("\r\n", " ").translate({9: " ", 10: " ", 13: " "})
 
 
-def number(value):
-    """Read a number that may be text, empty, NaN or absent; None where there is none."""
+def parse_number(value: Any) -> float | None:
+    """Parse a number that may be text; return None for what is empty, absent, not finite or no number."""
     try:
         read = float(value)
     except (TypeError, ValueError):
@@ -96,6 +146,23 @@ def number(value):
     return read if math.isfinite(read) else None
 
 
-def yes(value):
-    """Read a truth value that may be text."""
+def parse_boolean(value: Any) -> bool:
+    """Parse a truth value that may be text: true, yes or 1 in any case."""
     return str(value).strip().lower() in ("true", "1", "yes")
+
+
+def _parse_float(text: str) -> float:
+    """Parse the text that `write_table` writes of a float."""
+    return math.nan if text in ("", "n/a") else float(text)
+
+
+def _parse_flag(text: str) -> bool:
+    """Parse the text that `write_table` writes of a truth value."""
+    if text not in ("true", "false"):
+        raise ValueError(text)
+    return text == "true"
+
+
+# the types of a typed table's columns: how a field is parsed, and what an error calls it
+PARSERS = {int: int, float: _parse_float, bool: _parse_flag}
+KINDS = {int: "a whole number", float: "a number", bool: "true or false"}

@@ -3,13 +3,11 @@
 A job a subject, so nothing that scores is imported.
 """
 
-from pathlib import Path
-
 import numpy as np
 
 from neurograft.core.labels import region_masks
 from neurograft.delivery import native_grid
-from neurograft.experiment.cell_folder import read_cell, read_prediction
+from neurograft.experiment.cell_folder import has_prediction, read_cell, read_prediction
 from neurograft.imaging import derivatives
 
 
@@ -34,7 +32,7 @@ def deliver_subject(stem, subject, folders, split, status, record):
         `missing`, the sequences that the networks take and the subject lacks, where it does.
     """
     task = split["tasks"]["segmentation"]
-    having = [folder for folder in folders if (Path(folder) / f"sub-{subject}.npz").exists()]
+    having = [folder for folder in folders if has_prediction(folder, subject)]
     if not having:
         derivatives.write_delivered(stem, None, {}, [])
         why = {read_cell(folder).get("reason") for folder in folders} - {"", None}

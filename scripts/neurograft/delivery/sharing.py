@@ -150,7 +150,7 @@ def share_scans(folder, picture, subject, status, stem, margin=5.0):
         for name, about in status["sequences"].items():
             loaded = open_nifti(about["file"])[0]
             stored, zero = read_stored(loaded)
-            mask = nib.load(f"{stem}_acq-{name}_desc-brain_mask.nii.gz")
+            mask = nib.load(derivatives.brain_mask_file(stem, name))
             found = np.zeros(stored.shape, bool)
             if not about["stripped"]:
                 found, reason = find_face(mask, stored != zero, margin)

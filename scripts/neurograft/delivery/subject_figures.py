@@ -376,14 +376,13 @@ def _registered_rows(registered, template):
     return rows
 
 
-def draw_subject(folder, subject, status, scans, registered, stem, space_stem, template=None):
+def draw_subject(folder, status, scans, registered, stem, space_stem, template=None):
     """Draw quality, candidates and, where something was delivered, the segmentation of a subject.
 
     Parameters
     ----------
     folder : str or Path
         The pictures' folder, written whole.
-    subject : str
     status : dict
         Import status.
     scans, registered : dict of str to nibabel.Nifti1Image
@@ -395,31 +394,30 @@ def draw_subject(folder, subject, status, scans, registered, stem, space_stem, t
     """
     sequences = {name: scans[name] for name in status["sequences"]}
     simulated = status["layout"] == "phantom"
-    common = {"title": f"sub-{subject}", "simulated": simulated}
+    common = {"title": f"sub-{status['subject']}", "simulated": simulated}
     masks = derivatives.read_masks(stem, sequences)
     differ = derivatives.read_disagreement(stem)
     disagreement = {} if differ is None else {status["reference"]: differ}
     drawn = {"quality": draw_quality(sequences, masks, registered, template, disagreement=disagreement, **common)}
-    candidates = nifti.read_image(f"{space_stem}_desc-candidates_dseg.nii.gz")
+    candidates = nifti.read_image(derivatives.candidates_file(space_stem))
     normalized = derivatives.read_normalized(space_stem)
     drawn["candidates"] = draw_candidates(normalized, candidates, registered.get("labels"), **common)
-    delivered = Path(f"{stem}_dseg.nii.gz")
-    if delivered.exists():
-        drawn["segmentation"] = _draw_segmentation(delivered, status, scans, common)
+    if Path(derivatives.segmentation_file(stem)).exists():
+        drawn["segmentation"] = _draw_delivered(stem, status, scans, common)
     with files.whole(folder) as part:
         part.mkdir()
         for name, figure in drawn.items():
             save_figure(figure, part / f"{name}.png")
 
 
-def _draw_segmentation(delivered, status, scans, common):
+def _draw_delivered(stem, status, scans, common):
     """Draw what was delivered on the reference, beside the labels, moved to its grid if they lie on another."""
     reference = scans[status["reference"]]
     truth = scans.get("labels")
     same = truth is None or (truth.shape == reference.shape and np.allclose(truth.affine, reference.affine, atol=1e-3))
     if not same:
         truth = resampling.resample_labels(truth, reference.shape, reference.affine)
-    predicted = nifti.onto_axes(nib.load(delivered), reference.affine)
-    tissues = tables.read_table(str(delivered).removesuffix(".nii.gz") + ".tsv")
+    predicted = nifti.onto_axes(nib.load(derivatives.segmentation_file(stem)), reference.affine)
+    tissues = tables.read_table(derivatives.segmentation_table_file(stem))
     scheme = {row["name"]: int(row["index"]) for row in tissues if row["name"] != "background"}
     return draw_segmentation(reference, predicted, truth, scheme, **common)

@@ -8,13 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from neurograft.core import tables
 from neurograft.core.cells import ARM, CELL
 from neurograft.core.strategies import UNTRAINED
 from neurograft.evaluation import benefits, fairness, privacy
 from neurograft.experiment import cell_folder
-
-RECORDS = ("layers", "features", "fit", "seconds")
 
 
 def assess_transfer(folders, scores, split, cohort, kin=None):
@@ -133,8 +130,7 @@ def find_gaps(means, attributes):
 def _read(folder):
     """Read a cell's manifest and, where it was trained, its history and records."""
     cell = cell_folder.read_cell(folder)
-    names = RECORDS if cell["trained"] else ()
-    return cell | {name: tables.read_table(Path(folder) / f"{name}.tsv") for name in names}
+    return cell | (cell_folder.read_records(folder) if cell["trained"] else {})
 
 
 def _owners(cohort, patients, column):

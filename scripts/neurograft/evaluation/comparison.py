@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from neurograft.core import tables
 from neurograft.core.cells import CELL, PRIMARY, control_sources
 from neurograft.core.strategies import CONTROLS, METHODS, UNTRAINED
 from neurograft.evaluation.metrics import METRICS, keep_in_range
 from neurograft.evaluation.scores import SCORES, pool_classification, reach_times
-from neurograft.experiment.cell_folder import read_cell
+from neurograft.experiment.cell_folder import read_cell, read_classes, read_seconds
 from neurograft.stats import comparisons
 
 AGAIN = "scratch-again"
@@ -200,15 +199,11 @@ def compare_cells(folders, scores, split, primary=None, kin=None):
     cells = [(Path(folder), read_cell(folder)) for folder in folders]
     trained = [(folder, cell) for folder, cell in cells if cell["trained"]]
     task = split["tasks"]["classification"]
-    predicted = [
-        (cell, tables.read_table(folder / "predictions.tsv"))
-        for folder, cell in trained
-        if cell["task"] == "classification"
-    ]
+    predicted = [(cell, read_classes(folder)) for folder, cell in trained if cell["task"] == "classification"]
     pooled = pool_classification(predicted, task["classes"])
     patients = {**task["patients"], **split["tasks"]["segmentation"]["patients"]}
     known = [cell for _, cell in trained]
     compared = compare_strategies(scores, known, patients, primary, kin) if scores else []
     again = compare_again(scores, known, patients, primary)
-    times = [reach_times(cell, cell["history"], tables.read_table(folder / "seconds.tsv")) for folder, cell in trained]
+    times = [reach_times(cell, cell["history"], read_seconds(folder)) for folder, cell in trained]
     return [*scores, *pooled], compared, again, times

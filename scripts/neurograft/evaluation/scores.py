@@ -1,18 +1,15 @@
 """Scores of every cell, one row a subject, region and metric."""
 
-from pathlib import Path
-
 import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from neurograft.core import tables
 from neurograft.core.cells import CELL
 from neurograft.core.files import read_json
 from neurograft.core.labels import labels_from_regions, region_masks
 from neurograft.delivery import native_grid
 from neurograft.evaluation.metrics import METRICS
-from neurograft.experiment.cell_folder import read_cell, read_prediction
+from neurograft.experiment.cell_folder import read_cell, read_classes, read_prediction
 
 
 def score_segmentation(cell, subject, probabilities, transform, labels, scheme):
@@ -214,7 +211,7 @@ def score_cell(folder, split, files):
         return []
     if cell["task"] == "classification":
         classes = split["tasks"]["classification"]["classes"]
-        return score_classification(cell, tables.read_table(Path(folder) / "predictions.tsv"), classes)
+        return score_classification(cell, read_classes(folder), classes)
     rows = []
     for subject in cell["test"]:
         record = native_grid.read_registration(files[subject]["registered"])

@@ -1,12 +1,215 @@
-"""What lies in a cell's folder, read back."""
+"""What lies in a cell's folder: every file's name, written and read here alone.
 
-import hashlib
+Evaluation, delivery and report read the folder, whatever method filled it:
+
+manifest.json     what was trained, on whom, from what (`Manifest`); `trained` false and `reason` where it could not be
+history.tsv       step, phase, loss, train_dice or train_accuracy, rate; of the first network where there are two
+seconds.tsv       step, seconds, of all trainings of the cell together: the only file with times
+sub-X.npz         segmentation: an array for each region, uint8 (0 to 255 for 0 to 1), on the brain's `box` of the grid
+                  of its space, and `box`
+predictions.tsv   classification: subject, slice (on the grid of its space; empty where the patient is the unit), class,
+                  probability, truth; predictions_unlabelled.tsv the same without truth
+layers.tsv, features.tsv, fit.tsv   networks: what training changed, and the fit to training and test patients
+                  (`training_records`)
+candidates.tsv    methods of supervoxels: what the classifier's probabilities propose in each test patient, judged as
+                  `candidates.proposal` judges its own
+weights.pt        networks: where asked for
+"""
+
 from pathlib import Path
+from typing import Any, NotRequired, TypedDict
 
 import nibabel as nib
 import numpy as np
 
-from neurograft.core import files, tables
+from neurograft.core import files, listings, tables
+
+MANIFEST = "manifest.json"
+HISTORY = "history.tsv"
+SECONDS = "seconds.tsv"
+LAYERS = "layers.tsv"
+FEATURES = "features.tsv"
+FIT = "fit.tsv"
+CANDIDATES = "candidates.tsv"
+WEIGHTS = "weights.pt"
+# role of the subjects: their classes
+CLASSES = {"test": "predictions.tsv", "unlabelled": "predictions_unlabelled.tsv"}
+
+# columns of tables that may have no rows
+HISTORY_COLUMNS = ("step", "phase", "loss", "rate")
+LAYER_COLUMNS = ("layer", "stage", "part", "values", "trained", "change", "statistics_change")
+FEATURE_COLUMNS = ("stage", "samples", "cka")
+CLASS_COLUMNS = ("subject", "slice", "class", "probability", "truth")
+CANDIDATE_COLUMNS = (
+    *("subject", "recall_1", "recall_5", "recall_10", "recall_20"),
+    *("precision_20", "false_candidates", "first_hit"),
+)
+
+
+class Manifest(TypedDict):
+    """The content of `manifest.json`.
+
+    Every cell has the keys of its address, `trained` and `splits` (the hash of `splits.json`); a cell that was not
+    trained also has its `reason`, and the others below `reason` are those of cells that were trained.
+    """
+
+    task: str
+    source: str
+    strategy: str
+    space: str
+    split: str
+    n: str
+    fold: int
+    seed: int
+    trained: bool
+    splits: str
+    reason: NotRequired[str]
+    # of every method
+    subjects: NotRequired[int]
+    train: NotRequired[list[str]]
+    test: NotRequired[list[str]]
+    unlabelled: NotRequired[list[str]]
+    outputs: NotRequired[list[str]]
+    converged: NotRequired[bool]
+    pretrained_on: NotRequired[list[str]]
+    threads: NotRequired[int]
+    # of networks
+    backbone: NotRequired[str]
+    steps: NotRequired[int]
+    batch: NotRequired[int]
+    loaded_share: NotRequired[float | None]
+    not_loaded: NotRequired[dict[str, str]]
+    weights_sha256: NotRequired[str]
+    adaptation: NotRequired[list[dict[str, Any]]]
+    parameters_trained: NotRequired[int]
+    parameters_frozen: NotRequired[int]
+    phases: NotRequired[list[dict[str, Any]]]
+    intensity_scale: NotRequired[dict[str, Any]]
+    incomplete: NotRequired[dict[str, list[str]]]
+    unlearnt: NotRequired[list[str]]
+    device: NotRequired[str]
+    versions: NotRequired[dict[str, str]]
+    # of methods of supervoxels
+    features: NotRequired[str]
+    levels: NotRequired[list[float]]
+    recall_by_level: NotRequired[dict[str, float]]
+    harmonised_sites: NotRequired[list[str]]
+    columns: NotRequired[list[str]]
+    # of ensembles
+    members: NotRequired[list[dict[str, str]]]
+
+
+def name_prediction(subject):
+    """Return the name of the file of a subject's predicted segmentation."""
+    return f"sub-{subject}.npz"
+
+
+def write_manifest(folder, manifest):
+    """Write a cell's manifest.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : Manifest
+    """
+    files.write_json(Path(folder) / MANIFEST, manifest)
+
+
+def read_manifest(folder) -> Manifest:
+    """Read a cell's manifest."""
+    return files.read_json(Path(folder) / MANIFEST)
+
+
+def read_cell(folder) -> dict[str, Any]:
+    """Read a cell's manifest, with its training history as `history` and, of a method of supervoxels, `judged`.
+
+    Returns
+    -------
+    dict
+        `Manifest`, and rows of text.
+    """
+    manifest = read_manifest(folder)
+    history = tables.read_table(Path(folder) / HISTORY) if manifest["trained"] else []
+    judged = Path(folder) / CANDIDATES
+    return {**manifest, "history": history} | ({"judged": tables.read_table(judged)} if judged.exists() else {})
+
+
+def write_course(folder, history, seconds):
+    """Write how a training went.
+
+    Parameters
+    ----------
+    folder : Path
+    history : list of dict
+        A row a step (`loop.train`); empty where nothing is trained step by step.
+    seconds : list of float
+        Since the start, after each step; without a history one number, of the whole.
+    """
+    tables.write_table(folder / HISTORY, history, None if history else HISTORY_COLUMNS)
+    steps = [row["step"] for row in history] or [1]
+    rows = [{"step": step, "seconds": value} for step, value in zip(steps, seconds, strict=True)]
+    tables.write_table(folder / SECONDS, rows)
+
+
+def read_seconds(folder):
+    """Read the times of a cell's training, `step` and `seconds` as text."""
+    return tables.read_table(Path(folder) / SECONDS)
+
+
+def write_prediction(folder, subject, chances, box):
+    """Write a subject's predicted segmentation.
+
+    Parameters
+    ----------
+    folder : Path
+    subject : str
+    chances : dict of str to ndarray, shape (X, Y, Z)
+        Region to probabilities, 0 to 1.
+    box : array_like of int, shape (3, 2)
+        First and end voxel along each axis, on the grid of the space.
+    """
+    packed = {region: np.rint(255 * values).astype(np.uint8) for region, values in chances.items()}
+    write_packed(folder, subject, packed | {"box": np.asarray(box)})
+
+
+def write_packed(folder, subject, packed):
+    """Write a subject's predicted segmentation as `read_packed` returns it."""
+    np.savez_compressed(Path(folder) / name_prediction(subject), **packed)
+
+
+def has_prediction(folder, subject):
+    """Check whether a cell predicted a subject's segmentation."""
+    return (Path(folder) / name_prediction(subject)).exists()
+
+
+def read_packed(folder, subject):
+    """Read a subject's predicted segmentation as it is stored.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Region to uint8 (0 to 255 for 0 to 1), shape (X, Y, Z), and `box`.
+    """
+    with np.load(Path(folder) / name_prediction(subject)) as packed:
+        return dict(packed)
+
+
+def read_prediction(folder, subject, record):
+    """Read what a cell predicted for a subject.
+
+    Parameters
+    ----------
+    folder : str or Path
+    subject : str
+    record : dict
+        The subject's registration record.
+
+    Returns
+    -------
+    dict of str to nibabel.Nifti1Image
+        Region to probability, on the brain's box of the template grid.
+    """
+    return unpack_prediction(read_packed(folder, subject), record["grid"]["affine"])
 
 
 def unpack_prediction(packed, affine):
@@ -15,15 +218,14 @@ def unpack_prediction(packed, affine):
     Parameters
     ----------
     packed : dict of str to ndarray
-        Content of `sub-X.npz`: a region each, uint8 (0 to 255 for 0 to 1), and `box`, first and end voxel
-        along each axis.
+        As `read_packed` returns it.
     affine : array_like, shape (4, 4)
         Of the whole template grid.
 
     Returns
     -------
     dict of str to nibabel.Nifti1Image
-        float32, a rim of one voxel of zeros around, so that interpolation ends as on the whole grid.
+        float32, with a rim of one voxel of zeros around, so that interpolation ends as on the whole grid.
     """
     corner = np.array(affine, float)
     corner[:3, 3] += corner[:3, :3] @ (np.asarray(packed["box"])[:, 0] - 1)
@@ -34,21 +236,60 @@ def unpack_prediction(packed, affine):
     }
 
 
-def read_cell(folder):
-    """Read a cell's manifest, with its training history as `history` and, of a method of supervoxels, `judged`.
+def write_classes(folder, role, rows):
+    """Write the predicted classes of the subjects of a role.
+
+    Parameters
+    ----------
+    folder : Path
+    role : {"test", "unlabelled"}
+    rows : list of dict
+        `CLASS_COLUMNS`.
+    """
+    tables.write_table(folder / CLASSES[role], rows, CLASS_COLUMNS)
+
+
+def read_classes(folder):
+    """Read the predicted classes of a cell's test subjects, as rows of text."""
+    return tables.read_table(Path(folder) / CLASSES["test"])
+
+
+def write_records(folder, layers, features, fit, measure):
+    """Write what a training changed, and how well it fits (`training_records`).
+
+    Parameters
+    ----------
+    folder : Path
+    layers, features : list of dict
+        `LAYER_COLUMNS`, `FEATURE_COLUMNS`.
+    fit : list of dict
+        `subject`, `role`, `loss` and the measure.
+    measure : {"dice", "accuracy"}
+    """
+    tables.write_table(folder / LAYERS, layers, LAYER_COLUMNS)
+    tables.write_table(folder / FEATURES, features, FEATURE_COLUMNS)
+    tables.write_table(folder / FIT, fit, ("subject", "role", "loss", measure))
+
+
+def read_records(folder):
+    """Read what a training changed, how well it fits, and its times.
 
     Returns
     -------
-    dict
+    dict of str to list of dict
+        `layers`, `features`, `fit` and `seconds`: rows of text.
     """
-    manifest = files.read_json(Path(folder) / "manifest.json")
-    history = tables.read_table(Path(folder) / "history.tsv") if manifest["trained"] else []
-    judged = Path(folder) / "candidates.tsv"
-    return manifest | {"history": history} | ({"judged": tables.read_table(judged)} if judged.exists() else {})
+    names = {"layers": LAYERS, "features": FEATURES, "fit": FIT, "seconds": SECONDS}
+    return {key: tables.read_table(Path(folder) / name) for key, name in names.items()}
+
+
+def write_judged(folder, rows):
+    """Write how candidates of the test patients were judged, rows of `CANDIDATE_COLUMNS`."""
+    tables.write_table(folder / CANDIDATES, rows, CANDIDATE_COLUMNS)
 
 
 def gather_cells(folders):
-    """List cells with their content, so that each subject's job has one input instead of one a cell.
+    """List cells with their content, so that each subject's job has one input instead of one for each cell.
 
     Returns
     -------
@@ -57,24 +298,12 @@ def gather_cells(folders):
     """
     rows = []
     for folder in folders:
-        said = [Path(folder, "manifest.json").read_bytes()]
-        said += [path.name.encode() + path.read_bytes() for path in sorted(Path(folder).glob("sub-*.npz"))]
-        rows.append({"cell": folder, "sha256": hashlib.sha256(b"\n".join(said)).hexdigest()})
+        contents = [Path(folder, MANIFEST).read_bytes()]
+        contents += [path.name.encode() + path.read_bytes() for path in sorted(Path(folder).glob(name_prediction("*")))]
+        rows.append(listings.add_hash({"cell": folder}, contents))
     return rows
 
 
 def find_cells(path):
-    """Give the folders of the cells that `gather_cells` listed in a table."""
-    return [row["cell"] for row in tables.read_table(path)]
-
-
-def read_prediction(folder, subject, record):
-    """Read what a cell predicted for a subject.
-
-    Returns
-    -------
-    dict of str to nibabel.Nifti1Image
-        Region to probability, on the brain's box of the template grid.
-    """
-    with np.load(Path(folder) / f"sub-{subject}.npz") as packed:
-        return unpack_prediction(dict(packed), record["grid"]["affine"])
+    """Read the folders of the cells that `gather_cells` listed in a table."""
+    return [row["cell"] for row in listings.read_listing(path)]

@@ -68,7 +68,7 @@ def join_crumbs(regions, high, neighbours):
     if not len(inside) or not len(crumbs):
         return regions
     members = sparse.csr_array((np.ones(len(inside)), (inside, regions[inside] - 1)), (len(regions), regions.max()))
-    contact = (sparse.csr_array(neighbours) @ members)[crumbs].toarray()
+    contact = sparse.csr_array(sparse.csr_array(neighbours)[crumbs] @ members).toarray()
     joined = regions.copy()
     joined[crumbs] = np.where(contact.max(axis=1) > 0, contact.argmax(axis=1) + 1, 0)
     return joined

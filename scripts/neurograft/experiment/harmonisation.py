@@ -102,7 +102,7 @@ def harmonise_patient(effects, patient, site):
 
 
 def _take(patient, names):
-    """A patient's features in the order of `names`, NaN where it has none."""
+    """Return a patient's features in the order of `names`, NaN where it has none."""
     missing = np.full(len(patient["described"]), np.nan, np.float32)
     column = dict(zip(patient["names"], patient["described"].T, strict=True))
     return np.stack([column.get(name, missing) for name in names], axis=1)

@@ -1,20 +1,11 @@
 """One cell of the experiment, from files to files: train a network, predict its test patients.
 
-A cell is task x source x strategy x space x split x n x fold x seed. Its folder is what evaluation, delivery and
-report read:
-
-manifest.json     what was trained, on whom, from what; `trained` false and `reason` where it could not be
-history.tsv       step, phase, loss, train_dice or train_accuracy, rate; of the first network where there are two
-seconds.tsv       step, seconds, of all trainings of the cell together: the only file with times
-layers.tsv, features.tsv, fit.tsv   what training changed, and the fit to training and test patients (`records`)
-sub-X.npz         segmentation: an array for each region, uint8 (0 to 255 for 0 to 1), on the brain's `box` of
-                  the grid of its space, and `box`
-predictions.tsv   classification: subject, slice (on the grid of its space; empty where the patient is the unit),
-                  class, probability, truth; predictions_unlabelled.tsv the same without truth
-weights.pt        where asked for
+A cell is task x source x strategy x space x split x n x fold x seed. What lies in its folder stands in `cell_folder`.
 """
 
 import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,111 +13,142 @@ import numpy as np
 import torch
 
 from neurograft.cohort.assignment import UntrainableError, assign_roles, check_pretraining, find_unlearnt, share_target
-from neurograft.core import files, tables
+from neurograft.core import files
 from neurograft.core.strategies import TRANSDUCTIVE
 from neurograft.execution import code_digest, logs
-from neurograft.experiment import training_records
+from neurograft.experiment import cell_folder, training_records
 from neurograft.networks import builders, compute, encoders_3d
 from neurograft.sources import table
-from neurograft.sources.weights import load_weights
+from neurograft.sources.weights import SourceFiles, load_weights
 from neurograft.training import batch_norm, checkpoints, inference, loop, strategies, tasks
 from neurograft.training.slices import read_channels
 
-OPTIONS = {"steps": 450, "batch": 16, "threads": 1, "patches": {"steps": 200, "batch": 1}}
 LIBRARIES = ("torch", "monai", "numpy")
 BUILDERS = {"segmentation": builders.build_segmenter, "classification": builders.build_classifier}
 
 
-def train_cell(
-    out_folder,
-    split,
-    cell,
-    source,
-    weights,
-    slices,
-    truths=None,
-    predict_unlabelled=False,
-    keep_weights=False,
-    variants=None,
-    checkpoint=None,
-    candidates=None,
-    **options,
-):
+@dataclass(frozen=True)
+class CellOutput:
+    """What is written of a cell.
+
+    Attributes
+    ----------
+    folder : str or Path
+        Written whole or not at all.
+    predict_unlabelled, keep_weights : bool
+        Predict the subjects without labels too; write `weights.pt`, of the first network where there are two.
+    checkpoint : str or Path, optional
+        Where the state of a training is kept until the cell is written, with the number of the training at the end of
+        its name; a cell that was killed goes on from there.
+    """
+
+    folder: str | Path
+    predict_unlabelled: bool = False
+    keep_weights: bool = False
+    checkpoint: str | Path | None = None
+
+
+@dataclass(frozen=True)
+class CellOptions:
+    """How the networks of an experiment are trained: the config's block `train_network`, and its `variants`.
+
+    Attributes
+    ----------
+    steps, batch : int
+        Of networks for slices.
+    threads : int
+    patches : dict
+        `steps` and `batch` of networks for volumes.
+    variants : dict of str to dict
+        Named strategies of the config (`strategies.plan`).
+    """
+
+    steps: int = 450
+    batch: int = 16
+    threads: int = 1
+    patches: Mapping[str, int] = field(default_factory=lambda: {"steps": 200, "batch": 1})
+    variants: Mapping[str, dict] = field(default_factory=dict)
+
+    def choose(self, backbone):
+        """Return `steps`, `batch` and `threads` for a backbone: those of `patches` where it takes volumes."""
+        chosen = {"steps": self.steps, "batch": self.batch, "threads": self.threads}
+        return chosen | (dict(self.patches) if backbone in encoders_3d.BACKBONES_3D else {})
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What all trainings of one cell share: the cell, its task, source and variants, and the chosen options."""
+
+    cell: Mapping
+    task: tasks.Task
+    source: SourceFiles
+    options: dict[str, int]
+    variants: Mapping[str, dict]
+
+    @property
+    def stream(self):
+        """The seed of the cell's random numbers."""
+        return int(np.random.SeedSequence([self.cell["seed"], self.cell["fold"]]).generate_state(1)[0])
+
+    @property
+    def training(self):
+        """How its networks are trained."""
+        return loop.TrainingOptions(**self.options, seed=self.stream, dropout=self.task.dropout)
+
+
+def train_cell(output, split, cell, source, subjects, options):
     """Train one cell, predict its test patients, and write its folder, whole or not at all.
 
     Parameters
     ----------
-    out_folder : str or Path
+    output : CellOutput
     split : dict
         `splits.json`.
     cell : dict
         `task`, `source`, `strategy`, `space`, `split`, `n`, `fold`, `seed`.
-    source : dict
-        Row of `sources.tsv`: its backbone is always used, its weights only where the strategy loads them.
-    weights : str or Path
-        Of a source that the workflow makes, `manifest.json` lies beside them.
-    slices : dict of str to path
-        Subject to its folder of `images.zlib`, `labels.zlib` and `index.json`, in the cell's space.
-    truths : dict of str to str, optional
-        Subject to class, where a column of the cohort is the target.
-    predict_unlabelled, keep_weights : bool
-        Predict the subjects without labels too; write `weights.pt`, of the first network where there are two.
-    variants : dict of str to dict, optional
-        Named strategies of the config (`strategies.plan`).
-    checkpoint : str or Path, optional
-        Where the state of a training is kept until the cell is written, with the number of the training at the end
-        of its name; a cell that was killed goes on from there.
-    candidates : dict of str to list of int, optional
-        Subject to the slices of its tumour candidates (`slices.find_candidates`), which half of the training slices
-        without tumour are then drawn from, where they are free of it.
-    **options
-        `steps`, `batch` and `threads` of `loop.train`; `patches`, the first two for a 3-D backbone.
+    source : weights.SourceFiles
+    subjects : tasks.SubjectFiles
+    options : CellOptions
 
     Returns
     -------
-    dict
-        The manifest, as written: `trained` false, and `reason`, where the split allows no training or the source
-        could not be made.
+    cell_folder.Manifest
+        As written: `trained` false, and `reason`, where the split allows no training or the source could not be made.
     """
     cell = {**cell, "fold": int(cell["fold"]), "seed": int(cell["seed"])}
-    options = choose_options(source["backbone"], **options)
-    with files.whole(out_folder) as part:
+    backbone, known = source.row["backbone"], split["tasks"][cell["task"]]
+    chosen = options.choose(backbone)
+    with files.whole(output.folder) as part:
         part.mkdir()
-        manifest = {**cell, "trained": False, "splits": split["hash"], "backbone": source["backbone"]}
+        manifest = {**cell, "trained": False, "splits": split["hash"], "backbone": backbone}
         try:
-            pretraining = table.read_manifest(weights) if table.is_made(source) else {}
-            roles, rounds = _assign(split, cell, predict_unlabelled, variants)
+            pretraining = table.read_manifest(source.weights) if table.is_made(source.row) else {}
+            roles, rounds = _assign(split, cell, output.predict_unlabelled, options.variants)
             check_pretraining(split, roles, pretraining)
             unlearnt = find_unlearnt(split, cell, roles)
-            task = tasks.open_task(split, cell, slices, truths, unlearnt, candidates, roles["train"])
-            made = _train_rounds(manifest, task, roles, rounds, (source, weights), options, variants, checkpoint)
-            predicting = {subject: each["network"] for each in made for subject in each["predicts"]}
-            write_predictions(part, cell["task"], task, predicting, roles, options["threads"])
-            _write_training(part, made, keep_weights)
-            subjects = split["tasks"][cell["task"]]["subjects"]
-            draw = loop.inputs(made[0]["network"]).draw_fixed
-            training_records.write_records(part, cell["task"], task.read, made, roles, subjects, options, draw)
-            manifest |= _describe(made, roles) | {"outputs": task.outputs, **options}
+            task = tasks.open_task(split, cell, subjects, unlearnt, roles["train"])
+            setting = _Setting(manifest, task, source, chosen, options.variants)
+            made = _train_rounds(setting, roles["train"], rounds, output.checkpoint)
+            networks = {subject: each["network"] for each in made for subject in each["predicts"]}
+            write_predictions(part, cell["task"], task, networks, roles, chosen["threads"])
+            _write_training(part, made, output.keep_weights)
+            looked_at = training_records.Inputs(task.read, roles, known["subjects"], chosen)
+            training_records.write_records(part, cell["task"], made, looked_at)
+            manifest |= _describe(made, roles) | {"outputs": task.outputs, **chosen}
             manifest |= {"intensity_scale": task.scale} if task.scale else {}
-            manifest |= _name_incomplete(split["tasks"][cell["task"]], roles, unlearnt)
+            manifest |= _name_incomplete(known, roles, unlearnt)
             manifest["pretrained_on"] = pretraining.get("subjects", []) if made[0]["plan"].loads else []
         except UntrainableError as reason:
             manifest["reason"] = str(reason)
-        files.write_json(part / "manifest.json", manifest)
-    for path in Path(checkpoint).parent.glob(f"{Path(checkpoint).name}-*") if checkpoint else ():
+        cell_folder.write_manifest(part, manifest)
+    checkpoint = Path(output.checkpoint) if output.checkpoint else None
+    for path in checkpoint.parent.glob(f"{checkpoint.name}-*") if checkpoint else ():
         path.unlink()
     return manifest
 
 
-def choose_options(backbone, **options):
-    """Give `steps`, `batch` and `threads` for a backbone: those of slices, or those of `patches` where it is 3-D."""
-    chosen = OPTIONS | options
-    of_patches = chosen.pop("patches")
-    return chosen | (of_patches if backbone in encoders_3d.BACKBONES_3D else {})
-
-
 def _assign(split, cell, predict_unlabelled, variants):
-    """Give the cell's roles, and who is predicted by a network adapted to whom; one round where nothing adapts."""
+    """Return the cell's roles, and who is predicted by a network adapted to whom; one round where nothing adapts."""
     roles = assign_roles(split, cell)
     rounds = [{"predicts": list(roles["test"]), "adapted_on": []}]
     if strategies.resolve(cell["strategy"], variants)[0] in TRANSDUCTIVE:
@@ -137,94 +159,93 @@ def _assign(split, cell, predict_unlabelled, variants):
     return roles, rounds
 
 
-def _train_rounds(cell, task, roles, rounds, source, options, variants, checkpoint):
-    """Train what each round needs; give each its network and what is known of its training.
+def _train_rounds(setting, train, rounds, checkpoint):
+    """Train what each round needs; add to each its network and what is known of its training.
 
     A plan that adapts the trained network is trained once; one that trains on the target, once a round.
     """
-    cases, trained, made = [task.read(subject) for subject in roles["train"]], None, []
+    task = setting.task
+    cases, trained, made = [task.read(subject) for subject in train], None, []
     for number, each in enumerate(rounds):
-        own = f"{checkpoint}-{number}" if checkpoint else None
+        path = f"{checkpoint}-{number}" if checkpoint else None
         targets = [task.read_target(subject) for subject in each["adapted_on"]]
         if trained is None or not trained["plan"].adapt:
-            trained = _train(cell, task, cases, targets, source, options, variants, own)
+            trained = _train(setting, cases, targets, path)
         network = trained["network"]
         if trained["plan"].adapt:
             network = copy.deepcopy(network)
-            trained["plan"].adapt(network, targets, **trained["drawing"])
+            trained["plan"].adapt(network, targets, setting.training)
         made.append(each | trained | {"network": network})
     return made
 
 
-def _train(cell, task, cases, targets, source, options, variants, path):
-    """Build, load and train one network by its plan; give it with the facts that a manifest needs."""
-    stream = int(np.random.SeedSequence([cell["seed"], cell["fold"]]).generate_state(1)[0])
-    drawing = {"batch": options["batch"], "seed": stream, "threads": options["threads"]}
-    with compute.reproducible(stream, options["threads"]):
+def _train(setting, cases, targets, path):
+    """Build, load and train one network by its plan; return it with the facts that a manifest needs."""
+    task, options, cell = setting.task, setting.training, setting.cell
+    with compute.reproducible(options.seed, options.threads):
         network = BUILDERS[cell["task"]](cell["backbone"], len(cases[0]["channels"]), len(task.outputs))
-        plan = strategies.plan(cell["strategy"], network, variants)
-        loaded, inherited = {"loaded_share": None, "why": {}}, set()
-        if plan.loads:
-            row, weights = source
-            state = load_weights(weights, row["sha256"])
-            loaded = builders.load_source(network, encoders_3d.rename_weights(cell["backbone"], state))
-            inherited = set(strategies.split_parameters(network)[0]) - {f"encoder.{name}" for name in loaded["missing"]}
+        plan = strategies.plan(cell["strategy"], network, setting.variants)
+        loaded, inherited = _load(network, setting.source) if plan.loads else ({"loaded_share": None, "why": {}}, set())
         if plan.estimate_norms:
-            batch_norm.estimate_statistics(network, cases, dropout=task.dropout, **drawing)
+            batch_norm.estimate_statistics(network, cases, options)
         before = copy.deepcopy(network)
         if plan.prepare:
             plan.prepare(network)
         network.to(compute.device())
         extra = plan.extra(network, inherited) if plan.extra else None
-        facts = {"cell": cell, "options": options, "variants": variants, "source": source[0], "outputs": task.outputs}
-        facts |= {"dropout": task.dropout, "scale": task.scale}
-        facts["code"] = code_digest.code_digest(__file__) if path else ""
-        started = checkpoints.take_fingerprint(network, [*cases, *targets], facts) if path else ""
-        history, seconds = loop.train(
-            network,
-            cases,
-            plan.phases,
-            cell["task"],
-            task.shares,
-            steps=options["steps"],
+        fingerprint = _take_fingerprint(setting, network, [*cases, *targets]) if path else ""
+        hooks = loop.Hooks(
             log=logs.log_line,
-            weight_decay=plan.weight_decay,
             extra=extra,
             targets=targets if extra else (),
-            dropout=task.dropout,
-            checkpoint=checkpoints.Checkpoint(path, started) if path else None,
-            **drawing,
+            checkpoint=checkpoints.Checkpoint(path, fingerprint) if path else None,
         )
+        options = replace(options, weight_decay=plan.weight_decay)
+        history, seconds = loop.train(network, cases, plan.phases, cell["task"], task.shares, options, hooks)
         sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
         if plan.finish:
             plan.finish(network)
-    facts = {"network": network, "plan": plan, "loaded": loaded, "sizes": sizes, "drawing": drawing}
+    facts = {"network": network, "plan": plan, "loaded": loaded, "sizes": sizes}
     return facts | {"before": before, "history": history, "seconds": seconds}
+
+
+def _load(network, source):
+    """Load a source's weights into the encoder; return what was loaded, and the names of those parameters."""
+    state = load_weights(source.weights, source.row["sha256"])
+    loaded = builders.load_source(network, encoders_3d.rename_weights(source.row["backbone"], state))
+    inherited = set(strategies.split_parameters(network)[0]) - {f"encoder.{name}" for name in loaded["missing"]}
+    return loaded, inherited
+
+
+def _take_fingerprint(setting, network, cases):
+    """Digest all that a training goes by: a state with another fingerprint is not used."""
+    task = setting.task
+    facts = {"cell": setting.cell, "options": setting.options, "variants": setting.variants}
+    facts |= {"source": setting.source.row, "outputs": task.outputs, "dropout": task.dropout, "scale": task.scale}
+    facts["code"] = code_digest.code_digest(__file__)
+    return checkpoints.take_fingerprint(network, cases, facts)
 
 
 def _write_training(part, made, keep_weights):
     """Write the history and, where asked for, the weights of the first training, and the times of all together."""
     trained = made[0]
-    tables.write_table(part / "history.tsv", trained["history"])
     # a training that several rounds share is one object, and counts once
     runs = {id(each["seconds"]): each["seconds"] for each in made}.values()
-    times = [sum(each) for each in zip(*runs, strict=True)]
-    rows = [{"step": row["step"], "seconds": value} for row, value in zip(trained["history"], times, strict=True)]
-    tables.write_table(part / "seconds.tsv", rows)
+    cell_folder.write_course(part, trained["history"], [sum(times) for times in zip(*runs, strict=True)])
     if keep_weights:
         state = trained["network"].state_dict()
-        torch.save({name: value.cpu() for name, value in state.items()}, part / "weights.pt")
+        torch.save({name: value.cpu() for name, value in state.items()}, part / cell_folder.WEIGHTS)
 
 
 def _name_incomplete(task, roles, unlearnt):
-    """Say who of a cell lacks which sequences, where anybody of the task does: then its training dropped channels."""
+    """Name the sequences that subjects of a cell lack, where the task has such: its training dropped channels."""
     members = {subject for role in roles.values() for subject in role}
     lacking = {subject: lacks for subject, lacks in task.get("incomplete", {}).items() if subject in members}
     return {"incomplete": lacking, "unlearnt": unlearnt} if "incomplete" in task else {}
 
 
 def _describe(made, roles):
-    """What a manifest says of a training that took place."""
+    """Describe a training that took place, for the manifest."""
     first = made[0]
     plan, sizes, loaded = first["plan"], first["sizes"], first["loaded"]
     trained = {name for phase in plan.phases for name in phase.rates}
@@ -249,7 +270,7 @@ def _describe(made, roles):
 
 
 def write_predictions(part, name, task, networks, roles, threads):
-    """Predict the test and unlabelled subjects and write the files that `cells` names.
+    """Predict the test and unlabelled subjects and write their files of the cell's folder.
 
     Parameters
     ----------
@@ -268,29 +289,27 @@ def write_predictions(part, name, task, networks, roles, threads):
 
 
 def _write_segmentation(part, networks, read, roles, outputs, threads):
-    """Predict and write one `sub-X.npz` a subject."""
+    """Predict and write the segmentation of each subject."""
     for subject in roles["test"] + roles["unlabelled"]:
         case = read(subject, labelled=False)
         chances = inference.predict_volume(networks[subject], read_channels(case), threads=threads)
-        packed = {name: np.rint(255 * chance).astype(np.uint8) for name, chance in zip(outputs, chances, strict=True)}
-        np.savez_compressed(part / f"sub-{subject}.npz", **packed, box=np.asarray(case["index"]["box"]))
+        cell_folder.write_prediction(part, subject, dict(zip(outputs, chances, strict=True)), case["index"]["box"])
         logs.log_line(f"predicted {subject}")
 
 
 def _write_classification(part, networks, read, roles, outputs, threads):
-    """Predict and write a table: a row a unit and class; the truth is empty where it is not known."""
-    names = {"test": "predictions.tsv", "unlabelled": "predictions_unlabelled.tsv"}
-    for role, name in names.items():
+    """Predict and write a table with a row for each unit and class; the truth is empty where it is not known."""
+    for role in cell_folder.CLASSES:
         rows = []
         for subject in roles[role]:
             rows += _classify(networks[subject], read(subject, labelled=role == "test"), subject, outputs, threads)
             logs.log_line(f"predicted {subject}")
         if role == "test" or rows:
-            tables.write_table(part / name, rows, ("subject", "slice", "class", "probability", "truth"))
+            cell_folder.write_classes(part, role, rows)
 
 
 def _classify(network, case, subject, outputs, threads):
-    """Rows of one subject: its slices by their number on the grid of its space, or the patient alone."""
+    """Classify one subject: rows of its slices by their number on the grid of its space, or of the patient alone."""
     usable = case["usable"]
     chances = inference.predict_slices(network, read_channels(case, usable), threads=threads)
     units = [number + case["index"]["box"][2][0] for number in usable.tolist()]

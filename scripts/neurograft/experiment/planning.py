@@ -1,10 +1,10 @@
-"""What an experiment will cost, and what it can show: said before anything trains."""
+"""What an experiment will cost, and what it can show: estimated before anything trains."""
 
 import time
 
 import numpy as np
 
-from neurograft.experiment.network_cells import BUILDERS, choose_options
+from neurograft.experiment.network_cells import BUILDERS
 from neurograft.networks import compute, stages
 from neurograft.stats import comparisons, error_rates
 from neurograft.training import inference, loop, tasks
@@ -15,8 +15,8 @@ PROBED_STEPS = 4
 PROBED_SLICES = 32
 
 
-def plan_experiment(counts, split, slices, backbones, compared, truths=None, **options):
-    """Time a few steps of training and some prediction on this machine, and foretell the experiment.
+def plan_experiment(counts, split, subjects, backbones, compared, options):
+    """Time a few steps of training and some prediction on this machine, and estimate the experiment.
 
     Parameters
     ----------
@@ -24,14 +24,12 @@ def plan_experiment(counts, split, slices, backbones, compared, truths=None, **o
         Task to source to its number of cells.
     split : dict
         `splits.json`.
-    slices, truths
-        As in `network_cells.train_cell`.
+    subjects : tasks.SubjectFiles
     backbones : dict of str to str
         Source to backbone.
     compared : list of tuple
         The arms of segmentation (source, strategy) that make the family of comparisons with a verdict.
-    **options
-        `steps`, `batch`, `threads` and `patches`, as in `network_cells.train_cell`.
+    options : network_cells.CellOptions
 
     Returns
     -------
@@ -48,8 +46,8 @@ def plan_experiment(counts, split, slices, backbones, compared, truths=None, **o
             row = {"task": task, "source": source, "cells": cells, "reason": known["reason"]}
             seconds = 0.0
             if cells and known["trainable"]:
-                chosen = choose_options(backbones[source], **options)
-                seconds = probe_cell(task, split, slices, backbones[source], truths, **chosen)
+                chosen = options.choose(backbones[source])
+                seconds = probe_cell(task, split, subjects, backbones[source], chosen)
             rows.append(row | {"seconds": round(seconds, 1), "hours": round(cells * seconds / 3600, 3)})
     known = split["tasks"]["segmentation"]
     patients = len({known["patients"][subject] for subject in known["subjects"]})
@@ -68,20 +66,36 @@ def plan_experiment(counts, split, slices, backbones, compared, truths=None, **o
     return plan | {"words": describe_plan(plan)}
 
 
-def probe_cell(task, split, slices, backbone, truths, steps, batch, threads):
-    """Foretell the seconds of one cell that trains everything, from a few of its steps and slices."""
+def probe_cell(task, split, subjects, backbone, options):
+    """Estimate the seconds of one cell that trains everything, from a few of its steps and slices.
+
+    Parameters
+    ----------
+    task : {"segmentation", "classification"}
+    split : dict
+        `splits.json`.
+    subjects : tasks.SubjectFiles
+    backbone : str
+    options : dict
+        `steps`, `batch` and `threads`.
+
+    Returns
+    -------
+    float
+    """
     known = split["tasks"][task]
-    opened = tasks.open_task(split, {"task": task}, slices, truths)
+    opened = tasks.open_task(split, {"task": task}, subjects)
     fold = known["folds"][0]
     cases = [opened.read(subject) for subject in fold["train"]]
+    threads = options["threads"]
     with compute.reproducible(0, threads):
         network = BUILDERS[task](backbone, len(cases[0]["channels"]), len(opened.outputs))
         rates = {name: 1e-3 for name, _ in network.named_parameters()}
-        common = {"batch": batch, "threads": threads, "steps": PROBED_STEPS}
-        _, seconds = loop.train(network, cases, (Phase(1.0, rates),), task, opened.shares, **common)
+        probed = loop.TrainingOptions(PROBED_STEPS, options["batch"], threads=threads)
+        _, seconds = loop.train(network, cases, (Phase(1.0, rates),), task, opened.shares, probed)
     # a 3-D network predicts in windows, which a few slices would not fill
-    probed = PROBED_SLICES if stages.spatial_axes(network) == 2 else None
-    images = read_channels(cases[0], slice(probed))
+    count = PROBED_SLICES if stages.spatial_axes(network) == 2 else None
+    images = read_channels(cases[0], slice(count))
     predict = inference.predict_volume if task == "segmentation" else inference.predict_slices
     # a picture is one slice: without a first call, warming up would be all that is timed
     predict(network, images[:1], threads=threads)
@@ -90,16 +104,16 @@ def probe_cell(task, split, slices, backbone, truths, steps, batch, threads):
     a_slice = (time.perf_counter() - start) / len(images)
     tested = sum(len(opened.read(subject, labelled=False)["images"]) for subject in fold["test"])
     # the first step warms up
-    return float(np.median(np.diff(seconds)) * steps + a_slice * tested)
+    return float(np.median(np.diff(seconds)) * options["steps"] + a_slice * tested)
 
 
 def describe_plan(plan):
-    """Say a plan in plain words.
+    """Describe a plan in plain words.
 
     Parameters
     ----------
     plan : dict
-        As `plan_experiment` gives it.
+        As `plan_experiment` returns it.
 
     Returns
     -------

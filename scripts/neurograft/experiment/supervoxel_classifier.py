@@ -7,6 +7,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from neurograft.experiment.feature_bins import find_bins, number_bins
+
 COMPONENTS = 24  # of the encoder's features, some hundreds that say much the same
 REST = 2000  # supervoxels without tumour that are drawn of each patient
 ROUNDS = 200
@@ -47,8 +49,11 @@ def fit_classifiers(patients, regions, seed=0, threads=1):
         table = np.concatenate([tabulate(model, one)[own] for one, (own, _) in zip(patients, drawn, strict=True)])
         truth = np.concatenate([one["truth"][own] for one, (own, _) in zip(patients, drawn, strict=True)])
         weight = np.concatenate([one["volume"][own] * w for one, (own, w) in zip(patients, drawn, strict=True)])
+        weight = weight / weight.mean()
+        model["bins"] = find_bins(table, weight)
+        table = number_bins(model["bins"], table)
         for region in range(regions):
-            model["classifiers"].append(_fit_one(table, truth[:, region] > 0.5, weight / weight.mean(), seed))
+            model["classifiers"].append(_fit_one(table, truth[:, region] > 0.5, weight, seed))
     return model
 
 
@@ -66,7 +71,7 @@ def predict_chances(model, patient, threads=1):
     -------
     ndarray of float, shape (n, R)
     """
-    table = tabulate(model, patient)
+    table = number_bins(model["bins"], tabulate(model, patient))
     with threadpool_limits(threads):
         found = [one if isinstance(one, float) else one.predict_proba(table)[:, 1] for one in model["classifiers"]]
     return np.stack([np.broadcast_to(one, len(table)) for one in found], axis=1)
@@ -133,7 +138,7 @@ def refine_border(chances, segments, stack, spacing):
     sigma = 1.0 / np.asarray(spacing, float)  # 1 mm: half of a supervoxel's edge stays
     weight = ndimage.gaussian_filter(brain.astype(np.float32), sigma)
     smooth = np.where(brain, ndimage.gaussian_filter(coarse, sigma) / np.maximum(weight, 1e-6), 0)
-    near = ndimage.distance_transform_edt(coarse <= 0.5, sampling=spacing) <= NEAR_MM
+    near = np.asarray(ndimage.distance_transform_edt(coarse <= 0.5, sampling=spacing)) <= NEAR_MM
     inside, outside = coarse >= SURE, brain & near & (coarse <= 1 - SURE)
     border = brain & near & (smooth > 0.02) & (smooth < 0.98)
     if min(np.count_nonzero(inside), np.count_nonzero(outside)) < FEWEST or not border.any():

@@ -1,19 +1,22 @@
 """What a training changed, and how well it fits its own patients: three tables in a cell's folder."""
 
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
-from neurograft.core import tables
+from neurograft.experiment import cell_folder
 from neurograft.networks.compute import device, lower_precision, reproducible
 from neurograft.networks.stages import PREFIX, split_stages
+from neurograft.training import loop
 from neurograft.training.loop import TASKS
-from neurograft.training.slice_batches import draw_fixed
 
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def linear_cka(first, second):
-    """Debiased linear centred kernel alignment of two sets of features of the same samples.
+    """Compute the debiased linear centred kernel alignment (CKA) of two sets of features of the same samples.
 
     With the unbiased HSIC estimator (Song et al. 2012; Nguyen et al. 2021, arXiv 2010.15327), since the plain
     form (Kornblith et al. 2019) finds similarity where there is none: 0.86 for two independent sets of 256
@@ -39,15 +42,15 @@ def linear_cka(first, second):
     if len(first) != len(second) or len(first) < 4:
         raise ValueError(f"CKA takes at least 4 samples, the same of both: {len(first)} and {len(second)}")
     grams = [_gram(features) for features in (first, second)]
-    own = [unbiased_hsic(gram, gram) for gram in grams]
+    norms = [unbiased_hsic(gram, gram) for gram in grams]
     # what is left of a constant, or of 4 samples that happen to be alike, is rounding
-    if any(value <= 1e-9 * np.mean(gram**2) for value, gram in zip(own, grams)):
+    if any(value <= 1e-9 * np.mean(gram**2) for value, gram in zip(norms, grams)):
         return np.nan
-    return float(unbiased_hsic(*grams) / np.sqrt(own[0] * own[1]))
+    return float(unbiased_hsic(*grams) / np.sqrt(norms[0] * norms[1]))
 
 
 def _gram(features):
-    """Linear kernel; centring and scale change nothing but the rounding."""
+    """Compute the linear kernel; centring and scale change nothing but the rounding."""
     features = features - features.mean(axis=0)
     largest = np.abs(features).max(initial=0)
     features = features / largest if largest > 0 else features
@@ -55,7 +58,7 @@ def _gram(features):
 
 
 def unbiased_hsic(first, second):
-    """Unbiased estimator of the Hilbert-Schmidt independence criterion (HSIC_1 of Song et al. 2012, JMLR 13:1393).
+    """Estimate the Hilbert-Schmidt independence criterion without bias (HSIC_1 of Song et al. 2012, JMLR 13:1393).
 
     Parameters
     ----------
@@ -111,7 +114,7 @@ def compare_weights(before, after):
 
 
 def relative_change(before, after):
-    """Norm of the change of a vector over its norm before; NaN for an empty one, 0 where nothing changed."""
+    """Divide the norm of a vector's change by its norm before; NaN for an empty one, 0 where nothing changed."""
     if not len(before):
         return np.nan
     moved, norm = np.linalg.norm(after - before), np.linalg.norm(before)
@@ -121,7 +124,7 @@ def relative_change(before, after):
 
 
 def _flat(state, names):
-    """Several tensors of a state dict as one vector."""
+    """Join several tensors of a state dict into one vector."""
     parts = [np.asarray(state[name], float).ravel() for name in names]
     return np.concatenate(parts) if parts else np.zeros(0)
 
@@ -131,7 +134,29 @@ MOST_SUBJECTS = 300
 CHUNKS = {4: 16, 5: 2}  # slices or patches at once, by the axes of a batch
 
 
-def write_records(part, task, read, made, roles, subjects, options, draw=draw_fixed):
+@dataclass(frozen=True)
+class Inputs:
+    """The fixed inputs that networks are looked at on.
+
+    Attributes
+    ----------
+    read : callable
+        Returns the case of a subject, with its labels.
+    roles : dict of str to list of str
+        `train` and `test`.
+    subjects : sequence of str
+        Everyone with labels, in whatever role.
+    options : dict
+        `steps`, `batch` and `threads` of the training.
+    """
+
+    read: Callable
+    roles: Mapping[str, list[str]]
+    subjects: Collection[str]
+    options: Mapping[str, int]
+
+
+def write_records(part, task, made, inputs, draw=None):
     """Write the three tables of a cell that was trained.
 
     Parameters
@@ -140,41 +165,35 @@ def write_records(part, task, read, made, roles, subjects, options, draw=draw_fi
         The cell's folder.
     task : str
         A row of `loop.TASKS`.
-    read : callable
-        Gives the case of a subject, with its labels.
     made : list of dict
         The rounds of a cell: `network`, `before` (a copy from before the training), `plan`, `predicts`. Features
         and layers are those of the first.
-    roles : dict of str to list of str
-        `train` and `test`.
-    subjects : list of str
-        Everyone with labels, in whatever role.
-    options : dict
-        `steps`, `batch` and `threads` of the training.
-    draw : callable
-        Function of a case and a number that gives images and targets (`slice_batches.draw_fixed`).
+    inputs : Inputs
+    draw : callable, optional
+        Function of a case and a number that returns images and targets; that of the network's own inputs
+        (`slice_batches.draw_fixed`) where none is given.
     """
-    first, count = made[0], count_inputs(options, subjects)
+    first, count = made[0], count_inputs(inputs.options, inputs.subjects)
     before, after = first["before"], first["network"]
+    draw = draw or loop.inputs(after).draw_fixed
     predicting = {subject: each["network"] for each in made for subject in each["predicts"]}
     features, fit = [], []
-    with reproducible(0, options["threads"]), torch.no_grad():
+    with reproducible(0, inputs.options["threads"]), torch.no_grad():
         # one patient at a time: of hundreds, neither the files nor the images can all be held open
-        for subject, role in choose_subjects(roles, subjects):
-            case = read(subject)
+        for subject, role in choose_subjects(inputs.roles, inputs.subjects):
+            case = inputs.read(subject)
             images = draw(case, count // 2)[0]
             features.append([pool_features(network.encoder, images) for network in (before, after)])
             # outsiders by the network that predicts them, members by the first
-            found = measure_fit(predicting.get(subject, after), task, *draw(case, count))
-            fit.append({"subject": subject, "role": role} | found)
+            measured = measure_fit(predicting.get(subject, after), task, *draw(case, count))
+            fit.append({"subject": subject, "role": role} | measured)
     sides = [[np.concatenate(stage) for stage in zip(*side, strict=True)] for side in zip(*features, strict=True)]
-    tables.write_table(part / "layers.tsv", compare_layers(before, after, first["plan"].phases), LAYERS)
-    tables.write_table(part / "features.tsv", compare_stages(*sides), FEATURES)
-    tables.write_table(part / "fit.tsv", fit, ("subject", "role", "loss", _measure(task)))
+    layers = compare_layers(before, after, first["plan"].phases)
+    cell_folder.write_records(part, layers, compare_stages(*sides), fit, _measure(task))
 
 
 def count_inputs(options, subjects):
-    """Say how many fixed inputs of a patient are looked at: 4 to 16, so that it takes a twentieth of the training.
+    """Choose how many fixed inputs of a patient are looked at: 4 to 16, to take a twentieth of the training.
 
     A step of training costs three times what looking costs, and each input is looked at about twice. The number
     goes by all patients of the experiment and not by the cell's, so that every cell has the same inputs.
@@ -184,7 +203,7 @@ def count_inputs(options, subjects):
 
 
 def choose_subjects(roles, subjects):
-    """Say who is looked at: everyone, or, of a role with more than 300, those among 300 of all subjects, evenly.
+    """Choose who is looked at: everyone, or, of a role with more than 300, those among 300 of all subjects, evenly.
 
     Returns
     -------
@@ -213,8 +232,8 @@ def compare_layers(before, after, phases):
     Returns
     -------
     list of dict
-        `LAYERS`. Trained is a layer one of whose parameters, or a low-rank change of it, was trained in any phase;
-        a frozen one has a change of exactly 0.
+        `cell_folder.LAYER_COLUMNS`. A layer is trained if one of its parameters, or a low-rank change of it, was
+        trained in any phase; a frozen one has a change of exactly 0.
     """
     stages = {}
     for number, names in enumerate(split_stages(before), start=1):
@@ -232,7 +251,7 @@ def compare_layers(before, after, phases):
 
 
 def pool_features(encoder, images):
-    """Give each stage's features of one patient, the mean over space of each input.
+    """Compute each stage's features of one patient, the mean over space of each input.
 
     Neighbouring positions are nearly copies of each other: as samples they would make any two networks look alike,
     and one patient would have as many as a cohort. The mean over a slice (or patch) is one sample, whatever the
@@ -241,7 +260,7 @@ def pool_features(encoder, images):
     Parameters
     ----------
     encoder : nn.Module
-        Gives a list of feature maps, (batch, C, ...), finest first; put into evaluation mode.
+        Returns a list of feature maps, (batch, C, ...), finest first; put into evaluation mode.
     images : Tensor, shape (batch, C, ...)
 
     Returns
@@ -282,7 +301,7 @@ def measure_fit(network, task, images, targets):
     task : str
         A row of `loop.TASKS`.
     images, targets : Tensor
-        As a function such as `slice_batches.draw_fixed` gives them.
+        As a function such as `slice_batches.draw_fixed` returns them.
 
     Returns
     -------
@@ -299,8 +318,3 @@ def measure_fit(network, task, images, targets):
 def _measure(task):
     """Name the task's measure of fit, here not of training batches alone."""
     return TASKS[task]["measure"].removeprefix("train_")
-
-
-# the columns of the tables
-LAYERS = ("layer", "stage", "part", "values", "trained", "change", "statistics_change")
-FEATURES = ("stage", "samples", "cka")

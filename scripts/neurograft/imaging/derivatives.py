@@ -1,11 +1,12 @@
 """BIDS derivatives: the names, sidecars and encodings of what users take away.
 
-A *stem* is a path without entities that vary: `results/derivatives/sub-X/anat/sub-X` on native
-grids, the same with `_space-MNI152` in the template's space. Files that only some subjects have
-(the mask of one sequence, say) are written beside a step's declared outputs by the same job, which
-first removes those of an earlier run.
+A *stem* is a path without entities that vary: `results/derivatives/sub-X/anat/sub-X` on native grids, the same with
+`_space-MNI152` in the template's space. Every name behind a stem is made in this module, and `stem_of` takes it off
+again. Files that only some subjects have (the mask of one sequence, say) are written beside a step's declared outputs
+by the same job, which first removes those of an earlier run.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,71 @@ from neurograft import __version__
 from neurograft.core import files, tables
 from neurograft.core.sequences import SEQUENCES, SUFFIXES
 from neurograft.imaging import nifti, packing
+
+
+def brain_mask_file(stem, sequence=None):
+    """Name the brain mask of one sequence on its native grid; without a sequence, that of the reference or space."""
+    return f"{stem}{f'_acq-{sequence}' if sequence else ''}_desc-brain_mask.nii.gz"
+
+
+def disagreement_file(stem):
+    """Name the image of where two opinions of the brain differ."""
+    return f"{stem}_desc-disagreement_dseg.nii.gz"
+
+
+def normalized_file(stem, sequence):
+    """Name a sequence's normalised image."""
+    return f"{stem}_desc-{sequence}_{SUFFIXES[sequence]}.nii.gz"
+
+
+def candidates_file(stem):
+    """Name the image of the candidates' ranks."""
+    return f"{stem}_desc-candidates_dseg.nii.gz"
+
+
+def segmentation_file(stem):
+    """Name the delivered segmentation."""
+    return f"{stem}_dseg.nii.gz"
+
+
+def segmentation_table_file(stem):
+    """Name the table of what the values of the delivered segmentation mean."""
+    return f"{stem}_dseg.tsv"
+
+
+def probability_file(stem, region):
+    """Name the delivered probabilities of a region."""
+    return f"{stem}_desc-{region}_probseg.nii.gz"
+
+
+# acq- and desc- are the only entities behind a stem
+ENDING = re.compile(
+    rf"(_acq-[A-Za-z0-9]+)?(_desc-[A-Za-z0-9]+)?_(mask|dseg|probseg|{'|'.join(sorted(set(SUFFIXES.values())))})"
+    r"\.(nii\.gz|json|tsv)"
+)
+
+
+def stem_of(path):
+    """Return the stem of a derivative: the counterpart of the functions that name one.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If no derivative has such a name.
+    """
+    path = Path(path)
+    ending = ENDING.search(path.name)
+    if ending is None or ending.end() < len(path.name):
+        raise ValueError(f"{path} is not the name of a derivative")
+    return str(path.with_name(path.name[: ending.start()]))
 
 
 def describe_dataset(path):
@@ -45,18 +111,18 @@ def write_masks(stem, masks, status):
     status : dict
         The subject's import status; it holds the files' own grids.
     """
-    _remove(f"{stem}_acq-*_desc-brain_mask.*")
+    _remove(brain_mask_file(stem, "*"))
     for name, mask in masks.items():
         file = status["sequences"][name]
         native = nifti.to_native(mask, file["shape"], file["affine"])
         sidecar = {"Type": "Brain", "Sources": [file["file"]]}
-        nifti.write_image(f"{stem}_acq-{name}_desc-brain_mask.nii.gz", native, sidecar)
+        nifti.write_image(brain_mask_file(stem, name), native, sidecar)
         if name == status["reference"]:
-            nifti.write_image(f"{stem}_desc-brain_mask.nii.gz", native, sidecar)
+            nifti.write_image(brain_mask_file(stem), native, sidecar)
 
 
 def write_disagreement(stem, disagreement, status, record):
-    """Write where two opinions of the reference's brain differ; without a second one only remove an earlier run's.
+    """Write where two opinions of the reference's brain differ; without a second opinion, remove an earlier run's.
 
     Parameters
     ----------
@@ -67,18 +133,18 @@ def write_disagreement(stem, disagreement, status, record):
     status, record : dict
         Import status, and the record of `strip_skull`.
     """
-    _remove(f"{stem}_desc-disagreement_dseg.*")
+    _remove(disagreement_file(stem))
     if disagreement is None:
         return
     file = status["sequences"][status["reference"]]
     native = nifti.to_native(disagreement, file["shape"], file["affine"])
     sidecar = {"Sources": [file["file"]], "1": f"{record['engine']} only", "2": f"{record['second']['engine']} only"}
-    nifti.write_image(f"{stem}_desc-disagreement_dseg.nii.gz", native, sidecar)
+    nifti.write_image(disagreement_file(stem), native, sidecar)
 
 
 def read_disagreement(stem):
     """Read what `write_disagreement` wrote, canonical; None where there was no second opinion."""
-    path = Path(f"{stem}_desc-disagreement_dseg.nii.gz")
+    path = Path(disagreement_file(stem))
     return nifti.read_image(path) if path.exists() else None
 
 
@@ -89,7 +155,7 @@ def read_masks(stem, sequences):
     -------
     dict of str to nibabel.Nifti1Image
     """
-    return {name: nifti.read_image(f"{stem}_acq-{name}_desc-brain_mask.nii.gz") for name in sequences}
+    return {name: nifti.read_image(brain_mask_file(stem, name)) for name in sequences}
 
 
 def write_normalized(stem, normalized):
@@ -103,12 +169,11 @@ def write_normalized(stem, normalized):
         float32 sequences, zero outside of the brain, and `brain`, the mask on the same grid.
     """
     for suffix in set(SUFFIXES.values()):
-        _remove(f"{stem}_desc-*_{suffix}.*")
+        _remove(f"{stem}_desc-*_{suffix}.nii.gz")
     for name in (name for name in SEQUENCES if name in normalized):
         sidecar = {"SkullStripped": True, "Units": "arbitrary", "Sequence": name}
-        path = f"{stem}_desc-{name}_{SUFFIXES[name]}.nii.gz"
-        nifti.write_image(path, packing.as_int16(normalized[name]), sidecar)
-    nifti.write_image(f"{stem}_desc-brain_mask.nii.gz", normalized["brain"], {"Type": "Brain"})
+        nifti.write_image(normalized_file(stem, name), packing.as_int16(normalized[name]), sidecar)
+    nifti.write_image(brain_mask_file(stem), normalized["brain"], {"Type": "Brain"})
 
 
 def read_normalized(stem):
@@ -117,9 +182,9 @@ def read_normalized(stem):
     Returns
     -------
     dict of str to nibabel.Nifti1Image
-        In the order of `sequences.SEQUENCES`, whichever are there.
+        Those that exist, in the order of `sequences.SEQUENCES`.
     """
-    paths = {name: f"{stem}_desc-{name}_{suffix}.nii.gz" for name, suffix in SUFFIXES.items()}
+    paths = {name: normalized_file(stem, name) for name in SUFFIXES}
     return {name: nifti.read_image(path) for name, path in paths.items() if Path(path).exists()}
 
 
@@ -140,8 +205,8 @@ def write_delivered(stem, labels, probabilities, table, missing=()):
     missing : list of str
         Sequences that the networks take and this subject lacks; named in the sidecar.
     """
-    _remove(f"{stem}_dseg.*")
-    _remove(f"{stem}_desc-*_probseg.*")
+    _remove(segmentation_file(stem))
+    _remove(probability_file(stem, "*"))
     if labels is None:
         return
     for region, probability in probabilities.items():
@@ -149,14 +214,14 @@ def write_delivered(stem, labels, probabilities, table, missing=()):
         scaled = np.round(np.asanyarray(probability.dataobj) * 255).astype(np.uint8)
         written = nifti.image(scaled, probability.affine)
         written.header.set_slope_inter(1 / 255, 0)
-        nifti.write_image(f"{stem}_desc-{region}_probseg.nii.gz", written, {"Region": region})
-    tables.write_table(f"{stem}_dseg.tsv", table)
+        nifti.write_image(probability_file(stem, region), written, {"Region": region})
+    tables.write_table(segmentation_table_file(stem), table)
     sidecar = {"Manual": False, "Description": "see dseg.tsv"} | ({"MissingSequences": missing} if missing else {})
-    nifti.write_image(f"{stem}_dseg.nii.gz", labels, sidecar)
+    nifti.write_image(segmentation_file(stem), labels, sidecar)
 
 
 def _remove(pattern):
-    """Remove an earlier run's files by pattern."""
-    pattern = Path(pattern)
-    for path in pattern.parent.glob(pattern.name):
+    """Remove an earlier run's images by pattern, and whatever has their names with another ending."""
+    image = Path(pattern)
+    for path in image.parent.glob(image.name.removesuffix(".nii.gz") + ".*"):
         path.unlink()

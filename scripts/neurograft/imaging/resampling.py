@@ -4,6 +4,8 @@ A transform (`transforms`; most are a 4x4 matrix) takes a point of the *target* 
 world, which is the direction that resampling needs.
 """
 
+from typing import NamedTuple
+
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
@@ -12,6 +14,31 @@ from neurograft.imaging.nifti import image
 from neurograft.imaging.transforms import is_linear, map_points
 
 PLANES = 16  # of a grid that are mapped through a field together
+
+
+class Grid(NamedTuple):
+    """Where the voxels of an image lie.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Voxels along each of the three axes.
+    affine : ndarray, shape (4, 4)
+        Voxel indices to world millimetres, RAS+.
+    """
+
+    shape: tuple[int, ...]
+    affine: np.ndarray
+
+
+def grid_of(scan):
+    """Return the grid of an image.
+
+    Returns
+    -------
+    Grid
+    """
+    return Grid(scan.shape, scan.affine)
 
 
 def resample(moving, shape, affine, transform=None, order=1):
@@ -58,7 +85,7 @@ def _resample_through(data, source, shape, affine, transform, order):
     data = ndimage.spline_filter(data, order, output=np.float32) if order > 1 else data
     back, affine = np.linalg.inv(source), np.asarray(affine, float)
     for first in range(0, shape[0], PLANES):
-        voxels = [*np.indices((min(PLANES, shape[0] - first), *shape[1:])).transpose(1, 2, 3, 0), first, 0, 0]
+        voxels = np.indices((min(PLANES, shape[0] - first), *shape[1:])).transpose(1, 2, 3, 0) + np.array([first, 0, 0])
         points = map_points(transform, voxels @ affine[:3, :3].T + affine[:3, 3])
         places = np.moveaxis(points @ back[:3, :3].T + back[:3, 3], -1, 0)
         ndimage.map_coordinates(data, places, out[first : first + PLANES], order=order, prefilter=False)
@@ -101,16 +128,27 @@ def grid_box(mask, margin=0):
 
 
 def regridded(like, spacing):
-    """Shape and affine of an image's field of view at another voxel size, about the same centre."""
+    """Lay a grid of another voxel size over an image's field of view, about the same centre.
+
+    Parameters
+    ----------
+    like : nibabel.Nifti1Image
+    spacing : float or None
+        Millimetres; None keeps the image's own grid.
+
+    Returns
+    -------
+    Grid
+    """
     if spacing is None:
-        return like.shape, like.affine
+        return grid_of(like)
     size = np.linalg.norm(like.affine[:3, :3], axis=0)
     shape = np.maximum(1, np.round(np.array(like.shape) * size / spacing)).astype(int)
     affine = like.affine.copy()
     affine[:3, :3] = like.affine[:3, :3] / size * spacing
     middle = like.affine[:3, :3] @ ((np.array(like.shape) - 1) / 2) + like.affine[:3, 3]
     affine[:3, 3] = middle - affine[:3, :3] @ ((shape - 1) / 2)
-    return tuple(int(n) for n in shape), affine
+    return Grid(tuple(int(n) for n in shape), affine)
 
 
 def smoothed(scan, spacing):

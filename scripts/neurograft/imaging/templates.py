@@ -3,17 +3,41 @@
 from importlib.util import find_spec
 from pathlib import Path
 
+MNI152 = "MNI152"
+
+
+def _mni_map(name):
+    """Find a map of the ICBM 2009a template (Fonov et al. 2011), 1 mm, that nilearn carries."""
+    # located, not imported, since importing nilearn takes a second
+    package = find_spec("nilearn")
+    if package is None or package.origin is None:
+        raise FileNotFoundError("the template MNI152 comes with nilearn, which is not installed")
+    return Path(package.origin).parent / f"datasets/data/mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz"
+
 
 def _mni152():
-    """Find the skull-stripped MNI152 2009a T1 (1 mm) that nilearn carries, without importing nilearn."""
-    package = find_spec("nilearn")
-    if package is None:
-        raise FileNotFoundError("the template MNI152 comes with nilearn, which is not installed")
-    return Path(package.origin).parent / "datasets/data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
+    """Find the skull-stripped T1 of MNI152."""
+    return _mni_map("t1")
+
+
+def mni_tissue_maps():
+    """Find the maps of grey and white matter that belong to MNI152.
+
+    Returns
+    -------
+    dict of str to Path
+        `grey`, `white`: shares of the tissue on the grid of the template's T1, 1 mm; stored as 0 to 255.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nilearn is not installed.
+    """
+    return {"grey": _mni_map("gm"), "white": _mni_map("wm")}
 
 
 def template_path(name):
-    """Give the file of a template, for a rule's input and for `registration.load_template`.
+    """Find the file of a template, for a rule's input and for `registration.load_template`.
 
     Parameters
     ----------
@@ -34,13 +58,13 @@ def template_path(name):
         return None
     path = TEMPLATES[name]() if name in TEMPLATES else Path(name)
     if not path.is_file():
-        known = ", ".join(TEMPLATES)
-        raise FileNotFoundError(f"template {name}: no such file, and not one of the known names ({known}, none)")
+        names = ", ".join(TEMPLATES)
+        raise FileNotFoundError(f"template {name}: no such file, and not one of the known names ({names}, none)")
     return str(path)
 
 
 def space_label(name):
-    """Give the value of the entity `space-` in the names of files.
+    """Return the value of the entity `space-` in the names of files.
 
     Parameters
     ----------
@@ -57,4 +81,4 @@ def space_label(name):
     return name if name in TEMPLATES else "custom"
 
 
-TEMPLATES = {"MNI152": _mni152}
+TEMPLATES = {MNI152: _mni152}

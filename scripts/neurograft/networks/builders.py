@@ -5,6 +5,7 @@ its "top", is new for each task. Slices are (batch, channel, X, Y), patches (bat
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -130,7 +131,7 @@ def build_segmenter(backbone, in_channels, regions, prior=PRIOR):
     """
     if backbone in encoders_3d.BACKBONES_3D:
         network = build_patch_segmenter(backbone, in_channels, regions)
-        last = network.head
+        last: Any = network.head
     else:
         _known(backbone)
         # slices come in multiples of 32: the padding of maps that do not meet would be of nothing, and a copy

@@ -1,10 +1,14 @@
 """How a network is computed: device, layout, precision, and the same numbers each time."""
 
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 from neurograft.networks.stages import spatial_axes
+
+# its attribute is not in torch's own types
+DETERMINISTIC: Any = torch.utils.deterministic
 
 
 @contextmanager
@@ -14,7 +18,7 @@ def reproducible(seed, threads=1):
     The thread count is part of the result, since sums are split by it: it never follows the
     number of cores that a run was given.
     """
-    filling = torch.utils.deterministic.fill_uninitialized_memory
+    filling = DETERMINISTIC.fill_uninitialized_memory
     before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
@@ -22,24 +26,24 @@ def reproducible(seed, threads=1):
     # for this, use_deterministic_algorithms, imports torch's compiler, which nothing here uses.
     torch.set_deterministic_debug_mode("warn" if torch.cuda.is_available() else "error")
     # or every new tensor is first filled with NaN; no operation here reads before it writes
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    DETERMINISTIC.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.set_num_threads(before[0])
         torch.set_deterministic_debug_mode(before[1])
-        torch.utils.deterministic.fill_uninitialized_memory = filling
+        DETERMINISTIC.fill_uninitialized_memory = filling
 
 
 def device():
-    """Give the GPU if there is one, else the CPU."""
+    """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def lower_precision():
-    """Give the context in which a network runs: bfloat16 where the processor, or the GPU, computes in it.
+    """Return the context in which a network runs: bfloat16 where the processor, or the GPU, computes in it.
 
-    Not 3-D networks on a processor, which stay out of it by themselves (`networks3d`). A step of slices takes a third
+    Not 3-D networks on a processor, which stay out of it by themselves (`encoders_3d`). A step of slices takes a third
     less time by it on a processor with AMX.
     """
     if torch.cuda.is_available():
@@ -48,7 +52,7 @@ def lower_precision():
 
 
 def processor_has_bfloat16():
-    """Whether oneDNN computes in bfloat16 on this processor, instead of converting to and fro."""
+    """Check whether oneDNN computes in bfloat16 on this processor, instead of converting to and fro."""
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 

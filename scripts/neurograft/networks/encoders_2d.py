@@ -3,7 +3,7 @@
 Their depthwise convolutions compute the gradients that oneDNN is slow at in another way: the same numbers, sooner.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from efficientnet_lite_pytorch import EfficientNet
@@ -120,12 +120,12 @@ class Encoder2d(BaseEncoder, nn.Module):
 
     @classmethod
     def num_channels_per_output(cls):
-        """Channels of the five feature maps of each encoder."""
+        """Return the channels of the five feature maps of each encoder."""
         return [BACKBONES[name]["channels"] for name in cls.get_encoder_names()]
 
     @classmethod
     def num_outputs(cls):
-        """Number of feature maps of each encoder."""
+        """Count the feature maps of each encoder."""
         return [len(channels) for channels in cls.num_channels_per_output()]
 
 
@@ -147,6 +147,7 @@ class EfficientNetLiteEncoder(Encoder2d):
     """
 
     stem = "_conv_stem.weight"
+    _blocks: Any  # blocks of another package, whose layers have no types
 
     def __init__(self, model_name, in_channels=SOURCE_CHANNELS, spatial_dims=2, pretrained=False):
         super().__init__()
@@ -160,7 +161,7 @@ class EfficientNetLiteEncoder(Encoder2d):
         self._bn0, self._blocks, self._act = network._bn0, network._blocks, network._swish
 
     def forward(self, images):
-        """Give the features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size, finest first."""
+        """Return the features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size, finest first."""
         features = []
         x = self._act(self._bn0(self._conv_stem(images)))
         for index, block in enumerate(self._blocks):
@@ -179,6 +180,8 @@ class PlainEncoder(Encoder2d):
     """
 
     stem = "features.0.weight"
+    # layers whose outputs are features
+    taps: tuple[int, ...] = ()
 
     def __init__(self, model_name, in_channels=SOURCE_CHANNELS, spatial_dims=2, pretrained=False):
         super().__init__()
@@ -187,16 +190,22 @@ class PlainEncoder(Encoder2d):
         for layer in self.features:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+
+    @staticmethod
+    def layers(channels):
+        """Make the layers for an image of so many channels; each subclass has its own."""
+        raise NotImplementedError
 
     def kept(self, images):
-        """Give the outputs of the layers in `taps`."""
-        found, x = [], images
+        """Return the outputs of the layers in `taps`."""
+        outputs, x = [], images
         for number, layer in enumerate(self.features):
             x = layer(x)
             if number in self.taps:
-                found.append(x)
-        return found
+                outputs.append(x)
+        return outputs
 
 
 class Vgg19Encoder(PlainEncoder):
@@ -209,17 +218,17 @@ class Vgg19Encoder(PlainEncoder):
 
     @staticmethod
     def layers(channels):
-        """Give the layers: five blocks of 3x3 convolutions, each with a pooling at its end."""
-        found = []
+        """Make the layers: five blocks of 3x3 convolutions, each with a pooling at its end."""
+        layers = []
         for number, width in ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512)):
             for _ in range(number):
-                found += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
+                layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
                 channels = width
-            found.append(nn.MaxPool2d(2, 2))
-        return found
+            layers.append(nn.MaxPool2d(2, 2))
+        return layers
 
     def forward(self, images):
-        """Give the features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size, finest first."""
+        """Return the features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size, finest first."""
         return self.kept(images)
 
 
@@ -241,7 +250,7 @@ class AlexNetEncoder(PlainEncoder):
 
     @staticmethod
     def layers(channels):
-        """Give the layers: five convolutions, three poolings."""
+        """Make the layers: five convolutions, three poolings."""
         return [
             nn.Conv2d(channels, 64, 11, stride=4, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2),
             nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2),
@@ -251,7 +260,7 @@ class AlexNetEncoder(PlainEncoder):
         ]  # fmt: skip
 
     def forward(self, images):
-        """Give no features at 1/2, and those at 1/4, 1/8, 1/16 and 1/32 of the size (multiples of 32)."""
+        """Return no features at 1/2, and those at 1/4, 1/8, 1/16 and 1/32 of the size (multiples of 32)."""
         height, width = images.shape[-2:]
         maps = self.kept(nn.functional.pad(images, 2 * self.MARGIN))
         # made from a map, so that it takes part in autograd like the others

@@ -148,7 +148,7 @@ def _rename_deepbet(name):
 
 
 def _keep(name):
-    """The checkpoint's names are MONAI's."""
+    """Return the name as it is: the checkpoint's names are MONAI's."""
     return name
 
 

@@ -24,12 +24,12 @@ def hidden(*names):
 
 
 with hidden(*OPTIONAL):
-    from monai.inferers import sliding_window_inference
-    from monai.networks.blocks import BaseEncoder
-    from monai.networks.nets import FlexibleUNet, ResNet, SegResNet
+    from monai.inferers.utils import sliding_window_inference
+    from monai.networks.blocks.encoder import BaseEncoder
     from monai.networks.nets.basic_unet import UpCat
-    from monai.networks.nets.flexible_unet import FLEXUNET_BACKBONE
-    from monai.networks.nets.resnet import ResNetBlock, ResNetFeatures
+    from monai.networks.nets.flexible_unet import FLEXUNET_BACKBONE, FlexibleUNet
+    from monai.networks.nets.resnet import ResNet, ResNetBlock, ResNetFeatures
+    from monai.networks.nets.segresnet import SegResNet
 __all__ = [
     "FLEXUNET_BACKBONE", "BaseEncoder", "FlexibleUNet", "ResNet", "ResNetBlock", "ResNetFeatures", "SegResNet", "UpCat",
     "sliding_window_inference",

@@ -65,14 +65,16 @@ def spatial_axes(network):
 
 
 def _first_convolution(network):
-    """Give the convolution that takes the image, if there is any."""
+    """Return the convolution that takes the image, if there is any."""
     return next((module for module in network.modules() if isinstance(module, nn.modules.conv._ConvNd)), None)
 
 
 def _probe(encoder):
-    """Run a copy of the encoder, in evaluation mode, on an empty image; give the copy and its features."""
+    """Run a copy of the encoder, in evaluation mode, on an empty image; return the copy and its features."""
     encoder = copy.deepcopy(encoder).eval().requires_grad_(True)
     first = _first_convolution(encoder)
+    if first is None:
+        raise ValueError("an encoder without a convolution has no stages")
     image = torch.zeros(1, first.in_channels, *[PROBE] * len(first.kernel_size), device=first.weight.device)
     with torch.enable_grad():
         return encoder, encoder(image)

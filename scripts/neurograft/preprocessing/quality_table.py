@@ -4,7 +4,7 @@ import numpy as np
 from scipy import stats
 
 from neurograft.core.sequences import SEQUENCES
-from neurograft.core.tables import number
+from neurograft.core.tables import parse_number
 from neurograft.imaging.measures import QUANTILES
 
 FEWEST_FOR_OUTLIERS = 5
@@ -206,7 +206,7 @@ def compare_sites(intensities):
         the medians over patients of the percentiles; `effects`, of each of `SUMMARIES` the `site_effect` `before`
         and `after`. Empty where the cohort has one site only.
     """
-    rows = [row | {key: number(row[key]) for key in COLUMNS[4:]} for row in intensities]
+    rows = [row | {key: parse_number(row[key]) for key in COLUMNS[4:]} for row in intensities]
     if len({row["site"] or NOT_STATED for row in rows}) < 2:
         return []
     compared = []

@@ -1,6 +1,7 @@
 """Registration: each sequence to the reference, the reference to the template, each image resampled once."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import nibabel as nib
 import numpy as np
@@ -10,7 +11,15 @@ from neurograft.core.sequences import SEQUENCES
 from neurograft.imaging.masks import combine_masks, overlap
 from neurograft.imaging.measures import mutual_information
 from neurograft.imaging.nifti import image, read_image
-from neurograft.imaging.resampling import grid_box, regridded, resample, resample_labels, smoothed, working_copy
+from neurograft.imaging.resampling import (
+    grid_box,
+    grid_of,
+    regridded,
+    resample,
+    resample_labels,
+    smoothed,
+    working_copy,
+)
 from neurograft.imaging.templates import template_path
 from neurograft.imaging.transforms import chain
 from neurograft.preprocessing import deformation
@@ -33,6 +42,56 @@ LARGEST_SCALE = 1.6
 # Heads lie up to 40 degrees off the template; a larger turn (in degrees) may be a wrong header, or a false optimum
 # with the brain upside down that is almost as similar (1.10 against 1.14), so both starts are compared.
 USUAL_TURN = 60.0
+
+
+@dataclass(frozen=True)
+class RegistrationOptions:
+    """The block `register_scans` of the configuration.
+
+    Parameters
+    ----------
+    engine : str
+        A key of `REGISTRATION_ENGINES`.
+    template : str or None
+        What `load_template` reads: a key of `templates.TEMPLATES`, the path of a skull-stripped image, or "none".
+    spacing : float or None
+        Voxel size in mm after registration; None keeps the grid of the template, or of the reference.
+    deformable : bool
+        After the affine alignment also deform the brain onto the template (`deformation`), if there is one.
+    """
+
+    engine: str = "greedy"
+    template: str | None = None
+    spacing: float | None = None
+    deformable: bool = False
+
+
+@dataclass(frozen=True)
+class PriorAlignment:
+    """What is known of the alignment of a subject's images before registration.
+
+    Parameters
+    ----------
+    reference : str
+        The sequence that the others are aligned to.
+    coregistered : bool
+        The sequences are aligned already, so only the template is sought.
+    in_template : bool
+        The scans are said to lie in the template's space: believed, unless the brains do not match.
+    labels_on : str or None
+        The sequence on whose grid the labels were drawn; the reference if absent.
+    """
+
+    reference: str
+    coregistered: bool = False
+    in_template: bool = False
+    labels_on: str | None = None
+
+    @classmethod
+    def from_status(cls, status):
+        """Read it from a subject's import status."""
+        labels_on = (status["labels"] or {}).get("grid_of")
+        return cls(status["reference"], status["coregistered"], status["in_template"], labels_on)
 
 
 def centre_start(fixed_mask, moving_mask):
@@ -125,19 +184,7 @@ def _judge(small, moving, transform, kind):
     return quality
 
 
-def register_scans(
-    scans,
-    masks,
-    reference,
-    coregistered,
-    template=None,
-    spacing=None,
-    engine="greedy",
-    threads=1,
-    labels_on=None,
-    in_template=False,
-    deformable=False,
-):
+def register_scans(scans, masks, prior, template=None, options=None, threads=1):
     """Bring all images of a subject onto one grid.
 
     Rigid alignment of each stripped sequence to the stripped reference, affine alignment of the stripped
@@ -151,25 +198,13 @@ def register_scans(
         Sequences, canonical, each on its own grid, and possibly `labels`.
     masks : dict of str to nibabel.Nifti1Image
         Brain mask of each sequence on its grid.
-    reference : str
-        The sequence that the others are aligned to.
-    coregistered : bool
-        The sequences are aligned already, so only the template is sought.
+    prior : PriorAlignment
     template : nibabel.Nifti1Image, optional
-        Skull-stripped, on the grid to deliver; None keeps the reference's own space.
-    spacing : float, optional
-        Voxel size in mm where there is no template; None keeps the reference's grid. With a template its
-        grid already has the spacing (`load_template`).
-    engine : str
-        A key of `REGISTRATION_ENGINES`.
+        Skull-stripped, on the grid to deliver (`load_template`); None keeps the reference's own space.
+    options : RegistrationOptions, optional
+        Its spacing counts only without a template: the grid of a template has its spacing already.
     threads : int
         How many alignments run at a time, each on one thread of its own, so that their number changes no byte.
-    labels_on : str, optional
-        The sequence on whose grid the labels were drawn; the reference if absent.
-    in_template : bool
-        The scans are said to lie in the template's space: believed, unless the brains do not match.
-    deformable : bool
-        After the affine alignment also deform the brain onto the template (`deformation`), if there is one.
 
     Returns
     -------
@@ -186,63 +221,63 @@ def register_scans(
         it was to be deformed also `deformable` (whether it was), `volume_change` (of the lesion, as a share) and
         `lesion_ml`.
     """
-    flags, found = [], masks
-    masks = _usable_masks(scans, found, flags)
-    record = {"engine": engine, "aligned_already": bool(coregistered), "similarity": {}, "overlap": {}}
-    aligning = _list_alignments(scans, masks, reference, coregistered, template, in_template)
-    to_reference, qualities = _align(REGISTRATION_ENGINES[engine]["linear"], aligning, threads)
+    options, reference = options or RegistrationOptions(), prior.reference
+    flags, given_masks = [], masks
+    masks = _usable_masks(scans, given_masks, flags)
+    record = {"engine": options.engine, "aligned_already": bool(prior.coregistered), "similarity": {}, "overlap": {}}
+    pairs = _list_alignments(scans, masks, prior, template)
+    to_reference, qualities = _align(REGISTRATION_ENGINES[options.engine]["linear"], pairs, threads)
     to_template = to_reference.pop("template", np.eye(4))
     for name in to_reference:
         _note(record, flags, name, qualities[name])
     aligned = {name: there for name, there in to_reference.items() if not qualities[name]["fault"]}
     trusted = {reference: np.eye(4)} | aligned
     # what stands in the place of an empty mask has no vote, unless there is no other
-    voters = {name: there for name, there in trusted.items() if masks[name] is found[name]}
+    voters = {name: there for name, there in trusted.items() if masks[name] is given_masks[name]}
     brain = combine_masks(masks, voters or {reference: np.eye(4)}, reference)
     record["cut"], record["look"] = find_cut_tissue(scans, brain, trusted)
-    shape, affine = regridded(scans[reference], spacing)
+    grid = regridded(scans[reference], options.spacing) if template is None else grid_of(template)
     if template is not None:
-        shape, affine = template.shape, template.affine
         _note(record, flags, "template", qualities["template"])
     transforms = {reference: to_template} | {name: there @ to_template for name, there in to_reference.items()}
     fields = {}
-    if deformable and template is not None:
-        fields, told = _deform(engine, scans, brain, transforms, template, reference)
-        _note(record, flags, "deformed", told)
-        record |= {name: told[name] for name in ("volume_change", "lesion_ml") if name in told}
+    if options.deformable and template is not None:
+        fields, quality = _deform(options.engine, scans, brain, transforms, template, reference)
+        _note(record, flags, "deformed", quality)
+        record |= {name: quality[name] for name in ("volume_change", "lesion_ml") if name in quality}
         record["deformable"] = bool(fields)
     if fields:
         transforms = {name: chain(fields["warp"], there) for name, there in transforms.items()}
-    registered = resample_all(scans, brain, transforms, reference, labels_on or reference, shape, affine, threads)
+    registered = resample_all(scans, brain, transforms, reference, prior.labels_on or reference, grid, threads)
     record |= {
         "to_template": to_template.tolist(),
         "to_reference": {name: there.tolist() for name, there in to_reference.items()},
-        "grid": {"shape": list(shape), "affine": np.asarray(affine).tolist()},
+        "grid": {"shape": list(grid.shape), "affine": np.asarray(grid.affine).tolist()},
         "flags": flags,
     }
     return registered | fields, record
 
 
-def _list_alignments(scans, masks, reference, coregistered, template, in_template):
-    """List what is to be aligned: pairs, the kind of alignment and whether the header is believed, by name."""
-    others = [name for name in SEQUENCES if name in scans and name != reference]
-    here = scans[reference], masks[reference]
-    found = {name: ((here[0], scans[name], here[1], masks[name]), "rigid", coregistered) for name in others}
+def _list_alignments(scans, masks, prior, template):
+    """List what is to be aligned, by name: the pair, the kind of alignment and whether the header is believed."""
+    others = [name for name in SEQUENCES if name in scans and name != prior.reference]
+    fixed, fixed_mask = scans[prior.reference], masks[prior.reference]
+    pairs = {name: ((fixed, scans[name], fixed_mask, masks[name]), "rigid", prior.coregistered) for name in others}
     if template is not None:
         inside = image((np.asanyarray(template.dataobj) > 0).astype(np.uint8), template.affine)
-        found["template"] = (template, here[0], inside, here[1]), "affine", in_template
-    return found
+        pairs["template"] = (template, fixed, inside, fixed_mask), "affine", prior.in_template
+    return pairs
 
 
-def _align(align, aligning, threads):
-    """Align each pair, so many at a time; give the matrices, and the quality of each alignment."""
+def _align(align, pairs, threads):
+    """Align each pair, `threads` of them at a time; return the matrices and the quality of each alignment."""
     # processes, since greedy lets no second thread of Python run
     run = Parallel(threads, max_nbytes=None)
-    done = run(delayed(align_pair)(align, pair, kind, 1, skip) for pair, kind, skip in aligning.values())
-    done = dict(zip(aligning, done, strict=True))
-    if "template" in done and aligning["template"][2] and done["template"][1]["fault"]:
+    done = run(delayed(align_pair)(align, pair, kind, 1, skip) for pair, kind, skip in pairs.values())
+    done = dict(zip(pairs, done, strict=True))
+    if "template" in done and pairs["template"][2] and done["template"][1]["fault"]:
         # said to lie in the template's space, and does not
-        done["template"] = align_pair(align, *aligning["template"][:2], 1)
+        done["template"] = align_pair(align, *pairs["template"][:2], 1)
     return {name: matrix for name, (matrix, _) in done.items()}, {name: quality for name, (_, quality) in done.items()}
 
 
@@ -250,7 +285,7 @@ def _deform(engine, scans, brain, transforms, template, reference):
     """Deform what the affine alignment placed, on a coarse grid; no fields where that failed."""
     fixed = coarse_template(template)
     sequences = {name: scan for name, scan in scans.items() if name in transforms}
-    moved = resample_all(sequences, brain, transforms, reference, reference, fixed.shape, fixed.affine)
+    moved = resample_all(sequences, brain, transforms, reference, reference, grid_of(fixed))
     if not np.any(moved["brain"].dataobj):
         return {}, {"similarity": 1.0, "overlap": 0.0, "fault": "the brains do not overlap"}
     deform = REGISTRATION_ENGINES[engine]["deformable"]
@@ -301,7 +336,7 @@ def load_template(name, spacing=None):
     return image(np.asanyarray(finer.dataobj) * (np.asanyarray(brain.dataobj) > 0.5), finer.affine)
 
 
-def resample_all(scans, brain, transforms, reference, labels_on, shape, affine, threads=1):
+def resample_all(scans, brain, transforms, reference, labels_on, grid, threads=1):
     """Interpolate everything once onto the target grid, within the box of the brain.
 
     Parameters
@@ -314,7 +349,7 @@ def resample_all(scans, brain, transforms, reference, labels_on, shape, affine, 
         Target world to the world of each sequence.
     reference, labels_on : str
         The sequences on whose grids the mask and the labels are.
-    shape, affine
+    grid : resampling.Grid
         The target grid.
     threads : int
         How many images are interpolated at a time.
@@ -322,8 +357,9 @@ def resample_all(scans, brain, transforms, reference, labels_on, shape, affine, 
     Returns
     -------
     dict of str to nibabel.Nifti1Image
-        As `register_scans` gives it.
+        As `register_scans` returns it.
     """
+    shape, affine = grid
     whole = resample_labels(brain, shape, affine, transforms[reference])
     inside = np.asanyarray(whole.dataobj) > 0
     box = grid_box(inside, margin=5) if inside.any() else tuple(slice(0, n) for n in shape)

@@ -218,8 +218,8 @@ def list_rows(results):
         measured = by_subject.get(subject, {})
         notes = [str(row.get("reason") or ""), summaries.describe_flags(measured)]
         rows.append({
-            "subject": subject, "included": tables.yes(row["included"]), "site": row.get("site") or "",
-            "sequences": row.get("sequences") or "", "labels": tables.yes(row.get("labels")),
+            "subject": subject, "included": tables.parse_boolean(row["included"]), "site": row.get("site") or "",
+            "sequences": row.get("sequences") or "", "labels": tables.parse_boolean(row.get("labels")),
             "dice": sentences.format_number(dice.get(subject)),
             "outlier": str(measured.get("outlier") or "").lower() not in ("", "false"),
             "notes": "; ".join(note for note in notes if note), "extra": [row.get(column) or "" for column in extra],
@@ -239,7 +239,7 @@ def fill_pages(results, pages, pictures):
         heads = list(dict.fromkeys(head for values in scored.values() for head in values))
         record = results.candidates.get(subject, {})
         yield {
-            "subject": subject, "page": pages[subject], "row": row, "included": tables.yes(row["included"]),
+            "subject": subject, "page": pages[subject], "row": row, "included": tables.parse_boolean(row["included"]),
             "facts": [(key, row[key]) for key in row if key not in FIXED[:3] and row[key] not in ("", None)],
             "before": pages[names[at - 1]] if at else "",
             "after": pages[names[at + 1]] if at + 1 < len(names) else "",
@@ -260,7 +260,7 @@ def fill_pages(results, pages, pictures):
                  *(sentences.format_number(scored[key].get(head)) for head in heads)]
                 for key in sorted(scored, key=summaries.arm_order)
             ],
-            "oracle": tables.number(record.get("oracle_dice")),
+            "oracle": tables.parse_number(record.get("oracle_dice")),
             "recall": sorted(candidates.read_recall(record).items()),
             "look_here": candidates.list_first(record),
         }  # fmt: skip

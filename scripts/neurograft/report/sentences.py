@@ -34,25 +34,25 @@ def format_number(value, digits=3, signed=False):
     str
         With a real minus sign, which does not break at the end of a line.
     """
-    read = tables.number(value)
+    read = tables.parse_number(value)
     return NO_VALUE if read is None else f"{read:{'+' if signed else ''}.{digits}f}".replace("-", MINUS)
 
 
 def format_significant(value, digits=3):
     """Format a number with so many significant digits, or a dash where there is none."""
-    read = tables.number(value)
+    read = tables.parse_number(value)
     return NO_VALUE if read is None else f"{read:.{digits}g}".replace("-", MINUS)
 
 
 def format_percent(share, digits=1):
     """Format a share from 0 to 1 in percent, or a dash where there is none."""
-    read = tables.number(share)
+    read = tables.parse_number(share)
     return NO_VALUE if read is None else f"{format_number(100 * read, digits)} %"
 
 
 def format_interval(low, high, digits=3, signed=False):
     """Format the two ends of an interval, or a dash unless both are numbers."""
-    if tables.number(low) is None or tables.number(high) is None:
+    if tables.parse_number(low) is None or tables.parse_number(high) is None:
         return NO_VALUE
     return f"{format_number(low, digits, signed)} to {format_number(high, digits, signed)}"
 
@@ -75,7 +75,7 @@ def format_difference(row, digits=3, unit=""):
         Such as "+0.030 (95 % CI +0.010 to +0.050)"; "no estimate" without a mean.
     """
     mean = row.get("mean", row.get("mean_difference"))
-    if tables.number(mean) is None:
+    if tables.parse_number(mean) is None:
         return "no estimate"
     interval = format_interval(row.get("low"), row.get("high"), digits, signed=True)
     ends = "no interval" if interval == NO_VALUE else f"95 % CI {interval}"
@@ -131,7 +131,7 @@ def comparison_sentence(row, comparison):
 
 def _undetected(row):
     """Describe the difference that would have been detected, so that no evidence is not read as no difference."""
-    detectable = tables.number(row["detectable"])
+    detectable = tables.parse_number(row["detectable"])
     if detectable is None:
         return ""
     if detectable >= 1:  # two Dice scores are never that far apart
@@ -142,7 +142,7 @@ def _undetected(row):
     words = (
         f" With so few patients, only a difference of {format_number(detectable)} or more would be detected reliably"
     )
-    unknown = tables.number(row["mean_difference"]) is None
+    unknown = tables.parse_number(row["mean_difference"]) is None
     return words + ("." if unknown else ", so a smaller benefit or harm remains possible.")
 
 
@@ -158,7 +158,7 @@ def again_sentence(row):
 def _against_random(row, comparison):
     """Describe whether the control with random features explains the result."""
     other = summaries.control_row(comparison, row)
-    low = tables.number(other["low"]) if other else None
+    low = tables.parse_number(other["low"]) if other else None
     if other is None or low is None:
         return ""
     difference = format_difference(other)
@@ -183,7 +183,9 @@ def headline(comparison, splits, scores, cells, simulated):
         if simulated
         else []
     )
-    reasons = {task["reason"] for task in splits.get("tasks", {}).values() if not tables.yes(task.get("trainable"))}
+    reasons = {
+        task["reason"] for task in splits.get("tasks", {}).values() if not tables.parse_boolean(task.get("trainable"))
+    }
     trained = [cell for cell in cells if cell.get("trained", True)]
     if not trained and not scores:
         why = "; ".join(sorted(reason for reason in reasons if reason)) or "no network was asked for"

@@ -12,7 +12,7 @@ from scipy.special import stdtrit
 
 from neurograft.core.cells import control_sources
 from neurograft.core.strategies import CONTROLS, UNTRAINED, strategy_order
-from neurograft.core.tables import number
+from neurograft.core.tables import parse_number
 from neurograft.evaluation.metrics import keep_in_range
 from neurograft.stats import comparisons
 
@@ -21,13 +21,13 @@ VERDICTS = ("helps", "hurts", "no evidence", "refused", "not converged")
 
 def size(n):
     """Return a training size as a number by which sizes are ordered; `all` is the largest."""
-    count = number(n)
+    count = parse_number(n)
     return math.inf if count is None else count
 
 
 def numbers(rows, column):
     """List the numbers of a column, without the rows that have none."""
-    return [value for row in rows if (value := number(row.get(column))) is not None]
+    return [value for row in rows if (value := parse_number(row.get(column))) is not None]
 
 
 def arm_order(key):
@@ -51,7 +51,7 @@ def patient_means(scores, task, region, metric):
     """
     gathered = defaultdict(lambda: defaultdict(list))
     for row in scores:
-        value = number(row["value"])
+        value = parse_number(row["value"])
         wanted = (row["task"], row["region"] or "", row["metric"]) == (task, region, metric)
         if wanted and value is not None and str(row["subject"] or ""):
             key = (row["task"], str(row["source"]), row["strategy"], str(row["n"]))
@@ -126,7 +126,7 @@ def pooled_scores(scores):
     """Return the scores of the whole cohort (no subject): (task, source, strategy, n) to metric to mean over seeds."""
     gathered = defaultdict(lambda: defaultdict(list))
     for row in scores:
-        value = number(row["value"])
+        value = parse_number(row["value"])
         if not str(row["subject"] or "") and value is not None:
             gathered[arm_key(row)][row["metric"]].append(value)
     return {
@@ -168,8 +168,8 @@ def time_summary(times):
     summary = {}
     for key in sorted(groups, key=arm_order):
         rows = groups[key]
-        reached = [row for row in rows if number(row.get("steps_to_dice")) is not None]
-        summary[key] = {"cells": len(rows), "reached": len(reached), "dice": number(rows[0].get("dice"))}
+        reached = [row for row in rows if parse_number(row.get("steps_to_dice")) is not None]
+        summary[key] = {"cells": len(rows), "reached": len(reached), "dice": parse_number(rows[0].get("dice"))}
         for name, among in (
             ("steps", rows),
             ("seconds", rows),
@@ -185,7 +185,7 @@ def quality_measures(quality):
     """List the numeric columns of the quality table that hold at least one number."""
     skipped = {"subject", "participant_id", "site", "tumour_free", "look", "flags", "outlier"}
     columns = list(dict.fromkeys(column for row in quality for column in row if column not in skipped))
-    return [column for column in columns if any(number(row.get(column)) is not None for row in quality)]
+    return [column for column in columns if any(parse_number(row.get(column)) is not None for row in quality)]
 
 
 def describe_flags(row):
@@ -266,8 +266,8 @@ def keep_largest_n(rows):
 
 def count_training(n, task, splits):
     """Return the number of training patients of a size; `all` stands for the largest fold. None without folds."""
-    if number(n) is not None:
-        return number(n)
+    if parse_number(n) is not None:
+        return parse_number(n)
     folds = splits.get("tasks", {}).get(task, {}).get("folds", ())
     return max((len(fold.get("train", ())) for fold in folds), default=None)
 
@@ -324,7 +324,7 @@ def transferred(rows):
 
 def finite(row):
     """Return mean and ends of a comparison: None for what is no number, and no ends where folds are too few."""
-    ends = {name: number(row.get(name)) for name in NOTHING}
+    ends = {name: parse_number(row.get(name)) for name in NOTHING}
     return ends if row["folds"] >= comparisons.FEWEST_FOLDS else ends | {"low": None, "high": None}
 
 

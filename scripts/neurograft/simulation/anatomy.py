@@ -7,12 +7,11 @@ anatomy at every spacing. Sums run through `numpy.einsum` and not through BLAS, 
 change with the number of threads.
 """
 
-from importlib.util import find_spec
-from pathlib import Path
-
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
+
+from neurograft.imaging.templates import MNI152, mni_tissue_maps, template_path
 
 CENTRE = np.array([0.0, -18.0, 8.0])  # of the head, in template space: the middle of the field of view
 EXTENT = 150.0  # mm from the centre that random fields cover
@@ -21,9 +20,7 @@ SURFACE_SPACING = 3.0  # mm; a distance map is smooth, and distance transforms a
 
 
 def load_template():
-    """Load the MNI152 2009a maps carried by nilearn, and measure the surface of the brain's hull.
-
-    nilearn is only located, not imported, since that takes a second.
+    """Load the MNI152 2009a maps (`imaging.templates`), and measure the surface of the brain's hull.
 
     Returns
     -------
@@ -37,22 +34,18 @@ def load_template():
     FileNotFoundError
         If nilearn, or a map in it, is missing.
     """
-    found = find_spec("nilearn")
-    if found is None or found.origin is None:
-        raise FileNotFoundError("the simulated cohort takes its anatomy from nilearn, which is not installed")
-    folder = Path(found.origin).parent / "datasets" / "data"
-    pattern = "mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
-    maps = {name: nib.load(folder / pattern.format(name)) for name in ("t1", "gm", "wm")}
-    template = {"grey": np.asarray(maps["gm"].dataobj), "white": np.asarray(maps["wm"].dataobj)}
-    template["brain"] = (np.asarray(maps["t1"].dataobj) > 0).astype(np.uint8)
-    template["affine"] = maps["t1"].affine
+    template = {name: np.asarray(nib.load(path).dataobj) for name, path in mni_tissue_maps().items()}
+    t1 = nib.load(template_path(MNI152))
+    template["brain"] = (np.asarray(t1.dataobj) > 0).astype(np.uint8)
+    template["affine"] = t1.affine
     template["surface"], template["surface_affine"] = _hull_distance(template["brain"], template["affine"])
     return template
 
 
 def _hull_distance(brain, affine, closing=7.0):
     """Give the signed distance, in mm, to the brain closed over sulci and fissures, on a wide coarse grid."""
-    low, high = CENTRE - [111, 135, 117], [*CENTRE, 111, 135, 117]
+    half = np.array([111, 135, 117])  # mm from the centre to the edges of the grid
+    low, high = CENTRE - half, CENTRE + half
     grid = np.diag([SURFACE_SPACING] * 3 + [1.0])
     grid[:3, 3] = low
     shape = tuple(np.ceil((high - low) / SURFACE_SPACING).astype(int))

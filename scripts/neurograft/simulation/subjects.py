@@ -4,6 +4,8 @@ A subject is a function of (seed, index) alone: the same bytes on every run. Tis
 by eye after real scans at 1.5 and 3 T and stand for no particular scanner.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
@@ -41,6 +43,15 @@ def describe_subject(index, seed=0):
         "age": int(np.random.default_rng([seed, index, 0]).integers(youngest, oldest + 1)),
         "diagnosis": diagnosis,
     }
+
+
+@dataclass(frozen=True)
+class _Patient:
+    """A simulated head and its tumour, all on one grid with the 4x4 `affine`."""
+
+    head: dict[str, np.ndarray]
+    tumour: dict[str, np.ndarray]
+    affine: np.ndarray
 
 
 def simulate_subject(index, seed=0, spacing=2.0, template=None):
@@ -81,13 +92,13 @@ def simulate_subject(index, seed=0, spacing=2.0, template=None):
     tumour = add_tumour(head, growth, axes, columns["diagnosis"].removesuffix("-grade"))
     head_affine = np.diag([0.8 * spacing] * 3 + [1.0])
     head_affine[:3, 3] = [axis[0] for axis in axes]
+    patient = _Patient(head, tumour, head_affine)
     motion = {name: _draw_motion(scanner, name) for name in sequences.SEQUENCES}
     grids = _sequence_grids(scanner, columns["site"], spacing)
     scans = {
-        name: _scan(head, tumour, head_affine, motion[name], *grids[name], name, columns["site"], scanner)
-        for name in sequences.SEQUENCES
+        name: _scan(patient, motion[name], grids[name], name, columns["site"], scanner) for name in sequences.SEQUENCES
     }
-    scans["labels"], brain = _truth_on(grids["t1c"], head, tumour, head_affine)
+    scans["labels"], brain = _truth_on(grids["t1c"], patient)
     truth = {**columns, "grade": columns["diagnosis"].removesuffix("-grade"), "brain": brain, "motion": motion}
     truth |= {"to_template": to_template, "index": index, "seed": seed, "spacing": spacing}
     for scan in [*scans.values(), brain]:
@@ -137,34 +148,35 @@ def _sequence_grids(rng, site, spacing):
         shape = np.ceil(np.array(FIELD) / size).astype(int)
         affine = rigid((tilt if axis == 2 else 0.0, 0, 0), (0, 0, 0)) @ np.diag([*size, 1.0])
         affine[:3, 3] = -affine[:3, :3] @ ((shape - 1) / 2)
-        grids[name] = (tuple(int(n) for n in shape), affine)
+        grids[name] = resampling.Grid(tuple(int(n) for n in shape), affine)
     return grids
 
 
-def _truth_on(grid, head, tumour, head_affine):
-    """Give labels and brain mask on a sequence's grid, no label outside of the mask."""
-    brain = resampling.resample(nifti.image(head["truth"].astype(np.float32), head_affine), *grid)
+def _truth_on(grid, patient):
+    """Sample labels and brain mask on a sequence's grid, no label outside of the mask."""
+    brain = resampling.resample(nifti.image(patient.head["truth"].astype(np.float32), patient.affine), *grid)
     brain = (np.asarray(brain.dataobj) >= 0.5).astype(np.uint8)
-    labels = resampling.resample_labels(nifti.image(tumour["labels"], head_affine), *grid)
-    return nifti.image(np.asarray(labels.dataobj) * brain, grid[1]), nifti.image(brain, grid[1])
+    labels = resampling.resample_labels(nifti.image(patient.tumour["labels"], patient.affine), *grid)
+    return nifti.image(np.asarray(labels.dataobj) * brain, grid.affine), nifti.image(brain, grid.affine)
 
 
-def _scan(head, tumour, head_affine, motion, shape, affine, name, site, rng):
+def _scan(patient, motion, grid, name, site, rng):
     """Image a head: contrast, slice thickness, motion, bias field, Rician noise, the scanner's integers."""
     look = SITES[site]
-    ideal = _contrast(head, tumour, _draw_values(rng, site, name))
-    size = np.linalg.norm(affine[:3, :3], axis=0)
+    ideal = _contrast(patient.head, patient.tumour, _draw_values(rng, site, name))
+    size = np.linalg.norm(grid.affine[:3, :3], axis=0)
+    fine = patient.affine[0, 0]
     # what a voxel averages over, beyond the grid on which the head is built
-    blur = np.sqrt(np.maximum((0.35 * size) ** 2 - (0.3 * head_affine[0, 0]) ** 2, 0)) / head_affine[0, 0]
+    blur = np.sqrt(np.maximum((0.35 * size) ** 2 - (0.3 * fine) ** 2, 0)) / fine
     ideal = ndimage.gaussian_filter(ideal, blur, truncate=2.5)
     # the grid's axes are only slightly tilted from the head's, so blurring along the latter is near enough
-    moved = resampling.resample(nifti.image(ideal, head_affine), shape, affine, np.linalg.inv(motion))
-    axes = [(np.arange(n) - (n - 1) / 2) * s for n, s in zip(shape, size, strict=True)]
+    moved = resampling.resample(nifti.image(ideal, patient.affine), *grid, np.linalg.inv(motion))
+    axes = [(np.arange(n) - (n - 1) / 2) * s for n, s in zip(grid.shape, size, strict=True)]
     signal = np.asarray(moved.dataobj) * np.exp(look["bias"] * smooth_field(rng, axes, 75.0))
-    noise = look["noise"] * rng.standard_normal((2, *shape), np.float32)
+    noise = look["noise"] * rng.standard_normal((2, *grid.shape), np.float32)
     magnitude = np.hypot(signal + noise[0], noise[1])
     gain = look["gain"] * np.exp(rng.normal(0, 0.15))
-    return nifti.image(np.round(gain * magnitude).clip(0, 32767).astype(np.int16), affine)
+    return nifti.image(np.round(gain * magnitude).clip(0, 32767).astype(np.int16), grid.affine)
 
 
 def _draw_values(rng, site, name):

@@ -12,9 +12,11 @@ from neurograft.simulation.anatomy import smooth_field
 
 NECROSIS, OEDEMA, ENHANCING = 1, 2, 4  # the label values of BraTS 2018
 VISIBLE = 0.25  # density at which an infiltrated voxel counts as tumour
+GREY_RATIO = 10.0  # diffusion in white matter over that in grey
+LEAST_RIM = 2.5  # mm that the enhancing rim measures at least
 
 
-def grow_tumour(white, grey, seed, spacing, volume, width=2.5, ratio=10.0, tracts=1.0):
+def grow_tumour(white, grey, seed, spacing, volume, width=2.5, tracts=1.0):
     """Grow a tumour from one voxel until it has a given visible volume.
 
     Explicit finite differences; nothing flows into or out of voxels without diffusion.
@@ -31,8 +33,6 @@ def grow_tumour(white, grey, seed, spacing, volume, width=2.5, ratio=10.0, tract
         ml with a density above `VISIBLE`, or less if the tissue that can be reached is used up.
     width : float
         sqrt(D / rho) in white matter, mm: the larger, the more diffuse the front.
-    ratio : float
-        Diffusion in white matter over that in grey.
     tracts : float or ndarray, shape (X, Y, Z)
         Further factor of the diffusion, above 0 and at most 1: along some tracts it is faster.
 
@@ -47,7 +47,7 @@ def grow_tumour(white, grey, seed, spacing, volume, width=2.5, ratio=10.0, tract
         If the seed is not in white or grey matter.
     """
     tissue = (white + grey).astype(np.float32)
-    diffusion = np.where(tissue >= 0.5, tracts * (white + grey / ratio), 0).astype(np.float32)
+    diffusion = np.where(tissue >= 0.5, tracts * (white + grey / GREY_RATIO), 0).astype(np.float32)
     seed = tuple(int(i) for i in seed)
     if diffusion[seed] <= 0:
         raise ValueError(f"the tumour's seed {seed} is not in white or grey matter")
@@ -86,7 +86,7 @@ def _face_diffusion(diffusion, axis):
     return 2 * one * two / np.maximum(one + two, 1e-6)
 
 
-def label_tumour(density, load, grade, brain, spacing, core=0.45, necrosis=0.4, rim=2.5):
+def label_tumour(density, load, grade, brain, spacing, core=0.45, necrosis=0.4):
     """Turn a grown tumour into labels.
 
     Visible infiltration is oedema; in a high grade the part where the tumour has been for longest is
@@ -105,8 +105,6 @@ def label_tumour(density, load, grade, brain, spacing, core=0.45, necrosis=0.4, 
         Share of the tumour that is core (high grade).
     necrosis : float
         Share of the core that is necrotic, at most.
-    rim : float
-        mm that the enhancing rim measures at least.
 
     Returns
     -------
@@ -131,7 +129,7 @@ def label_tumour(density, load, grade, brain, spacing, core=0.45, necrosis=0.4, 
         # the core has pressed shut the sulci inside of it
         solid = ndimage.binary_closing(whole & (load >= np.quantile(ages, 1 - core)), iterations=2)
         solid = ndimage.binary_fill_holes(solid) & brain
-        deep = ndimage.distance_transform_edt(solid, sampling=spacing) > rim
+        deep = ndimage.distance_transform_edt(solid, sampling=spacing) > LEAST_RIM
         labels[solid] = ENHANCING
         oldest = ndimage.binary_fill_holes(deep & (load >= np.quantile(ages, 1 - core * necrosis)))
         labels[oldest & deep] = NECROSIS

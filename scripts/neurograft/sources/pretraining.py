@@ -6,6 +6,8 @@ A made source's folder holds `weights` (the encoder's tensors, by the names that
 
 import hashlib
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from neurograft.cohort.assignment import choose_unlabelled
 from neurograft.core import files, tables
 from neurograft.core.labels import region_values
 from neurograft.execution import logs
-from neurograft.imaging.resampling import regridded
+from neurograft.imaging.resampling import grid_of, regridded
 from neurograft.networks import builders, compute
 from neurograft.preprocessing import intensity, registration
 from neurograft.simulation import anatomy
@@ -31,19 +33,32 @@ OTHERS = 1_000_000_007  # added to the run's seed: so no simulated cohort of the
 FINEST = 1.5  # mm, of the simulated scans: at 1 mm one takes several times as long
 
 
-def pretrain_simulated(
-    folder,
-    source,
-    sequences,
-    aligned,
-    spacing,
-    method="robust-zscore",
-    seed=0,
-    subjects=8,
-    steps=200,
-    batch=16,
-    threads=1,
-):
+@dataclass(frozen=True)
+class SimulatedScans:
+    """The scans of simulated patients that a source is made from.
+
+    Attributes
+    ----------
+    sequences : list of str
+        The network's channels.
+    aligned : bool
+        Whether the run has a template: then the patients come to lie in MNI152, else each in its own space.
+    spacing : float
+        Voxel size of the run, mm.
+    method : str
+        A key of `intensity.INTENSITY_METHODS`.
+    subjects : int
+        How many are simulated.
+    """
+
+    sequences: Sequence[str]
+    aligned: bool
+    spacing: float
+    method: str = "robust-zscore"
+    subjects: int = 8
+
+
+def pretrain_simulated(folder, source, scans, options):
     """Train a segmenter from random weights on simulated tumour patients, and keep its encoder.
 
     Their brain masks and alignments are known and used as they are: no skull-stripping, no registration.
@@ -54,44 +69,34 @@ def pretrain_simulated(
         Where `weights`, `manifest.json` and `history.tsv` are written.
     source : dict
         Row of `sources.tsv`.
-    sequences : list of str
-        The network's channels.
-    aligned : bool
-        Whether the run has a template: then the subjects come to lie in MNI152, else each in its own space.
-    spacing : float
-        Voxel size of the run, mm.
-    method : str
-        A key of `intensity.INTENSITY_METHODS`.
-    seed : int
-        Of the run. The subjects are others than those of a simulated cohort of this seed.
-    subjects : int
-        How many are simulated.
-    steps, batch, threads : int
-        As in `loop.train`.
+    scans : SimulatedScans
+    options : loop.TrainingOptions
+        With the seed of the run. The subjects are others than those of a simulated cohort of this seed.
 
     Returns
     -------
     dict
         The manifest.
     """
-    stream, atlas = _stream(seed), anatomy.load_template()
-    template = registration.load_template("MNI152", spacing) if aligned else None
+    training, atlas, seed = _separate(options), anatomy.load_template(), options.seed + OTHERS
+    template = registration.load_template("MNI152", scans.spacing) if scans.aligned else None
     Path(folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as place:
-        names = [str(index) for index in range(subjects)]
+        names = [str(index) for index in range(scans.subjects)]
         for index, name in enumerate(names):
-            simulate_slices(Path(place) / name, index, seed + OTHERS, template, spacing, method, atlas)
-            logs.log_line(f"simulated {index + 1} of {subjects}")
-        read = [segmentation_case(Path(place) / name, sequences, SCHEME) for name in names]
-        with compute.reproducible(stream, threads):
+            simulate_slices(Path(place) / name, index, seed, template, scans.spacing, scans.method, atlas)
+            logs.log_line(f"simulated {index + 1} of {scans.subjects}")
+        cases = [segmentation_case(Path(place) / name, scans.sequences, SCHEME) for name in names]
+        with compute.reproducible(training.seed, training.threads):
             outputs = len(region_values(SCHEME))
-            network = builders.build_segmenter(source["backbone"], len(sequences), outputs)
-        history = _train(network, read, "scratch", "segmentation", steps, batch, stream, threads)
-    facts = {"subjects": [], "simulated": {"seed": seed + OTHERS, "subjects": subjects}, "sequences": list(sequences)}
-    return _write_source(folder, source, network, history, facts | {"steps": steps, "batch": batch})
+            network = builders.build_segmenter(source["backbone"], len(scans.sequences), outputs)
+        history = _train(network, cases, "scratch", "segmentation", training)
+    facts = {"subjects": [], "simulated": {"seed": seed, "subjects": scans.subjects}}
+    facts |= {"sequences": list(scans.sequences), "steps": options.steps, "batch": options.batch}
+    return _write_source(folder, source, network, history, facts)
 
 
-def pretrain_masked(folder, source, base, weights, split, slices, seed=0, steps=200, batch=16, threads=1):
+def pretrain_masked(folder, source, base, split, slices, options):
     """Train another source's encoder to reconstruct hidden parts of the cohort's unlabelled scans.
 
     Where there is no subject to learn from, `weights` is left empty, and the manifest says why.
@@ -100,16 +105,14 @@ def pretrain_masked(folder, source, base, weights, split, slices, seed=0, steps=
     ----------
     folder, source
         As in `pretrain_simulated`.
-    base : dict
-        Row of the source that it starts from.
-    weights : str or Path
-        Of `base`.
+    base : weights.SourceFiles
+        The source that it starts from.
     split : dict
         `splits.json`.
     slices : dict of str to path
-        As in `network_cells.train_cell`, in the space of the template.
-    seed, steps, batch, threads : int
-        As in `pretrain_simulated`.
+        As in `tasks.SubjectFiles`, in the space of the template.
+    options : loop.TrainingOptions
+        With the seed of the run.
 
     Returns
     -------
@@ -117,22 +120,22 @@ def pretrain_masked(folder, source, base, weights, split, slices, seed=0, steps=
         The manifest.
     """
     chosen, channels = choose_unlabelled(split), split["tasks"]["segmentation"]["sequences"]
-    facts = {"base": base["name"], "base_sha256": base["sha256"], "subjects": chosen, "sequences": channels}
+    facts = {"base": base.row["name"], "base_sha256": base.row["sha256"], "subjects": chosen, "sequences": channels}
     if not chosen:
         reason = (
             f"{source['name']} learns from subjects without labels, no scan of whose patient has any: there is none"
         )
         return _write_source(folder, source, None, [], facts | {"reason": reason})
-    read = [target_case(slices[subject], channels) for subject in chosen]
-    stream = _stream(seed)
-    with compute.reproducible(stream, threads):
+    cases, training = [target_case(slices[subject], channels) for subject in chosen], _separate(options)
+    with compute.reproducible(training.seed, training.threads):
         network = builders.build_segmenter(source["backbone"], len(channels), len(channels), prior=0.5)
-        builders.load_source(network, load_weights(weights, base["sha256"]))
-    draw = masking.mask_batches(read, batch, stream)
-    history = _train(network, read, "fine-tune", "reconstruction", steps, batch, stream, threads, draw)
+        builders.load_source(network, load_weights(base.weights, base.row["sha256"]))
+    draw = masking.mask_batches(cases, training.batch, training.seed)
+    history = _train(network, cases, "fine-tune", "reconstruction", training, draw)
     # those of slices with hidden squares would not be those of whole ones
-    batch_norm.average_statistics(network.encoder, read, batch=batch, seed=stream, threads=threads, augmented=False)
-    return _write_source(folder, source, network, history, facts | {"steps": steps, "batch": batch})
+    batch_norm.average_statistics(network.encoder, cases, training, augmented=False)
+    facts |= {"steps": options.steps, "batch": options.batch}
+    return _write_source(folder, source, network, history, facts)
 
 
 def simulate_slices(folder, index, seed, template, spacing, method, atlas=None):
@@ -146,40 +149,29 @@ def simulate_slices(folder, index, seed, template, spacing, method, atlas=None):
     template : nibabel.Nifti1Image or None
         On the grid that is asked for.
     spacing, method
-        As in `pretrain_simulated`.
+        As in `SimulatedScans`.
     atlas : dict, optional
         From `anatomy.load_template`.
     """
     scans, truth = simulate_subject(index, seed, max(spacing, FINEST), atlas)
     to_reference = np.eye(4) if template is None else truth["to_template"]
-    shape, affine = regridded(scans["t1c"], spacing) if template is None else (template.shape, template.affine)
+    grid = regridded(scans["t1c"], spacing) if template is None else grid_of(template)
     transforms = {name: motion @ to_reference for name, motion in truth["motion"].items()}
-    registered = registration.resample_all(scans, truth["brain"], transforms, "t1c", "t1c", shape, affine)
+    registered = registration.resample_all(scans, truth["brain"], transforms, "t1c", "t1c", grid)
     normalised, _ = intensity.normalize_intensity(registered, method)
     write_slices(folder, *intensity.cut_slices(normalised, registered["labels"]))
 
 
-def _stream(seed):
-    """Give a seed of its own, apart from those of the cells."""
-    return int(np.random.SeedSequence([seed, OTHERS]).generate_state(1)[0])
+def _separate(options):
+    """Return training options with a seed made from the run's, apart from those of the cells."""
+    return replace(options, seed=int(np.random.SeedSequence([options.seed, OTHERS]).generate_state(1)[0]))
 
 
-def _train(network, read, strategy, task, steps, batch, stream, threads, draw=None):
-    """Train all of a network as a cell of this strategy would; give the history."""
-    history, _ = loop.train(
-        network,
-        read,
-        strategies.plan(strategy, network).phases,
-        task,
-        {"tumour": tasks.TUMOUR_SHARE, "rest": 1 - tasks.TUMOUR_SHARE},
-        steps=steps,
-        batch=batch,
-        seed=stream,
-        threads=threads,
-        log=logs.log_line,
-        draw=draw,
-    )
-    return history
+def _train(network, cases, strategy, task, options, draw=None):
+    """Train all of a network as a cell of this strategy would; return the history."""
+    phases = strategies.plan(strategy, network).phases
+    shares = {"tumour": tasks.TUMOUR_SHARE, "rest": 1 - tasks.TUMOUR_SHARE}
+    return loop.train(network, cases, phases, task, shares, options, loop.Hooks(log=logs.log_line, draw=draw))[0]
 
 
 def _write_source(folder, source, network, history, facts):

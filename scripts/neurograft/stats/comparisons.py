@@ -20,10 +20,29 @@ with 6 patients and a skewness of 2 it is 91 %. Folds share training patients, w
 for (Bengio and Grandvalet 2004).
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any, TypeAlias, TypedDict
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from numpy.typing import ArrayLike, NDArray
+from scipy import special  # pyright: ignore[reportMissingTypeStubs] # SciPy has none; typed below
+
+Floats: TypeAlias = NDArray[np.float64]
+Integers: TypeAlias = NDArray[np.integer[Any]]
+
+
+class PairedComparison(TypedDict):
+    """Paired differences of two strategies over patients, summarised; numbers are NaN of fewer than two patients."""
+
+    patients: int
+    folds: int
+    mean: float
+    low: float
+    high: float
+    p: float
+    detectable: float
+
 
 LEVEL = 0.95
 ALPHA = 0.05
@@ -35,7 +54,9 @@ DEVIATION = 0.15
 PLANNED_STUDIES = 1000
 
 
-def paired_comparison(differences, folds=None, family=1, draws=DRAWS):
+def paired_comparison(
+    differences: ArrayLike, folds: ArrayLike | None = None, family: int = 1, draws: int = DRAWS
+) -> PairedComparison:
     """Summarise the paired differences of two strategies over patients.
 
     Parameters
@@ -56,28 +77,47 @@ def paired_comparison(differences, folds=None, family=1, draws=DRAWS):
         adjusted) and `detectable`: the true difference that 9 of 10 such studies would find. NaN where
         fewer than two patients are left.
     """
-    differences = np.asarray(differences, float)
-    folds = np.arange(len(differences)) if folds is None else np.unique(np.asarray(folds), return_inverse=True)[1]
-    kept = np.isfinite(differences)
-    differences, folds = differences[kept], np.unique(folds[kept], return_inverse=True)[1]
-    result = {"patients": len(differences), "folds": int(folds.max(initial=-1)) + 1}
-    nothing = {"mean": np.nan, "low": np.nan, "high": np.nan, "p": np.nan, "detectable": np.nan}
-    if len(differences) < 2:
-        return result | nothing | {"mean": float(differences.mean()) if len(differences) else np.nan}
-    error, freedom = standard_error(differences, folds)
-    half = stdtrit(freedom, (1 + LEVEL) / 2) * error
-    mean = float(differences.mean())
-    return result | {
+    values = np.asarray(differences, float)
+    owner = np.arange(len(values)) if folds is None else number_groups(np.asarray(folds))
+    kept = np.isfinite(values)
+    values, owner = values[kept], number_groups(owner[kept])
+    count, groups = len(values), int(owner.max(initial=-1)) + 1
+    if count < 2:
+        return {
+            "patients": count, "folds": groups, "mean": float(values.mean()) if count else np.nan,
+            "low": np.nan, "high": np.nan, "p": np.nan, "detectable": np.nan,
+        }  # fmt: skip
+    error, freedom = standard_error(values, owner)
+    half = t_quantile(freedom, (1 + LEVEL) / 2) * error
+    mean = float(values.mean())
+    return {
+        "patients": count,
+        "folds": groups,
         "mean": mean,
-        "low": float(mean - half),
-        "high": float(mean + half),
-        "p": paired_p(differences, folds, draws),
-        "detectable": detectable_difference(differences, folds, family),
+        "low": mean - half,
+        "high": mean + half,
+        "p": paired_p(values, owner, draws),
+        "detectable": detectable_difference(values, owner, family),
     }
 
 
-def standard_error(differences, folds):
-    """Standard error of the mean and its degrees of freedom: patients' or folds', the larger.
+def number_groups(names: NDArray[Any]) -> NDArray[np.intp]:
+    """Replace the names of groups by numbers from 0, in the order of the names."""
+    return np.unique(names, return_inverse=True)[1]
+
+
+def t_quantile(freedom: float, share: float) -> float:
+    """Compute the quantile of Student's t distribution; infinite degrees of freedom give the normal one's."""
+    return float(special.stdtrit(freedom, share))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType] # no stubs
+
+
+def t_share(freedom: float, value: float) -> float:
+    """Compute the share of Student's t distribution below a value."""
+    return float(special.stdtr(freedom, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType] # no stubs
+
+
+def standard_error(differences: Floats, folds: Integers) -> tuple[float, int]:
+    """Compute the standard error of the mean and its degrees of freedom: over patients or folds, the larger.
 
     Parameters
     ----------
@@ -87,7 +127,8 @@ def standard_error(differences, folds):
 
     Returns
     -------
-    tuple of float
+    error : float
+    freedom : int
     """
     patients, *shared = _standard_errors(differences, folds)
     # rounding must not decide which of two equal variances gives the degrees of freedom
@@ -96,8 +137,8 @@ def standard_error(differences, folds):
     return patients
 
 
-def _standard_errors(differences, folds):
-    """Standard error and degrees of freedom over patients and, from two folds on, over folds as clusters."""
+def _standard_errors(differences: Floats, folds: Integers) -> list[tuple[float, int]]:
+    """List standard error and degrees of freedom over patients and, from two folds on, over folds as clusters."""
     count, groups = len(differences), int(folds.max()) + 1
     centred = differences - differences.mean()
     errors = [(float(np.sqrt((centred**2).sum() / (count - 1) / count)), count - 1)]
@@ -107,8 +148,8 @@ def _standard_errors(differences, folds):
     return errors
 
 
-def paired_p(differences, folds, draws=DRAWS):
-    """Two-sided p of a mean of 0: the largest of the sign-flip test's and of both t tests'.
+def paired_p(differences: Floats, folds: Integers, draws: int = DRAWS) -> float:
+    """Compute the two-sided p of a mean of 0: the largest of the sign-flip test's and of both t tests'.
 
     Parameters
     ----------
@@ -125,48 +166,48 @@ def paired_p(differences, folds, draws=DRAWS):
     values = [sign_flip(differences, draws)]
     for error, freedom in _standard_errors(differences, folds):
         if error > 0:
-            values.append(2 * float(stdtr(freedom, -abs(differences.mean()) / error)))
+            values.append(2 * t_share(freedom, -abs(float(differences.mean())) / error))
     return max(values)
 
 
-def sign_flip(differences, draws=DRAWS):
-    """Two-sided p of the paired sign-flip (Fisher-Pitman) test of a mean of 0.
+def sign_flip(differences: ArrayLike, draws: int = DRAWS) -> float:
+    """Compute the two-sided p of the paired sign-flip (Fisher-Pitman) test of a mean of 0.
 
     Parameters
     ----------
-    differences : ndarray, shape (patients,)
+    differences : array_like, shape (patients,)
     draws : int
-        Signs drawn, from a fixed seed, where all 2^n are more than `EXACT` times as many; that is above 20
-        patients, unless fewer are drawn to save time in simulations.
+        How many signs are drawn, from a fixed seed, where all 2^n are more than `EXACT` times as many. That is the
+        case above 20 patients, unless fewer are drawn to save time in simulations.
 
     Returns
     -------
     float
         At least 2/2^n.
     """
-    differences = np.asarray(differences, float)
+    values = np.asarray(differences, float)
     # a hair below the observed sum, so that equal sums count as equal whatever the rounding
-    observed = abs(differences.sum()) - 1e-9 * np.abs(differences).sum()
-    if 2.0 ** len(differences) <= EXACT * draws:
-        sums = differences[:1]  # its sign is held: the other half is the mirror image
-        for value in differences[1:]:
+    observed = abs(values.sum()) - 1e-9 * np.abs(values).sum()
+    if 2.0 ** len(values) <= EXACT * draws:
+        sums: Floats = values[:1]  # its sign is held: the other half is the mirror image
+        for value in values[1:]:
             sums = np.concatenate([sums + value, sums - value])
         return float(np.mean(np.abs(sums) >= observed))
-    sums = 2 * (_draw_signs(draws, len(differences)) @ differences) - differences.sum()
-    return float((1 + np.count_nonzero(np.abs(sums) >= observed)) / (1 + draws))
+    drawn = 2 * (_draw_signs(draws, len(values)) @ values) - values.sum()
+    return float((1 + np.count_nonzero(np.abs(drawn) >= observed)) / (1 + draws))
 
 
 @lru_cache(maxsize=1)
-def _draw_signs(draws, count):
+def _draw_signs(draws: int, count: int) -> NDArray[np.int8]:
     """Draw which differences keep their sign; the same for every test of a size."""
     return np.random.default_rng(0).integers(0, 2, (draws, count), dtype=np.int8)
 
 
-def detectable_difference(differences, folds, family=1):
-    """Give the smallest true difference that such a study finds in 9 of 10 repetitions.
+def detectable_difference(differences: Floats, folds: Integers, family: int = 1) -> float:
+    """Compute the smallest true difference that such a study finds in 9 of 10 repetitions.
 
     Each of the three tests counts, at its share of the error rate (Bonferroni, the strictest step of Holm; the
-    sign-flip test's rounded down to what 2^n signs can show).
+    sign-flip test's share is rounded down to what 2^n signs can show).
 
     Parameters
     ----------
@@ -179,27 +220,30 @@ def detectable_difference(differences, folds, family=1):
         In the unit of the differences; infinite where no verdict is possible.
     """
     reaches = _critical_means(differences, folds, family)
-    powers = [stdtrit(freedom, POWER) * error for error, freedom in _standard_errors(differences, folds)]
+    powers = [t_quantile(freedom, POWER) * error for error, freedom in _standard_errors(differences, folds)]
     return float(max(reach + power for reach, power in zip(reaches, powers)))
 
 
-def _critical_means(differences, folds, family):
-    """Means that the tests over patients (t and, about, sign-flip) and over folds just call different from 0."""
+def _critical_means(differences: Floats, folds: Integers, family: int) -> list[float]:
+    """List the means that the tests over patients (t and, about, sign-flip) and over folds just call different from 0.
+
+    Over folds only where there are two or more; infinite means where no p can be small enough.
+    """
     steps = 2.0 ** (len(differences) - 1)
-    strict = np.floor(ALPHA / family * steps + 1e-9) / steps
+    strict = float(np.floor(ALPHA / family * steps + 1e-9) / steps)
     if strict == 0:
         return [np.inf, np.inf]
-    (own, freedom), *shared = _standard_errors(differences, folds)
-    means = [stdtrit(freedom, 1 - strict / 2) * own]
-    return means + [stdtrit(freedom, 1 - ALPHA / family / 2) * error for error, freedom in shared]
+    (error, freedom), *shared = _standard_errors(differences, folds)
+    means = [t_quantile(freedom, 1 - strict / 2) * error]
+    return means + [t_quantile(freedom, 1 - ALPHA / family / 2) * error for error, freedom in shared]
 
 
-def smallest_difference(patients, folds, family=1, deviation=DEVIATION):
-    """Give, before any training, the smallest difference that so many patients can show.
+def smallest_difference(patients: int, folds: int, family: int = 1, deviation: float = DEVIATION) -> float:
+    """Compute, before any training, the smallest difference that so many patients can show.
 
-    The true difference that 9 of 10 simulated studies find, as `detectable_difference` is for one that was made.
-    Their paired differences are normal with the assumed deviation and share no fold effect; with one, or with
-    more spread, it takes a larger difference.
+    It is the true difference that 9 of 10 simulated studies find, as `detectable_difference` is for a study that was
+    made. The paired differences of these studies are normal with the assumed deviation and share no fold effect; with
+    a fold effect, or with more spread, it takes a larger difference.
 
     Parameters
     ----------
@@ -208,8 +252,8 @@ def smallest_difference(patients, folds, family=1, deviation=DEVIATION):
     family : int
         How many comparisons share the error rate.
     deviation : float
-        Standard deviation of the paired difference over patients, an assumption: 0.15 of Dice is what 20 glioma
-        patients commonly show.
+        Assumed standard deviation of the paired difference over patients: 0.15 of Dice is what 20 glioma patients
+        commonly show.
 
     Returns
     -------
@@ -221,11 +265,11 @@ def smallest_difference(patients, folds, family=1, deviation=DEVIATION):
         return np.inf
     fold = np.arange(patients) % folds
     studies = deviation * np.random.default_rng(0).standard_normal((PLANNED_STUDIES, patients))
-    lacking = [max(_critical_means(one, fold, family)) - one.mean() for one in studies]
+    lacking = [max(_critical_means(study, fold, family)) - study.mean() for study in studies]
     return float(np.quantile(lacking, POWER)) if np.isfinite(lacking).all() else np.inf
 
 
-def holm(values):
+def holm(values: ArrayLike) -> Floats:
     """Adjust the p values of one family (Holm 1979): any false verdict in at most 5 % of families.
 
     Parameters
@@ -237,15 +281,15 @@ def holm(values):
     ndarray, shape (comparisons,)
         In the order given, at most 1.
     """
-    values = np.asarray(values, float)
-    order = np.argsort(values, kind="stable")
-    stepped = np.maximum.accumulate(values[order] * (len(values) - np.arange(len(values))))
-    adjusted = np.empty(len(values))
+    raw = np.asarray(values, float)
+    order = np.argsort(raw, kind="stable")
+    stepped = np.maximum.accumulate(raw[order] * (len(raw) - np.arange(len(raw))))
+    adjusted = np.empty(len(raw))
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted
 
 
-def judge(comparison, adjusted, family, better="higher"):
+def judge(comparison: Mapping[str, Any], adjusted: float, family: int, better: str = "higher") -> tuple[str, str]:
     """Turn one comparison of the primary family into a verdict and its reason in plain words.
 
     Parameters

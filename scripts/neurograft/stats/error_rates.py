@@ -1,8 +1,14 @@
 """How often would the verdict be wrong? Simulated studies of a run's own size, whose truth is known."""
 
+from typing import TypeAlias, TypedDict
+
 import numpy as np
+from numpy.typing import NDArray
 
 from neurograft.stats import comparisons
+from neurograft.stats.comparisons import PairedComparison
+
+Floats: TypeAlias = NDArray[np.float64]
 
 STUDIES = 1000
 SIGNS = 1000  # enough for a p of 0.05 over the family, a hundredth of the time
@@ -11,8 +17,24 @@ BEYOND = 1.25  # of the detectable difference
 SCENARIOS = ((0.0, 0.0), (0.0, 0.5), (1.0, 0.3), (2.0, 0.3))
 
 
-def tabulate_error_rates(patients, folds, family, studies=STUDIES, seed=0):
-    """Simulate studies through the verdict's own functions, and count its mistakes.
+class ErrorRates(TypedDict):
+    """How often simulated studies of one scenario are judged wrongly, and how often rightly."""
+
+    patients: int
+    folds: int
+    family: int
+    skew: float
+    fold_effect: float
+    studies: int
+    false_verdicts: float
+    coverage: float
+    power: float
+
+
+def tabulate_error_rates(
+    patients: int, folds: int, family: int, studies: int = STUDIES, seed: int = 0
+) -> list[ErrorRates]:
+    """Simulate studies, judge them with the functions that judge real ones, and count the mistakes.
 
     Parameters
     ----------
@@ -32,29 +54,36 @@ def tabulate_error_rates(patients, folds, family, studies=STUDIES, seed=0):
         every verdict would be refused.
     """
     fold = np.arange(patients) % folds
-    one = comparisons.paired_comparison(np.arange(patients, dtype=float), fold, family)
-    if patients < 2 or comparisons.judge(one, 1.0, family)[0] == "refused":
+    example = comparisons.paired_comparison(np.arange(patients, dtype=float), fold, family)
+    if patients < 2 or comparisons.judge(example, 1.0, family)[0] == "refused":
         return []
-    rows = []
+    rows: list[ErrorRates] = []
     for number, (skew, fold_effect) in enumerate(SCENARIOS):
         generator = np.random.default_rng([seed, number])
-        made = simulate_studies(generator, studies, patients, folds, family, skew, fold_effect)
-        judged = [_judge_study(study, fold) for study in made]
-        compared = [one for study, _ in judged for one in study]
-        shift = BEYOND * np.mean([one["detectable"] for one in compared])
-        made[:, 0] += shift
-        found = [_judge_study(study, fold)[1][0] == "helps" for study in made]
+        simulated = simulate_studies(generator, studies, patients, folds, family, skew, fold_effect)
+        judged = [_judge_study(study, fold) for study in simulated]
+        compared = [comparison for study, _ in judged for comparison in study]
+        simulated[:, 0] += BEYOND * np.mean([comparison["detectable"] for comparison in compared])
+        detected = [_judge_study(study, fold)[1][0] == "helps" for study in simulated]
         rows.append({
             "patients": patients, "folds": folds, "family": family, "skew": skew, "fold_effect": fold_effect,
             "studies": studies,
             "false_verdicts": float(np.mean([any(v != "no evidence" for v in verdicts) for _, verdicts in judged])),
-            "coverage": float(np.mean([one["low"] <= 0 <= one["high"] for one in compared])),
-            "power": float(np.mean(found)),
+            "coverage": float(np.mean([row["low"] <= 0 <= row["high"] for row in compared])),
+            "power": float(np.mean(detected)),
         })  # fmt: skip
     return rows
 
 
-def simulate_studies(generator, studies, patients, folds, family, skew=0.0, fold_effect=0.0):
+def simulate_studies(
+    generator: np.random.Generator,
+    studies: int,
+    patients: int,
+    folds: int,
+    family: int,
+    skew: float = 0.0,
+    fold_effect: float = 0.0,
+) -> Floats:
     """Draw paired differences of studies in which no strategy differs from scratch.
 
     Every comparison of a family shares its control, so half of a patient's difference and half of a fold's luck are
@@ -74,15 +103,15 @@ def simulate_studies(generator, studies, patients, folds, family, skew=0.0, fold
     ndarray, shape (studies, family, patients)
     """
 
-    def draw(count):
-        own = _skewed(generator, (studies, count, patients), skew * np.sqrt(2))
+    def draw(count: int) -> Floats:
+        differences = _draw_skewed(generator, (studies, count, patients), skew * np.sqrt(2))
         runs = fold_effect * generator.standard_normal((studies, count, folds))
-        return own + runs[..., np.arange(patients) % folds]
+        return differences + runs[..., np.arange(patients) % folds]
 
     return (draw(1) + draw(family)) / np.sqrt(2)
 
 
-def _skewed(generator, shape, skew):
+def _draw_skewed(generator: np.random.Generator, shape: tuple[int, ...], skew: float) -> Floats:
     """Draw numbers of mean 0 and standard deviation 1 with a skewness."""
     if not skew:
         return generator.standard_normal(shape)
@@ -90,9 +119,9 @@ def _skewed(generator, shape, skew):
     return (order - generator.gamma(order, size=shape)) / np.sqrt(order)
 
 
-def _judge_study(study, fold):
+def _judge_study(study: Floats, fold: NDArray[np.intp]) -> tuple[list[PairedComparison], list[str]]:
     """Compare and judge every member of a family as the run itself does."""
     family = len(study)
-    compared = [comparisons.paired_comparison(one, fold, family, SIGNS) for one in study]
-    adjusted = comparisons.holm([one["p"] for one in compared])
-    return compared, [comparisons.judge(one, p, family)[0] for one, p in zip(compared, adjusted)]
+    compared = [comparisons.paired_comparison(differences, fold, family, SIGNS) for differences in study]
+    adjusted = comparisons.holm([comparison["p"] for comparison in compared])
+    return compared, [comparisons.judge(row, p, family)[0] for row, p in zip(compared, adjusted)]

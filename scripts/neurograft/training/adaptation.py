@@ -11,6 +11,7 @@ function of the encoder's deepest features of training patients and of target pa
 """
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -30,7 +31,7 @@ def has_batch_norm(module):
     )
 
 
-def adapt_batch_norm(network, cases, **drawing):
+def adapt_batch_norm(network, cases, options):
     """Set all BatchNorm statistics to those of the target, and nothing else (AdaBN, Li et al. 2017).
 
     The slices are not augmented: prediction sees them as they are. Statistics also follow what is
@@ -42,10 +43,10 @@ def adapt_batch_norm(network, cases, **drawing):
         Changed in place.
     cases : list of dict
         As `slices.target_case` gives them.
-    **drawing
-        `batch`, `seed` and `threads` of `batch_norm.average_statistics`.
+    options : loop.TrainingOptions
+        `batch`, `seed` and `threads`; no channel is dropped.
     """
-    average_statistics(network, cases, augmented=False, **drawing)
+    average_statistics(network, cases, replace(options, dropout=False), augmented=False)
 
 
 def align_correlations(network, inherited, weight):

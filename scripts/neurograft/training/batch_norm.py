@@ -8,45 +8,45 @@ from neurograft.networks.compute import lower_precision, place_images, place_net
 from neurograft.training.loop import inputs
 
 
-def estimate_statistics(network, cases, **drawing):
+def estimate_statistics(network, cases, options, count=12):
     """Set the encoder's BatchNorm statistics to averages over slices of these cases, labels unseen.
 
-    Parameters are those of `average_norms`.
+    Parameters are those of `average_statistics`.
     """
     blind = [{name: case[name] for name in ("images", "channels")} | _one_stratum(case) for case in cases]
-    average_statistics(network.encoder, blind, **drawing)
+    average_statistics(network.encoder, blind, options, count)
 
 
-def average_statistics(network, cases, count=12, batch=16, seed=0, threads=1, augmented=True, dropout=False):
+def average_statistics(network, cases, options, count=12, augmented=True):
     """Set the BatchNorm statistics of a network, or of a part that takes images, to averages over slices.
 
-    InstanceNorm and GroupNorm keep none: they normalise each image by itself, in a random network
-    too, so there is nothing to set, and nothing is drawn.
+    InstanceNorm and GroupNorm keep none: they normalise each image by itself, in a random network too, so there is
+    nothing to set, and nothing is drawn.
 
     Parameters
     ----------
     network : nn.Module
     cases : list of dict
         With the stratum "any", and without anything but images.
+    options : loop.TrainingOptions
+        How the batches are drawn: `batch`, `seed`, `threads` and `dropout`.
     count : int
         Number of batches.
-    batch, seed, threads : int
-        As in `train`.
-    augmented, dropout : bool
-        Whether the slices are augmented, and lose channels, as in training.
+    augmented : bool
+        Whether the slices are augmented as in training.
     """
     norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
-    with reproducible(seed, threads), torch.no_grad():
+    with reproducible(options.seed, options.threads), torch.no_grad():
         place_network(network).eval()
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # a plain average over the batches
             norm.train()
-        known = {"augmented": augmented, "dropout": dropout}
-        draw = inputs(network).draw_batches(cases, {"any": 1.0}, batch, seed, **known)
+        changes = {"augmented": augmented, "dropout": options.dropout}
+        draw = inputs(network).draw_batches(cases, {"any": 1.0}, options.batch, options.seed, **changes)
         for _ in range(count):
             images = place_images(next(draw)[0])
             with lower_precision():  # not around the drawing, whose augmentation would follow it

@@ -102,7 +102,8 @@ def _predict_windows(network, images, flip, threads):
             "mode": "gaussian",
         }
         slide |= {"sw_device": device(), "device": "cpu"}
-        chance = sliding_window_inference(volume, predictor=chances, **slide)
+        chance = torch.as_tensor(sliding_window_inference(volume, predictor=chances, **slide))
         if flip:
-            chance = (chance + sliding_window_inference(volume.flip(2), predictor=chances, **slide).flip(2)) / 2
+            mirrored = torch.as_tensor(sliding_window_inference(volume.flip(2), predictor=chances, **slide))
+            chance = (chance + mirrored.flip(2)) / 2
     return chance[0].numpy()

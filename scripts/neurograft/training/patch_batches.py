@@ -121,7 +121,7 @@ def augment(images, masks, size, generator):
     theta = turn * torch.tensor(size, dtype=torch.float32) / torch.tensor(block, dtype=torch.float32)[:, None]
     # grid_sample's first coordinate runs along the last axis, Z
     theta = torch.cat([theta.flip((1, 2)), torch.zeros(count, 3, 1)], 2)
-    grid = functional.affine_grid(theta, (count, 1, *size), align_corners=False)
+    grid = functional.affine_grid(theta, [count, 1, *size], align_corners=False)
     moved = functional.grid_sample(images, grid, align_corners=False)
     scaled = moved * uniform(0.7, 1.3, count, channels, 1, 1, 1) + uniform(-0.3, 0.3, count, channels, 1, 1, 1)
     if masks is not None:

@@ -163,7 +163,7 @@ def augment(images, masks, generator):
     theta[:, 0, 0], theta[:, 0, 1] = zoom * angle.cos(), -zoom * angle.sin() * (x / y) * flip
     theta[:, 1, 0], theta[:, 1, 1] = zoom * angle.sin() * (y / x), zoom * angle.cos() * flip
     theta[:, :, 2] = uniform(-0.1, 0.1, count, 2)
-    grid = functional.affine_grid(theta, (count, 1, x, y), align_corners=False)
+    grid = functional.affine_grid(theta, [count, 1, x, y], align_corners=False)
     moved = functional.grid_sample(images, grid, align_corners=False)
     brain = moved != 0
     scaled = moved * uniform(0.7, 1.3, count, channels, 1, 1) + uniform(-0.3, 0.3, count, channels, 1, 1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neurograft.core import tables
+from neurograft.core import listings
 from neurograft.core.files import read_json, whole, write_json
 from neurograft.core.labels import region_values
 from neurograft.imaging.packing import PackedArray, write_packed
@@ -32,9 +32,8 @@ def gather_subjects(**records):
     for files in zip(*records.values(), strict=True):
         row = dict(zip(records, files, strict=True))
         row = {"slices": str(Path(row["normalized"]).parent / "slices")} | row
-        said = [Path(file).read_bytes() for file in (Path(row["slices"], "index.json"), *files)]
-        row["sha256"] = hashlib.sha256(b"\n".join(said)).hexdigest()
-        rows.append({"subject": read_json(row["status"])["subject"]} | row)
+        contents = [Path(file).read_bytes() for file in (Path(row["slices"], "index.json"), *files)]
+        rows.append(listings.add_hash({"subject": read_json(row["status"])["subject"]} | row, contents))
     return rows
 
 
@@ -52,7 +51,7 @@ def find_slices(path):
         Subject to its folder, or to its `images` in the shared array, not read yet, and `index`.
     """
     if not Path(path).is_dir():
-        return {row["subject"]: row["slices"] for row in tables.read_table(path)}
+        return {subject: row["slices"] for subject, row in listings.read_subjects(path).items()}
     # opened once, for every opened map holds a file descriptor
     index, shared = read_json(Path(path) / "index.json"), np.load(Path(path) / "images.npy", mmap_mode="r")
     return {name: {"index": index, "images": shared[k : k + 1]} for k, name in enumerate(index["subjects"])}
@@ -60,7 +59,7 @@ def find_slices(path):
 
 def find_records(path):
     """Say where each subject's records are, by name; pictures have none. `path` as in `find_slices`."""
-    return {} if Path(path).is_dir() else {row["subject"]: row for row in tables.read_table(path)}
+    return {} if Path(path).is_dir() else listings.read_subjects(path)
 
 
 def read_landmarks(folder):
@@ -107,8 +106,8 @@ def find_candidates(path):
     path : str or Path
         The table of `supervoxel_files.gather_candidates`; without one nobody has any.
     """
-    rows = tables.read_table(path) if path else ()
-    return {row["subject"]: read_json(row["record"])["slices"] for row in rows}
+    subjects = listings.read_subjects(path) if path else {}
+    return {subject: read_json(row["record"])["slices"] for subject, row in subjects.items()}
 
 
 def add_candidates(case, slices):
@@ -164,7 +163,7 @@ def target_case(folder, sequences, missing=()):
     return case | {"strata": {"any": _with_brain(case)}}
 
 
-def read_channels(case, chosen=slice(None)):
+def read_channels(case, chosen: int | slice | np.ndarray = slice(None)):
     """Read a slice of a case, or several, with the network's channels and on the case's scale, if it has one.
 
     Parameters
@@ -228,7 +227,7 @@ def write_slices(folder, opened, labels, index):
         part.mkdir()
         for name, array in arrays.items():
             write_packed(part / f"{name}.zlib", array)
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
         write_json(part / "index.json", index | {"sha256": digest.hexdigest()})
 
 
@@ -253,6 +252,6 @@ def _read_slices(folder, sequences, missing=()):
 
 
 def _with_brain(case):
-    """Number the slices whose brain is not much smaller than the largest."""
+    """List the numbers of the slices whose brain is not much smaller than the largest."""
     brain = np.array([np.count_nonzero(read_channels(case, z).any(0)) for z in range(len(case["images"]))])
     return np.flatnonzero(brain >= LEAST_BRAIN * brain.max())

@@ -1,9 +1,9 @@
 """Transfer strategies: how a source's weights are adapted to the target.
 
-A strategy is one small function that takes a network (with an `encoder`, see `networks`), learning
-rates and its own parameters, and gives a `Plan`: what is loaded, which parameter trains in which
-phase at which rate, and where needed a function for a moment of the run. `cells` and
-`loop.train` carry a plan out; they know no strategy by name.
+A strategy is one small function that takes a network (with an `encoder`, see `networks`), learning rates and its own
+parameters, and returns a `Plan`: what is loaded, which parameter trains in which phase at which rate, and where needed
+a function for a moment of the run. `experiment.network_cells` and `loop.train` carry a plan out; they know no strategy
+by name. What else a strategy is stands in `core.strategies`.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 from neurograft.cohort.assignment import UntrainableError
+from neurograft.core.strategies import STRATEGIES
 from neurograft.networks import lora
 from neurograft.networks.stages import split_stages
 from neurograft.training import adaptation
@@ -38,7 +39,7 @@ class Plan(NamedTuple):
         labels, on the training patients.
     prepare : called with the network once it is loaded; adds the parameters that only training needs.
     weight_decay : AdamW's, toward zero, on everything that trains.
-    extra : called with the prepared network and the names of the parameters that were loaded; gives a
+    extra : called with the prepared network and the names of the parameters that were loaded; returns a
         function of training features, target features and progress whose value is added to the
         loss (see `adaptation`).
     finish : called with the trained network; leaves an ordinary one.
@@ -56,12 +57,12 @@ class Plan(NamedTuple):
 
 
 def plan(strategy, network, variants=None):
-    """Give the plan of a named strategy for a network, with the strategy's own learning rates.
+    """Make the plan of a named strategy for a network, with the strategy's own learning rates.
 
     Parameters
     ----------
     strategy : str
-        A key of `STRATEGIES` or of `variants`.
+        A key of `PLANS` or of `variants`.
     network : nn.Module
         Has an `encoder`; it is not changed.
     variants : dict of str to dict, optional
@@ -76,12 +77,12 @@ def plan(strategy, network, variants=None):
     ------
     ValueError
         If there is no such strategy, or it has no such parameter or value of it.
-    roles.UntrainableError
+    assignment.UntrainableError
         If the network lacks what the strategy needs.
     """
     method, parameters = resolve(strategy, variants)
-    parameters = RATES[method] | parameters
-    function = STRATEGIES[method]
+    parameters = {**STRATEGIES[method].rates, **parameters}
+    function = PLANS[method]
     known = function.__code__.co_varnames[1 : function.__code__.co_argcount]
     if set(parameters) - set(known):
         wrong = sorted(set(parameters) - set(known))[0]
@@ -90,27 +91,27 @@ def plan(strategy, network, variants=None):
 
 
 def resolve(strategy, variants=None):
-    """Give the key of `STRATEGIES` behind a name, and the parameters that the name stands for."""
+    """Return the key of `PLANS` behind a name, and the parameters that the name stands for."""
     row = dict((variants or {}).get(strategy, {"method": strategy}))
     method = row.pop("method")
-    if method not in STRATEGIES:
-        raise ValueError(f"unknown strategy {method!r}; known are {', '.join(STRATEGIES)}")
+    if method not in PLANS:
+        raise ValueError(f"unknown strategy {method!r}; known are {', '.join(PLANS)}")
     return method, row
 
 
 def split_parameters(network):
-    """Give the parameter names of the encoder, and of all the rest (the top)."""
+    """Return the names of the encoder's parameters, and of all others (the top)."""
     names = [name for name, _ in network.named_parameters()]
     return [n for n in names if n.startswith("encoder.")], [n for n in names if not n.startswith("encoder.")]
 
 
 def scratch(network, encoder, top):
-    """Everything random, everything trained: the control of every comparison."""
+    """Train everything from random weights: the control of every comparison."""
     return Plan(False, _everything(network, encoder, top))
 
 
 def frozen_random(network, top):
-    """Only the top trains on a random encoder: the control for any frozen features.
+    """Train only the top, on a random encoder: the control for any frozen features.
 
     A random encoder with untouched BatchNorm statistics normalises nothing, so these are
     estimated once on the training patients, without labels.
@@ -119,12 +120,12 @@ def frozen_random(network, top):
 
 
 def frozen(network, top):
-    """Only the top trains, on the source's features."""
+    """Train only the top, on the source's features."""
     return Plan(True, (Phase(1.0, _rates(network, {}, top)),))
 
 
 def last_layers(network, encoder, top, k=1):
-    """The encoder's last `k` stages train, with the top; the stages before stay the source's."""
+    """Train the encoder's last `k` stages and the top; the stages before stay the source's."""
     stages = split_stages(network)
     if not 1 <= k <= len(stages):
         raise ValueError(f"last-layers: k is {k}, the encoder has {len(stages)} stages")
@@ -133,7 +134,7 @@ def last_layers(network, encoder, top, k=1):
 
 
 def gradual(network, encoder, top):
-    """First the top, then one stage more at a time, the deepest first (Howard and Ruder 2018).
+    """Train the top first, then one stage more at a time, the deepest first (Howard and Ruder 2018).
 
     Half of the steps go to the phases before the last, in equal parts, half to the whole network.
     """
@@ -145,12 +146,12 @@ def gradual(network, encoder, top):
 
 
 def fine_tune(network, encoder, top):
-    """Everything trains from the source's weights."""
+    """Train everything, from the source's weights."""
     return Plan(True, _everything(network, encoder, top))
 
 
 def lp_ft(network, encoder, top, later_top):
-    """First the top on the frozen encoder, then everything at a smaller rate (Kumar et al. 2022).
+    """Train the top first, on the frozen encoder, then everything at a smaller rate (Kumar et al. 2022).
 
     A random top would otherwise send large gradients into the features it has not yet learnt to use.
     """
@@ -159,7 +160,7 @@ def lp_ft(network, encoder, top, later_top):
 
 
 def discriminative(network, top, xi=1 / 2.6):
-    """Everything trains, each stage at `xi` times the rate of the next (Howard and Ruder 2018).
+    """Train everything, each stage at `xi` times the rate of the next (Howard and Ruder 2018).
 
     Stage l of L has the rate `top * xi ** (L - l)`; the top is stage L.
     """
@@ -169,32 +170,32 @@ def discriminative(network, top, xi=1 / 2.6):
 
 
 def l2_sp(network, encoder, top, alpha=0.1, beta=0.01):
-    """Fine-tuning that is pulled back to the source, not to zero (Li et al. 2018, with its alpha and beta)."""
+    """Fine-tune with a penalty that pulls weights back to the source's, not to zero (Li et al. 2018)."""
     extra = partial(pull_to_source, alpha=alpha, beta=beta)
     return Plan(True, _everything(network, encoder, top), weight_decay=0.0, extra=extra)
 
 
 def low_rank(network, factors, top, rank=4):
-    """Low-rank changes of the frozen encoder's kernels train, with the top (LoRA, see `lora`)."""
+    """Train low-rank changes of the frozen encoder's kernels, and the top (LoRA, see `lora`)."""
     rates = _rates(network, dict.fromkeys(lora.factor_names(network, rank), factors), top)
     return Plan(True, (Phase(1.0, rates),), prepare=partial(lora.inject, rank=rank), finish=lora.merge)
 
 
 def adabn(network, encoder, top):
-    """Fine-tuning, then the BatchNorm statistics of the target's unlabelled images (Li et al. 2017)."""
+    """Fine-tune, then take the BatchNorm statistics of the target's unlabelled images (Li et al. 2017)."""
     if not adaptation.has_batch_norm(network.encoder):
         raise UntrainableError("adabn adapts BatchNorm statistics, and this encoder has none: use coral or dann")
     return Plan(True, _everything(network, encoder, top), adapt=adaptation.adapt_batch_norm)
 
 
 def coral(network, encoder, top, weight=1.0):
-    """Fine-tuning, with the features' covariances drawn together on unlabelled target images (see `adaptation`)."""
+    """Fine-tune with the features' covariances drawn together on unlabelled target images (see `adaptation`)."""
     extra = partial(adaptation.align_correlations, weight=weight)
     return Plan(True, _everything(network, encoder, top), extra=extra)
 
 
 def dann(network, encoder, top, weight=1.0):
-    """Fine-tuning, with features that do not tell training from unlabelled target images (see `adaptation`)."""
+    """Fine-tune features that do not tell training from unlabelled target images (see `adaptation`)."""
     rates = dict.fromkeys(split_parameters(network)[0], encoder) | dict.fromkeys(adaptation.DOMAIN_PARAMETERS, top)
     return Plan(
         True,
@@ -206,7 +207,7 @@ def dann(network, encoder, top, weight=1.0):
 
 
 def pull_to_source(network, inherited, alpha, beta):
-    """Make the penalty of L2-SP: `alpha / 2 ||w - w0||^2` on what was loaded, `beta / 2 ||w||^2` on new kernels.
+    """Return the penalty of L2-SP: `alpha / 2 ||w - w0||^2` on what was loaded, `beta / 2 ||w||^2` on new kernels.
 
     New biases and norms have no penalty: pulled to zero, a norm's weight would silence its layer.
 
@@ -235,43 +236,17 @@ def pull_to_source(network, inherited, alpha, beta):
 
 
 def _everything(network, encoder, top, share=1.0):
-    """Give the one phase in which all parameters train."""
+    """Make the one phase in which all parameters train."""
     return (Phase(share, _rates(network, dict.fromkeys(split_parameters(network)[0], encoder), top)),)
 
 
 def _rates(network, of_encoder, top):
-    """Give the top's parameters their rate; what of the encoder is not named is frozen."""
+    """Join the top's parameters at their rate with those of the encoder that train; the others are frozen."""
     return dict.fromkeys(split_parameters(network)[1], top) | of_encoder
 
 
-# Learning rates (AdamW, one-cycle), each 1e-3 or 3e-3, chosen on simulated cohorts, one seed: thin sweeps.
-# scratch, frozen-random, frozen, fine-tune, lp-ft: whole-tumour Dice and loss of 3 subjects held out from 4, 150 to 250
-# steps at 2 mm. lp-ft's second phase keeps the smaller one, as the method asks.
-# The others: 3-D whole-tumour Dice of 7 subjects held out from 4, 150 steps at 3 mm, encoder or factors at 3e-3 / 1e-3
-# (fine-tune there .777 / .793): last-layers .812 / .814, a tie, left as fine-tune's; l2-sp .788 / .764; lora .821 /
-# .799; coral .780 / .779 and dann .808 / .769, these two adapted to the scored images too, to save a training; gradual
-# .762 / .138 and after 300 steps .820 / .755, the top at 3e-3 until the encoder opens and then at the encoder's rate;
-# discriminative, whose rates all follow the top's, .780 / .747. adabn has fine-tune's, tried at 3e-3 alone, .832.
-# 3-D sources have the same rates. deepbet's network, whole-tumour Dice of 2 simulated subjects at 2 mm, trained on 4:
-# scratch, 60 steps of 2 patches of 64 voxels, .898 and .817 at 3e-3, .752 and .663 at 1e-2; 36 steps of 1 patch of 96,
-# at 3e-3, scratch .710 and .320, fine-tune 0 and 0 (its loss as scratch's). 1e-3 and other strategies were not tried.
-# Else the top's rate was not varied, nor were k, xi, alpha, beta, rank and the weights of coral and dann.
-RATES = {
-    "scratch": {"encoder": 3e-3, "top": 3e-3},
-    "frozen-random": {"top": 3e-3},
-    "frozen": {"top": 3e-3},
-    "last-layers": {"encoder": 3e-3, "top": 3e-3},
-    "gradual": {"encoder": 3e-3, "top": 3e-3},
-    "fine-tune": {"encoder": 3e-3, "top": 3e-3},
-    "lp-ft": {"encoder": 1e-3, "top": 3e-3, "later_top": 1e-3},
-    "discriminative": {"top": 3e-3},
-    "l2-sp": {"encoder": 3e-3, "top": 3e-3},
-    "lora": {"factors": 3e-3, "top": 3e-3},
-    "adabn": {"encoder": 3e-3, "top": 3e-3},
-    "coral": {"encoder": 3e-3, "top": 3e-3},
-    "dann": {"encoder": 3e-3, "top": 3e-3},
-}
-STRATEGIES = {
+# its keys are those of `core.strategies.STRATEGIES` that have learning rates
+PLANS = {
     "scratch": scratch,
     "frozen-random": frozen_random,
     "frozen": frozen,

@@ -1,6 +1,8 @@
 """What depends on a cell's task: how its subjects are read, and what its network puts out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from neurograft.cohort import splits
@@ -17,11 +19,31 @@ from neurograft.training.slices import (
 TUMOUR_SHARE = 0.67  # of the slices of a batch
 
 
+@dataclass(frozen=True)
+class SubjectFiles:
+    """What networks take of the subjects.
+
+    Attributes
+    ----------
+    slices : dict of str to path
+        Subject to its folder of `images.zlib`, `labels.zlib` and `index.json`, in the cell's space.
+    truths : dict of str to str, optional
+        Subject to class, where a column of the cohort is the target.
+    candidates : dict of str to list of int, optional
+        Subject to the slices of its tumour candidates (`slices.find_candidates`), which half of the training slices
+        without tumour are then drawn from, where they are free of it.
+    """
+
+    slices: Mapping[str, str | Path]
+    truths: Mapping[str, str | None] | None = None
+    candidates: Mapping[str, list[int]] | None = None
+
+
 class Task(NamedTuple):
     """What depends on a cell's task.
 
-    read : function of a subject, and of whether its labels are to be read, that gives a case.
-    read_target : function of a subject that gives its images alone, for adaptation.
+    read : function of a subject, and of whether its labels are to be read, that returns a case.
+    read_target : function of a subject that returns its images alone, for adaptation.
     outputs : names of the network's outputs.
     shares : share of each stratum in a batch.
     dropout : whether training drops whole channels: where a subject of the task lacks one, in every cell alike.
@@ -36,18 +58,24 @@ class Task(NamedTuple):
     scale: dict
 
 
-def open_task(split, cell, slices, truths, unlearnt=(), candidates=None, training=()):
-    """Give the `Task` of a cell.
+def open_task(split, cell, subjects, unlearnt=(), training=()):
+    """Prepare the `Task` of a cell.
 
     Parameters
     ----------
-    split, cell, slices, truths, candidates
+    split, cell
         As in `network_cells.train_cell`.
+    subjects : SubjectFiles
     unlearnt : collection of str
-        Sequences that no training subject has (`assignment.find_unlearnt`): nobody's is given to the network.
+        Sequences that no training subject has (`assignment.find_unlearnt`): the network gets them of no subject.
     training : sequence of str
-        Whose landmarks, where they have any, make the scale that every subject is read on.
+        Subjects whose landmarks, where they have any, make the intensity scale that every subject is read on.
+
+    Returns
+    -------
+    Task
     """
+    slices, truths, candidates = subjects.slices, subjects.truths, subjects.candidates
     task = split["tasks"][cell["task"]]
     incomplete = task.get("incomplete", {})
     scale = learn_scale([read_landmarks(slices[subject]) for subject in training])

@@ -14,7 +14,7 @@ from neurograft.core import files
 from neurograft.networks import builders, compute
 from neurograft.sources import table
 from neurograft.sources.weights import load_weights
-from neurograft.training import batch_norm, tasks
+from neurograft.training import batch_norm, loop, tasks
 from neurograft.training.slice_batches import MULTIPLE, case_canvas, fit
 from neurograft.training.slices import read_channels, take_channels, target_case
 
@@ -38,7 +38,7 @@ def extract_features(out_folder, source, weights, split, slices, seed=0, threads
         Subject to its folder of slices (`cases`).
     seed, threads : int
     """
-    task = tasks.open_task(split, {"task": "segmentation"}, slices, None)
+    task = tasks.open_task(split, {"task": "segmentation"}, tasks.SubjectFiles(slices))
     known = split["tasks"]["segmentation"]
     with files.whole(out_folder) as part, compute.reproducible(seed, threads):
         part.mkdir()
@@ -102,6 +102,7 @@ def sample_features(encoder, case, usable, generator, state=None):
         The arrays of `sub-X.npz`.
     """
     chosen, slice_labels = draw_slices(case, usable)
+    state = state or {}
     size = case_canvas([case])
     opened = np.stack([fit(read_channels(case, z), size) for z in chosen])
     tumour = np.stack([fit(case["regions"][:, 0][case["labels"][z]], size) for z in chosen])
@@ -115,7 +116,7 @@ def sample_features(encoder, case, usable, generator, state=None):
                 rows, columns = x * feature.shape[2] // size[0], y * feature.shape[3] // size[1]
                 number = 1 + sum(name.startswith("map") for name in found)
                 found[f"map{number}"] = feature.float().cpu().numpy()[place, :, rows, columns]
-        head = next((function for name, function in HEADS.items() if name in (state or {})), None)
+        head = next((function for name, function in HEADS.items() if name in state), None)
         if head:
             device = maps[-1].device
             logits = head(maps[-1].float(), {name: value.to(device) for name, value in state.items()})
@@ -203,34 +204,33 @@ HEADS = {
 BATCH = 16
 
 
-def pool_features(out_folder, source, weights, split, slices, supervoxels, random=False, seed=0, threads=1):
+def pool_features(out_folder, source, split, slices, supervoxels, random=False, seed=0):
     """Run a source's encoder over every subject's slices, and average its maps over each supervoxel.
 
     Parameters
     ----------
     out_folder : str or Path
         Written whole or not at all.
-    source : dict
-        Row of `sources.tsv`, of a 2-D source: `backbone` and `sha256`.
-    weights : str or Path
+    source : weights.SourceFiles
+        Of a 2-D source.
     split : dict
         `splits.json`; its subjects of segmentation are taken, unlabelled ones too. No label is read.
     slices, supervoxels : dict of str to path
-        Subject to its folder of slices (`cases`) and of supervoxels (`supervoxel_files`).
+        Subject to its folder of slices (`training.slices`) and of supervoxels (`supervoxel_files`).
     random : bool
         A random encoder instead of the source's weights (the control). Its BatchNorm statistics are taken from the
         slices of each subject: a random encoder with statistics of nothing normalises nothing.
-    seed, threads : int
+    seed : int
     """
-    known = split["tasks"]["segmentation"]
-    with files.whole(out_folder) as part, compute.reproducible(seed, threads):
+    known, options = split["tasks"]["segmentation"], loop.TrainingOptions(seed=seed)
+    with files.whole(out_folder) as part, compute.reproducible(seed, options.threads):
         part.mkdir()
-        encoder, state, reason = open_encoder(source, weights, len(known["sequences"]), random)
+        encoder, state, reason = open_encoder(source.row, source.weights, len(known["sequences"]), random)
         for subject in [*known["subjects"], *known["unlabelled"]] if state or random else ():
             lacking = known.get("incomplete", {}).get(subject, ())
             case = target_case(slices[subject], known["sequences"], lacking)
             if random:
-                batch_norm.average_statistics(encoder, [case], seed=seed, threads=threads, augmented=False)
+                batch_norm.average_statistics(encoder, [case], options, augmented=False)
                 encoder.eval()
             cut = read_supervoxels(supervoxels[subject], labelled=False)["segments"]
             pooled = pool_maps(encoder, case["images"], case["channels"], cut)

@@ -237,11 +237,11 @@ def wasserstein(first, second):
     float
     """
     means = first.mean(axis=0) - second.mean(axis=0)
-    roots = [(part - part.mean(axis=0)) / np.sqrt(len(part) - 1) for part in (first, second)]
+    roots: list[np.ndarray] = [(part - part.mean(axis=0)) / np.sqrt(len(part) - 1) for part in (first, second)]
     if min(len(root) for root in roots) > first.shape[1]:
-        roots = [linalg.qr(root, mode="r")[0][: first.shape[1]] for root in roots]
+        roots = [np.asarray(linalg.qr(root, mode="r")[0])[: first.shape[1]] for root in roots]
     # with covariances A'A and B'B the trace of (A'A B'B)^(1/2) is the nuclear norm of A B'
-    cross = linalg.svdvals(roots[0] @ roots[1].T).sum()
+    cross = np.asarray(linalg.svdvals(roots[0] @ roots[1].T)).sum()
     squared = means @ means + sum((root**2).sum() for root in roots) - 2 * cross
     return float(np.sqrt(max(squared, 0.0)))
 
@@ -258,7 +258,7 @@ def _variety(features, generator):
 
 
 def _draw(count, most, generator):
-    """Indices of all, or of `most` drawn, in order."""
+    """Return the indices of all, or of `most` drawn, in order."""
     return np.arange(count) if count <= most else np.sort(generator.permutation(count)[:most])
 
 

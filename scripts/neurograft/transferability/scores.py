@@ -3,6 +3,7 @@
 import zlib
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -90,9 +91,9 @@ def score_source(maps, labels, patients, seed=0, head=None):
         reason = "" if values else same[0]["reason"]
         rows[same[0]["score"]] = same[0] | {"value": float(np.mean(values)) if values else np.nan, "reason": reason}
     of_heads = [name for name in SCORES if name not in of_features]
-    probabilities, *known = head or (None, labels, patients)
-    given = np.zeros((len(known[0]), 1)) if probabilities is None else probabilities
-    rows |= {row["score"]: row for row in score_patients(given, *known, seed, probabilities, of_heads)}
+    probabilities, labels, patients = head or (None, labels, patients)
+    given = np.zeros((len(labels), 1)) if probabilities is None else probabilities
+    rows |= {row["score"]: row for row in score_patients(given, labels, patients, seed, probabilities, of_heads)}
     return [rows[name] for name in SCORES if name in rows]
 
 
@@ -110,7 +111,7 @@ def _values(row, kept, features, labels, patients, probabilities, seed):
 
 
 def _balance(labels, mine, seed, patient):
-    """Indices of as many samples of every class of one patient; none where it has fewer than two classes."""
+    """Draw as many samples of every class of one patient; none where it has fewer than two classes."""
     generator = np.random.default_rng([seed, zlib.crc32(patient.encode())])
     classes = [np.flatnonzero(mine & (labels == label)) for label in np.unique(labels[mine])]
     classes = [own for own in classes if len(own) >= FEWEST_SAMPLES]
@@ -158,7 +159,8 @@ def audit(scores, gains):
             reason = f"{known}; a rank correlation needs at least {FEWEST_SOURCES}"
             rows.append(row | {"verdict": "too few sources", "reason": reason})
             continue
-        tau = stats.kendalltau([values[s] for s in common], [gains[s] for s in common]).statistic
+        correlation: Any = stats.kendalltau([values[s] for s in common], [gains[s] for s in common])
+        tau = correlation.statistic
         if not np.isfinite(tau):
             rows.append(row | {"verdict": "do not use", "reason": "all sources have the same score or the same gain"})
             continue

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from helpers.fake_run import Experiment, make_run
 from neurograft.core.config import resolve_config
+from neurograft.core.strategies import TRAINED
 from neurograft.preprocessing import extraction_engines, intensity, registration
 from neurograft.report.chapters import methods
 from neurograft.report.references import read_references
+from neurograft.report.strategy_words import WORDS
 from neurograft.sources.table import MADE_FROM, read_sources
-from neurograft.training import strategies
 
 SCHEMA = yaml.safe_load((Path(__file__).parents[3] / "workflow/schemas/config.schema.yaml").read_text())
 
@@ -56,9 +57,7 @@ RUNS = st.builds(
     ),
     experiment=st.fixed_dictionaries(
         {
-            task: st.fixed_dictionaries(
-                {"strategies": st.lists(st.sampled_from(sorted(strategies.STRATEGIES)), unique=True)}
-            )
+            task: st.fixed_dictionaries({"strategies": st.lists(st.sampled_from(sorted(TRAINED)), unique=True)})
             for task in TASKS
         }
     ),
@@ -80,7 +79,7 @@ def test_every_number_has_its_reference_and_every_reference_is_cited(run):
 def test_no_reference_is_in_the_list_in_vain():
     used = set()
     for engine, layout in product(registration.REGISTRATION_ENGINES, ("phantom", "brats", "dicom")):
-        spans = {task: {"strategies": list(strategies.STRATEGIES)} for task in TASKS}
+        spans = {task: {"strategies": list(TRAINED)} for task in TASKS}
         run = configured(layout, register_scans={"engine": engine, "deformable": True}, experiment=spans)
         used |= {row["text"] for row in methods.write_methods(*run)[1]}
     for engine in extraction_engines.EXTRAS:
@@ -147,17 +146,16 @@ def test_every_choice_of_a_method_is_named():
         assert f"({method})" in told(*configured(normalize_intensity={"method": method}))
     for engine in registration.REGISTRATION_ENGINES:
         assert "With affine registration" not in told(*configured(register_scans={"engine": engine}))
-    assert set(methods.STRATEGIES) == set(strategies.STRATEGIES)
-    for name, (words, _) in methods.STRATEGIES.items():
+    for name in TRAINED:
         run = configured(trained=["segmentation"], experiment={"segmentation": {"strategies": [name]}})
-        assert f"It was trained {words}." in told(*run)
+        assert f"It was trained {WORDS[name].methods}." in told(*run)
 
 
 def test_a_variant_is_told_with_what_differs():
     variants = {"last-layers-2": {"method": "last-layers", "k": 2}}
     spans = {"segmentation": {"strategies": ["scratch", "last-layers-2"]}}
     run = configured(trained=["segmentation"], experiment=spans, variants=variants)
-    assert f"{methods.STRATEGIES['last-layers'][0]} (last-layers-2: k 2)" in told(*run)
+    assert f"{WORDS['last-layers'].methods} (last-layers-2: k 2)" in told(*run)
 
 
 def test_the_template_is_only_claimed_where_there_was_one():

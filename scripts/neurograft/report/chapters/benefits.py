@@ -8,7 +8,7 @@ import math
 from collections import defaultdict
 from statistics import median
 
-from neurograft.core.tables import number, yes
+from neurograft.core.tables import parse_boolean, parse_number
 from neurograft.report import summaries
 from neurograft.report.sentences import (
     MEASURES,
@@ -51,7 +51,7 @@ def less_training_time(results):
 def _timed(results):
     """Keep the rows of the transfer strategies at the largest n for which scratch has a final training Dice."""
     rows = summaries.keep_largest_n(summaries.transferred(summaries.keep_primary(results.time_saved, results.primary)))
-    return [row for row in rows if number(row["steps_scratch"]) is not None]
+    return [row for row in rows if parse_number(row["steps_scratch"]) is not None]
 
 
 def _compare_times(rows, describe):
@@ -64,7 +64,7 @@ def _compare_times(rows, describe):
 
 def _not_reached(group):
     """Return words and verdict for an arm some of whose trainings never reached scratch's Dice, else None."""
-    reached = [row for row in group if number(row["steps_saved"]) is not None]
+    reached = [row for row in group if parse_number(row["steps_saved"]) is not None]
     if len(reached) == len(group):
         return None
     if not reached:
@@ -82,7 +82,7 @@ def _saved(group, column):
     """Compare an arm with scratch over folds."""
     folds = defaultdict(list)
     for row in group:
-        value = number(row.get(column))
+        value = parse_number(row.get(column))
         if value is not None:
             folds[str(row["fold"])].append(value)
     return summaries.pair_folds(folds)
@@ -95,14 +95,16 @@ def _unfinished(results, rows):
     cells = [cell for cell in summaries.keep_primary(results.cells, results.primary) if cell.get("trained", True)]
     scratch = [cell for cell in cells if cell["strategy"] == "scratch" and (cell["task"], str(cell["n"])) in sizes]
     compared = scratch + [cell for cell in cells if summaries.arm_key(cell) in arms]
-    unfinished = sum(not yes(cell.get("converged", True)) for cell in compared)
+    unfinished = sum(not parse_boolean(cell.get("converged", True)) for cell in compared)
     words = f"{unfinished} of {len(compared)} trainings had not converged, so their final Dice is provisional"
     return [words] if unfinished else []
 
 
 def better_performance(results):
     """Return the verdicts of the primary comparisons or, where there are none, intervals of the main measure."""
-    rows = [row for row in summaries.primary_rows(results.comparison) if number(row["mean_difference"]) is not None]
+    rows = [
+        row for row in summaries.primary_rows(results.comparison) if parse_number(row["mean_difference"]) is not None
+    ]
     if rows:
         return [finding(name_arm(row), format_difference(row), row["verdict"]) for row in rows], []
     task, region, metric = summaries.main_measure(results.scores)
@@ -113,7 +115,7 @@ def better_performance(results):
     ]
     findings = []
     for row in summaries.keep_largest_n(others):
-        verdict = summaries.read_interval(number(row["low"]), number(row["high"]), "higher", "lower")
+        verdict = summaries.read_interval(parse_number(row["low"]), parse_number(row["high"]), "higher", "lower")
         findings.append(finding(name_arm(row), f"{MEASURES[metric]} {format_difference(row)}", verdict))
     why = "there is no primary comparison (whole-tumour Dice against scratch)"
     return findings, [why if findings else "no transfer strategy was scored against training from scratch"]
@@ -141,8 +143,8 @@ def fewer_labels(results):
 
 def _count_training(row, splits):
     """Return the number of training patients of a row; where n is `all`, the number needed minus the number saved."""
-    needed, saved = number(row["needed"]), number(row["saved"])
-    if number(row["n"]) is None and needed is not None and saved is not None:
+    needed, saved = parse_number(row["needed"]), parse_number(row["saved"])
+    if parse_number(row["n"]) is None and needed is not None and saved is not None:
         return needed - saved
     return summaries.count_training(row["n"], row["task"], splits)
 
@@ -158,10 +160,10 @@ def _read_end(value):
 def better_generalisation(results):
     """Measure how much less a strategy loses at sites left out of training than scratch does."""
     rows = summaries.keep_largest_n(summaries.keep_primary(results.generalisation, results.primary))
-    measured = [row for row in rows if number(row["mean"]) is not None]
+    measured = [row for row in rows if parse_number(row["mean"]) is not None]
     findings = []
     for row in summaries.transferred(measured):
-        less = {name: number(row[column]) for name, column in summaries.LESS_THAN_SCRATCH.items()}
+        less = {name: parse_number(row[column]) for name, column in summaries.LESS_THAN_SCRATCH.items()}
         words = f"drop {format_difference(row)} at unseen sites; smaller than that of scratch by "
         verdict = summaries.read_interval(less["low"], less["high"], "loses less", "loses more")
         findings.append(finding(name_arm(row), words + format_difference(less), verdict))
@@ -200,11 +202,11 @@ def better_use_of_data(results):
 def faster_deployment(results):
     """Measure the computing time from raw scans to a network with the training Dice with which scratch ended."""
     prepared = [
-        seconds * (number(row.get("jobs")) or 1)
+        seconds * (parse_number(row.get("jobs")) or 1)
         for row in results.runtimes
-        if row["rule"] in PREPARING and (seconds := number(row.get("seconds_median"))) is not None
+        if row["rule"] in PREPARING and (seconds := parse_number(row.get("seconds_median"))) is not None
     ]
-    rows = [row for row in _timed(results) if number(row.get("seconds_scratch")) is not None]
+    rows = [row for row in _timed(results) if parse_number(row.get("seconds_scratch")) is not None]
 
     def describe(group):
         needed, scratch = (

@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 
 from neurograft.core.strategies import METHODS
-from neurograft.core.tables import number
+from neurograft.core.tables import parse_number
 from neurograft.report import sentences, summaries
 from neurograft.report.charts import cohort
 
@@ -30,13 +30,13 @@ def describe_candidates(records, cells=()):
     """
     oracle, recalls, curves = [], {}, {}
     for subject, record in sorted(records.items()):
-        best = number(record.get("oracle_dice"))
+        best = parse_number(record.get("oracle_dice"))
         if best is not None:
             oracle.append((subject, best, False))
         if read_recall(record):
             recalls[subject] = read_recall(record)
         if record.get("curve"):
-            curves[subject] = {int(k): number(value) for k, value in record["curve"].items()}
+            curves[subject] = {int(k): parse_number(value) for k, value in record["curve"].items()}
     flags = {subject: record["flags"] for subject, record in sorted(records.items()) if record.get("flags")}
     return {
         "subjects": len(records), "labelled": len(recalls), "flags": flags,
@@ -50,7 +50,7 @@ def describe_candidates(records, cells=()):
 
 def read_recall(record):
     """Return k to the share of the tumour in the first k candidates, where it was measured."""
-    recall = {int(k): number(value) for k, value in (record.get("recall") or {}).items()}
+    recall = {int(k): parse_number(value) for k, value in (record.get("recall") or {}).items()}
     return {k: value for k, value in recall.items() if value is not None}
 
 
@@ -77,7 +77,7 @@ def compare_scorers(records, cells):
     ways = {"without training": {}}
     for subject, record in records.items():
         recall = read_recall(record)
-        values = [recall.get(k) for k in KS] + [number(record.get("false_candidates"))]
+        values = [recall.get(k) for k in KS] + [parse_number(record.get("false_candidates"))]
         if None not in values:
             ways["without training"][subject] = [values]
     fitted = [cell for cell in cells if cell["strategy"] in METHODS and cell.get("judged")]
@@ -86,7 +86,7 @@ def compare_scorers(records, cells):
         if summaries.size(cell["n"]) == most:
             scored = ways.setdefault(sentences.name_arm(cell), defaultdict(list))
             for row in cell["judged"]:
-                values = [number(row[f"recall_{k}"]) for k in KS] + [number(row["false_candidates"])]
+                values = [parse_number(row[f"recall_{k}"]) for k in KS] + [parse_number(row["false_candidates"])]
                 if None not in values:
                     scored[row["subject"]].append(values)
     common = set.intersection(*(set(scored) for scored in ways.values()))

@@ -1,7 +1,7 @@
 """What training changed inside the networks, transferability scores, privacy and fairness, as plain values."""
 
 from neurograft.core.strategies import CONTROLS
-from neurograft.core.tables import number
+from neurograft.core.tables import parse_number
 from neurograft.report import sentences, summaries
 from neurograft.report.charts import transfer
 from neurograft.report.sentences import format_interval, format_number, format_significant, stack
@@ -47,21 +47,24 @@ def _read_layers(rows):
     """Read the layers of an arm from input to output: the finest stage first, then what follows the encoder."""
     read = [
         {"layer": row["layer"], "stage": str(row["stage"] or ""), "part": row["part"],
-         "values": number(row["values"]) or 0, "trained": bool(number(row["trained"])), "change": number(row["change"]),
+         "values": parse_number(row["values"]) or 0, "trained": bool(parse_number(row["trained"])),
+         "change": parse_number(row["change"]),
          # the statistics of a decoder start at 0 and 1, and a change relative to that means nothing
-         "statistics": number(row["statistics_change"]) if row["part"] == "encoder" else None}
+         "statistics": parse_number(row["statistics_change"]) if row["part"] == "encoder" else None}
         for row in rows
     ]  # fmt: skip
-    return sorted(read, key=lambda row: (row["part"] != "encoder", number(row["stage"]) or 0))
+    return sorted(read, key=lambda row: (row["part"] != "encoder", parse_number(row["stage"]) or 0))
 
 
 def _read_stages(rows):
     """Read the similarities of an arm, the finest stage first."""
     stages = []
-    for row in sorted(rows, key=lambda row: number(row["stage"]) or 0):
-        cka = number(row["cka"])
+    for row in sorted(rows, key=lambda row: parse_number(row["stage"]) or 0):
+        cka = parse_number(row["cka"])
         if cka is not None:
-            ends = {name: cka if number(row[name]) is None else number(row[name]) for name in ("low", "high")}
+            ends = {
+                name: cka if parse_number(row[name]) is None else parse_number(row[name]) for name in ("low", "high")
+            }
             stages.append({"stage": str(row["stage"]), "cka": cka} | ends)
     return stages
 
@@ -141,4 +144,4 @@ def describe_fairness(rows, primary):
 
 def _stack(value, below, digits=2):
     """Put a number above the value that it is compared with, or return a dash where there is no number."""
-    return format_number(value) if number(value) is None else stack(format_number(value, digits), below)
+    return format_number(value) if parse_number(value) is None else stack(format_number(value, digits), below)

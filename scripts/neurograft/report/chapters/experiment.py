@@ -4,7 +4,7 @@ import math
 from collections import Counter, defaultdict
 
 from neurograft.core import strategies
-from neurograft.core.tables import number, yes
+from neurograft.core.tables import parse_boolean, parse_number
 from neurograft.evaluation.metrics import METRICS, keep_in_range
 from neurograft.report import sentences, summaries
 from neurograft.report.charts.cohort import GREY, draw_bars, draw_forest, draw_patients, draw_training, thin_curve
@@ -22,8 +22,8 @@ def name_measure(region, metric):
 
 def describe_flow(cohort, splits):
     """Count the subjects at each step, and list why some were excluded or left out."""
-    included = [row for row in cohort if yes(row["included"])]
-    labelled = [row for row in included if yes(row["labels"])]
+    included = [row for row in cohort if parse_boolean(row["included"])]
+    labelled = [row for row in included if parse_boolean(row["labels"])]
     left_out = [
         {"subject": subject, "task": task, "reason": reason}
         for task, split in splits.get("tasks", {}).items()
@@ -31,7 +31,7 @@ def describe_flow(cohort, splits):
     ]
     tasks = [
         {
-            "task": task, "trainable": yes(split.get("trainable")), "reason": split.get("reason", ""),
+            "task": task, "trainable": parse_boolean(split.get("trainable")), "reason": split.get("reason", ""),
             "patients": len(split.get("subjects", [])), "folds": len(split.get("folds", [])),
             "sequences": ", ".join(split.get("sequences", [])), "target": split.get("target", ""),
             "regions": ", ".join(split.get("regions", [])), "classes": ", ".join(map(str, split.get("classes", []))),
@@ -41,7 +41,7 @@ def describe_flow(cohort, splits):
     return {
         "found": len(cohort), "included": len(included), "labelled": len(labelled),
         "unlabelled": len(included) - len(labelled), "tasks": tasks, "left_out": left_out,
-        "excluded": [row for row in cohort if not yes(row["included"])],
+        "excluded": [row for row in cohort if not parse_boolean(row["included"])],
         "incomplete": sentences.list_incomplete(splits),
         "sites": Counter(row.get("site") or "not stated" for row in included).most_common(),
     }  # fmt: skip
@@ -55,7 +55,11 @@ def describe_training(cells, times):
             label = (
                 f"{cell['task']}, {sentences.name_arm(cell)}, n {cell['n']}, fold {cell['fold']}, seed {cell['seed']}"
             )
-            course = {"label": label, "converged": yes(cell.get("converged", True)), "history": cell["history"]}
+            course = {
+                "label": label,
+                "converged": parse_boolean(cell.get("converged", True)),
+                "history": cell["history"],
+            }
             groups[summaries.arm_key(cell)].append(course)
     tasks = {}
     for key in sorted(groups, key=summaries.arm_order):
@@ -169,18 +173,18 @@ def describe_comparison(comparison):
         rows = sorted(groups[key], key=lambda row: strategies.strategy_order(row["strategy"]))
         lines = [
             {
-                name: number(row[column])
+                name: parse_number(row[column])
                 for name, column in (("mean", "mean_difference"), ("low", "low"), ("high", "high"))
             }
             | {"label": sentences.name_arm(row), "verdict": row["verdict"], "note": _note(row)}
-            | {"detectable": number(row["detectable"]) if row["verdict"] else None}
+            | {"detectable": parse_number(row["detectable"]) if row["verdict"] else None}
             for row in rows
         ]
         better = str(METRICS.get(key[0], {}).get(key[2], {}).get("better", "higher"))
         title = f"{name_measure(key[1], key[2])} against {key[3]}"
         primary = any(row["verdict"] for row in rows)
         forests.append({"title": title, "task": key[0], "n": key[4], "primary": primary,
-                        "patients": max((number(row["patients"]) or 0) for row in rows),
+                        "patients": max((parse_number(row["patients"]) or 0) for row in rows),
                         "svg": draw_forest(lines, better)})  # fmt: skip
     table = [
         [row["task"], sentences.name_arm(row), row["n"],
@@ -201,7 +205,7 @@ def describe_comparison(comparison):
 
 def _note(row):
     """Return the words beside a row of a forest plot: the difference with its interval, and the verdict."""
-    if number(row["mean_difference"]) is None:
+    if parse_number(row["mean_difference"]) is None:
         return row["verdict"]
     return f"{format_difference(row)} {row['verdict']}".strip()
 
@@ -237,11 +241,11 @@ def choose_overlays(scores, strategy, pictures, source=""):
 
 def describe_runtimes(runtimes):
     """Draw the run times of the rules, the longest first."""
-    timed = [(seconds, row) for row in runtimes if (seconds := number(row.get("seconds_median"))) is not None]
+    timed = [(seconds, row) for row in runtimes if (seconds := parse_number(row.get("seconds_median"))) is not None]
     drawn = []
     for seconds, row in sorted(timed, key=lambda pair: -pair[0]):
-        most = number(row.get("seconds_max")) or seconds
-        memory = number(row.get("memory_mb"))
+        most = parse_number(row.get("seconds_max")) or seconds
+        memory = parse_number(row.get("memory_mb"))
         note = f"{format_number(seconds, 1)} s, at most {format_number(most, 1)} s"
         note += f", {format_number(memory / 1000, 1)} GB" if memory else ""
         note += f", {row['jobs']} jobs" if row.get("jobs") else ""

@@ -6,37 +6,12 @@ from neurograft.cohort.assignment import choose_unlabelled
 from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, UNTRAINED
 from neurograft.report.chapters.pictures import describe_evaluation, describe_pictures
 from neurograft.report.references import read_references, split_citation
+from neurograft.report.strategy_words import WORDS, Words
 from neurograft.sources.table import base_of, kind_of
 
-STRATEGIES = {
-    "scratch": ("from scratch", ()),
-    "frozen-random": ("on a frozen random encoder with normalisation statistics estimated without labels (a "
-                      "control)", ("karimi",)),
-    "frozen": ("on the frozen pretrained encoder", ()),
-    "last-layers": ("with the deepest scale of the encoder fine-tuned and the others frozen", ()),
-    "gradual": ("with the head first, then the encoder's scales unfrozen one by one, the deepest first", ("howard",)),
-    "fine-tune": ("with all weights fine-tuned", ()),
-    "lp-ft": ("with the head first, on the frozen encoder, then all weights at a small rate", ("kumar",)),
-    "discriminative": ("with all weights fine-tuned, each scale of the encoder at 1/2.6 of the learning rate of the "
-                       "next deeper one", ("howard",)),
-    "l2-sp": ("with all weights fine-tuned under a penalty on their distance from the pretrained ones", ("l2-sp",)),
-    "lora": ("with low-rank updates of the kernels of the frozen encoder", ("lora",)),
-    "adabn": ("with all weights fine-tuned and the normalisation statistics then re-estimated from unlabelled images "
-              "of other test patients (transductive)", ("adabn",)),
-    "coral": ("with all weights fine-tuned and the covariances of the features aligned to those of unlabelled images "
-              "of other test patients (transductive)", ("coral",)),
-    "dann": ("with all weights fine-tuned and features that a domain classifier cannot distinguish from those of "
-             "unlabelled images of other test patients (transductive)", ("dann",)),
-}  # fmt: skip
 SCALES = {
     "nyul": "Intensities within the brain were normalised by a robust z-score and, for each network, mapped by "
     "histogram landmarks to the mean histogram of its training patients (nyul).",
-}
-# methods without a network: what describes the supervoxels in addition to their own features
-FEATURES = {
-    "supervoxels": "with features of the pretrained encoder pooled over each",
-    "supervoxels-random": "with features of a random encoder (a control)",
-    "supervoxels-plain": "without features of an encoder (a control)",
 }
 # how each kind of source that the workflow makes (`table.MADE_FROM`) was made, or (`no patients`) could not be made
 PRETRAININGS = {
@@ -223,7 +198,7 @@ def _supervoxels(cite, methods, harmonised):
     """Describe the methods that classified supervoxels instead of training a network."""
     if not methods:
         return []
-    ways = "; ".join(FEATURES[name] for name in methods)
+    ways = "; ".join(WORDS[name].methods for name in methods)
     trees = "by gradient-boosted trees on intensity, texture, asymmetry, depth and the tissue priors of the template"
     harmonisation = (
         "Location and scale of their features were harmonised between sites with ComBat, with patients as samples, "
@@ -242,7 +217,8 @@ def _every(span, key):
 def _way(name, variants):
     """Return the words and references of a strategy, or of a variant together with its parameters."""
     row = variants.get(name, {"method": name})
-    words, keys = STRATEGIES.get(row["method"], (row["method"], ()))
+    about = WORDS.get(row["method"], Words("", row["method"]))
+    words, keys = about.methods, about.references
     differs = ", ".join(f"{key} {value:g}" for key, value in row.items() if key != "method")
     return f"{words} ({name}: {differs})" if differs else words, keys
 

@@ -1,7 +1,7 @@
 """The chapter on the limits of a set of 2-D pictures, and the sentences about pictures in the methods."""
 
 from neurograft.core import strategies
-from neurograft.core.tables import number
+from neurograft.core.tables import parse_number
 from neurograft.report import summaries
 from neurograft.report.sentences import MARKS, format_difference, format_number, name_arm
 
@@ -125,7 +125,9 @@ def _headline(comparison):
     """Describe the differences from both controls, with intervals and without a verdict."""
     rows = [row for row in comparison if row["metric"] == "accuracy" and row["against"] == "scratch"]
     most = max((summaries.size(row["n"]) for row in rows), default=0)
-    rows = [row for row in rows if summaries.size(row["n"]) == most and number(row["mean_difference"]) is not None]
+    rows = [
+        row for row in rows if summaries.size(row["n"]) == most and parse_number(row["mean_difference"]) is not None
+    ]
     rows = [row for row in rows if row["strategy"] not in strategies.CONTROLS]
     if not rows:
         return None

@@ -1,6 +1,6 @@
 """Quality control of the cohort: its summary on the index, and its own page."""
 
-from neurograft.core.tables import number, yes
+from neurograft.core.tables import parse_boolean, parse_number
 from neurograft.preprocessing import quality_table
 from neurograft.report import guidance, sentences, summaries
 from neurograft.report.charts import quality
@@ -73,10 +73,10 @@ def fill_page(rows, intensities, cohort, pages):
     lanes, panels = quality.choose_lanes(sites), {}
     for column in columns:
         points = [
-            {"subject": str(row["subject"]), "site": site, "value": number(row[column]),
+            {"subject": str(row["subject"]), "site": site, "value": parse_number(row[column]),
              "outlier": summaries.is_outlier(row, column), "page": pages.get(str(row["subject"]), "")}
             for row, site in zip(rows, sites, strict=True)
-            if number(row.get(column)) is not None
+            if parse_number(row.get(column)) is not None
         ]  # fmt: skip
         words, limits = (
             guidance.quality_words(column),
@@ -87,7 +87,7 @@ def fill_page(rows, intensities, cohort, pages):
     return {
         "panels": list(panels.values()),
         "sites": [_compare(sequence) for sequence in quality_table.compare_sites(intensities)],
-        "excluded": [row for row in cohort if not yes(row["included"])],
+        "excluded": [row for row in cohort if not parse_boolean(row["included"])],
         "quality": describe_quality(rows, intensities),
     } | _list_numbers(rows, columns, pages)
 
@@ -138,7 +138,9 @@ def _list_numbers(rows, columns, pages):
     keys = []
     for row in rows:
         odd = sum(summaries.is_outlier(row, column) for column in columns)
-        keys.append([str(row["subject"]), str(row.get("site") or ""), odd, *(number(row.get(c)) for c in columns)])
+        keys.append(
+            [str(row["subject"]), str(row.get("site") or ""), odd, *(parse_number(row.get(c)) for c in columns)]
+        )
     places = [_rank([key[at] for key in keys]) for at in range(len(heads))]
     lines = []
     for at, (row, key) in enumerate(zip(rows, keys, strict=True)):

@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 
 from neurograft.core.cells import find_kin
 from neurograft.core.strategies import CONTROLS
-from neurograft.core.tables import number, yes
+from neurograft.core.tables import parse_boolean, parse_number
 from neurograft.evaluation.metrics import keep_in_range
 from neurograft.report import summaries
 from neurograft.report.sentences import (
@@ -33,11 +33,11 @@ def limited_transferability(results):
         words = _worse_patients(scores, row, kin)
         against = summaries.control_row(comparison, row)
         verdict = summaries.NOT_SHOWN
-        if against and number(against["mean_difference"]) is not None:
+        if against and parse_number(against["mean_difference"]) is not None:
             words += f"; difference from a frozen random encoder {format_difference(against)}"
             # never a stronger claim than the verdict on the same scores
             if row["verdict"] not in ("refused", "not converged"):
-                ends = number(against["low"]), number(against["high"])
+                ends = parse_number(against["low"]), parse_number(against["high"])
                 verdict = summaries.read_interval(*ends, "pretraining counts", "worse than random features")
         else:
             missing.append("frozen-random was not scored, so pretraining cannot be told from any other fixed features")
@@ -73,7 +73,7 @@ def inflexibility(results):
     cells, findings = results.cells, []
     loading = defaultdict(list)
     for cell in cells:
-        if number(cell.get("loaded_share")) is not None:
+        if parse_number(cell.get("loaded_share")) is not None:
             loading[str(cell["source"])].append(cell)
     for source, loaded in sorted(loading.items()):
         share = min(summaries.numbers(loaded, "loaded_share"))
@@ -81,7 +81,9 @@ def inflexibility(results):
         words = f"{format_percent(share)} of the encoder's weights loaded"
         words += f"; not loaded: {join_names(f'{name} ({reason})' for name, reason in why.items())}" if why else ""
         findings.append(finding(source, words, "seen" if why or share < 1 else "not seen"))
-    untrained = Counter(str(cell.get("reason") or "no reason") for cell in cells if not yes(cell.get("trained", True)))
+    untrained = Counter(
+        str(cell.get("reason") or "no reason") for cell in cells if not parse_boolean(cell.get("trained", True))
+    )
     for reason, count in untrained.most_common(3):
         findings.append(finding("networks", f"{count} of {len(cells)} not trained: {reason}", "seen"))
     for task, split in results.splits.get("tasks", {}).items():
@@ -110,7 +112,7 @@ def _spread(means, arms, folds):
     ranked = sorted(arms, key=lambda arm: float(np.mean(list(means[arm].values()))))
     worst, best = ranked[0], ranked[-1]
     difference = summaries.pair_patients(means[best], means[worst], folds[best])
-    mean = difference["mean"]
+    mean = parse_number(difference["mean"])
     if mean is not None and difference["low"] is not None:
         # they were picked for their scores, so the interval has Bonferroni's correction for all pairs
         both = sorted(set(means[best]) & set(means[worst]))
@@ -135,7 +137,7 @@ def overfitting(results):
         if arm[2] not in CONTROLS:
             words += f", minus that of scratch {format_difference(gaps)}, {gaps['folds']} folds"
             verdict = summaries.read_interval(gaps["low"], gaps["high"], "smaller gap", "wider gap", better="lower")
-        warned = [f"fold {row['fold']} seed {row['seed']}" for row in gaps["rows"] if yes(row.get("warning"))]
+        warned = [f"fold {row['fold']} seed {row['seed']}" for row in gaps["rows"] if parse_boolean(row.get("warning"))]
         words += f"; warning: {join_names(warned, 6)}" if warned else ""
         findings.append(finding(name_arm_key(arm, n=True), words, verdict))
     missing = [] if findings else ["the finished networks were not scored on their training patients"]
@@ -160,16 +162,16 @@ def gaps_against_scratch(rows, kin=None):
         Arm to its mean `gap`, `train` and `test`, its `rows`, and the gap minus that of scratch over folds
         (`summaries.pair_folds`).
     """
-    measured = [row for row in rows if number(row.get("gap")) is not None]
+    measured = [row for row in rows if parse_number(row.get("gap")) is not None]
     scratch = defaultdict(dict)
     for row in measured:
         if row["strategy"] == "scratch":
-            scratch[_place(row)][str(row["source"])] = number(row["gap"])
+            scratch[_place(row)][str(row["source"])] = parse_number(row["gap"])
     gaps = {}
     for arm, group in summaries.group_by_arm(measured).items():
         folds = defaultdict(list)
         for row in group if arm[2] != "scratch" else ():
-            gap, other = number(row["gap"]), summaries.find_control(scratch[_place(row)], arm[1], kin)
+            gap, other = parse_number(row["gap"]), summaries.find_control(scratch[_place(row)], arm[1], kin)
             if gap is not None and other is not None:
                 folds[str(row["fold"])].append(gap - other)
         means = {side: float(np.mean(summaries.numbers(group, side))) for side in ("gap", "train", "test")}
@@ -192,7 +194,7 @@ def ethics(results):
     findings, missing = [], []
     members = summaries.keep_largest_n(summaries.keep_primary(results.privacy, results.primary))
     for row in members:
-        if number(row["auc"]) is not None:
+        if parse_number(row["auc"]) is not None:
             interval, control = (
                 format_interval(row[low], row[high], 2)
                 for low, high in (("low", "high"), ("control_low", "control_high"))
@@ -204,7 +206,7 @@ def ethics(results):
     groups = summaries.keep_largest_n(summaries.keep_primary(results.fairness, results.primary))
     for row in groups:
         words, verdict = row["reason"], "refused"
-        if number(row["gap"]) is not None:
+        if parse_number(row["gap"]) is not None:
             gap, expected = (format_number(row[name]) for name in ("gap", "expected"))
             words = f"gap {gap}, {expected} expected by chance, "
             words += f"adjusted p {format_significant(row['p_adjusted'])}, lowest {row['worst']}"

@@ -6,7 +6,7 @@ import numpy as np
 
 from neurograft.core.cells import control_sources, find_kin
 from neurograft.core.strategies import CONTROLS
-from neurograft.core.tables import number, yes
+from neurograft.core.tables import parse_boolean, parse_number
 from neurograft.evaluation.metrics import keep_in_range
 from neurograft.report import sentences, summaries
 from neurograft.report.chapters import changes, risks
@@ -143,7 +143,7 @@ def describe_overfitting(rows, primary, kin=None):
     gaps_by_arm = risks.gaps_against_scratch(summaries.keep_primary(rows, primary), kin)
     panels, table, warnings = {}, [], []
     for arm, gaps in gaps_by_arm.items():
-        warned = [row for row in gaps["rows"] if yes(row.get("warning"))]
+        warned = [row for row in gaps["rows"] if parse_boolean(row.get("warning"))]
         # the reason names the network
         warnings += [row["reason"] or f"overfitted: {arm[0]}, {risks.name_cell(row)}" for row in warned]
         sides = [
@@ -166,7 +166,7 @@ def describe_generalisation(rows):
     """Return the drop in score at sites left out of training, and how much smaller it is than that of scratch."""
     table, panels, reasons = [], {}, []
     for row in sorted(rows or (), key=lambda row: summaries.arm_order(summaries.arm_key(row))):
-        less = {name: number(row[column]) for name, column in summaries.LESS_THAN_SCRATCH.items()}
+        less = {name: parse_number(row[column]) for name, column in summaries.LESS_THAN_SCRATCH.items()}
         counts = f"{sentences.format_number(row['patients'], 0)}, {sentences.format_number(row['sites'], 0)}"
         means = [sentences.format_number(row[name]) for name in ("in_site", "cross_site")]
         table.append([row["task"], sentences.name_arm(row), row["space"], row["n"], counts, *means,
@@ -257,7 +257,7 @@ def describe_errors(rows, comparison, splits):
         values = summaries.numbers(rows, column)
         errors[name] = sentences.format_percent(pick(values)) if values else ""
     judged = summaries.primary_rows(comparison)
-    patients = max((number(row["patients"]) or 0 for row in judged), default=0)
+    patients = max((parse_number(row["patients"]) or 0 for row in judged), default=0)
     if rows and patients:
         folds = len(splits.get("tasks", {}).get("segmentation", {}).get("folds", [])) or 5
         here = np.log([patients, folds, len(judged)])
@@ -265,7 +265,7 @@ def describe_errors(rows, comparison, splits):
         # among equally near settings, the one with the most false verdicts
         row = max(
             (row for row, away in zip(rows, near, strict=True) if away <= min(near) + 1e-9),
-            key=lambda row: number(row["false_verdicts"]) or 0,
+            key=lambda row: parse_number(row["false_verdicts"]) or 0,
         )
         size = f"{row['patients']} patients in {row['folds']} folds and {row['family']} comparisons"
         nearest = f"Of simulated studies of the same size as this run ({size}), at most "

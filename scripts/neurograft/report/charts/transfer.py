@@ -6,10 +6,16 @@ from itertools import groupby
 from neurograft.report.charts import svg
 from neurograft.report.charts.cohort import AMBER, BLUE, GREY, VERMILION
 from neurograft.report.sentences import format_number, format_significant
+from neurograft.report.strategy_words import WORDS
 
 # colours and marks of the lines of one panel; the controls have their own
 LINES = ((BLUE, "circle"), (VERMILION, "diamond"), ("#007a5a", "up"), ("#8b4a86", "down"))
-CONTROLS = {"scratch": (svg.INK, "square", False), "frozen-random": (GREY, "circle", True)}
+COLOURS = {"ink": svg.INK, "grey": GREY}
+CONTROLS = {
+    name: (COLOURS[words.mark.colour], words.mark.shape, words.mark.dashed)
+    for name, words in WORDS.items()
+    if words.mark
+}
 MOST_LINES = len(LINES)
 # the right-hand end of the curves; their names stand beyond it
 EDGE = 232
