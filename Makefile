@@ -20,11 +20,14 @@ transfer-demo: .venv/installed
 	@echo "The report: $(CURDIR)/transfer-demo/results/report/index.html"
 
 # Two files of tests at a time; the first is the whole workflow, which others wait for (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+TESTS ?= not long
+
 test: .venv/installed lint
-	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "$(TESTS)"
 
 test-long: .venv/installed
-	$(BIN)/python -m pytest -m long
+	$(PYTEST) -m long
 
 # The whole tiny configuration on a real Slurm, and a job that runs out of time.
 test-slurm: .venv/installed

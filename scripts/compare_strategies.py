@@ -2,6 +2,7 @@
 
 from neurograft.core import files, tables
 from neurograft.evaluation import comparison
+from neurograft.evaluation.records import ScoreRow
 from neurograft.evaluation.scores import SCORES, TIMES
 from neurograft.execution import logs
 
@@ -9,7 +10,7 @@ logs.send_to_log(snakemake.log[0])
 
 scores, compared, again, times = comparison.compare_cells(
     snakemake.input.cells,
-    [row for path in snakemake.input.scores for row in tables.read_table(path)],
+    [row for path in snakemake.input.scores for row in tables.read_typed_table(path, ScoreRow)],
     files.read_json(snakemake.input.splits),
     snakemake.params.primary,
     snakemake.params.kin,

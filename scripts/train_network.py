@@ -8,9 +8,8 @@ from neurograft.training import slices, tasks
 
 logs.send_to_log(snakemake.log[0])
 split, delivered = files.read_json(snakemake.input.splits), snakemake.params.delivered
-target = split["tasks"]["classification"]["target"]
+target, candidates = split["tasks"]["classification"]["target"], slices.find_candidates(snakemake.input.candidates)
 truths = {row["participant_id"]: row.get(target) for row in tables.read_table(snakemake.input.cohort)}
-candidates = slices.find_candidates(snakemake.input.candidates)
 network_cells.train_cell(
     network_cells.CellOutput(snakemake.output[0], delivered, delivered, snakemake.params.checkpoint),
     split,

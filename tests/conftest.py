@@ -26,12 +26,18 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+FIRST = ("test_workflow.py", "test_slurm.py", "test_interruptions.py")
+
+
 def pytest_collection_modifyitems(items):
-    """Where two processes share the files, one begins with the whole workflow; others that look at it come last."""
+    """Let one of two processes begin with the whole workflow, the other with what takes longest.
+
+    Other files that look at the whole run come last.
+    """
     looking = {item.path for item in items if "finished" in item.fixturenames}
 
     def place(item):
-        return 0 if item.path.name == "test_workflow.py" else 1 + (item.path in looking)
+        return FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST) + (item.path in looking)
 
     items.sort(key=place)
 

@@ -41,8 +41,8 @@ def test_only_the_one_measure_counts():
     rows = [score("p00", 0.5), score("p00", 9, metric="hd95"), score("p00", 0.1, region="ET"), score("p01", "n/a")]
     rows.append(score("p00", 0.2) | {"subject": ""})
     found = benefits.score_patients(rows, {"p00": "P"})
-    assert found[["patient", "value"]].to_numpy().tolist() == [["P", 0.5]]
-    assert set(CELL) <= set(found) and found["fold"].tolist() == ["0"]
+    assert [(row["patient"], row["value"]) for row in found] == [("P", 0.5)]
+    assert set(CELL) <= set(found[0]) and [row["fold"] for row in found] == ["0"]
 
 
 def test_a_strategy_that_needs_half_the_patients_saves_as_many():
@@ -72,7 +72,7 @@ def race(strategy, arrival, fold=0, source="s"):
     cell = {name: score("p00", 0)[name] for name in CELL} | {"strategy": strategy, "fold": fold, "source": source}
     dice = [min(0.8, 0.8 * (k + 1) / arrival) for k in range(40)]
     history = [{"step": k + 1, "train_dice": value} for k, value in enumerate(dice)]
-    return cell | {"history": history, "seconds": [{"step": k + 1, "seconds": 2.0 * (k + 1)} for k in range(40)]}
+    return cell | {"history": history, "seconds": [2.0 * (k + 1) for k in range(40)]}
 
 
 def test_time_is_held_against_scratch_of_the_same_fold():
@@ -245,7 +245,7 @@ def test_same_seed_same_interval():
 
 def run(strategy, dice, seconds_a_step=2.0):
     """One training: cell, history, seconds."""
-    history = [{"step": str(10 * (k + 1)), "train_dice": str(value)} for k, value in enumerate(dice)]
+    history = [{"step": 10 * (k + 1), "train_dice": value} for k, value in enumerate(dice)]
     return CELL_CURVES | {"strategy": strategy}, history, [seconds_a_step * 10 * (k + 1) for k in range(len(dice))]
 
 
@@ -273,7 +273,7 @@ def test_time_that_cannot_be_told():
 def fitted(train, test, **changes):
     """A cell with its fit to training and test patients."""
     sides = [("train", value) for value in train] + [("test", value) for value in test]
-    fit = [{"subject": f"p{k}", "role": role, "dice": str(value)} for k, (role, value) in enumerate(sides)]
+    fit = [{"subject": f"p{k}", "role": role, "dice": value} for k, (role, value) in enumerate(sides)]
     return CELL_CURVES | {"fit": fit} | changes
 
 
@@ -303,7 +303,7 @@ def test_a_warning_names_its_cell():
 
 
 def test_gaps_of_classifiers_are_of_accuracy_and_cells_without_both_sides_have_none():
-    fit = [{"subject": "a", "role": "train", "accuracy": "1.0"}, {"subject": "b", "role": "test", "accuracy": "0.75"}]
+    fit = [{"subject": "a", "role": "train", "accuracy": 1.0}, {"subject": "b", "role": "test", "accuracy": 0.75}]
     (row,) = benefits.train_test_gaps([CELL_CURVES | {"task": "classification", "fit": fit}])
     assert (row["train"], row["test"], row["gap"]) == (1, 0.75, 0.25)
     assert benefits.train_test_gaps([fitted([0.9], []), fitted([], [0.9])]) == []

@@ -94,9 +94,7 @@ def test_spaces_and_splits_are_never_mixed_and_only_the_primary_ones_have_a_verd
 def test_what_bars_a_verdict():
     rows = study(0.08)
     cells = [
-        CELL | {"strategy": name, "fold": fold, "converged": "true"}
-        for name in ("scratch", "lp-ft")
-        for fold in range(5)
+        CELL | {"strategy": name, "fold": fold, "converged": True} for name in ("scratch", "lp-ft") for fold in range(5)
     ]
     made = pick(comparison.compare_strategies(rows, cells), strategy="lp-ft", region="WT", against="scratch")
     assert made["verdict"] == "helps"

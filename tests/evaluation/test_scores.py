@@ -147,10 +147,10 @@ def test_a_cell_without_predictions_has_no_scores():
 
 
 def test_times_to_a_set_dice():
-    history = [{"step": step, "loss": 1.0, "train_dice": str(min(0.9, step / 50))} for step in range(1, 101)]
+    history = [{"step": step, "loss": 1.0, "train_dice": min(0.9, step / 50)} for step in range(1, 101)]
     made = scores.reach_times(CELL, history, [0.5 * step for step in range(1, 101)], dice=0.6, window=5)
     assert (made["steps"], made["seconds"], made["steps_to_dice"], made["seconds_to_dice"]) == (100, 50, 32, 16)
-    never = scores.reach_times(CELL, history, [{"seconds": str(s)} for s in range(100)], dice=0.95)
+    never = scores.reach_times(CELL, history, [float(s) for s in range(100)], dice=0.95)
     assert np.isnan(never["steps_to_dice"]) and np.isnan(never["seconds_to_dice"]) and never["dice"] == 0.95
     plain = scores.reach_times(CELL, [{"step": 1, "loss": 0.2}], [3.0])
     assert np.isnan(plain["steps_to_dice"]) and plain["seconds"] == 3

@@ -399,20 +399,13 @@ def test_adaptation_to_the_target_where_the_norms_allow_it(strategy, trained, co
 
 def test_a_cell_is_foretold_by_its_own_steps(cohort):
     slices, split = cohort
-    options = {"steps": 4000, "batch": 16, "threads": 1}
-    seconds = [
-        planning.plan_experiment(
-            {"segmentation": {"deepbet": 3}},
-            split,
-            slices,
-            {"deepbet": "deepbet"},
-            ["scratch"],
-            **options,
-            patches={"steps": steps, "batch": 1},
-        )["cells"][0]["seconds"]
+    design = {"segmentation": {"deepbet": 3}}, split, SubjectFiles(slices), {"deepbet": "deepbet"}, ["scratch"]
+    plans = [
+        planning.plan_experiment(*design, network_cells.CellOptions(4000, patches={"steps": steps, "batch": 1}))
         for steps in (10, 1000)
     ]
-    assert seconds[1] > 5 * seconds[0] > 0
+    short, long = (plan["cells"][0]["seconds"] for plan in plans)
+    assert long > 5 * short > 0
 
 
 class Bright(torch.nn.Module):

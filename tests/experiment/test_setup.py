@@ -68,7 +68,7 @@ def test_every_mistake_is_one_line_of_one_kind(changes, says):
 
 
 def test_an_engine_that_is_not_installed_is_told(monkeypatch):
-    monkeypatch.setattr("neurograft.extraction_engines.find_spec", lambda name: None)
+    monkeypatch.setattr("neurograft.preprocessing.extraction_engines.find_spec", lambda name: None)
     with pytest.raises(setup.SetupError, match="strip_skull.second is 'robex', which needs `pip install"):
         prepare(strip_skull={"second": "robex"})
 
@@ -174,8 +174,8 @@ def test_a_subjects_scans_are_its_files_that_exist_and_no_job_makes(tmp_path):
 def test_preparing_a_run_imports_nothing_heavy():
     heavy = {"torch", "monai", "ants", "SimpleITK", "nibabel", "pandas", "scipy", "sklearn", "skimage", "snakemake"}
     code = (
-        "import sys; from neurograft import run_setup;"
-        f"run_setup.prepare_run({DATASET!r}, {str(ROOT)!r});"
+        "import sys; from neurograft.experiment import setup;"
+        f"setup.prepare_run({DATASET!r}, {str(ROOT)!r});"
         f"assert not {heavy!r} & set(sys.modules)"
     )
     path = os.pathsep.join([str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")])

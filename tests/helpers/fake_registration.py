@@ -7,5 +7,8 @@ NATIVE = np.array([[-1.0, 0, 0, 20], [0, -1, 0, 22], [0, 0, 1.0, -9], [0, 0, 0, 
 TEMPLATE = np.array([[1.0, 0, 0, -6], [0, 1, 0, -6], [0, 0, 1, -12], [0, 0, 0, 1]])
 GRID = {"shape": [32, 32, 32], "affine": TEMPLATE.tolist()}
 # template world to reference world: the reference lies 2 mm to the right
-TO_TEMPLATE = np.array([[1.0, 0, 0, 2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
-RECORD = {"to_template": TO_TEMPLATE, "to_reference": {}, "grid": GRID}
+RECORD = {
+    "to_template": np.array([[1.0, 0, 0, 2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]),
+    "to_reference": {},
+    "grid": GRID,
+}

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.fake_intensities import make_subject
 from neurograft.core import tables
 from neurograft.imaging import masks, measures, nifti
 from neurograft.preprocessing import intensity, quality_table
@@ -123,9 +124,7 @@ def cohort(gains, patients=5):
     statuses, records = [], []
     for site, gain in gains.items():
         for number in range(patients):
-            from test_intensity import subject
-
-            _, record = intensity.normalize_intensity(subject(seed=number, scale=gain * rng.uniform(0.97, 1.03)))
+            _, record = intensity.normalize_intensity(make_subject(seed=number, scale=gain * rng.uniform(0.97, 1.03)))
             statuses.append({"subject": f"{site}{number}", "site": site})
             records.append(record)
     return statuses, records

@@ -65,6 +65,7 @@ def compare(folder, finished, *, whole):
     assert len(here) > 10 and (not whole or here.keys() == there.keys())
 
 
+@pytest.mark.ci
 def test_preprocessing_that_is_killed_goes_on_to_the_same_bytes(finished, tmp_path):
     """At three moments, the first of them while Snakemake still plans, or the first jobs run."""
     (tmp_path / "run.log").touch()

@@ -12,7 +12,7 @@ from helpers.running import ROOT, environment, fingerprints, snakemake
 
 needs_slurm = pytest.mark.skipif(shutil.which("sbatch") is None, reason="needs slurm-wlm and munge")
 
-pytestmark = [pytest.mark.long, needs_slurm]
+pytestmark = [pytest.mark.long, pytest.mark.ci, needs_slurm]
 
 # this Slurm keeps no accounts, and is asked more often than a shared one should be
 HERE = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", 2, "--latency-wait", 5)

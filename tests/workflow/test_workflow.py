@@ -136,6 +136,7 @@ def test_a_second_run_does_nothing(finished):
 
 
 @pytest.mark.long
+@pytest.mark.ci
 def test_one_core_gives_the_same_bytes(finished, tmp_path):
     """Delete one subject's preprocessing and all training, and do it again on one core."""
     shutil.copytree(finished / "results", tmp_path / "results")
@@ -319,6 +320,7 @@ def test_a_dicom_folder_is_imported_and_nothing_tells_who_it_is(tmp_path):
 
 
 @pytest.mark.long
+@pytest.mark.ci
 def test_pictures_in_folders_of_classes_run_from_files_to_report(tmp_path):
     """Twenty-four pictures of two classes, a copy across the set's own parts, one file that is none."""
     root = tmp_path / "données d'images"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -57,7 +58,7 @@ def group_supervoxels(score, features, neighbours, levels=LEVELS):
 
 
 def _components(chosen, graph):
-    """Number the connected parts of the chosen supervoxels from 1; 0 for the others."""
+    """Label the connected parts of the chosen supervoxels from 1; 0 for the others."""
     picked = np.flatnonzero(chosen)
     parts = np.zeros(len(chosen), int)
     parts[picked] = connected_components(graph[picked][:, picked], directed=False)[1] + 1
@@ -71,8 +72,8 @@ def _fill(chosen, edge, graph):
     return chosen | ~open_parts[parts]
 
 
-def rank_regions(regions, levels, score, features, top):
-    """Describe the first `top` regions by level and evidence; also give each supervoxel its rank, from the outside on.
+def rank_regions(regions, levels, score, features, top) -> tuple[pd.DataFrame, np.ndarray]:
+    """Describe the first `top` regions by level and evidence; also rank each supervoxel, the outside first.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def rank_regions(regions, levels, score, features, top):
     """
     ranks = np.zeros(len(score) + 1, int)
     if not len(levels):
-        return pd.DataFrame(columns=COLUMNS), ranks
+        return pd.DataFrame(columns=pd.Index(COLUMNS)), ranks
     volume = features["volume_ml"].to_numpy()
     totals = np.bincount(regions, volume)
     evidence = np.bincount(regions, volume * score**2)
@@ -216,7 +217,7 @@ def propose_candidates(images, brain, labels=None, options=None, priors=False):
         "candidates": len(table),
         "mirror_x_mm": mirror,
         "flags": flags,
-        "first": table.head(FIRST)[list(COLUMNS)].round(2).to_dict("records"),
+        "first": cast(pd.DataFrame, table.head(FIRST)[list(COLUMNS)]).round(2).to_dict("records"),
     }
     if labels is not None:
         tumour = np.asanyarray(labels.dataobj) > 0
@@ -230,7 +231,7 @@ def propose_candidates(images, brain, labels=None, options=None, priors=False):
 
 
 def _usable(images, mask):
-    """Give the sequences as finite float32 arrays in the order of `SEQUENCES`, and what is wrong with the others."""
+    """Return the sequences as finite float32 arrays in the order of `SEQUENCES`, and what is wrong with the others."""
     if not mask.any():
         return {}, ["brain mask is empty"]
     channels, flags = {}, []
@@ -272,7 +273,7 @@ def score_supervoxels(features, links):
         return np.zeros(0)
     signs = _signs(features)
     total = sum(WEIGHTS[name] for name in signs)
-    evidence = sum(WEIGHTS[name] * np.clip(sign, -3, 5) for name, sign in signs.items()) / total
+    evidence = np.asarray(sum(WEIGHTS[name] * np.clip(sign, -3, 5) for name, sign in signs.items())) / total
     other = np.where(links["matched"], evidence[links["mirrored"]].mean(axis=1), evidence)
     score = (evidence - other / 2) * (1 - np.exp(-features["depth_mm"].to_numpy() / EDGE_MM))
     shared = links["neighbours"].tocoo()
@@ -285,7 +286,7 @@ def score_supervoxels(features, links):
 
 
 def _signs(features):
-    """Signs of tumour, by sequence, as arrays in robust z."""
+    """Compute the signs of tumour, by sequence, in robust z."""
     z = {name: features[f"z_{name}"].to_numpy() for name in SEQUENCES if f"z_{name}" in features}
     signs = {}
     if "flair" in z:
@@ -304,7 +305,7 @@ def _signs(features):
 
 
 def list_slices(ranked, spacing):
-    """Number the axial slices in which the first candidates together cover more than `LEAST_AREA`.
+    """List the axial slices in which the first candidates together cover more than `LEAST_AREA`.
 
     Parameters
     ----------
@@ -317,7 +318,7 @@ def list_slices(ranked, spacing):
 
 
 def recall_at(ranked, tumour, ks=KS):
-    """Share of the tumour's volume that the first k candidates cover together.
+    """Compute the share of the tumour's volume that the first k candidates cover together.
 
     Parameters
     ----------
@@ -336,7 +337,7 @@ def recall_at(ranked, tumour, ks=KS):
 
 
 def precision_at(ranked, tumour, ks=KS):
-    """Share of the first k candidates' volume that is tumour; NaN without any candidate. See `recall_at`."""
+    """Compute the share of the first k candidates' volume that is tumour; NaN without candidates. See `recall_at`."""
     tumour = np.asarray(tumour, bool)[ranked > 0]
     ranks = ranked[ranked > 0]
     return {k: float(tumour[ranks <= k].mean()) if ranks.size else float("nan") for k in ks}

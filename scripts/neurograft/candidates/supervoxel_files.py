@@ -91,12 +91,12 @@ def gather_candidates(records):
 
 
 def find_supervoxels(path):
-    """Give subject to folder of supervoxels, of the table of `gather_candidates`."""
+    """Map each subject to its folder of supervoxels, from the table of `gather_candidates`."""
     return {subject: row["supervoxels"] for subject, row in listings.read_subjects(path).items()}
 
 
 def label_shares(segments, labels, values):
-    """Give the share of each supervoxel that has each label value.
+    """Compute the share of each supervoxel that has each label value.
 
     Parameters
     ----------

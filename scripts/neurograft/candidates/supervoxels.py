@@ -6,12 +6,13 @@ import SimpleITK as sitk
 from nibabel.affines import apply_affine, voxel_sizes
 from scipy import sparse
 from scipy.ndimage import map_coordinates
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from skimage.segmentation import slic
 
 from neurograft.imaging.nifti import read_image
 from neurograft.imaging.resampling import grid_box
 from neurograft.imaging.templates import mni_tissue_maps
+from neurograft.imaging.typed import affine_of
 
 
 def tissue_priors(centres):
@@ -31,7 +32,7 @@ def tissue_priors(centres):
     for tissue, path in mni_tissue_maps().items():
         tissue_map = read_image(path)
         data = np.asanyarray(tissue_map.dataobj).astype(np.float32)
-        places = apply_affine(np.linalg.inv(tissue_map.affine), np.asarray(centres, float))
+        places = apply_affine(np.linalg.inv(affine_of(tissue_map)), np.asarray(centres, float))
         share = map_coordinates(data / max(float(data.max()), 1e-6), places.T, order=1, mode="constant")
         shares[f"prior_{tissue}"] = np.clip(share, 0, 1)
     return shares | {"prior_fluid": np.clip(1 - sum(shares.values()), 0, 1)}
@@ -91,7 +92,7 @@ def segment_supervoxels(channels, brain, spacing=(1.0, 1.0, 1.0), engine="simple
 
 
 def _slic_simpleitk(stack, spacing, step, compactness):
-    """SLIC of ITK, several threads; `stack` is (X, Y, Z, C), the result (X, Y, Z)."""
+    """Cut with ITK's SLIC, several threads; `stack` is (X, Y, Z, C), the result (X, Y, Z)."""
     run = sitk.SLICImageFilter()
     # the arrays' axes are reversed in SimpleITK, and so must the grid be
     grid = np.clip(np.round(step / spacing), 1, stack.shape[:3]).astype(int)
@@ -102,7 +103,7 @@ def _slic_simpleitk(stack, spacing, step, compactness):
 
 
 def _slic_scikit_image(stack, spacing, step, compactness):
-    """SLIC of scikit-image, one thread; it stretches the intensities to 0-1, and the compactness must follow.
+    """Cut with scikit-image's SLIC, one thread; it scales intensities to 0-1, so the compactness is scaled too.
 
     Its first grid is regular in voxels, not in millimetres: for thick slices the other engine is better.
     """
@@ -125,7 +126,7 @@ def neighbours(segments):
     Parameters
     ----------
     segments : ndarray of int, shape (X, Y, Z)
-        0 is outside and nobody's neighbour.
+        0 is outside and no neighbour of any.
 
     Returns
     -------
@@ -147,7 +148,7 @@ def neighbours(segments):
 
 
 def tumour_share(segments, tumour):
-    """Share of each supervoxel that is tumour.
+    """Compute the share of each supervoxel that is tumour.
 
     Returns
     -------
@@ -162,7 +163,7 @@ def tumour_share(segments, tumour):
 
 
 def oracle_dice(segments, tumour):
-    """Best Dice that whole supervoxels allow: take each one that is more than half tumour.
+    """Compute the best Dice that whole supervoxels allow: take each one that is more than half tumour.
 
     Tumour outside of every supervoxel counts as missed.
 
@@ -257,7 +258,7 @@ def measure_supervoxels(channels, segments, mask, affine):
 
 
 def _depth(mask, spacing):
-    """Distance of each brain voxel to the nearest voxel outside in mm, computed in the brain's box only."""
+    """Compute each brain voxel's distance, in mm, to the nearest voxel outside, within the brain's box only."""
     depth = np.zeros(mask.shape, np.float32)
     box = grid_box(mask)
     # ITK's exact transform (Maurer et al. 2003) takes half the time of scipy's
@@ -269,7 +270,7 @@ def _depth(mask, spacing):
 
 
 def weigh_neighbours(segments, count):
-    """Give the graph of neighbours, weighted by shared surface; a supervoxel without any is its own.
+    """Build the graph of neighbours, weighted by shared surface; a supervoxel without any is its own.
 
     Parameters
     ----------
@@ -298,8 +299,10 @@ def _link(segments, centres, sizes):
     middle = float(np.average(centres[:, 0], weights=sizes))
     mirror = 0.0 if abs(middle) <= MIDLINE_MM else middle
     mirrored = centres * [-1, 1, 1] + [2 * mirror, 0, 0]
-    # with one supervoxel, cKDTree would drop the axis of the neighbours
-    distance, nearest = cKDTree(centres).query(mirrored, k=list(range(1, min(MIRRORED, count) + 1)))
+    # a list of ranks keeps the axis of the neighbours where there is one supervoxel; the hint knows numbers only
+    ranks = list(range(1, min(MIRRORED, count) + 1))
+    tree = KDTree(centres, leafsize=16)  # the order among equally near ones depends on it
+    distance, nearest = tree.query(mirrored, k=ranks)  # pyright: ignore[reportArgumentType]
     links = {"neighbours": weigh_neighbours(segments, count)}
     return links | {"mirrored": nearest, "matched": distance[:, 0] <= MIDLINE_MM}, mirror
 

@@ -1,14 +1,19 @@
-"""Who does what in a cell: training, test and unlabelled subjects, and whose images a network adapts to."""
+"""Assign the subjects of a cell: training, test and unlabelled, and whose images a network adapts to."""
 
 from neurograft.cohort import splits
 
 
 class UntrainableError(ValueError):
-    """A cell that cannot be trained for what it is; the message is one line, the reason that its manifest gives."""
+    """A cell that cannot be trained; the message is one line, the reason in its manifest."""
 
 
-def assign_roles(split, cell):
+def assign_roles(split: splits.Split, cell):
     """Name the training, test and unlabelled subjects of a cell, no patient in two roles.
+
+    Parameters
+    ----------
+    split : splits.Split
+    cell : dict
 
     Returns
     -------
@@ -27,7 +32,7 @@ def assign_roles(split, cell):
     task = split["tasks"][cell["task"]]
     if not task["trainable"]:
         raise UntrainableError(task["reason"])
-    dealt, n = task[cell["split"]], cell["n"]
+    dealt, n = splits.list_folds(task, cell["split"]), cell["n"]
     if cell["fold"] >= len(dealt):
         raise UntrainableError(f"{cell['split']} has {len(dealt)} folds: no fold {cell['fold']}")
     fold = dealt[cell["fold"]]
@@ -42,17 +47,17 @@ def assign_roles(split, cell):
     return roles
 
 
-def find_unlearnt(split, cell, roles):
+def find_unlearnt(split: splits.Split, cell, roles):
     """Name the network's sequences that every training subject of a cell lacks.
 
     A channel that was zero throughout training has weights that nothing chose: a scan must not be sent through them.
 
     Parameters
     ----------
-    split, cell : dict
+    split, cell
         As in `assign_roles`.
     roles : dict
-        What `assign_roles` gave.
+        From `assign_roles`.
 
     Returns
     -------
@@ -72,7 +77,7 @@ def find_unlearnt(split, cell, roles):
     return [name for name in task["sequences"] if name in unlearnt]
 
 
-def share_target(split, cell, roles):
+def share_target(split: splits.Split, cell, roles):
     """Share the test patients out, so that nobody is predicted by a network adapted to their own images.
 
     The target of a cell is its fold's test patients. They are dealt into two halves, by patient; each is
@@ -81,10 +86,10 @@ def share_target(split, cell, roles):
 
     Parameters
     ----------
-    split, cell : dict
+    split, cell
         As in `assign_roles`.
     roles : dict
-        What `assign_roles` gave.
+        From `assign_roles`.
 
     Returns
     -------
@@ -112,7 +117,7 @@ def share_target(split, cell, roles):
     return rounds
 
 
-def choose_unlabelled(split):
+def choose_unlabelled(split: splits.Split):
     """Name the subjects that may be trained on before any cell: no cell tests a scan of their patients.
 
     They are without label in every task, and so is every other scan of their patient that is in a split; and they
@@ -120,8 +125,7 @@ def choose_unlabelled(split):
 
     Parameters
     ----------
-    split : dict
-        `splits.json`.
+    split : splits.Split
 
     Returns
     -------
@@ -135,15 +139,14 @@ def choose_unlabelled(split):
     return sorted(subject for subject in unlabelled - incomplete if owner[subject] not in labelled)
 
 
-def check_pretraining(split, roles, pretraining):
+def check_pretraining(split: splits.Split, roles, pretraining):
     """Refuse a source that could not be made, and one that has seen a patient whom the cell tests.
 
     Parameters
     ----------
-    split : dict
-        `splits.json`.
+    split : splits.Split
     roles : dict
-        What `assign_roles` gave.
+        From `assign_roles`.
     pretraining : dict
         From `table.read_manifest`; empty for a source that comes from elsewhere.
 

@@ -1,4 +1,4 @@
-"""From what became of each subject to the rows of `cohort.tsv`."""
+"""Turn the subjects' import statuses into the rows of `cohort.tsv`."""
 
 from neurograft.core.labels import LABEL_SCHEMES, cohort_scheme, regions_of
 
@@ -48,7 +48,7 @@ def gather_cohort(statuses):
 
 
 def _settle_scheme(status, common):
-    """Give a subject's scheme, whether its label can be used in the cohort, and its notes."""
+    """Return a subject's scheme, whether its label can be used in the cohort, and its notes."""
     scheme, labels, notes = status["scheme"], status["labels"], status["notes"]
     if labels is None:
         return scheme, False, notes

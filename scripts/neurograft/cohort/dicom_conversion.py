@@ -62,7 +62,7 @@ def _recognise_series(one, place, rules):
 
 
 def _recognise_image(one, rules):
-    """Say what one image is by the first rule that it fits; one that is left has its file removed."""
+    """Identify one image by the first rule that it fits; the file of an image that is left out is removed."""
     image = nib.Nifti1Image.from_filename(one["image"])
     sidecar, shape = one["sidecar"], image.shape
     facts = {
@@ -157,7 +157,7 @@ def _tell(one):
 
 
 def _judge(series, facts, taken, table):
-    """Say what keeps the subject out, and what should be known of it."""
+    """List what excludes the subject, and what else should be noted."""
     problems, notes = [], []
     if facts["damaged"]:
         notes.append(f"{facts['damaged']} of its files are empty, cut off or unreadable; copy the folder again")

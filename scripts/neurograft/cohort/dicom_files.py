@@ -11,9 +11,11 @@ import re
 import subprocess
 import warnings
 from pathlib import Path
+from typing import cast
 
 import nibabel as nib
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 
 from neurograft.cohort.file_names import list_files, subject_label
 
@@ -111,7 +113,7 @@ def _describe(header):
 
 
 def _personal_words(header, names):
-    """Give the words of some fields, those of three and more letters or digits, and each field as one word."""
+    """Return the words of some fields, of three and more letters or digits, and each field as one word."""
     parts = [re.split(r"[\W_]+", header[name].lower()) for name in names]
     return {word for words in parts for word in (*words, "".join(words)) if len(word) > 2}
 
@@ -185,8 +187,9 @@ def clean_image(path):
         With the values as stored, and a fresh header: times, comments and extensions are gone.
     """
     loaded = nib.Nifti1Image.from_filename(path)
-    cleaned = nib.Nifti1Image(np.asanyarray(loaded.dataobj.get_unscaled()), loaded.affine)
-    cleaned.header.set_slope_inter(loaded.dataobj.slope, loaded.dataobj.inter)
+    stored = cast(ArrayProxy, loaded.dataobj)
+    cleaned = nib.Nifti1Image(np.asanyarray(stored.get_unscaled()), loaded.affine)
+    cleaned.header.set_slope_inter(stored.slope, stored.inter)
     cleaned.header.set_xyzt_units("mm")
     cleaned.set_sform(loaded.affine, code=1)
     cleaned.set_qform(loaded.affine, code=1)

@@ -53,7 +53,7 @@ def read_rules(path):
 
 
 def digest_rules(rules):
-    """Give 16 hexadecimal digits that change with what `read_rules` gives."""
+    """Compute 16 hexadecimal digits that change with the result of `read_rules`."""
     return hashlib.sha256(repr(rules).encode()).hexdigest()[:16]
 
 
@@ -81,9 +81,10 @@ def recognise(fields, rules):
 
 def _check_cell(cell, where):
     """Raise TableError for a pattern that cannot be read."""
-    if RANGE.fullmatch(cell) and not _is_number(RANGE.fullmatch(cell)[1] or RANGE.fullmatch(cell)[2]):
+    ends = RANGE.fullmatch(cell)
+    if ends and not _is_number(ends[1] or ends[2]):
         raise TableError(f"{where}: '{cell}' has no number; write 0.5..2, 0.5.. or ..2")
-    for pattern in [] if RANGE.fullmatch(cell) else _split(cell):
+    for pattern in [] if ends else _split(cell):
         try:
             re.compile(pattern.removeprefix("!"))
         except re.error as error:
@@ -91,7 +92,7 @@ def _check_cell(cell, where):
 
 
 def _fits(value, cell):
-    """Tell whether a field is what a cell asks for."""
+    """Check whether a field matches a cell."""
     span = RANGE.fullmatch(cell)
     if span:
         low, high = float(span[1] or "-inf"), float(span[2] or "inf")
@@ -114,7 +115,7 @@ def _plain(value):
 
 
 def _is_number(value):
-    """Tell whether a value can be read as a number."""
+    """Check whether a value can be read as a number."""
     try:
         float(value)
     except (TypeError, ValueError):

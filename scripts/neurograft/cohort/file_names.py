@@ -127,7 +127,7 @@ def list_bids_images(folder):
 
 
 def _says_other(entities):
-    """Tell whether the name of a `dseg` says that it is no tumour label on the grid of a scan."""
+    """Check whether the name of a `dseg` says that it is no tumour label on the grid of a scan."""
     moved = entities.get("space", "orig") not in ("orig", "individual")
     anatomy = re.search("aseg|aparc|tissue|candidates", entities.get("desc", ""), re.I)
     return moved or "atlas" in entities or anatomy is not None
@@ -142,7 +142,7 @@ def rank_bids(path):
 
 
 def may_hold_tumours(shelf):
-    """Tell whether a folder of derivatives may hold tumour labels, by its name and its `GeneratedBy`."""
+    """Check whether a folder of derivatives may hold tumour labels, by its name and its `GeneratedBy`."""
     try:
         with open(os.path.join(shelf, "dataset_description.json"), encoding="utf-8") as file:
             makers = json.dumps(json.load(file).get("GeneratedBy", ""))

@@ -1,14 +1,15 @@
-"""What was done to scans before they came here, and what is therefore left to do.
+"""Recognise what was done to scans before, and so what is left to do.
 
 Only what is certain counts as recognised: a needless step costs seconds, a missing one a subject.
 """
 
 import nibabel as nib
 import numpy as np
-from scipy import ndimage
 
+from neurograft.cohort.subject_status import SubjectStatus
 from neurograft.imaging.headers import corner_distance, same_grid, voxel_sizes
 from neurograft.imaging.templates import MNI152, space_label, template_path
+from neurograft.imaging.typed import fill_holes, label_pieces, load_nifti
 
 LARGEST_BRAIN = 2000.0  # ml, with the fluid around it; a head has more
 LEAST_BACKGROUND = 0.2  # of the image; a head's air is noisy, unless it was cleared
@@ -45,7 +46,7 @@ def clear_background(data):
 
 
 def looks_stripped(scan):
-    """Tell whether the skull is already off.
+    """Check whether a scan is skull-stripped already.
 
     Outside of a stripped brain everything is exactly zero, on most of each face of the field of view
     too; what is left is one piece, and with its holes filled no larger than a brain. A head whose air was
@@ -65,7 +66,7 @@ def looks_stripped(scan):
     if mask.mean() > 0.7 or max(faces) > 0.5:
         return False
     filled = _filled(scan)
-    pieces, _ = ndimage.label(filled)
+    pieces, _ = label_pieces(filled)
     largest = np.bincount(pieces.ravel())[1:].max(initial=0)
     sizes = voxel_sizes(scan.affine)
     volume = filled.sum() * np.prod(sizes * _steps(sizes)) / 1000
@@ -73,19 +74,19 @@ def looks_stripped(scan):
 
 
 def _steps(sizes):
-    """Thin a grid to about 2 mm: take every how-manieth voxel along each axis."""
+    """Return the step along each axis that thins a grid to about 2 mm."""
     return np.maximum(1, np.round(2.0 / sizes)).astype(int)
 
 
 def _filled(scan):
-    """Give the non-zero voxels, thinned to about 2 mm, with the holes of each axial slice filled."""
+    """Return the non-zero voxels, thinned to about 2 mm, with the holes of each axial slice filled."""
     x, y, z = _steps(voxel_sizes(scan.affine))
     mask = np.asanyarray(scan.dataobj)[::x, ::y, ::z] != 0
-    return np.stack([ndimage.binary_fill_holes(mask[..., k]) for k in range(mask.shape[2])], axis=2)
+    return np.stack([fill_holes(mask[..., k]) for k in range(mask.shape[2])], axis=2)
 
 
 def share_one_space(scans, facts, overlap):
-    """Tell whether all sequences are stripped, on one grid and cut to nearly one mask: registered before.
+    """Check whether all sequences are stripped, on one grid and cut to nearly one mask: registered before.
 
     The least Dice between masks is lower for a BraTS release, whose sequences are known to be registered
     but in 2023 were cut out one by one (0.96 in a metastasis case; two that were never aligned reach 0.94).
@@ -115,7 +116,7 @@ def template_grids(template):
     path = template_path(template)
     if path is None:
         return []
-    own = nib.as_closest_canonical(nib.load(path))
+    own = nib.as_closest_canonical(load_nifti(path))
     grids = [(own.shape, own.affine)]
     if space_label(template) == MNI152:
         for shape, spacing, corner in MNI_GRIDS:
@@ -126,14 +127,14 @@ def template_grids(template):
 
 
 def lies_in_template(scans, grids):
-    """Tell whether every scan lies on one of some grids: nobody's scanner draws a head on a template's grid.
+    """Check whether every scan is on one of a template's grids, on which no scanner places a head.
 
     Parameters
     ----------
     scans : iterable of nibabel.Nifti1Image
         Canonical.
     grids : list
-        As `template_grids` gives them.
+        From `template_grids`.
     """
     return all(
         any(
@@ -144,8 +145,8 @@ def lies_in_template(scans, grids):
     )
 
 
-def tell_recognised(status):
-    """Say in one line what was recognised of a subject's scans; nothing of one that is excluded."""
+def tell_recognised(status: SubjectStatus):
+    """Describe in one line what was recognised of a subject's scans; "" for an excluded subject."""
     if not status["included"]:
         return ""
     stripped = [name for name, facts in status["sequences"].items() if facts["stripped"]]
@@ -161,8 +162,8 @@ def tell_recognised(status):
     return "; ".join(said)
 
 
-def tell_plan(status, template):
-    """Say in one line what preprocessing will do for a subject; parameters as in `validation.import_scans`."""
+def tell_plan(status: SubjectStatus, template):
+    """Describe in one line what preprocessing will do for a subject; parameters as in `validation.import_scans`."""
     if not status["included"]:
         return "nothing, it is excluded"
     reference, steps = status["reference"], []

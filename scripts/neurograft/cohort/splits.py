@@ -1,4 +1,4 @@
-"""Folds by patient, frozen to a file with its hash: no patient ever in two roles."""
+"""Split the cohort into folds by patient, frozen to a file with its hash: no patient ever in two roles."""
 
 import hashlib
 import json
@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NotRequired, TypedDict, cast
 
 import numpy as np
 
@@ -13,7 +14,93 @@ from neurograft.core.labels import cohort_scheme, regions_of
 from neurograft.core.sequences import SEQUENCES
 
 
-def deal_folds(subjects, patients, strata, count, seed):
+class Fold(TypedDict):
+    """One fold of a split.
+
+    Attributes
+    ----------
+    name : str, not required
+        The site that is left out, or the sites of both sides; folds by patient have none.
+    test : list of str
+        Subjects, sorted.
+    train : list of str
+        Subjects in the order whose prefixes are the nested training sets.
+    """
+
+    name: NotRequired[str]
+    test: list[str]
+    train: list[str]
+
+
+class TaskSplit(TypedDict):
+    """The split of one task.
+
+    Attributes
+    ----------
+    regions : list of str, of segmentation only
+        The regions that the cohort's label scheme tells apart.
+    target : str, of classification only
+        "tumour-slice" or a column of the cohort.
+    classes : list of str, of classification only
+    trainable : bool
+    reason : str
+        Why it cannot be trained; "" if it can.
+    sequences : list of str
+        Input channels.
+    subjects : list of str
+        Labelled subjects that are used, sorted.
+    unlabelled : list of str
+        Included subjects without an answer, sorted.
+    left_out : dict of str to str
+        Subject to the reason.
+    patients : dict of str to str
+        Subject to patient, of the labelled and the unlabelled.
+    incomplete : dict of str to list of str, not required
+        Subject to those of `sequences` that it lacks; only where a subject lacks one.
+    folds, sites, between : list of Fold
+        One list for each of `SPLITS`, empty where the split is not possible.
+    """
+
+    regions: NotRequired[list[str]]
+    target: NotRequired[str]
+    classes: NotRequired[list[str]]
+    trainable: bool
+    reason: str
+    sequences: list[str]
+    subjects: list[str]
+    unlabelled: list[str]
+    left_out: dict[str, str]
+    patients: dict[str, str]
+    incomplete: NotRequired[dict[str, list[str]]]
+    folds: list[Fold]
+    sites: list[Fold]
+    between: list[Fold]
+
+
+class Split(TypedDict):
+    """What `splits.json` holds.
+
+    Attributes
+    ----------
+    seed : int
+    scheme : str
+        The cohort's label scheme.
+    schemes : dict of str to str
+        Subject to its own label scheme.
+    tasks : dict of str to TaskSplit
+        `segmentation` and `classification`.
+    hash : str
+        Of all the rest (`digest`).
+    """
+
+    seed: int
+    scheme: str
+    schemes: dict[str, str]
+    tasks: dict[str, TaskSplit]
+    hash: str
+
+
+def deal_folds(subjects, patients, strata, count, seed) -> list[Fold]:
     """Deal patients, sorted by stratum and shuffled within it, round the folds like cards.
 
     Any run of neighbours, so each value of the first key, and each of the next within it, is then
@@ -42,7 +129,7 @@ def deal_folds(subjects, patients, strata, count, seed):
     ]
 
 
-def deal_sites(subjects, patients, strata, sites, seed):
+def deal_sites(subjects, patients, strata, sites, seed) -> list[Fold]:
     """Leave one site out at a time: it is tested by networks that trained on all others.
 
     A subject whose site is not known is in none of these folds. A patient seen at two sites belongs to the first.
@@ -65,19 +152,21 @@ def deal_sites(subjects, patients, strata, sites, seed):
     if len(names) < 2:
         return []
     return [
-        {"name": name}
-        | _fold(
-            groups,
-            [patient for patient in sorted(groups) if home[patient] == name],
-            sorted(groups),
-            strata,
-            np.random.default_rng([seed, 3, index]),
-        )
+        {
+            "name": name,
+            **_fold(
+                groups,
+                [patient for patient in sorted(groups) if home[patient] == name],
+                sorted(groups),
+                strata,
+                np.random.default_rng([seed, 3, index]),
+            ),
+        }
         for index, name in enumerate(names)
     ]
 
 
-def deal_between(subjects, patients, strata, sites, train, test, seed):
+def deal_between(subjects, patients, strata, sites, train, test, seed) -> list[Fold]:
     """Train on some sites and test on others: one fold.
 
     Parameters
@@ -98,7 +187,7 @@ def deal_between(subjects, patients, strata, sites, train, test, seed):
     if not tested or len(tested) == len(groups):
         return []
     name = f"{', '.join(train)} to {', '.join(test)}"
-    return [{"name": name} | _fold(groups, tested, sorted(groups), strata, np.random.default_rng([seed, 4]))]
+    return [{"name": name, **_fold(groups, tested, sorted(groups), strata, np.random.default_rng([seed, 4]))}]
 
 
 def _group(subjects, patients):
@@ -109,7 +198,7 @@ def _group(subjects, patients):
     return dict(groups)
 
 
-def _fold(groups, tested, everyone, strata, rng):
+def _fold(groups, tested, everyone, strata, rng) -> Fold:
     """Make a fold from its test patients: the others train."""
     train = [patient for patient in everyone if patient not in set(tested)]
     spread = _spread(train, {patient: strata[groups[patient][0]][:2] for patient in train}, rng)
@@ -182,7 +271,7 @@ class _Request:
 
 
 def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", target=SLICE_TARGET, between=None):
-    """Share the cohort out into folds, for segmentation and for classification.
+    """Split the cohort into folds, for segmentation and for classification.
 
     Parameters
     ----------
@@ -203,13 +292,7 @@ def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", t
 
     Returns
     -------
-    dict
-        `hash`, `seed`, `scheme` (the cohort's), `schemes` (subject to its own) and `tasks`; each task with
-        `trainable`, `reason`, `sequences`, `subjects` (labelled), `unlabelled`, `left_out` (subject to reason),
-        `incomplete` (subject to those of `sequences` that it lacks; only where there is such a subject),
-        `patients` (subject to patient), a list of folds for each of `SPLITS` (each with `test` and `train`,
-        whose prefixes are the nested training sets, and of sites a `name`),
-        and `regions` or `target` and `classes`.
+    Split
 
     Raises
     ------
@@ -227,16 +310,24 @@ def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", t
     segmentation = {subject: "" for subject, row in rows.items() if _true(row["labels"])}
     sliced = target == SLICE_TARGET
     classified = segmentation if sliced else _answers(rows, target)
-    first = {"regions": list(regions_of(scheme)) if scheme else []} | _split_task(segmentation, cohort, request)
-    second = _split_task(classified, cohort, request)
-    classes = ["tumour-free", "tumour"] if sliced else sorted({classified[s] for s in second["subjects"]})
-    second = {"target": target, "classes": classes} | second
-    for task in (first, second if sliced else first):
+    segment: TaskSplit = {
+        "regions": list(regions_of(scheme)) if scheme else [],
+        **_split_task(segmentation, cohort, request),
+    }
+    classify = _split_task(classified, cohort, request)
+    classes = ["tumour-free", "tumour"] if sliced else sorted({classified[s] for s in classify["subjects"]})
+    classify: TaskSplit = {"target": target, "classes": classes, **classify}
+    for task in (segment, classify) if sliced else (segment,):
         if task["trainable"] and (not scheme or set(task["subjects"]) <= tumour_free):
-            task |= {"trainable": False, "reason": "no labelled subject has a tumour"} | {name: [] for name in SPLITS}
-    schemes = {subject: _own_scheme(row, scheme) for subject, row in rows.items()}
-    tasks = {"segmentation": first, "classification": second}
-    splits = {"seed": seed, "scheme": scheme, "schemes": schemes, "tasks": tasks}
+            task["trainable"], task["reason"] = False, "no labelled subject has a tumour"
+            task["folds"], task["sites"], task["between"] = [], [], []
+    splits: Split = {
+        "seed": seed,
+        "scheme": scheme,
+        "schemes": {subject: _own_scheme(row, scheme) for subject, row in rows.items()},
+        "tasks": {"segmentation": segment, "classification": classify},
+        "hash": "",
+    }
     splits["hash"] = digest(splits)
     assert_disjoint(splits)
     return splits
@@ -256,7 +347,7 @@ def _answers(rows, column):
     return {subject: str(row[column]) for subject, row in rows.items() if _known(row.get(column))}
 
 
-def _split_task(answers, cohort, request):
+def _split_task(answers, cohort, request) -> TaskSplit:
     """Split one task; `answers` maps each subject with a known answer to its class, or to ''."""
     rows, count = cohort.rows, request.folds
     channels = _choose_channels(request.sequences, cohort.sequences, answers or rows)
@@ -278,7 +369,7 @@ def _split_task(answers, cohort, request):
     reason = _why_not(patients_of, rare, {patients[s] for s in usable}, count)
     strata = {s: _stratum(s, rows[s], answers[s], cohort.tumour_free) for s in usable}
     sites = {s: str(rows[s]["site"] or "") for s in usable}
-    dealt = dict.fromkeys(SPLITS, ())
+    dealt: dict[str, list[Fold]] = {name: [] for name in SPLITS}
     if not reason:
         dealt["folds"] = deal_folds(usable, patients, strata, count, request.seed)
         dealt["sites"] = deal_sites(usable, patients, strata, sites, request.seed)
@@ -297,7 +388,7 @@ def _split_task(answers, cohort, request):
         "patients": {subject: patients[subject] for subject in usable + unlabelled},
     }
     task |= {"incomplete": lacking} if lacking else {}
-    return task | {name: list(folds) for name, folds in dealt.items()}
+    return cast(TaskSplit, task | dealt)
 
 
 def _choose_channels(wanted, present, subjects):
@@ -313,7 +404,7 @@ def _choose_channels(wanted, present, subjects):
 
 
 def _why_not(known, rare, usable, count):
-    """One line why a task cannot be trained, or nothing."""
+    """Explain in one line why a task cannot be trained; "" if it can."""
     needed = max(count, FEWEST_PATIENTS)
     classes = [name for name in known if name and name not in rare]
     if any(known) and len(classes) < 2:
@@ -332,7 +423,7 @@ def _stratum(subject, row, answer, tumour_free):
     return (answer, subject in tumour_free, *columns, str(row.get("site", "")))
 
 
-def training_subjects(splits, task, fold, n="all", seed=0, split="folds"):
+def training_subjects(splits: Split, task, fold, n="all", seed=0, split="folds"):
     """Training subjects of one cell: the first `n` of the fold's list, in an order of the seed's own.
 
     Seed 0 takes the list as it stands in the file; every other seed draws it anew, so that the noise of
@@ -340,7 +431,7 @@ def training_subjects(splits, task, fold, n="all", seed=0, split="folds"):
 
     Parameters
     ----------
-    splits : dict
+    splits : Split
     task : str
     fold : int
     n : int or "all"
@@ -358,7 +449,7 @@ def training_subjects(splits, task, fold, n="all", seed=0, split="folds"):
     ValueError
         If the fold has fewer than `n`.
     """
-    order = list(splits["tasks"][task][split][int(fold)]["train"])
+    order = list(list_folds(splits["tasks"][task], split)[int(fold)]["train"])
     if int(seed):
         order = np.random.default_rng([splits["seed"], 2, int(fold), int(seed)]).permutation(order).tolist()
     if n == "all":
@@ -366,6 +457,11 @@ def training_subjects(splits, task, fold, n="all", seed=0, split="folds"):
     if not 0 < int(n) <= len(order):
         raise ValueError(f"fold {fold} of {task} has {len(order)} training subjects, not {n}")
     return order[: int(n)]
+
+
+def list_folds(task: TaskSplit, split: str) -> list[Fold]:
+    """Return a task's folds of one of `SPLITS`."""
+    return cast(dict[str, list[Fold]], task)[split]
 
 
 def patient_of(row):
@@ -377,7 +473,7 @@ def patient_of(row):
     return found[1] if found else row["participant_id"]
 
 
-def assert_disjoint(splits):
+def assert_disjoint(splits: Split):
     """Refuse a split in which a patient has two roles or a labelled subject has none.
 
     Raises
@@ -388,7 +484,7 @@ def assert_disjoint(splits):
     for name, task in splits["tasks"].items():
         owner = task["patients"]
         for split in SPLITS:
-            for index, fold in enumerate(task[split]):
+            for index, fold in enumerate(list_folds(task, split)):
                 place = f"{name}, fold {index} of {split}"
                 both = {owner[s] for s in fold["test"]} & {owner[s] for s in fold["train"]}
                 if both:
@@ -396,7 +492,7 @@ def assert_disjoint(splits):
                 # a subject without a known site is in no fold of sites
                 if split == "folds" and sorted(fold["test"] + fold["train"]) != sorted(task["subjects"]):
                     raise ValueError(f"{place}: training and test together are not the labelled subjects")
-            tested = [subject for fold in task[split] for subject in fold["test"]]
+            tested = [subject for fold in list_folds(task, split) for subject in fold["test"]]
             if len(set(tested)) < len(tested) or (split == "folds" and tested and set(tested) != set(task["subjects"])):
                 raise ValueError(f"{name}, {split}: not every subject is tested exactly once")
         outside = set(task["unlabelled"]) | set(task["left_out"])
@@ -404,14 +500,14 @@ def assert_disjoint(splits):
             raise ValueError(f"{name}: {sorted(outside & set(task['subjects']))} are in the folds and outside of them")
 
 
-def digest(splits):
-    """SHA-256 of the split as canonical JSON: sorted keys, no spaces, without the hash itself."""
+def digest(splits: Split):
+    """Compute the SHA-256 of a split as canonical JSON: sorted keys, no spaces, without the hash itself."""
     content = {key: value for key, value in splits.items() if key != "hash"}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def verify_hash(splits):
+def verify_hash(splits: Split):
     """Refuse a split that was edited after it was frozen.
 
     Raises

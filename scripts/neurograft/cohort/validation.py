@@ -1,12 +1,14 @@
-"""Open a subject's files, check them, and say in plain words what is wrong with them."""
+"""Open a subject's files, check them, and describe in plain words what is wrong with them."""
 
 import gzip
 import os
 import zlib
 from pathlib import Path
+from typing import cast
 
 import nibabel as nib
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 from scipy import ndimage
 
 from neurograft.cohort.prior_processing import (
@@ -18,15 +20,17 @@ from neurograft.cohort.prior_processing import (
     tell_recognised,
     template_grids,
 )
+from neurograft.cohort.subject_status import LabelFile, SequenceFile, SubjectStatus
 from neurograft.core.files import read_json
 from neurograft.core.labels import recognise_scheme
 from neurograft.core.sequences import SEQUENCES
 from neurograft.imaging.headers import corner_distance, read_geometry, same_grid, voxel_sizes
 from neurograft.imaging.nifti import ScanError, image, onto_axes
+from neurograft.imaging.typed import fill_holes
 
 
 def join_job_outputs(found, layout):
-    """Complete what the names say of a subject.
+    """Complete what file names say of a subject by what jobs wrote.
 
     Parameters
     ----------
@@ -62,7 +66,9 @@ STRAY_SHARE = 0.01  # of the voxels may be no number, if they lie outside of the
 LARGEST_TUMOUR = 800.0  # ml; more is a brain mask or a map of tissues
 
 
-def import_scans(subject, found, layout, reference=("t1c", "t1", "flair", "t2"), labels="auto", template=None):
+def import_scans(
+    subject, found, layout, reference=("t1c", "t1", "flair", "t2"), labels="auto", template=None
+) -> tuple[SubjectStatus, dict[str, nib.Nifti1Image]]:
     """Read and check everything a subject has.
 
     Parameters
@@ -82,10 +88,7 @@ def import_scans(subject, found, layout, reference=("t1c", "t1", "flair", "t2"),
 
     Returns
     -------
-    status : dict
-        As JSON can hold it: `included`, `reason`, `notes`, `sequences` (with file, shape and affine of
-        the original grid, and whether the skull is already off), `reference`, `coregistered`, `in_template`,
-        `labels`, `scheme`, `site`, `columns`, `name`, and in words `recognised` and `will_do`.
+    status : SubjectStatus
     scans : dict of str to nibabel.Nifti1Image
         Canonical float32 images, "labels" as uint8; empty if the subject is excluded.
     """
@@ -105,7 +108,7 @@ def import_scans(subject, found, layout, reference=("t1c", "t1", "flair", "t2"),
         if label:
             scans["labels"], scheme = scan, label["scheme"]
     people = dict(found["columns"])
-    status = {
+    status: SubjectStatus = {
         "subject": subject,
         "name": found["name"],
         "included": not problems,
@@ -120,8 +123,10 @@ def import_scans(subject, found, layout, reference=("t1c", "t1", "flair", "t2"),
         "scheme": scheme,
         "site": people.pop("site", "") or found["site"],
         "columns": people,
+        "recognised": "",
+        "will_do": "",
     }
-    status |= {"recognised": tell_recognised(status), "will_do": tell_plan(status, template)}
+    status["recognised"], status["will_do"] = tell_recognised(status), tell_plan(status, template)
     return status, {} if problems else scans
 
 
@@ -136,7 +141,7 @@ def _try_reading(name, problems, notes, read, *args):
     return scan, about
 
 
-def read_scan(path):
+def read_scan(path) -> tuple[nib.Nifti1Image, SequenceFile, list[str]]:
     """Read one image and check all that can be checked of it alone.
 
     Parameters
@@ -148,9 +153,7 @@ def read_scan(path):
     -------
     scan : nibabel.Nifti1Image
         Canonical, float32, finite.
-    facts : dict
-        `file`, `shape` and `affine` of the original grid, `stripped`, and `other_affine` where the header has
-        another orientation besides (`headers.read_geometry`).
+    facts : SequenceFile
     notes : list of str
         What was put right on the way.
 
@@ -176,9 +179,15 @@ def read_scan(path):
         raise ScanError(f"{path} holds fewer than 8 grey values, so it is a mask, not a scan; give the scan itself")
     notes += clear_background(data)
     scan = _canonical(data, affine)
-    grid = {"file": os.path.abspath(path), "shape": list(data.shape), "affine": affine.tolist()}
-    also = {} if other is None else {"other_affine": other.tolist()}
-    return scan, grid | {"stripped": looks_stripped(scan)} | also, notes
+    facts: SequenceFile = {
+        "file": os.path.abspath(path),
+        "shape": list(data.shape),
+        "affine": affine.tolist(),
+        "stripped": looks_stripped(scan),
+    }
+    if other is not None:
+        facts["other_affine"] = other.tolist()
+    return scan, facts, notes
 
 
 def _canonical(data, affine):
@@ -187,7 +196,7 @@ def _canonical(data, affine):
     return image(np.ascontiguousarray(turned.dataobj), turned.affine)
 
 
-def _read_volume(path):
+def _read_volume(path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, list[str]]:
     """Read a file as (float32 array of three axes, affine, the header's other affine or None, notes)."""
     loaded, pixdim = open_nifti(path)
     affine, other, notes = read_geometry(path, loaded, pixdim)
@@ -214,15 +223,17 @@ def open_nifti(path):
     except OSError as error:
         raise ScanError(f"{path} cannot be opened ({error.strerror}); check the file and its permissions") from None
     try:
-        kind = nib.Nifti2Image if 540 in (_size(raw, "little"), _size(raw, "big")) else nib.Nifti1Image
-        loaded = kind.from_bytes(raw)
-        pixdim = kind.header_class(raw[: kind.header_class.sizeof_hdr], check=False)["pixdim"][:4]
-        need = int(loaded.dataobj.offset) + int(np.prod(loaded.shape, dtype=object)) * loaded.get_data_dtype().itemsize
+        form = nib.Nifti2Image if 540 in (_size(raw, "little"), _size(raw, "big")) else nib.Nifti1Image
+        loaded = form.from_bytes(raw)
+        pixdim = form.header_class(raw[: form.header_class.sizeof_hdr], check=False)["pixdim"][:4]
+        kind = np.dtype(loaded.get_data_dtype())
+        offset = int(cast(ArrayProxy, loaded.dataobj).offset)
+        need = offset + int(np.prod(loaded.shape, dtype=object)) * kind.itemsize
     except Exception:  # any bytes can come here, and nibabel has no common class for them
         raise ScanError(f"{path} is not a NIfTI image (.nii or .nii.gz); convert it to NIfTI") from None
     if need > len(raw):
         raise ScanError(f"{path} is cut off ({len(raw)} of {need} bytes); copy or download it again")
-    if loaded.get_data_dtype().kind not in "iuf":
+    if kind.kind not in "iuf":
         raise ScanError(f"{path} holds colours or complex numbers; export it as a plain grey-value image")
     return loaded, pixdim
 
@@ -233,14 +244,14 @@ def _size(raw, order):
 
 
 def _head(data, stray):
-    """Give the filled foreground: what is brighter than a tenth of the bright voxels, and its holes."""
+    """Return the filled foreground: what is brighter than a tenth of the bright voxels, and its holes."""
     known = np.where(stray, 0, data)
     if not known.any():
         return np.ones(data.shape, bool)
-    return ndimage.binary_fill_holes(ndimage.binary_closing(known > 0.1 * np.percentile(known[known != 0], 99)))
+    return fill_holes(ndimage.binary_closing(known > 0.1 * np.percentile(known[known != 0], 99)))
 
 
-def read_labels(path, scans, facts, naming="", wanted="auto"):
+def read_labels(path, scans, facts, naming="", wanted="auto") -> tuple[nib.Nifti1Image, LabelFile, list[str]]:
     """Read a label image and check it against the scans.
 
     Parameters
@@ -248,8 +259,8 @@ def read_labels(path, scans, facts, naming="", wanted="auto"):
     path : str or Path
     scans : dict of str to nibabel.Nifti1Image
         Canonical; the label belongs to the first whose grid it has.
-    facts : dict of str to dict
-        What `read_scan` says of each.
+    facts : dict of str to SequenceFile
+        From `read_scan`.
     naming, wanted : str
         See `labels.recognise_scheme`.
 
@@ -257,8 +268,7 @@ def read_labels(path, scans, facts, naming="", wanted="auto"):
     -------
     labels : nibabel.Nifti1Image
         Canonical, uint8.
-    record : dict
-        `file`, `affine` (of the file's own grid), `values`, `scheme`, `certain`, `grid_of`.
+    record : LabelFile
     notes : list of str
 
     Raises
@@ -286,12 +296,19 @@ def read_labels(path, scans, facts, naming="", wanted="auto"):
     if not values:
         notes.append("no tumour in the label, kept as tumour-free")
     on_scan = image(np.ascontiguousarray(lying[grid_of].dataobj), scans[grid_of].affine)
-    record = {"file": os.path.abspath(path), "affine": affine.tolist(), "values": values, "scheme": scheme}
-    return on_scan, record | {"certain": certain, "grid_of": grid_of}, notes
+    record: LabelFile = {
+        "file": os.path.abspath(path),
+        "affine": affine.tolist(),
+        "values": values,
+        "scheme": scheme,
+        "certain": certain,
+        "grid_of": grid_of,
+    }
+    return on_scan, record, notes
 
 
-def _follow_scan(shape, affine, facts):
-    """Give a label the place of its scan, where its header repeats the orientation that was not taken of the scan."""
+def _follow_scan(shape, affine, facts) -> np.ndarray:
+    """Return a label's affine: its scan's, where its header repeats the orientation that was not taken of the scan."""
     least = 0.05 * voxel_sizes(affine).min()
     for grid in (each for each in facts.values() if "other_affine" in each and shape == tuple(each["shape"])):
         if corner_distance(shape, grid["other_affine"], affine) < least:

@@ -29,13 +29,12 @@ class Cell(Arm):
 
 
 class CellManifest(Cell):
-    """What evaluation reads of a cell's `manifest.json` and, where the cell was trained, of the files beside it."""
+    """What evaluation reads of a cell's `manifest.json`."""
 
     trained: bool
     converged: bool  # whether the loss no longer fell; only a cell that was trained has it, and what follows
     subjects: int  # how many subjects trained
     test: list[str]
-    history: list[dict[str, str]]  # rows of `history.tsv`
 
 
 # source to what makes its network like another's: dimensions and backbone

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Strategy:
-    """What a strategy is.
+    """The facts of a strategy that change results.
 
     Attributes
     ----------

@@ -67,8 +67,8 @@ def parse_rows(rows: Iterable[Mapping[str, str]], row_type: type[Row]) -> list[R
     ----------
     rows : iterable of dict of str to str
     row_type : type
-        A `TypedDict` whose fields are columns of `str`, `int`, `float` or `bool`. A column that it does not name stays
-        text; one that is `NotRequired` may be missing.
+        A `TypedDict` whose fields are columns. Those of `int`, `float` and `bool` are parsed; the others, and columns
+        that it does not name, stay text. A field that is `NotRequired` may be missing.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def parse_rows(rows: Iterable[Mapping[str, str]], row_type: type[Row]) -> list[R
     TableError
         If a column is missing, or a field is not of its column's type.
     """
-    types = {name: kind for name, kind in get_type_hints(row_type).items() if kind is not str}
+    types = {name: kind for name, kind in get_type_hints(row_type).items() if kind in PARSERS}
     required = cast("frozenset[str]", row_type.__required_keys__)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] # of every TypedDict
     parsed: list[Any] = []
     for number, row in enumerate(rows, start=2):

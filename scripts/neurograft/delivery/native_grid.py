@@ -1,4 +1,4 @@
-"""Probabilities back on a subject's native grid, as the dataset's own labels."""
+"""Resample probabilities to a subject's native grid, as the dataset's own labels."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from neurograft.core import files
 from neurograft.core.labels import LABEL_SCHEMES, labels_from_regions
 from neurograft.imaging import nifti, resampling
 from neurograft.imaging.transforms import chain, invert_transform, is_linear, map_points
+from neurograft.imaging.typed import load_nifti
 
 THRESHOLD = 0.5
 # abbreviation and colour of every tissue in a label scheme
@@ -21,7 +22,7 @@ TISSUES = {
 
 
 def native_transform(record, sequence=None):
-    """Pull-back from the template onto a native grid: native world to template world.
+    """Compute the transform that pulls the template onto a native grid: native world to template world.
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ def to_native_grid(probabilities, transform, shape, affine, floor=0.0):
 
 
 def _native_box(inside, source, forward, affine, shape):
-    """Box of native voxels that any neighbour of a template voxel within `inside` can reach."""
+    """Find the box of native voxels that any neighbour of a template voxel within `inside` can reach."""
     spans = [np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
     # of a box that is not bent the corners reach farthest, of a bent one any voxel of its six faces may
     bent = not is_linear(forward)
@@ -149,7 +150,7 @@ def deliver_segmentation(predictions, record, shape, affine, scheme, sequence=No
 
 
 def dseg_table(scheme):
-    """Rows of the BIDS look-up table `dseg.tsv`: what each value of the segmentation is.
+    """List the rows of the BIDS look-up table `dseg.tsv`: what each value of the segmentation is.
 
     Returns
     -------
@@ -177,5 +178,5 @@ def read_registration(path):
     """
     record = files.read_json(path)
     if record.get("deformable"):
-        record["unwarp"] = nib.load(Path(path).parent / "registered/unwarp.nii.gz")
+        record["unwarp"] = load_nifti(Path(path).parent / "registered/unwarp.nii.gz")
     return record

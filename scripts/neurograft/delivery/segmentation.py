@@ -5,14 +5,16 @@ A job a subject, so nothing that scores is imported.
 
 import numpy as np
 
+from neurograft.cohort.splits import Split
+from neurograft.cohort.subject_status import SubjectStatus, reference_of
 from neurograft.core.labels import region_masks
 from neurograft.delivery import native_grid
 from neurograft.experiment.cell_folder import has_prediction, read_cell, read_prediction
 from neurograft.imaging import derivatives
 
 
-def deliver_subject(stem, subject, folders, split, status, record):
-    """Write one subject's delivered segmentation, or say why there is none.
+def deliver_subject(stem, subject, folders, split: Split, status: SubjectStatus, record):
+    """Write one subject's delivered segmentation, or record why there is none.
 
     Parameters
     ----------
@@ -21,8 +23,10 @@ def deliver_subject(stem, subject, folders, split, status, record):
     subject : str
     folders : list of str or Path
         The cells of the delivered strategy, one a fold.
-    split, status, record : dict
-        `splits.json`, the import status and the registration record.
+    split : Split
+    status : SubjectStatus
+    record : dict
+        Of `register_scans`.
 
     Returns
     -------
@@ -39,7 +43,7 @@ def deliver_subject(stem, subject, folders, split, status, record):
         reason = task["left_out"].get(subject) or task["reason"] or "; ".join(sorted(why)) or "no network was trained"
         return {"delivered": False, "reason": reason, "networks": 0, "volume_ml": {}, "seen_in_pretraining": False}
     scheme = split["schemes"][subject]
-    grid = status["sequences"][status["reference"]]
+    grid = status["sequences"][reference_of(status)]
     predictions = [read_prediction(folder, subject, record) for folder in having]
     labels, chances = native_grid.deliver_segmentation(predictions, record, grid["shape"], grid["affine"], scheme)
     missing = task.get("incomplete", {}).get(subject, [])

@@ -10,10 +10,12 @@ import nibabel as nib
 import numpy as np
 
 from neurograft import __version__
+from neurograft.cohort.subject_status import SubjectStatus
 from neurograft.cohort.validation import open_nifti
 from neurograft.core import files, tables
 from neurograft.delivery import subject_figures
 from neurograft.imaging import derivatives, nifti
+from neurograft.imaging.typed import load_nifti
 
 # sidecar fields, and between which values a number is what the field says
 NUMBERS = {
@@ -57,7 +59,7 @@ def scrub_sidecar(sidecar):
 
 
 def _is_harmless(field, value):
-    """Tell whether a field is on a list and its value can be meant."""
+    """Check whether a field is on a list and its value plausible."""
     if isinstance(value, str):
         return set(value.split("_")) <= WORDS.get(field, set())
     if field not in NUMBERS or isinstance(value, bool) or not isinstance(value, int | float):
@@ -67,7 +69,7 @@ def _is_harmless(field, value):
 
 
 def read_stored(loaded):
-    """Give the voxels of an image as they are stored, shape (X, Y, Z), and the stored value that means 0.
+    """Return the voxels of an image as stored, shape (X, Y, Z), and the stored value that means 0.
 
     Parameters
     ----------
@@ -125,7 +127,7 @@ acquisition parameters, and numbers stand in the place of names.
 """
 
 
-def share_scans(folder, picture, subject, status, stem, margin=5.0):
+def share_scans(folder, picture, subject, status: SubjectStatus, stem, margin=5.0):
     """Copy one subject's scans, masks and labels without face and without names.
 
     Parameters
@@ -137,8 +139,7 @@ def share_scans(folder, picture, subject, status, stem, margin=5.0):
     picture : str or Path
         PNG to look at before sharing: it shows the face as it was, and is not to be shared itself.
     subject : str
-    status : dict
-        Import status.
+    status : SubjectStatus
     stem : str
         The subject's native stem (`derivatives`), for the brain masks.
     margin : float
@@ -150,7 +151,7 @@ def share_scans(folder, picture, subject, status, stem, margin=5.0):
         for name, about in status["sequences"].items():
             loaded = open_nifti(about["file"])[0]
             stored, zero = read_stored(loaded)
-            mask = nib.load(derivatives.brain_mask_file(stem, name))
+            mask = load_nifti(derivatives.brain_mask_file(stem, name))
             found = np.zeros(stored.shape, bool)
             if not about["stripped"]:
                 found, reason = find_face(mask, stored != zero, margin)
@@ -266,7 +267,7 @@ def gather_shared(folder, key, shared, seed=0):
 
 
 def number_subjects(subjects, known=(), seed=0):
-    """Give each subject the number that it has, or the next one; subject to participant_id.
+    """Map each subject to its participant_id: the number that it has, or the next one.
 
     Parameters
     ----------
@@ -282,7 +283,7 @@ def number_subjects(subjects, known=(), seed=0):
 
 
 def _place(root, number, source, record):
-    """Put one subject's files under their BIDS names; give the rows of `scans.tsv`."""
+    """Put one subject's files under their BIDS names; return the rows of `scans.tsv`."""
     anat, rows = root / number / "anat", []
     anat.mkdir(parents=True)
     for name, how in record["images"].items():
@@ -297,7 +298,7 @@ def _place(root, number, source, record):
 
 
 def _link(source, target):
-    """Give an image and its sidecar a second name; a copy where the file system has no links."""
+    """Link an image and its sidecar under a second name; copy them where the file system has no links."""
     for ending in (".nii.gz", ".json"):
         try:
             os.link(f"{source}{ending}", f"{target}{ending}")

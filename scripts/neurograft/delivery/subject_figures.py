@@ -6,15 +6,18 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from matplotlib import colors
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from PIL import Image
 from scipy import ndimage
 
+from neurograft.cohort.subject_status import SubjectStatus
 from neurograft.core import files, tables
 from neurograft.core.sequences import SEQUENCES
 from neurograft.imaging import derivatives, nifti, resampling
+from neurograft.imaging.typed import load_nifti
 
 AXIAL, CORONAL, SAGITTAL = 2, 1, 0
 EDGES = {AXIAL: ("R", "L"), CORONAL: ("R", "L"), SAGITTAL: ("A", "P")}
@@ -23,7 +26,7 @@ INCHES = 2.05
 
 
 def read_finite(scan):
-    """Give an image's data with every odd number as zero, so that windows and contours exist."""
+    """Return an image's data with NaN and infinity as zero, so that windows and contours exist."""
     data = np.asanyarray(scan.dataobj).astype(np.float32)
     return data if np.isfinite(data).all() else np.nan_to_num(data, nan=0, posinf=0, neginf=0)
 
@@ -145,7 +148,7 @@ def _cut(volume, axis, index):
 
 
 def _field(data, sizes, axis):
-    """Give a panel's extent in mm as (0, width, 0, height)."""
+    """Compute a panel's extent in mm as (0, width, 0, height)."""
     across, up = [(1, 2), (0, 2), (0, 1)][axis]
     return 0, float(data.shape[across] * sizes[across]), 0, float(data.shape[up] * sizes[up])
 
@@ -189,7 +192,7 @@ def draw_quality(scans, masks, registered=None, template=None, title="", simulat
     differ = disagreement or {}
     shown = [name for name in SEQUENCES if name in scans]
     rows = [_native_row(name, scans[name], masks.get(name), differ.get(name)) for name in shown]
-    entries = [Line2D([], [], color=YELLOW, label="brain mask of this sequence")]
+    entries: list[Artist] = [Line2D([], [], color=YELLOW, label="brain mask of this sequence")]
     if differ:
         entries.append(Patch(color=OPINIONS[1], label="brain in this mask only"))
         entries.append(Patch(color=OPINIONS[2], label="brain in the second opinion only"))
@@ -256,7 +259,7 @@ def draw_segmentation(reference, predicted, truth=None, scheme=None, title="", s
         (or the bare image where there is no truth).
     """
     fills = {value: TISSUES.get(name, PURPLE) for name, value in (scheme or BRATS).items()}
-    entries = [Patch(color=fills[value], label=name) for name, value in (scheme or BRATS).items()]
+    entries: list[Artist] = [Patch(color=fills[value], label=name) for name, value in (scheme or BRATS).items()]
     data, cut, sizes = crop_head(reference)
     found = np.asanyarray(predicted.dataobj)
     known = found * 0 if truth is None else np.asanyarray(truth.dataobj)
@@ -324,7 +327,7 @@ def save_figure(figure, path, kilobytes=150):
         full = Image.open(buffer).convert("RGB")
     with files.whole(path) as part:
         for shrink, shades in ((1, 96), (1, 40), (1, 24), (0.9, 24), (0.8, 24), (0.7, 24), (0.55, 24), (0.3, 16)):
-            size = tuple(max(1, round(length * shrink)) for length in full.size)
+            size = max(1, round(full.width * shrink)), max(1, round(full.height * shrink))
             small = full.resize(size, Image.Resampling.LANCZOS) if shrink < 1 else full
             _to_palette(small, shades).save(part, format="PNG", optimize=True)
             if part.stat().st_size <= kilobytes * 1000:
@@ -349,7 +352,7 @@ def _to_palette(picture, shades):
 
 
 def _native_row(name, scan, mask, differ=None):
-    """Give one sequence as scanned: label, data, voxel sizes, views, layers."""
+    """Make the row of one sequence as scanned: label, data, voxel sizes, views, layers."""
     data, cut, sizes = crop_head(scan)
     inside = np.zeros(data.shape, bool) if mask is None else (np.asanyarray(mask.dataobj) > 0)[cut]
     layers = [] if differ is None else [("fill", np.asanyarray(differ.dataobj)[cut], OPINIONS)]
@@ -358,7 +361,7 @@ def _native_row(name, scan, mask, differ=None):
 
 
 def _registered_rows(registered, template):
-    """Give the rows on the template's grid: one sequence in four views, all sequences in one."""
+    """Make the rows on the template's grid: one sequence in four views, all sequences in one."""
     aligned = [name for name in SEQUENCES if name in registered]
     first = registered[aligned[0]]
     data, cut, sizes = crop_head(first)
@@ -369,22 +372,21 @@ def _registered_rows(registered, template):
         level = 0.55 * np.median(shape[shape > 0]) if (shape > 0).any() else 1
         layers = [("line", shape / (2 * level), SKY)]
     views = choose_evenly(data != 0)
-    rows = [(f"{NAMES[aligned[0]]}\nregistered", data, sizes, views, layers)]
+    rows: list[tuple] = [(f"{NAMES[aligned[0]]}\nregistered", data, sizes, views, layers)]
     if len(aligned) > 1:
         shown = [(*views[1], read_finite(registered[name])[cut], NAMES[name]) for name in aligned]
         rows.append(("all\nregistered", data, sizes, shown, layers))
     return rows
 
 
-def draw_subject(folder, status, scans, registered, stem, space_stem, template=None):
+def draw_subject(folder, status: SubjectStatus, scans, registered, stem, space_stem, template=None):
     """Draw quality, candidates and, where something was delivered, the segmentation of a subject.
 
     Parameters
     ----------
     folder : str or Path
         The pictures' folder, written whole.
-    status : dict
-        Import status.
+    status : SubjectStatus
     scans, registered : dict of str to nibabel.Nifti1Image
         As imported, with `labels` where there are any, and as registered.
     stem, space_stem : str
@@ -417,7 +419,7 @@ def _draw_delivered(stem, status, scans, common):
     same = truth is None or (truth.shape == reference.shape and np.allclose(truth.affine, reference.affine, atol=1e-3))
     if not same:
         truth = resampling.resample_labels(truth, reference.shape, reference.affine)
-    predicted = nifti.onto_axes(nib.load(derivatives.segmentation_file(stem)), reference.affine)
+    predicted = nifti.onto_axes(load_nifti(derivatives.segmentation_file(stem)), reference.affine)
     tissues = tables.read_table(derivatives.segmentation_table_file(stem))
     scheme = {row["name"]: int(row["index"]) for row in tissues if row["name"] != "background"}
     return draw_segmentation(reference, predicted, truth, scheme, **common)

@@ -4,17 +4,62 @@ An *arm* is a cell without its fold and seed. None of these tables carries a ver
 does). What an experiment lacks, such as a second number of patients, sites, or any trained cell, gives no row.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
-from neurograft.core.cells import ARM, CELL
+from neurograft.core.cells import ARM, CELL, Arm, Kin
+from neurograft.core.split_file import SplitFile
 from neurograft.core.strategies import UNTRAINED
 from neurograft.evaluation import benefits, fairness, privacy
-from neurograft.experiment import cell_folder
+from neurograft.evaluation.benefits import PatientScore
+from neurograft.evaluation.frames import average_patients, group_rows
+from neurograft.evaluation.records import FeatureRow, LayerRow, TrainedCell, read_trained_cell
+
+Record = TypeVar("Record", LayerRow, FeatureRow)
 
 
-def assess_transfer(folders, scores, split, cohort, kin=None):
+class LayerChange(Arm):
+    """A row of `layers.tsv` of the results: how far training moved one layer, over an arm's cells."""
+
+    layer: str
+    stage: str
+    part: str
+    values: int
+    trained: float  # share of cells in which it trained
+    change: float
+    statistics_change: float
+    cells: int
+
+
+class FeatureChange(Arm):
+    """A row of `features.tsv` of the results: how alike one stage's features stayed, over an arm's cells."""
+
+    stage: str
+    samples: int
+    cka: float
+    low: float
+    high: float
+    cells: int
+
+
+class MembershipRow(Arm, privacy.Membership):
+    """A row of `privacy.tsv`: `privacy.Membership` of an arm."""
+
+
+class GroupGapRow(Arm, fairness.GroupGap):
+    """A row of `fairness.tsv`: `fairness.GroupGap` of an arm."""
+
+
+def assess_transfer(
+    folders: Iterable[str | Path],
+    scores: Iterable[Mapping[str, Any]],
+    split: SplitFile,
+    cohort: Sequence[Mapping[str, str]],
+    kin: Kin | None = None,
+) -> dict[str, Sequence[Mapping[str, Any]]]:
     """Make every table of this module.
 
     Parameters
@@ -22,7 +67,7 @@ def assess_transfer(folders, scores, split, cohort, kin=None):
     folders : list of str or Path
         The cells (`network_cells.train_cell`).
     scores : list of dict
-        Rows of `scores.tsv`.
+        Rows of `scores.tsv`, values as numbers or text.
     split : dict
         `splits.json`.
     cohort : list of dict
@@ -35,16 +80,16 @@ def assess_transfer(folders, scores, split, cohort, kin=None):
     dict of str to list of dict
         The rows of each table of `COLUMNS`.
     """
-    # what transfer does is asked of networks
-    folders = [folder for folder in folders if Path(folder).parent.name not in UNTRAINED]
-    scores = [row for row in scores if row["strategy"] not in UNTRAINED]
-    cells = [cell for cell in map(_read, folders) if cell["trained"]]
+    # these tables are about networks
+    trained = [read_trained_cell(folder) for folder in folders if Path(folder).parent.name not in UNTRAINED]
+    cells = [cell for cell in trained if cell is not None]
     patients = {**split["tasks"]["classification"]["patients"], **split["tasks"]["segmentation"]["patients"]}
-    means = benefits.score_patients(scores, patients)
-    sizes = {}
+    means = benefits.score_patients([row for row in scores if row["strategy"] not in UNTRAINED], patients)
+    sizes: dict[tuple[str, str, str, str], list[int]] = {}
     for cell in cells:
-        sizes.setdefault(_key(cell, "task", "space", "split", "n"), []).append(int(cell["subjects"]))
-    columns = {name: _owners(cohort, patients, name) for name in ("sex", "age", "site")}
+        key = (cell["task"], cell["space"], cell["split"], str(cell["n"]))
+        sizes.setdefault(key, []).append(int(cell["subjects"]))
+    columns = {name: _find_owners(cohort, patients, name) for name in ("sex", "age", "site")}
     ages = {patient: fairness.age_group(age) for patient, age in columns["age"].items()}
     return {
         "labels_saved": benefits.save_labels(means, sizes, kin),
@@ -58,60 +103,68 @@ def assess_transfer(folders, scores, split, cohort, kin=None):
     }
 
 
-def average_layers(cells):
+def average_layers(cells: Iterable[TrainedCell]) -> list[LayerChange]:
     """Average, over an arm's cells, how far each layer moved; `trained` is the share of cells in which it trained."""
-    rows = []
-    for arm, layer, found in _records(cells, "layers", "layer"):
-        row = arm | found[0] | {"layer": layer, "cells": len(found)}
-        row |= {name: _mean(_number(one[name]) for one in found) for name in ("change", "statistics_change")}
-        rows.append(row | {"trained": float(np.mean([one["trained"] == "true" for one in found]))})
+    rows: list[LayerChange] = []
+    for arm, members in _group_arms(cells):
+        for layer, records in _group_records([row for cell in members for row in cell["layers"]], "layer"):
+            rows.append({
+                **arm,
+                "layer": layer,
+                "stage": records[0]["stage"],
+                "part": records[0]["part"],
+                "values": records[0]["values"],
+                "trained": float(np.mean([record["trained"] for record in records])),
+                "change": _mean(record["change"] for record in records),
+                "statistics_change": _mean(record["statistics_change"] for record in records),
+                "cells": len(records),
+            })  # fmt: skip
     return rows
 
 
-def average_features(cells):
+def average_features(cells: Iterable[TrainedCell]) -> list[FeatureChange]:
     """Average the CKA of each stage over an arm's cells; `low` and `high` are the extremes of the cells."""
-    rows = []
-    for arm, _, found in _records(cells, "features", "stage"):
-        values = [value for value in (_number(one["cka"]) for one in found) if value == value]
-        ends = {"low": min(values, default=np.nan), "high": max(values, default=np.nan)}
-        rows.append(arm | found[0] | {"cka": _mean(values), "cells": len(found)} | ends)
+    rows: list[FeatureChange] = []
+    for arm, members in _group_arms(cells):
+        for stage, records in _group_records([row for cell in members for row in cell["features"]], "stage"):
+            values = [record["cka"] for record in records if record["cka"] == record["cka"]]
+            rows.append({
+                **arm,
+                "stage": stage,
+                "samples": records[0]["samples"],
+                "cka": _mean(values),
+                "low": min(values, default=np.nan),
+                "high": max(values, default=np.nan),
+                "cells": len(records),
+            })  # fmt: skip
     return rows
 
 
-def _records(cells, table, name):
-    """Give each arm and each row's name in a record, with that row of all of the arm's cells."""
-    for arm, own in _arms(cells):
-        found = {}
-        for row in [row for cell in own for row in cell[table]]:
-            found.setdefault(row[name], []).append(row)
-        yield from ((arm, key, rows) for key, rows in found.items())
-
-
-def find_members(cells, patients):
-    """Ask of each arm whether its networks' losses tell who was in training (`privacy.compare_memberships`)."""
-    rows = []
-    for arm, own in _arms(cells):
-        scores = [
+def find_members(cells: Iterable[TrainedCell], patients: Mapping[str, str]) -> list[MembershipRow]:
+    """Test for each arm whether its networks' losses tell who was in training (`privacy.compare_memberships`)."""
+    rows: list[MembershipRow] = []
+    for arm, members in _group_arms(cells):
+        scores: list[privacy.Confidence] = [
             (
-                _key(cell, "fold", "seed"),
-                cell["fold"],
+                (str(cell["fold"]), str(cell["seed"])),
+                int(cell["fold"]),
                 patients.get(row["subject"], row["subject"]),
                 row["role"] == "train",
-                -_number(row["loss"]),
+                -row["loss"],
             )
-            for cell in own
+            for cell in members
             for row in cell["fit"]
         ]
-        rows.append(arm | privacy.compare_memberships(scores))
+        rows.append({**arm, **privacy.compare_memberships(scores)})
     return rows
 
 
-def find_gaps(means, attributes):
+def find_gaps(means: Iterable[PatientScore], attributes: Mapping[str, Mapping[str, str]]) -> list[GroupGapRow]:
     """Compare the patients' scores between groups, in each arm (`fairness.subgroup_gaps`).
 
     Parameters
     ----------
-    means : pandas.DataFrame
+    means : list of dict
         From `benefits.score_patients`.
     attributes : dict of str to dict of str to str
         Attribute to patient to group.
@@ -120,51 +173,44 @@ def find_gaps(means, attributes):
     -------
     list of dict
     """
-    rows = []
-    for arm, group in means.groupby(list(ARM), sort=False):
-        scores = group.groupby("patient")["value"].mean().to_dict()
-        rows += [dict(zip(ARM, arm, strict=True)) | row for row in fairness.subgroup_gaps(scores, attributes)]
+    rows: list[GroupGapRow] = []
+    for key, group in group_rows(means, ARM).items():
+        arm = _name_arm(key)
+        for gap in fairness.subgroup_gaps(average_patients(group), attributes):
+            rows.append({**arm, **gap})
     return rows
 
 
-def _read(folder):
-    """Read a cell's manifest and, where it was trained, its history and records."""
-    cell = cell_folder.read_cell(folder)
-    return cell | (cell_folder.read_records(folder) if cell["trained"] else {})
-
-
-def _owners(cohort, patients, column):
-    """Give patient to what a column, whatever its case, says of the first of its subjects with an entry."""
-    found = {}
+def _find_owners(cohort: Iterable[Mapping[str, str]], patients: Mapping[str, str], column: str) -> dict[str, str]:
+    """Map each patient to the first entry of its subjects in a column, whose name may be in any case."""
+    owners: dict[str, str] = {}
     for row in cohort:
         value = next((str(row[name] or "") for name in row if name.lower() == column), "").strip()
         if value.lower() not in fairness.UNKNOWN:
-            found.setdefault(patients.get(row["participant_id"], row["participant_id"]), value)
-    return found
+            owners.setdefault(patients.get(row["participant_id"], row["participant_id"]), value)
+    return owners
 
 
-def _arms(cells):
-    """Give each arm with its cells, in the order of the first."""
-    arms = {}
-    for cell in cells:
-        arms.setdefault(_key(cell, *ARM), []).append(cell)
-    return [(dict(zip(ARM, key, strict=True)), own) for key, own in arms.items()]
+def _group_arms(cells: Iterable[TrainedCell]) -> list[tuple[Arm, list[TrainedCell]]]:
+    """Group cells by arm, in the order of the first cell of each."""
+    return [(_name_arm(key), members) for key, members in group_rows(cells, ARM).items()]
 
 
-def _key(row, *names):
-    """Several fields of a row as text."""
-    return tuple(str(row[name]) for name in names)
+def _name_arm(key: Sequence[str]) -> Arm:
+    """Turn the values of `ARM` into an arm."""
+    task, source, strategy, space, split, n = key
+    return {"task": task, "source": source, "strategy": strategy, "space": space, "split": split, "n": n}
 
 
-def _number(text):
-    """Read a number of a table."""
-    return np.nan if text in ("", "n/a") else float(text)
+def _group_records(rows: Iterable[Record], name: str) -> list[tuple[str, list[Record]]]:
+    """Group the rows of a record by one of their names, in the order of the first."""
+    return [(key, records) for (key,), records in group_rows(rows, (name,)).items()]
 
 
-def _mean(values):
-    """Mean of those that are numbers; NaN of none."""
-    values = [value for value in values if value == value]
-    return float(np.mean(values)) if values else np.nan
+def _mean(values: Iterable[float]) -> float:
+    """Average those that are numbers; NaN of none."""
+    numbers = [value for value in values if value == value]
+    return float(np.mean(numbers)) if numbers else np.nan
 
 
 # the columns of each table

@@ -1,13 +1,23 @@
 """What transfer buys besides accuracy: labels, time, less overfitting, less loss at another site."""
 
-import numpy as np
-import pandas as pd
-from scipy.special import stdtrit
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NotRequired, TypeAlias, TypedDict, cast
 
-from neurograft.core.cells import ARM, CELL, control_sources
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from neurograft.core.cells import Arm, Cell, Kin, control_sources, take_cell
+from neurograft.evaluation.frames import Pivot, average_columns, group_rows, parse_values, pivot_values
 from neurograft.evaluation.metrics import keep_in_range
-from neurograft.evaluation.scores import SCORES, reach_times
+from neurograft.evaluation.records import FitRow, HistoryRow, TrainedCell
+from neurograft.evaluation.scores import reach_times
 from neurograft.stats import comparisons
+
+Floats: TypeAlias = NDArray[np.float64]
+# (task, space, split, n) to the training patients of its cells
+Sizes: TypeAlias = Mapping[tuple[str, str, str, str], Sequence[int]]
+# cell, history and seconds of one training
+Run: TypeAlias = tuple[Mapping[str, Any], Sequence[HistoryRow], Sequence[float]]
 
 FEWEST_PATIENTS = 6
 FEWEST_SITES = 3
@@ -16,8 +26,101 @@ WINDOW = 5
 WIDE_GAP = 0.1
 
 
-def labels_saved(transferred, scratch, sizes, n, folds=None, better="higher", seed=0):
-    """Say how many labelled patients scratch needs for what the transferred network reaches with n.
+class LabelsSaved(TypedDict):
+    """How many labelled patients scratch needs for what a transferred network reaches with n."""
+
+    n: float
+    patients: int
+    needed: float
+    low: float
+    high: float
+    saved: float
+    answer: str
+    interval: str
+    reason: str
+
+
+class LabelsRow(Arm):
+    """A row of `labels_saved.tsv`: `LabelsSaved` of an arm."""
+
+    patients: int
+    needed: float
+    low: float
+    high: float
+    saved: float
+    answer: str
+    interval: str
+    reason: str
+
+
+class TimeSavedRow(Cell):
+    """A row of `time_saved.tsv`: when a training and scratch's reached the same Dice; NaN where one did not."""
+
+    dice: float
+    steps_scratch: float
+    steps: float
+    steps_saved: float
+    seconds_scratch: float
+    seconds: float
+    seconds_saved: float
+
+
+class GapRow(Cell):
+    """A row of `overfitting.tsv`: how much better a network does on its training than on its test patients."""
+
+    train: float
+    test: float
+    patients: int
+    gap: float
+    warning: bool
+    reason: str
+
+
+class Drop(TypedDict):
+    """What is lost at an unseen site."""
+
+    mean: float
+    low: float
+    high: float
+    patients: int
+    sites: int
+    reason: str
+
+
+class DropRow(Drop):
+    """A row of `generalisation.tsv`: the drop of an arm, and how much less that is than scratch's."""
+
+    task: str
+    source: str
+    strategy: str
+    space: str
+    n: str
+    in_site: float
+    cross_site: float
+    less: NotRequired[float]
+    less_low: NotRequired[float]
+    less_high: NotRequired[float]
+
+
+class PatientScore(Arm):
+    """A score of a patient; the fields of the cell are text."""
+
+    fold: str
+    seed: str
+    patient: str
+    value: float
+
+
+def labels_saved(
+    transferred: ArrayLike,
+    scratch: ArrayLike,
+    sizes: ArrayLike,
+    n: float,
+    folds: ArrayLike | None = None,
+    better: str = "higher",
+    seed: int = 0,
+) -> LabelsSaved:
+    """Estimate how many labelled patients scratch needs for what the transferred network reaches with n.
 
     Both mean curves are fitted by isotonic regression (more labels are never worse on average); scratch's is
     read off linearly in log n. The interval is a percentile bootstrap of whole patients, its deviations widened
@@ -43,22 +146,22 @@ def labels_saved(transferred, scratch, sizes, n, folds=None, better="higher", se
     dict
         `n`, `patients`, `needed` with `low` and `high` (95 %), and `saved`, which is needed - n. Infinite:
         scratch does not reach it with the largest size. Minus infinite: it does with the smallest already.
-        `answer` and `interval` say the same in words; `reason` why there is no interval (NaN), or nothing.
+        `answer` and `interval` are the same in words; `reason` is why there is no interval (NaN), or empty.
 
     Raises
     ------
     ValueError
         If the shapes do not fit, the sizes do not rise, or n is not one of them.
     """
-    sizes = np.asarray(sizes, float)
-    curves = _paired_curves(transferred, scratch, sizes, n) * (1 if better == "higher" else -1)
+    numbers = np.asarray(sizes, float)
+    curves = _paired_curves(transferred, scratch, numbers, n) * (1 if better == "higher" else -1)
     kept = np.isfinite(curves).all(axis=(1, 2))
-    curves, at = curves[kept], int(np.flatnonzero(sizes == n)[0])
-    groups = None if folds is None else np.unique(np.asarray(folds)[kept], return_inverse=True)[1]
-    place = _needed(curves.mean(axis=0)[None], np.log(sizes), at)[0] if len(curves) else np.nan
-    ends, reason = _bootstrap(curves, groups, np.log(sizes), at, seed)
+    curves, at = curves[kept], int(np.flatnonzero(numbers == n)[0])
+    groups = None if folds is None else comparisons.number_groups(np.asarray(folds)[kept])
+    place = float(_needed(curves.mean(axis=0)[None], np.log(numbers), at)[0]) if len(curves) else np.nan
+    ends, reason = _bootstrap(curves, groups, np.log(numbers), at, seed)
     # minus infinity is an answer of its own, not the log of 0 patients
-    needed, low, high = (float(np.exp(one)) if one != -np.inf else -np.inf for one in (place, *ends))
+    needed, low, high = (float(np.exp(end)) if end != -np.inf else -np.inf for end in (place, *ends))
     interval = "" if reason else f"{describe_number(low)} to {describe_number(high)}"
     return {
         "n": n, "patients": len(curves), "needed": needed, "low": low, "high": high,
@@ -66,8 +169,8 @@ def labels_saved(transferred, scratch, sizes, n, folds=None, better="higher", se
     }  # fmt: skip
 
 
-def _paired_curves(transferred, scratch, sizes, n):
-    """Both strategies' scores, shape (patients, 2, sizes), checked."""
+def _paired_curves(transferred: ArrayLike, scratch: ArrayLike, sizes: Floats, n: float) -> Floats:
+    """Stack both strategies' scores, shape (patients, 2, sizes), and check them."""
     curves = np.stack([np.asarray(transferred, float), np.asarray(scratch, float)], axis=1)
     if curves.ndim != 3 or curves.shape[2] != len(sizes) or sizes[0] <= 0 or (np.diff(sizes) <= 0).any():
         raise ValueError(f"scores {curves.shape} need one column for each of the rising sizes {sizes.tolist()}")
@@ -76,7 +179,7 @@ def _paired_curves(transferred, scratch, sizes, n):
     return curves
 
 
-def describe_number(needed):
+def describe_number(needed: float) -> str:
     """Put a number of patients in words: "not reached" above, "beyond the range" below what was measured."""
     if np.isnan(needed):
         return ""
@@ -85,7 +188,7 @@ def describe_number(needed):
     return f"{needed:.3g}"
 
 
-def isotonic(curves):
+def isotonic(curves: Floats) -> Floats:
     """Fit rising curves by least squares, by the max-min formula (Robertson et al. 1988), many at once.
 
     Parameters
@@ -106,49 +209,54 @@ def isotonic(curves):
     return fitted
 
 
-def _needed(curves, places, at):
-    """Place (log of the size) where scratch reaches the transferred curve's value at one size.
+def _needed(curves: Floats, places: Floats, at: int) -> Floats:
+    """Find the place (log of the size) where scratch reaches the transferred curve's value at one size.
 
     `curves` has shape (draws, 2, sizes), transferred first. Infinite as in `labels_saved`.
     """
     target, scratch = isotonic(curves[:, 0])[:, at], isotonic(curves[:, 1])
     reached = scratch >= target[:, None]
     first = reached.argmax(axis=1)
-    found = np.where(reached.any(axis=1), -np.inf, np.inf)
+    crossings: Floats = np.where(reached.any(axis=1), -np.inf, np.inf)
     between = np.flatnonzero(reached.any(axis=1) & (first > 0))
     after, before = scratch[between, first[between]], scratch[between, first[between] - 1]
     share = (target[between] - before) / (after - before)
     left, right = places[first[between] - 1], places[first[between]]
-    found[between] = left + share * (right - left)
-    return found
+    crossings[between] = left + share * (right - left)
+    return crossings
 
 
-def _bootstrap(curves, groups, places, at, seed):
-    """Ends of the interval on the log scale, and why there are none."""
+def _bootstrap(
+    curves: Floats, groups: NDArray[np.intp] | None, places: Floats, at: int, seed: int
+) -> tuple[tuple[float, float], str]:
+    """Compute the ends of the interval on the log scale, or say why there are none."""
     if len(curves) < FEWEST_PATIENTS:
         return (np.nan, np.nan), f"{len(curves)} patients; an interval takes at least {FEWEST_PATIENTS}"
-    kinds = [np.arange(len(curves))]
+    kinds: list[NDArray[np.intp]] = [np.arange(len(curves))]
     if groups is not None:
-        if groups.max() + 1 < comparisons.FEWEST_FOLDS:
-            return (np.nan, np.nan), f"{groups.max() + 1} folds; an interval takes at least {comparisons.FEWEST_FOLDS}"
+        folds = int(groups.max()) + 1
+        if folds < comparisons.FEWEST_FOLDS:
+            return (np.nan, np.nan), f"{folds} folds; an interval takes at least {comparisons.FEWEST_FOLDS}"
         kinds.append(groups)
     generator = np.random.default_rng(seed)
     means = curves.mean(axis=0)
-    ends = []
+    ends: list[tuple[float, float]] = []
     for clusters in kinds:
         count = int(clusters.max()) + 1
         weights = generator.multinomial(count, np.full(count, 1 / count), RESAMPLES)[:, clusters].astype(float)
         weights /= weights.sum(axis=1, keepdims=True)
         tail = (1 + comparisons.LEVEL) / 2
-        wider = np.sqrt(count / (count - 1)) * stdtrit(count - 1, tail) / stdtrit(np.inf, tail)
-        drawn = means + wider * (np.tensordot(weights, curves, 1) - means)
+        quantiles = comparisons.t_quantile(count - 1, tail), comparisons.t_quantile(np.inf, tail)
+        wider = np.sqrt(count / (count - 1)) * quantiles[0] / quantiles[1]
+        resampled = cast("Floats", cast(Any, np).tensordot(weights, curves, 1))
+        drawn = means + wider * (resampled - means)
         values = np.sort(_needed(drawn, places, at))
         rank = int(np.floor((1 - tail) * RESAMPLES))
-        ends.append((values[rank], values[-1 - rank]))
+        ends.append((float(values[rank]), float(values[-1 - rank])))
     return (min(low for low, _ in ends), max(high for _, high in ends)), ""
 
 
-def time_saved(scratch, transferred, window=WINDOW):
+def time_saved(scratch: Run, transferred: Run, window: int = WINDOW) -> TimeSavedRow:
     """Compare how soon two trainings of one fold, size and seed reach scratch's final training Dice.
 
     Final is the mean of scratch's last `window` values; reached, for both, is where such a mean first gets there, so
@@ -166,18 +274,23 @@ def time_saved(scratch, transferred, window=WINDOW):
         `CELL` of the transferred one, `dice`, `steps_scratch`, `steps`, `steps_saved`, and the same in seconds; NaN
         where it was not reached. Negative: the transferred one was later.
     """
-    values = [float(row.get("train_dice") or np.nan) for row in scratch[1]]
+    values = [row.get("train_dice", np.nan) for row in scratch[1]]
     final = float(np.mean(values[-window:])) if len(values) >= window else np.nan
     # a hair less: two ways to a mean differ in rounding
     first, second = (reach_times(*run, dice=final - 1e-9, window=window) for run in (scratch, transferred))
-    row = {name: transferred[0][name] for name in CELL} | {"dice": final}
-    for unit in ("steps", "seconds"):
-        control, own = first[f"{unit}_to_dice"], second[f"{unit}_to_dice"]
-        row |= {f"{unit}_scratch": control, unit: own, f"{unit}_saved": control - own}
-    return row
+    return {
+        **take_cell(transferred[0]),
+        "dice": final,
+        "steps_scratch": first["steps_to_dice"],
+        "steps": second["steps_to_dice"],
+        "steps_saved": first["steps_to_dice"] - second["steps_to_dice"],
+        "seconds_scratch": first["seconds_to_dice"],
+        "seconds": second["seconds_to_dice"],
+        "seconds_saved": first["seconds_to_dice"] - second["seconds_to_dice"],
+    }
 
 
-def train_test_gaps(cells):
+def train_test_gaps(cells: Iterable[TrainedCell]) -> list[GapRow]:
     """Tabulate each cell's gap between its training and its test patients, and warn where it is wide.
 
     Both sides are one measure, of the finished network on the same kind of fixed inputs (`records`). A warning: the
@@ -194,12 +307,10 @@ def train_test_gaps(cells):
         A row for each cell with both sides: `CELL`, `train` and `test` (means over patients, of Dice or accuracy),
         `patients` (tested), `gap`, `warning` (bool), `reason`: the warning in words, or nothing.
     """
-    rows = []
+    rows: list[GapRow] = []
     for cell in cells:
         measure = "dice" if cell["task"] == "segmentation" else "accuracy"
-        train, test = (
-            np.array([float(row[measure]) for row in cell["fit"] if row["role"] == role]) for role in ("train", "test")
-        )
+        train, test = (_list_fit(cell["fit"], role, measure) for role in ("train", "test"))
         if not len(train) or not len(test):
             continue
         gap = float(train.mean() - test.mean())
@@ -212,16 +323,24 @@ def train_test_gaps(cells):
             f"{cell['space']}, {cell['split']} {cell['fold']}, seed {cell['seed']}: {measure} {train.mean():.2f} on "
             f"its {len(train)} training patients, {test.mean():.2f} on {len(test)} test patients"
         )
-        rows.append(
-            {name: cell[name] for name in CELL}
-            | {"train": float(train.mean()), "test": float(test.mean()), "patients": len(test), "gap": gap}
-            | {"warning": warning, "reason": reason if warning else ""}
-        )
+        rows.append({
+            **take_cell(cell),
+            "train": float(train.mean()), "test": float(test.mean()), "patients": len(test), "gap": gap,
+            "warning": warning, "reason": reason if warning else "",
+        })  # fmt: skip
     return rows
 
 
-def generalisation_drop(in_site, cross_site, sites):
-    """Give what is lost at an unseen site: in-site less cross-site score, paired over patients.
+def _list_fit(fit: Iterable[FitRow], role: str, measure: str) -> Floats:
+    """List a measure of the subjects in one role."""
+    rows = [row for row in fit if row["role"] == role]
+    return np.array([row.get("dice" if measure == "dice" else "accuracy", np.nan) for row in rows])
+
+
+def generalisation_drop(
+    in_site: Mapping[str, float], cross_site: Mapping[str, float], sites: Mapping[str, str]
+) -> Drop:
+    """Compute what is lost at an unseen site: in-site less cross-site score, paired over patients.
 
     Parameters
     ----------
@@ -241,52 +360,70 @@ def generalisation_drop(in_site, cross_site, sites):
     patients = [name for name, value in zip(patients, difference) if np.isfinite(value)]
     difference = difference[np.isfinite(difference)]
     owner = [str(sites[name]) for name in patients]
-    made = comparisons.paired_comparison(difference, owner)
-    row = {"mean": made["mean"], "low": made["low"], "high": made["high"], "patients": len(patients)}
-    row |= {"sites": made["folds"], "reason": ""}
-    if len(patients) < FEWEST_PATIENTS or made["folds"] < FEWEST_SITES:
-        reason = f"{len(patients)} patients of {made['folds']} sites; at least {FEWEST_PATIENTS} of {FEWEST_SITES}"
-        row |= {"mean": np.nan, "low": np.nan, "high": np.nan, "reason": reason}
-    return row
+    result = comparisons.paired_comparison(difference, owner)
+    count, places = len(patients), result["folds"]
+    if count < FEWEST_PATIENTS or places < FEWEST_SITES:
+        reason = f"{count} patients of {places} sites; at least {FEWEST_PATIENTS} of {FEWEST_SITES}"
+        return {
+            "mean": np.nan, "low": np.nan, "high": np.nan, "patients": count, "sites": places, "reason": reason,
+        }  # fmt: skip
+    return {
+        "mean": result["mean"], "low": result["low"], "high": result["high"], "patients": count, "sites": places,
+        "reason": "",
+    }  # fmt: skip
 
 
 MEASURES = {"segmentation": ("WT", "dice"), "classification": ("", "accuracy")}
 
 
-def score_patients(scores, patients):
-    """Give a row for each score that `MEASURES` names: `CELL` as text, `patient`, `value`.
+def score_patients(scores: Iterable[Mapping[str, Any]], patients: Mapping[str, str]) -> list[PatientScore]:
+    """List the scores that `MEASURES` names, by patient; those that are no number are left out.
 
     Parameters
     ----------
     scores : list of dict
-        Rows of `scores.tsv`; those without a subject are passed over.
+        Rows of `scores.tsv`, values as numbers or text; those without a subject are ignored.
     patients : dict of str to str
         Subject to patient.
 
     Returns
     -------
-    pandas.DataFrame
+    list of dict
+        `CELL` as text, `patient`, `value`.
     """
-    wanted = [
+    chosen = [
         row
         for row in scores
         if str(row["subject"]) and (row["region"] or "", row["metric"]) == MEASURES.get(row["task"])
     ]
-    frame = pd.DataFrame(wanted, columns=SCORES).astype(dict.fromkeys(CELL, str))
-    frame["patient"] = [patients.get(subject, subject) for subject in frame["subject"]]
-    frame["value"] = pd.to_numeric(frame["value"], errors="coerce")
-    return frame.dropna(subset="value")
+    values = parse_values([row["value"] for row in chosen]).tolist()
+    return [
+        {
+            "task": str(row["task"]),
+            "source": str(row["source"]),
+            "strategy": str(row["strategy"]),
+            "space": str(row["space"]),
+            "split": str(row["split"]),
+            "n": str(row["n"]),
+            "fold": str(row["fold"]),
+            "seed": str(row["seed"]),
+            "patient": patients.get(row["subject"], row["subject"]),
+            "value": value,
+        }
+        for row, value in zip(chosen, values, strict=True)
+        if not np.isnan(value)
+    ]
 
 
-def save_labels(means, sizes, kin=None):
-    """Say how many labelled patients each arm saves against scratch (`benefits.labels_saved`).
+def save_labels(means: Iterable[PatientScore], sizes: Sizes, kin: Kin | None = None) -> list[LabelsRow]:
+    """Estimate how many labelled patients each arm saves against scratch (`benefits.labels_saved`).
 
     Takes arms measured with two numbers of patients or more. `all` counts as the largest number of training patients
     of its folds, which differ by one where they are stratified.
 
     Parameters
     ----------
-    means : pandas.DataFrame
+    means : list of dict
         From `score_patients`.
     sizes : dict of tuple to list of int
         (task, space, split, n) to the training patients of its cells.
@@ -297,22 +434,33 @@ def save_labels(means, sizes, kin=None):
     -------
     list of dict
     """
-    rows = []
-    for (task, space, split), group in means.groupby(["task", "space", "split"], sort=False):
-        known = {n: max(sizes[task, space, split, n]) for n in dict.fromkeys(group["n"])}
-        group = group.assign(size=group["n"].map(known))
-        wide = group.pivot_table(index="patient", columns=["strategy", "source", "size"], values="value", sort=False)
-        folds = group.drop_duplicates("patient").set_index("patient")["fold"].reindex(wide.index).to_numpy(str)
-        for strategy, source in _columns(wide):
-            own, control = wide[strategy][source], _control(wide, source, kin)
-            shared = sorted(set(own) & set(control))
-            for n in [n for n in known if known[n] in shared and len(shared) > 1 and strategy != "scratch"]:
-                found = labels_saved(own[shared], control[shared], shared, known[n], folds)
-                rows.append(found | dict(zip(ARM, (task, source, strategy, space, split, n), strict=True)))
+    rows: list[LabelsRow] = []
+    for (task, space, split), group in group_rows(means, ("task", "space", "split")).items():
+        numbers = {n: max(sizes[task, space, split, n]) for n in dict.fromkeys(str(row["n"]) for row in group)}
+        sized = [{**row, "size": str(numbers[str(row["n"])])} for row in group]
+        table = pivot_values(sized, ("strategy", "source", "size"))
+        fold = {row["patient"]: row["fold"] for row in reversed(group)}
+        folds = np.array([fold[patient] for patient in table.patients], dtype=str)
+        for strategy, source in _list_arms(table):
+            curve, control = _take_arm(table, strategy, source), _average_scratch(table, source, kin)
+            shared = sorted(set(map(int, curve)) & set(map(int, control)))
+            for n, number in numbers.items():
+                if number not in shared or len(shared) < 2 or strategy == "scratch":
+                    continue
+                transferred, scratch = (
+                    np.stack([side[str(size)] for size in shared], axis=1) for side in (curve, control)
+                )
+                saved = labels_saved(transferred, scratch, shared, number, folds)
+                rows.append({
+                    "task": task, "source": source, "strategy": strategy, "space": space, "split": split, "n": n,
+                    "patients": saved["patients"], "needed": saved["needed"],
+                    "low": saved["low"], "high": saved["high"], "saved": saved["saved"],
+                    "answer": saved["answer"], "interval": saved["interval"], "reason": saved["reason"],
+                })  # fmt: skip
     return rows
 
 
-def save_time(cells, kin=None):
+def save_time(cells: Iterable[TrainedCell], kin: Kin | None = None) -> list[TimeSavedRow]:
     """Compare each segmentation cell with scratch's of the same fold, size and seed (`benefits.time_saved`).
 
     Of several sources' scratch the mean is taken (NaN if one has no answer).
@@ -328,29 +476,46 @@ def save_time(cells, kin=None):
     -------
     list of dict
     """
-
-    def run(cell):
-        return cell, cell["history"], cell["seconds"]
-
     segmenting = [cell for cell in cells if cell["task"] == "segmentation"]
-    together = [name for name in CELL if name not in ("source", "strategy")]
-    controls = {}
+    controls: dict[tuple[str, ...], dict[str, TrainedCell]] = {}
     for cell in segmenting:
         if cell["strategy"] == "scratch":
-            controls.setdefault(tuple(str(cell[name]) for name in together), {})[cell["source"]] = cell
-    rows = []
+            controls.setdefault(_pairing_key(cell), {})[cell["source"]] = cell
+    rows: list[TimeSavedRow] = []
     for cell in segmenting:
-        known = controls.get(tuple(str(cell[name]) for name in together), {})
-        against = [known[name] for name in control_sources(cell["source"], list(known), kin)]
+        scratch = controls.get(_pairing_key(cell), {})
+        against = [scratch[name] for name in control_sources(cell["source"], list(scratch), kin)]
         if cell["strategy"] == "scratch" or not against:
             continue
-        found = [time_saved(run(control), run(cell)) for control in against]
-        numbers = [name for name in found[0] if name not in CELL]
-        rows.append(found[0] | {name: float(np.mean([one[name] for one in found])) for name in numbers})
+        saved = [time_saved(_take_run(control), _take_run(cell)) for control in against]
+        rows.append({
+            **take_cell(saved[0]),
+            "dice": float(np.mean([row["dice"] for row in saved])),
+            "steps_scratch": float(np.mean([row["steps_scratch"] for row in saved])),
+            "steps": float(np.mean([row["steps"] for row in saved])),
+            "steps_saved": float(np.mean([row["steps_saved"] for row in saved])),
+            "seconds_scratch": float(np.mean([row["seconds_scratch"] for row in saved])),
+            "seconds": float(np.mean([row["seconds"] for row in saved])),
+            "seconds_saved": float(np.mean([row["seconds_saved"] for row in saved])),
+        })  # fmt: skip
     return rows
 
 
-def lose_elsewhere(means, sizes, sites, kin=None):
+def _take_run(cell: TrainedCell) -> Run:
+    """Take the training out of a cell."""
+    return cell, cell["history"], cell["seconds"]
+
+
+def _pairing_key(cell: Cell) -> tuple[str, ...]:
+    """Return what a cell shares with the scratch that it is compared with."""
+    return (
+        str(cell["task"]), str(cell["space"]), str(cell["split"]), str(cell["n"]), str(cell["fold"]), str(cell["seed"]),
+    )  # fmt: skip
+
+
+def lose_elsewhere(
+    means: Iterable[PatientScore], sizes: Sizes, sites: Mapping[str, str], kin: Kin | None = None
+) -> list[DropRow]:
     """Tabulate what each arm loses at an unseen site, and how much less that is than what scratch loses.
 
     Stratified folds against sites left out, of the same patients, with as many training patients
@@ -369,47 +534,65 @@ def lose_elsewhere(means, sizes, sites, kin=None):
     -------
     list of dict
     """
-    rows = []
-    means = means[means["split"].isin(["folds", "sites"])]
-    for (task, space, n), group in means.groupby(["task", "space", "n"], sort=False):
+    rows: list[DropRow] = []
+    means = [row for row in means if row["split"] in ("folds", "sites")]
+    for (task, space, n), group in group_rows(means, ("task", "space", "n")).items():
         numbers = [number for split in ("folds", "sites") for number in sizes.get((task, space, split, n), ())]
-        wide = group.pivot_table(index="patient", columns=["strategy", "source", "split"], values="value", sort=False)
-        for strategy, source in _columns(wide):
-            own, control = wide[strategy][source], _control(wide, source, kin)
-            if set(own) != {"folds", "sites"}:
+        table = pivot_values(group, ("strategy", "source", "split"))
+        for strategy, source in _list_arms(table):
+            sides, control = _take_arm(table, strategy, source), _average_scratch(table, source, kin)
+            if set(sides) != {"folds", "sites"}:
                 continue
-            paired = own[[bool(sites.get(patient)) for patient in own.index]].dropna()
-            row = {"task": task, "source": source, "strategy": strategy, "space": space, "n": n}
-            row |= {"in_site": paired["folds"].mean(), "cross_site": paired["sites"].mean()}
-            drop = _drop(own["folds"], own["sites"], sites, numbers)
-            row |= keep_in_range(drop, MEASURES[task][1], difference=True)
-            if strategy != "scratch" and set(control) == set(own):
-                less = _drop(control["folds"] - control["sites"], own["folds"] - own["sites"], sites, numbers)
-                row |= {"less": less["mean"], "less_low": less["low"], "less_high": less["high"]}
+            placed = np.array([bool(sites.get(patient)) for patient in table.patients])
+            placed &= ~np.isnan(sides["folds"]) & ~np.isnan(sides["sites"])
+            drop = _find_drop(table.patients, sides["folds"], sides["sites"], sites, numbers)
+            inside = keep_in_range(drop, MEASURES[task][1], difference=True)
+            row: DropRow = {
+                "task": task, "source": source, "strategy": strategy, "space": space, "n": n,
+                "in_site": _mean(sides["folds"][placed]), "cross_site": _mean(sides["sites"][placed]),
+                "mean": drop["mean"], "low": inside["low"], "high": inside["high"],
+                "patients": drop["patients"], "sites": drop["sites"], "reason": drop["reason"],
+            }  # fmt: skip
+            if strategy != "scratch" and set(control) == set(sides):
+                losses = control["folds"] - control["sites"], sides["folds"] - sides["sites"]
+                less = _find_drop(table.patients, *losses, sites, numbers)
+                row = {**row, "less": less["mean"], "less_low": less["low"], "less_high": less["high"]}
             rows.append(row)
     return rows
 
 
-def _drop(in_site, cross_site, sites, numbers):
-    """Lay patients' two sides against each other, unless their networks had unlike numbers of training patients."""
-    found = generalisation_drop(in_site.to_dict(), cross_site.to_dict(), sites)
+def _find_drop(
+    patients: Sequence[str], in_site: Floats, cross_site: Floats, sites: Mapping[str, str], numbers: Sequence[int]
+) -> Drop:
+    """Compare patients' two sides, unless their networks had unlike numbers of training patients."""
+    inside, across = (dict(zip(patients, side.tolist(), strict=True)) for side in (in_site, cross_site))
+    drop = generalisation_drop(inside, across, sites)
     if max(numbers) - min(numbers) > 1:
-        nothing = dict.fromkeys(("mean", "low", "high"), np.nan)
         reason = f"{min(numbers)} to {max(numbers)} training patients: name a number that folds and sites both have"
-        return found | nothing | {"reason": reason}
-    return found
+        return {**drop, "mean": np.nan, "low": np.nan, "high": np.nan, "reason": reason}
+    return drop
 
 
-def _columns(wide):
-    """The (strategy, source) of a table's columns, in their order."""
-    return list(dict.fromkeys((strategy, source) for strategy, source, _ in wide.columns))
+def _mean(values: Floats) -> float:
+    """Average some values; NaN of none."""
+    return float(values.mean()) if len(values) else np.nan
 
 
-def _control(wide, source, kin):
-    """The columns of the scratch that a source is held against, averaged where these are several; none without one."""
-    known = wide["scratch"] if "scratch" in wide.columns.get_level_values(0) else pd.DataFrame(index=wide.index)
-    having = list(dict.fromkeys(known.columns.get_level_values(0))) if len(known.columns) else []
-    names = control_sources(source, having, kin)
-    if not names:
-        return pd.DataFrame(index=wide.index)
-    return known[names[0]] if len(names) == 1 else known[names].T.groupby(level=1).mean().T
+def _list_arms(table: Pivot) -> list[tuple[str, str]]:
+    """List the (strategy, source) of a table's columns, in their order."""
+    return list(dict.fromkeys((strategy, source) for strategy, source, _ in table.columns))
+
+
+def _take_arm(table: Pivot, strategy: str, source: str) -> dict[str, Floats]:
+    """Take the columns of one arm, by the third part of their keys."""
+    return {key[2]: values for key, values in table.columns.items() if key[:2] == (strategy, source)}
+
+
+def _average_scratch(table: Pivot, source: str, kin: Kin | None) -> dict[str, Floats]:
+    """Take the columns of the scratch that a source is compared with, averaged where several are; empty without one."""
+    having = [name for strategy, name in _list_arms(table) if strategy == "scratch"]
+    arms = [_take_arm(table, "scratch", name) for name in control_sources(source, having, kin)]
+    if len(arms) == 1:
+        return arms[0]
+    parts = sorted({part for arm in arms for part in arm})
+    return {part: average_columns([arm[part] for arm in arms if part in arm]) for part in parts}

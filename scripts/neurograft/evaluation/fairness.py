@@ -1,6 +1,10 @@
 """Is the network worse for some patients? Gaps between subgroups, tested against chance."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
 import numpy as np
+from numpy.typing import NDArray
 
 from neurograft.stats import comparisons
 
@@ -10,7 +14,23 @@ AGE_LIMITS = (40, 60)
 UNKNOWN = ("", "n/a", "nan", "none", "unknown")
 
 
-def subgroup_gaps(scores, attributes, seed=0):
+class GroupGap(TypedDict):
+    """How far the groups of one attribute differ, and whether by more than chance."""
+
+    attribute: str
+    groups: str  # each with its number of patients and its mean
+    patients: int
+    gap: float  # as what follows, NaN or empty where there is a reason
+    expected: float
+    p: float
+    p_adjusted: float
+    worst: str
+    reason: str
+
+
+def subgroup_gaps(
+    scores: Mapping[str, float], attributes: Mapping[str, Mapping[str, str]], seed: int = 0
+) -> list[GroupGap]:
     """Test whether groups of patients differ by more than groups drawn at random.
 
     The gap is the largest group mean less the smallest, which is above 0 even where there is none (three groups of
@@ -29,7 +49,7 @@ def subgroup_gaps(scores, attributes, seed=0):
     Returns
     -------
     list of dict
-        A row an attribute: `attribute`, `groups` (name to number and mean, as text), `patients` (tested), `gap`
+        A row per attribute: `attribute`, `groups` (name to number and mean, as text), `patients` (tested), `gap`
         (between groups of at least 8 patients), `expected` (mean gap of the null), `p`, `p_adjusted`, `worst`
         (the group with the smallest mean), `reason`: why there is no p, or nothing.
     """
@@ -40,30 +60,33 @@ def subgroup_gaps(scores, attributes, seed=0):
     return rows
 
 
-def _gap(name, scores, owner, seed):
-    """One row, its p not adjusted."""
-    known = {patient: str(group).strip() for patient, group in owner.items()}
-    patients = [p for p in sorted(scores) if known.get(p, "").lower() not in UNKNOWN and np.isfinite(scores[p])]
-    values, groups = np.array([scores[p] for p in patients]), np.array([known[p] for p in patients], dtype=str)
-    sizes = {group: int((groups == group).sum()) for group in sorted(set(groups.tolist()))}
+def _gap(name: str, scores: Mapping[str, float], owner: Mapping[str, str], seed: int) -> GroupGap:
+    """Make one row, its p not adjusted."""
+    names = {patient: str(group).strip() for patient, group in owner.items()}
+    patients = [p for p in sorted(scores) if names.get(p, "").lower() not in UNKNOWN and np.isfinite(scores[p])]
+    values = np.array([scores[p] for p in patients])
+    groups = np.array([names[p] for p in patients], dtype=str)
+    sizes = {group: int((groups == group).sum()) for group in sorted({names[p] for p in patients})}
     means = {group: float(values[groups == group].mean()) for group in sizes}
     large = [group for group, size in sizes.items() if size >= FEWEST_IN_GROUP]
-    row = {
+    row: GroupGap = {
         "attribute": name,
         "groups": "; ".join(f"{group}: {sizes[group]}, {means[group]:.3f}" for group in sizes),
         "patients": sum(sizes[group] for group in large),
         "gap": np.nan, "expected": np.nan, "p": np.nan, "p_adjusted": np.nan, "worst": "", "reason": "",
     }  # fmt: skip
     if len(large) < 2:
-        return row | {"reason": f"fewer than two groups have {FEWEST_IN_GROUP} patients"}
+        return {**row, "reason": f"fewer than two groups have {FEWEST_IN_GROUP} patients"}
     kept = np.isin(groups, large)
     codes = np.unique(groups[kept], return_inverse=True)[1]
     gap, expected, p = permutation_gap(values[kept], codes, seed)
-    return row | {"gap": gap, "expected": expected, "p": p, "worst": min(large, key=means.get)}
+    return {**row, "gap": gap, "expected": expected, "p": p, "worst": min(large, key=lambda group: means[group])}
 
 
-def permutation_gap(values, groups, seed=0):
-    """Maximum less minimum group mean, its mean under permuted labels, and the p of as large a gap.
+def permutation_gap(
+    values: NDArray[np.float64], groups: NDArray[np.integer[Any]], seed: int = 0
+) -> tuple[float, float, float]:
+    """Compute the maximum less the minimum group mean, its mean under permuted labels, and the p of as large a gap.
 
     Parameters
     ----------
@@ -89,7 +112,7 @@ def permutation_gap(values, groups, seed=0):
     return gap, float(gaps.mean()), float((1 + reached) / (1 + DRAWS))
 
 
-def age_group(age, limits=AGE_LIMITS):
+def age_group(age: float | str, limits: Sequence[int] = AGE_LIMITS) -> str:
     """Name the age group of a patient, as "under 40", "40 to 59", "60 and over".
 
     Parameters

@@ -1,4 +1,4 @@
-"""Scores of a segmentation and of a classification: small functions and their register.
+"""Scores of a segmentation and of a classification, their register, and the range that each can take.
 
 One rule for a region that is absent, the same for every subject:
 
@@ -12,18 +12,26 @@ absent in one     0        diagonal of the image (a BraTS     volume of the othe
                            challenge punishes it with 374)
 ================  =======  =================================  =====================
 
-A classification score that needs both classes (balanced accuracy, AUC, sensitivity, specificity)
-is undefined, NaN, where one of them is absent; means leave such values out, which is not the same
-as scoring them 0 or 1. The Brier score is always defined.
+A classification score is undefined, NaN, where a class that it needs is absent: any class for balanced accuracy and
+AUC, the positive one for sensitivity, the negative one for specificity. Sensitivity, specificity and prevalence are
+also undefined with more than two classes. Means leave such values out, which is not the same as scoring them 0 or 1.
+Accuracy and the Brier score are always defined.
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, TypedDict, cast
+
 import numpy as np
-from scipy import ndimage
-from scipy.spatial import cKDTree
+from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage, spatial  # pyright: ignore[reportMissingTypeStubs] # SciPy has none; typed in `_surface` etc.
+
+Mask: TypeAlias = NDArray[np.bool_]
+Floats: TypeAlias = NDArray[np.float64]
+Spacing: TypeAlias = Sequence[float] | Floats
 
 
-def dice(truth, predicted, spacing=None):
-    """Overlap 2|A and B| / (|A| + |B|) of two masks (Dice 1945).
+def dice(truth: ArrayLike, predicted: ArrayLike, spacing: Spacing | None = None) -> float:
+    """Compute the overlap 2|A and B| / (|A| + |B|) of two masks (Dice 1945).
 
     Parameters
     ----------
@@ -36,13 +44,13 @@ def dice(truth, predicted, spacing=None):
     float
         0 to 1; 1 where both are empty.
     """
-    truth, predicted = _masks(truth, predicted)
-    size = np.count_nonzero(truth) + np.count_nonzero(predicted)
-    return 2.0 * np.count_nonzero(truth & predicted) / size if size else 1.0
+    first, second = _masks(truth, predicted)
+    size = np.count_nonzero(first) + np.count_nonzero(second)
+    return 2.0 * np.count_nonzero(first & second) / size if size else 1.0
 
 
-def hd95(truth, predicted, spacing):
-    """95th percentile of the Hausdorff distance between two surfaces, in millimetres.
+def hd95(truth: ArrayLike, predicted: ArrayLike, spacing: Spacing) -> float:
+    """Compute the 95th percentile of the Hausdorff distance between two surfaces, in millimetres.
 
     The distances from each surface voxel of one mask to the nearest surface voxel of the other are
     taken in both directions; the result is the larger of the two 95th percentiles (linear between
@@ -61,44 +69,55 @@ def hd95(truth, predicted, spacing):
     float
         0 where both are empty, the diagonal of the image where one is.
     """
-    truth, predicted = _masks(truth, predicted)
-    there = truth.any(), predicted.any()
-    if not all(there):
-        return float(np.linalg.norm(np.multiply(truth.shape, spacing))) if any(there) else 0.0
-    box = ndimage.find_objects((truth | predicted).view(np.uint8))[0]
-    first, second = (_surface(mask[box]) * np.asarray(spacing, float) for mask in (truth, predicted))
-    there_way, back_way = cKDTree(second).query(first)[0], cKDTree(first).query(second)[0]
-    return float(max(np.percentile(there_way, 95), np.percentile(back_way, 95)))
+    masks = _masks(truth, predicted)
+    present = [bool(mask.any()) for mask in masks]
+    if not all(present):
+        return float(np.linalg.norm(np.multiply(masks[0].shape, spacing))) if any(present) else 0.0
+    box = _bounding_box(masks[0] | masks[1])
+    first, second = (_surface(mask[box]).astype(np.float64) * spacing for mask in masks)
+    forth, back = _nearest_distances(first, second), _nearest_distances(second, first)
+    return float(max(np.percentile(forth, 95), np.percentile(back, 95)))
 
 
-def volume_error(truth, predicted, spacing):
-    """Absolute difference of the two masks' volumes, in millilitres."""
-    truth, predicted = _masks(truth, predicted)
-    voxels = abs(np.count_nonzero(truth) - np.count_nonzero(predicted))
+def volume_error(truth: ArrayLike, predicted: ArrayLike, spacing: Spacing) -> float:
+    """Compute the absolute difference of the two masks' volumes, in millilitres."""
+    first, second = _masks(truth, predicted)
+    voxels = abs(np.count_nonzero(first) - np.count_nonzero(second))
     return float(voxels * np.prod(spacing) / 1000)
 
 
-def _masks(truth, predicted):
-    """Two boolean masks, refused where their shapes differ."""
-    truth, predicted = np.asarray(truth, bool), np.asarray(predicted, bool)
-    if truth.shape != predicted.shape:
-        raise ValueError(f"masks of different shapes: {truth.shape} and {predicted.shape}")
-    return truth, predicted
+def _masks(truth: ArrayLike, predicted: ArrayLike) -> tuple[Mask, Mask]:
+    """Turn two arrays into boolean masks; refuse different shapes."""
+    first, second = np.asarray(truth, bool), np.asarray(predicted, bool)
+    if first.shape != second.shape:
+        raise ValueError(f"masks of different shapes: {first.shape} and {second.shape}")
+    return first, second
 
 
-def _surface(mask):
-    """Indices of the voxels of a mask with a face neighbour outside; beyond the array is outside."""
-    return np.argwhere(mask & ~ndimage.binary_erosion(mask))
+def _bounding_box(mask: Mask) -> tuple[slice, ...]:
+    """Find the smallest box that holds a mask."""
+    return cast(Any, ndimage).find_objects(mask.view(np.uint8))[0]
 
 
-def balanced_accuracy(truth, probability):
-    """Mean over the classes of the share of their units that get the most probable class right.
+def _surface(mask: Mask) -> NDArray[np.intp]:
+    """List the voxels of a mask with a face neighbour outside, shape (voxels, axes); beyond the array is outside."""
+    inside: Mask = cast(Any, ndimage).binary_erosion(mask)
+    return np.argwhere(mask & ~inside)
+
+
+def _nearest_distances(places: Floats, others: Floats) -> Floats:
+    """Measure the distance of each place to the nearest of the others."""
+    return cast(Any, spatial).cKDTree(others).query(places)[0]
+
+
+def balanced_accuracy(truth: ArrayLike, probability: ArrayLike) -> float:
+    """Average, over the classes, the share of their units whose most probable class is the true one.
 
     Parameters
     ----------
-    truth : ndarray of int, shape (units,)
+    truth : array_like of int, shape (units,)
         Index of the true class.
-    probability : ndarray, shape (units, classes)
+    probability : array_like, shape (units, classes)
         Rows sum to 1. With two classes the second is the positive one.
 
     Returns
@@ -108,75 +127,81 @@ def balanced_accuracy(truth, probability):
     """
     if not _all_classes(truth, probability):
         return np.nan
-    # where it is used: its import takes as long as scoring a patient, and segmentations need none of it
-    from sklearn.metrics import balanced_accuracy_score
-
-    return float(balanced_accuracy_score(truth, np.argmax(probability, axis=1)))
+    return float(_sklearn_metrics().balanced_accuracy_score(truth, np.argmax(probability, axis=1)))
 
 
-def accuracy(truth, probability):
-    """Share of the units whose most probable class is the true one."""
-    return float(np.mean(np.argmax(probability, axis=1) == np.asarray(truth)))
+def accuracy(truth: ArrayLike, probability: ArrayLike) -> float:
+    """Compute the share of the units whose most probable class is the true one."""
+    return float(np.mean(np.argmax(probability, axis=1) == np.asarray(truth), dtype=float))
 
 
-def auc(truth, probability):
-    """Area under the ROC curve; over several classes the mean of each against the rest.
+def auc(truth: ArrayLike, probability: ArrayLike) -> float:
+    """Compute the area under the ROC curve; over several classes the mean of each against the rest.
 
     NaN where a class has no unit. Parameters are those of `balanced_accuracy`.
     """
     if not _all_classes(truth, probability):
         return np.nan
-    from sklearn.metrics import roc_auc_score
+    answers, chances = np.asarray(truth), np.asarray(probability, float)
+    classes = range(1, 2) if chances.shape[1] == 2 else range(chances.shape[1])
+    areas = [float(_sklearn_metrics().roc_auc_score(answers == k, chances[:, k])) for k in classes]
+    return float(np.mean(areas))
 
-    truth, probability = np.asarray(truth), np.asarray(probability, float)
-    classes = range(1, 2) if probability.shape[1] == 2 else range(probability.shape[1])
-    return float(np.mean([roc_auc_score(truth == k, probability[:, k]) for k in classes]))
 
-
-def brier(truth, probability):
-    """Mean squared error of the probability (Brier 1950).
+def brier(truth: ArrayLike, probability: ArrayLike) -> float:
+    """Compute the mean squared error of the probability (Brier 1950).
 
     Of the positive class with two classes, summed over the classes with more. Always defined.
     """
-    probability = np.asarray(probability, float)
-    wanted = np.eye(probability.shape[1])[np.asarray(truth, int)]
-    total = ((probability - wanted) ** 2).sum(axis=1).mean()
-    return float(total / 2 if probability.shape[1] == 2 else total)
+    chances = np.asarray(probability, float)
+    answers = np.eye(chances.shape[1])[np.asarray(truth, int)]
+    total = ((chances - answers) ** 2).sum(axis=1).mean()
+    return float(total / 2 if chances.shape[1] == 2 else total)
 
 
-def sensitivity(truth, probability):
-    """Share of the positive units found (two classes); NaN without any, or with more classes."""
+def sensitivity(truth: ArrayLike, probability: ArrayLike) -> float:
+    """Compute the share of the positive units that are called positive; NaN without any, or with over two classes."""
     return _share_right(truth, probability, 1)
 
 
-def specificity(truth, probability):
-    """Share of the negative units left alone (two classes); NaN without any, or with more classes."""
+def specificity(truth: ArrayLike, probability: ArrayLike) -> float:
+    """Compute the share of the negative units that are called negative; NaN without any, or with over two classes."""
     return _share_right(truth, probability, 0)
 
 
-def prevalence(truth, probability):
-    """Share of the positive units (two classes), without which no other number can be read."""
-    return float(np.mean(np.asarray(truth) == 1)) if np.shape(probability)[1] == 2 else np.nan
+def prevalence(truth: ArrayLike, probability: ArrayLike) -> float:
+    """Compute the share of the positive units (two classes), without which no other number can be read."""
+    return float(np.mean(np.asarray(truth) == 1, dtype=float)) if np.shape(probability)[1] == 2 else np.nan
 
 
-def _all_classes(truth, probability):
-    """Whether each class has a unit."""
+def _sklearn_metrics() -> Any:
+    """Import scikit-learn's metrics, which have no types.
+
+    Only here, since the import takes as long as scoring a patient, and segmentations need none of it.
+    """
+    from sklearn import metrics  # pyright: ignore[reportMissingTypeStubs]
+
+    return metrics
+
+
+def _all_classes(truth: ArrayLike, probability: ArrayLike) -> bool:
+    """Check whether each class has a unit."""
     return len(np.unique(truth)) == np.shape(probability)[1]
 
 
-def _share_right(truth, probability, which):
-    """Share of one class's units that are called by its name."""
+def _share_right(truth: ArrayLike, probability: ArrayLike, which: int) -> float:
+    """Compute the share of one class's units whose most probable class it is."""
     units = np.asarray(truth) == which
     if np.shape(probability)[1] != 2 or not units.any():
         return np.nan
-    return float(np.mean(np.argmax(probability, axis=1)[units] == which))
+    return float(np.mean(np.argmax(probability, axis=1)[units] == which, dtype=float))
 
 
-def keep_in_range(row, metric, difference=False):
+def keep_in_range(row: Mapping[str, Any], metric: str, difference: bool = False) -> dict[str, Any]:
     """Cut the ends of an interval off where no value of a metric can lie.
 
-    An interval of t knows nothing of bounds: of few patients or folds it may reach from -1.8 to 1.6 for a difference
-    of two Dice. What is cut off holds no possible value, so it covers as often as before.
+    A t interval has no bounds: of few patients or folds it may reach from -1.8 to 1.6 for a difference of two Dice.
+    What is cut off holds no possible value, so the interval covers as often as before.
 
     Parameters
     ----------
@@ -184,7 +209,7 @@ def keep_in_range(row, metric, difference=False):
         `low` and `high`; None or NaN where there is no interval.
     metric : str
     difference : bool
-        Whether the interval is one of a difference of two values.
+        Whether the interval is that of a difference of two values.
 
     Returns
     -------
@@ -194,25 +219,47 @@ def keep_in_range(row, metric, difference=False):
     least, most = next(rows[metric]["range"] for rows in METRICS.values() if metric in rows)
     if difference:
         least, most = least - most, most - least
-    ends = {name: row[name] for name in ("low", "high")}
-    return row | {name: end if end is None else float(np.clip(end, least, most)) for name, end in ends.items()}
+    ends: dict[str, float | None] = {name: row[name] for name in ("low", "high")}
+    inside = {name: end if end is None else float(np.clip(end, least, most)) for name, end in ends.items()}
+    return {**row, **inside}
 
 
-# A metric is a row: its function, which direction is better ("" where neither is), its unit, and the range that its
-# values cannot leave.
-METRICS = {
-    "segmentation": {
-        "dice": {"function": dice, "better": "higher", "unit": "", "range": (0, 1)},
-        "hd95": {"function": hd95, "better": "lower", "unit": "mm", "range": (0, np.inf)},
-        "volume-error": {"function": volume_error, "better": "lower", "unit": "ml", "range": (0, np.inf)},
-    },
-    "classification": {
-        "balanced-accuracy": {"function": balanced_accuracy, "better": "higher", "unit": "", "range": (0, 1)},
-        "accuracy": {"function": accuracy, "better": "higher", "unit": "", "range": (0, 1)},
-        "auc": {"function": auc, "better": "higher", "unit": "", "range": (0, 1)},
-        "brier": {"function": brier, "better": "lower", "unit": "", "range": (0, 1)},
-        "sensitivity": {"function": sensitivity, "better": "higher", "unit": "", "range": (0, 1)},
-        "specificity": {"function": specificity, "better": "higher", "unit": "", "range": (0, 1)},
-        "prevalence": {"function": prevalence, "better": "", "unit": "", "range": (0, 1)},
-    },
+class Metric(TypedDict):
+    """A metric: which direction is better ("" where neither is), its unit, and the range of its values."""
+
+    better: str
+    unit: str
+    range: tuple[float, float]
+
+
+class SegmentationMetric(Metric):
+    """A metric of two masks and the size of their voxels."""
+
+    function: Callable[[ArrayLike, ArrayLike, Spacing], float]
+
+
+class ClassificationMetric(Metric):
+    """A metric of true classes and probabilities."""
+
+    function: Callable[[ArrayLike, ArrayLike], float]
+
+
+SEGMENTATION: dict[str, SegmentationMetric] = {
+    "dice": {"function": dice, "better": "higher", "unit": "", "range": (0, 1)},
+    "hd95": {"function": hd95, "better": "lower", "unit": "mm", "range": (0, np.inf)},
+    "volume-error": {"function": volume_error, "better": "lower", "unit": "ml", "range": (0, np.inf)},
+}
+CLASSIFICATION: dict[str, ClassificationMetric] = {
+    "balanced-accuracy": {"function": balanced_accuracy, "better": "higher", "unit": "", "range": (0, 1)},
+    "accuracy": {"function": accuracy, "better": "higher", "unit": "", "range": (0, 1)},
+    "auc": {"function": auc, "better": "higher", "unit": "", "range": (0, 1)},
+    "brier": {"function": brier, "better": "lower", "unit": "", "range": (0, 1)},
+    "sensitivity": {"function": sensitivity, "better": "higher", "unit": "", "range": (0, 1)},
+    "specificity": {"function": specificity, "better": "higher", "unit": "", "range": (0, 1)},
+    "prevalence": {"function": prevalence, "better": "", "unit": "", "range": (0, 1)},
+}
+# task to its metrics
+METRICS: dict[str, Mapping[str, SegmentationMetric | ClassificationMetric]] = {
+    "segmentation": SEGMENTATION,
+    "classification": CLASSIFICATION,
 }

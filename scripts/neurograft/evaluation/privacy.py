@@ -1,9 +1,18 @@
 """Can one tell who was in the training set? Membership inference from a network's confidence, over patients."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias, TypedDict, cast
+
 import numpy as np
-from scipy import stats
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats  # pyright: ignore[reportMissingTypeStubs] # SciPy has none; typed in `_quantiles`
 
 from neurograft.stats import comparisons
+
+Floats: TypeAlias = NDArray[np.float64]
+Integers: TypeAlias = NDArray[np.integer[Any]]
+# network, fold, patient, whether the patient trained it, and the network's confidence
+Confidence: TypeAlias = tuple[object, int, str, bool, float]
 
 CONTROLS = 1000
 LOWEST = 1e-9
@@ -12,7 +21,26 @@ FEWEST_PATIENTS = 6
 NUMBERS = ("auc", "low", "high", "tpr", "fpr", "chance", "control", "control_low", "control_high")
 
 
-def compare_memberships(scores, seed=0):
+class Membership(TypedDict):
+    """Whether the networks of one arm tell who trained them; numbers are NaN where the study is refused."""
+
+    networks: int
+    members: int
+    outsiders: int
+    auc: float
+    low: float
+    high: float
+    control: float
+    control_low: float
+    control_high: float
+    tpr: float
+    fpr: float
+    chance: float
+    verdict: str
+    reason: str
+
+
+def compare_memberships(scores: Iterable[Confidence], seed: int = 0) -> Membership:
     """Tell members from outsiders over all networks of one arm of the experiment, each patient its own control.
 
     One network of 8 members and 2 outsiders shows next to nothing. But a patient is an outsider of its own fold's
@@ -44,28 +72,39 @@ def compare_memberships(scores, seed=0):
         train on it is taken for one that did not; `verdict` ("members can be told", "no evidence", "refused") and
         `reason`.
     """
-    scores = [row for row in scores if np.isfinite(row[4])]
-    network, patient = (np.unique([str(row[k]) for row in scores], return_inverse=True)[1] for k in (0, 2))
-    member, values = np.array([row[3] for row in scores], bool), np.array([row[4] for row in scores], float)
-    both = np.intersect1d(patient[member], patient[~member]).tolist()
+    rows = [row for row in scores if np.isfinite(row[4])]
+    network, patient = (comparisons.number_groups(np.array([str(row[k]) for row in rows])) for k in (0, 2))
+    member, values = np.array([row[3] for row in rows], bool), np.array([row[4] for row in rows], float)
+    both: list[int] = np.intersect1d(patient[member], patient[~member]).tolist()
     kept = np.isin(patient, both)
-    row = {"networks": len(set(network.tolist()))}
-    row |= {"members": int((member & kept).sum()), "outsiders": int((~member & kept).sum())}
-    own = [next(s[1] for s, p in zip(scores, patient) if p == one and not s[3]) for one in both]
-    if len(both) < FEWEST_PATIENTS or len(set(own)) < comparisons.FEWEST_FOLDS:
-        reason = f"{len(both)} patients of {len(set(own))} folds were members and outsiders; at least "
+    networks = len(set(network.tolist()))
+    members, outsiders = int((member & kept).sum()), int((~member & kept).sum())
+    folds = [next(row[1] for row, p in zip(rows, patient) if p == number and not row[3]) for number in both]
+    if len(both) < FEWEST_PATIENTS or len(set(folds)) < comparisons.FEWEST_FOLDS:
+        reason = f"{len(both)} patients of {len(set(folds))} folds were members and outsiders; at least "
         reason += f"{FEWEST_PATIENTS} of {comparisons.FEWEST_FOLDS}"
-        return row | dict.fromkeys(NUMBERS, np.nan) | {"verdict": "refused", "reason": reason}
+        return {
+            "networks": networks, "members": members, "outsiders": outsiders,
+            "auc": np.nan, "low": np.nan, "high": np.nan, "tpr": np.nan, "fpr": np.nan, "chance": np.nan,
+            "control": np.nan, "control_low": np.nan, "control_high": np.nan,
+            "verdict": "refused", "reason": reason,
+        }  # fmt: skip
     values = _take_off_levels(values, network, patient, member)
-    inside, outside = ([values[(patient == one) & side] for one in both] for side in (member, ~member))
+    inside, outside = ([values[(patient == number) & side] for number in both] for side in (member, ~member))
     shares = np.array([_share_above(*pair) for pair in zip(inside, outside)])
-    area, (low, high) = float(shares.mean()), _shares_interval(shares, np.unique(own, return_inverse=True)[1])
-    row |= {"auc": area, "low": low, "high": high}
-    row |= _rates(np.concatenate(inside), np.concatenate(outside))
-    return row | _control_within(inside, seed) | _judge(low)
+    low, high = _shares_interval(shares, comparisons.number_groups(np.array(folds)))
+    tpr, fpr, chance = _rates(np.concatenate(inside), np.concatenate(outside))
+    control, control_low, control_high = _control_within(inside, seed)
+    verdict, reason = _judge(low)
+    return {
+        "networks": networks, "members": members, "outsiders": outsiders,
+        "auc": float(shares.mean()), "low": low, "high": high, "tpr": tpr, "fpr": fpr, "chance": chance,
+        "control": control, "control_low": control_low, "control_high": control_high,
+        "verdict": verdict, "reason": reason,
+    }  # fmt: skip
 
 
-def _take_off_levels(values, network, patient, member):
+def _take_off_levels(values: Floats, network: Integers, patient: Integers, member: NDArray[np.bool_]) -> Floats:
     """Take off each network's level and then each patient's mean; membership stays."""
     rows, networks = np.arange(len(values)), int(network.max()) + 1
     design = np.zeros((len(values), networks + int(patient.max()) + 2))
@@ -76,51 +115,66 @@ def _take_off_levels(values, network, patient, member):
     return values - (np.bincount(patient, values) / np.bincount(patient))[patient]
 
 
-def _share_above(above, below):
-    """Share of pairs of which the first is larger, ties by half; equal but for rounding is a tie."""
+def _share_above(above: ArrayLike, below: ArrayLike) -> float:
+    """Compute the share of pairs of which the first is larger, ties by half; equal but for rounding is a tie."""
     difference = np.asarray(above)[:, None] - np.asarray(below)
     return float(np.mean((difference > LOWEST) + 0.5 * (np.abs(difference) <= LOWEST)))
 
 
-def _shares_interval(shares, folds):
-    """Give the 95 % interval of the mean of patients' shares: of t over patients and folds, and Wilson's, the wider.
+def _shares_interval(shares: Floats, folds: Integers) -> tuple[float, float]:
+    """Compute the 95 % interval of the mean of patients' shares: of t over patients and folds, or Wilson's, the wider.
 
     Wilson's does not collapse where all patients agree; for shares that are not 0 or 1 it is wider than need be.
     """
-    tail, count, mean = (1 + comparisons.LEVEL) / 2, len(shares), shares.mean()
+    tail, count, mean = (1 + comparisons.LEVEL) / 2, len(shares), float(shares.mean())
     error, freedom = comparisons.standard_error(shares, folds)
-    reach, spread = stats.norm.ppf(tail), stats.t.ppf(tail, freedom) * error
+    reach, quantile = _quantiles(tail, freedom)
+    spread = quantile * error
     middle = (mean + reach**2 / 2 / count) / (1 + reach**2 / count)
     half = reach * np.sqrt(mean * (1 - mean) / count + (reach / 2 / count) ** 2) / (1 + reach**2 / count)
     return float(max(0, min(middle - half, mean - spread))), float(min(1, max(middle + half, mean + spread)))
 
 
-def _control_within(inside, seed):
-    """AUC where, of each patient, one network that trained on it is taken for one that did not."""
+def _quantiles(share: float, freedom: int) -> tuple[float, float]:
+    """Compute a quantile of the normal and of Student's t distribution."""
+    distributions: Any = cast(Any, stats)
+    return float(distributions.norm.ppf(share)), float(distributions.t.ppf(share, freedom))
+
+
+def _control_within(inside: Sequence[Floats], seed: int) -> tuple[float, float, float]:
+    """Compute the AUC where, of each patient, one network that trained on it is taken for one that did not.
+
+    Returns
+    -------
+    mean, low, high : float
+    """
     shares = [
-        [_share_above(np.delete(own, k), own[k : k + 1]) for k in range(len(own))] for own in inside if len(own) > 1
+        [_share_above(np.delete(values, k), values[k : k + 1]) for k in range(len(values))]
+        for values in inside
+        if len(values) > 1
     ]
     if not shares:
-        return {"control": np.nan, "control_low": np.nan, "control_high": np.nan}
+        return np.nan, np.nan, np.nan
     generator = np.random.default_rng(seed)
-    areas = np.mean([generator.choice(own, CONTROLS) for own in shares], axis=0)
-    low, high = np.percentile(areas, [2.5, 97.5])
-    return {"control": float(np.mean(areas)), "control_low": float(low), "control_high": float(high)}
+    areas: Floats = np.mean([generator.choice(values, CONTROLS) for values in shares], axis=0)
+    low, high = (float(np.percentile(areas, share)) for share in (2.5, 97.5))
+    return float(np.mean(areas)), low, high
 
 
-def _rates(members, outsiders):
-    """True-positive rate at the threshold that takes one outsider for a member, and what it would be by chance."""
-    threshold = np.sort(outsiders)[-2] if len(outsiders) > 1 else -np.inf
-    return {
-        "tpr": float(np.mean(members > threshold)),
-        "fpr": 1 / len(outsiders),
-        "chance": min(1.0, 2 / (len(outsiders) + 1)),
-    }
+def _rates(members: Floats, outsiders: Floats) -> tuple[float, float, float]:
+    """Compute the true-positive rate at the threshold that takes one outsider for a member, and what chance gives.
+
+    Returns
+    -------
+    tpr, fpr, chance : float
+    """
+    threshold = float(np.sort(outsiders)[-2]) if len(outsiders) > 1 else -np.inf
+    tpr = float(np.mean(members > threshold, dtype=float))
+    return tpr, 1 / len(outsiders), min(1.0, 2 / (len(outsiders) + 1))
 
 
-def _judge(low):
+def _judge(low: float) -> tuple[str, str]:
     """Turn the lower end of an AUC's interval into a verdict and its reason."""
     if low > 0.5:
-        return {"verdict": "members can be told", "reason": "the interval lies above 0.5"}
-    reason = f"the interval reaches down to {low:.2f}; a stronger attack may still tell them"
-    return {"verdict": "no evidence", "reason": reason}
+        return "members can be told", "the interval lies above 0.5"
+    return "no evidence", f"the interval reaches down to {low:.2f}; a stronger attack may still tell them"

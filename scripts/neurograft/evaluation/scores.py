@@ -1,24 +1,49 @@
-"""Scores of every cell, one row a subject, region and metric."""
+"""Scores of every cell, one row per subject, region and metric."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
-from neurograft.core.cells import CELL
+from neurograft.core.cells import CELL, Cell, take_cell
 from neurograft.core.files import read_json
 from neurograft.core.labels import labels_from_regions, region_masks
+from neurograft.core.split_file import SplitFile
 from neurograft.delivery import native_grid
-from neurograft.evaluation.metrics import METRICS
-from neurograft.experiment.cell_folder import read_cell, read_classes, read_prediction
+from neurograft.evaluation.frames import average_rolling
+from neurograft.evaluation.metrics import CLASSIFICATION, SEGMENTATION
+from neurograft.evaluation.records import HistoryRow, Prediction, ScoreRow, read_manifest, read_predictions
+from neurograft.experiment import cell_folder
 
 
-def score_segmentation(cell, subject, probabilities, transform, labels, scheme):
+class TimeRow(Cell):
+    """A row of `times.tsv`: how long a training took, and how soon it reached a set Dice; NaN where it did not."""
+
+    steps: int
+    seconds: float
+    steps_to_dice: float
+    seconds_to_dice: float
+    dice: float
+
+
+def score_segmentation(
+    cell: Mapping[str, Any],
+    subject: str,
+    probabilities: Mapping[str, Any],
+    transform: NDArray[Any],
+    labels: Any,
+    scheme: str,
+) -> list[ScoreRow]:
     """Score one subject of a cell on the native grid, against the label file as it is.
 
     Parameters
     ----------
     cell : dict
-        With the keys of `CELL`; others are passed over.
+        With the keys of `CELL`; others are ignored.
     subject : str
     probabilities : dict of str to nibabel.Nifti1Image
         Region to probability on the template grid.
@@ -32,34 +57,68 @@ def score_segmentation(cell, subject, probabilities, transform, labels, scheme):
     Returns
     -------
     list of dict
-        A row a region and metric: `CELL`, `subject`, `region`, `metric`, `value`.
+        A row per region and metric: `CELL`, `subject`, `region`, `metric`, `value`.
     """
-    shape = labels.shape[:3]
+    shape: tuple[int, ...] = labels.shape[:3]
+    affine: NDArray[np.float64] = np.asarray(labels.affine)
     truth = np.rint(np.asanyarray(labels.dataobj).reshape(shape)).astype(np.int16)
-    native = native_grid.to_native_grid(
-        probabilities, transform, shape, labels.affine, floor=native_grid.THRESHOLD * 0.99
-    )
+    native = _resample_to_native(probabilities, transform, shape, affine)
     # by way of labels, so that exactly what would be delivered is scored
     predicted = region_masks(labels_from_regions(native, scheme, native_grid.THRESHOLD), scheme)
-    spacing = np.linalg.norm(np.asarray(labels.affine)[:3, :3], axis=0)
-    wanted = {region: mask for region, mask in region_masks(truth, scheme).items() if region in native}
+    spacing: NDArray[np.float64] = np.linalg.norm(affine[:3, :3], axis=0)
     return [
-        _row(cell, subject, region, metric, row["function"](mask, predicted[region], spacing))
-        for region, mask in wanted.items()
-        for metric, row in METRICS["segmentation"].items()
+        _score_row(cell, subject, region, name, metric["function"](mask, predicted[region], spacing))
+        for region, mask in region_masks(truth, scheme).items()
+        if region in native
+        for name, metric in SEGMENTATION.items()
     ]
 
 
-def score_classification(cell, predictions, classes):
+def _resample_to_native(
+    probabilities: Mapping[str, Any], transform: NDArray[Any], shape: tuple[int, ...], affine: NDArray[Any]
+) -> Mapping[str, ArrayLike]:
+    """Resample region probabilities onto the native grid as the delivery does, a hair below its threshold."""
+    floor = native_grid.THRESHOLD * 0.99
+    return native_grid.to_native_grid(probabilities, transform, shape, affine, floor=floor)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # `delivery` is checked less strictly
+
+
+@dataclass(frozen=True)
+class Units:
+    """What is classified: slices, or patients as a whole.
+
+    Attributes
+    ----------
+    subjects, slices : list of str
+        Of each unit; the slice is empty where the patient is the unit.
+    truth : ndarray of int, shape (units,)
+        Index of the true class.
+    chances : ndarray, shape (units, classes)
+        Probability of each class.
+    """
+
+    subjects: list[str]
+    slices: list[str]
+    truth: NDArray[np.intp]
+    chances: NDArray[np.float64]
+
+    def of_subject(self, subject: str) -> "Units":
+        """Take the units of one subject."""
+        chosen = [index for index, name in enumerate(self.subjects) if name == subject]
+        names, slices = [self.subjects[k] for k in chosen], [self.slices[k] for k in chosen]
+        return Units(names, slices, self.truth[chosen], self.chances[chosen])
+
+
+def score_classification(
+    cell: Mapping[str, Any], predictions: Sequence[Prediction], classes: Sequence[str]
+) -> list[ScoreRow]:
     """Score each test patient of a cell, over its slices or as the one prediction that it has.
 
     Parameters
     ----------
     cell : dict
     predictions : list of dict
-        A row a unit and class: `subject`, `slice` (empty where the patient is the unit), `class`,
-        `probability`, `truth` (the name of the true class). Where only one of two classes is listed the
-        other has the rest.
+        A row per unit and class: `subject`, `slice` (empty where the patient is the unit), `class`, `probability`,
+        `truth` (the name of the true class). Where only one of two classes is listed the other has the rest.
     classes : list of str
         With two, the second is the positive one.
 
@@ -71,11 +130,15 @@ def score_classification(cell, predictions, classes):
     """
     if not predictions:  # test patients without a usable slice
         return []
-    subjects = _units(predictions, classes).groupby("subject", sort=True)
-    return [row for subject, units in subjects for row in _classified(cell, subject, units, classes)]
+    units = _gather_units(predictions, classes)
+    return [
+        row for subject in sorted(set(units.subjects)) for row in _score_units(cell, subject, units.of_subject(subject))
+    ]
 
 
-def pool_classification(cells, classes):
+def pool_classification(
+    cells: Iterable[tuple[Mapping[str, Any], Sequence[Prediction]]], classes: Sequence[str]
+) -> list[ScoreRow]:
     """Score the whole cohort, fold and subject empty: what a single patient cannot have.
 
     Over slices, the mean of the patients that have the metric. Where the patient is the unit, the out-of-fold
@@ -92,65 +155,82 @@ def pool_classification(cells, classes):
     -------
     list of dict
     """
-    groups = {}
+    groups: dict[tuple[str, ...], tuple[Mapping[str, Any], list[Units]]] = {}
     for cell, predictions in cells:
         key = tuple(str(cell[name]) for name in CELL if name != "fold")
         parts = groups.setdefault(key, ({**cell, "fold": ""}, []))[1]
-        parts += [_units(predictions, classes)] if predictions else []
-    rows = []
+        parts += [_gather_units(predictions, classes)] if predictions else []
+    rows: list[ScoreRow] = []
     for pooled, parts in groups.values():
         if not parts:
             continue
-        units = pd.concat(parts, ignore_index=True)
-        if units["slice"].eq("").all():
-            rows += _classified(pooled, "", units, classes)
+        units = _join_units(parts)
+        if not any(units.slices):
+            rows += _score_units(pooled, "", units)
             continue
-        single = pd.DataFrame(
-            [row for subject, own in units.groupby("subject") for row in _classified(pooled, subject, own, classes)]
-        )
-        for metric in METRICS["classification"]:
-            values = single.loc[single["metric"] == metric, "value"]
-            rows += [_row(pooled, "", "", metric, values.mean())] if len(values) else []
+        single = [
+            row
+            for subject in sorted(set(units.subjects))
+            for row in _score_units(pooled, subject, units.of_subject(subject))
+        ]
+        for metric in CLASSIFICATION:
+            values = [row["value"] for row in single if row["metric"] == metric]
+            rows += [_score_row(pooled, "", "", metric, float(np.mean(values)))] if values else []
     return rows
 
 
-def _units(predictions, classes):
-    """One row a unit: subject, slice, index of the true class, the probabilities as an array."""
-    frame = pd.DataFrame(predictions, columns=["subject", "slice", "class", "probability", "truth"])
-    frame["slice"] = frame["slice"].fillna("").astype(str)
-    frame[["class", "truth"]] = frame[["class", "truth"]].astype(str)
-    unknown = set(frame["class"]) | set(frame["truth"])
-    if unknown - set(classes):
-        raise ValueError(f"predictions of classes {sorted(unknown - set(classes))}; the task has {list(classes)}")
-    frame["probability"] = frame["probability"].astype(float)
-    wide = frame.pivot_table(index=["subject", "slice", "truth"], columns="class", values="probability", sort=True)
-    if wide.shape[1] == 1 and len(classes) == 2:
-        wide[next(name for name in classes if name not in wide)] = 1 - wide.iloc[:, 0]
-    units = wide.index.to_frame(index=False)
-    units["truth"] = [list(classes).index(name) for name in units["truth"]]
-    units["chances"] = list(wide[list(classes)].to_numpy())
-    return units
+def _gather_units(predictions: Sequence[Prediction], classes: Sequence[str]) -> Units:
+    """Gather the probabilities of each unit, in the order of subject, slice and true class."""
+    listed = {row["class"] for row in predictions}
+    unknown = (listed | {row["truth"] for row in predictions}) - set(classes)
+    if unknown:
+        raise ValueError(f"predictions of classes {sorted(unknown)}; the task has {list(classes)}")
+    chances: dict[tuple[str, str, str], dict[str, float]] = {}
+    for row in predictions:
+        unit = (row["subject"], str(row["slice"]), row["truth"])
+        chances.setdefault(unit, {})[row["class"]] = float(row["probability"])
+    if len(listed) == 1 and len(classes) == 2:
+        (given,) = listed
+        (other,) = set(classes) - listed
+        chances = {unit: {**row, other: 1 - row[given]} for unit, row in chances.items()}
+    units = sorted(chances)
+    return Units(
+        [subject for subject, _, _ in units],
+        [number for _, number, _ in units],
+        np.array([list(classes).index(truth) for _, _, truth in units]),
+        np.array([[chances[unit][name] for name in classes] for unit in units]),
+    )
 
 
-def _classified(cell, subject, units, classes):
-    """Rows of all classification metrics that are defined for these units."""
-    truth, chances = units["truth"].to_numpy(), np.stack(units["chances"].tolist())
-    values = {name: row["function"](truth, chances) for name, row in METRICS["classification"].items()}
-    return [_row(cell, subject, "", name, value) for name, value in values.items() if np.isfinite(value)]
+def _join_units(parts: Sequence[Units]) -> Units:
+    """Join the units of several cells."""
+    return Units(
+        [subject for part in parts for subject in part.subjects],
+        [number for part in parts for number in part.slices],
+        np.concatenate([part.truth for part in parts]),
+        np.concatenate([part.chances for part in parts]),
+    )
 
 
-def _row(cell, subject, region, metric, value):
-    """One row of `scores.tsv`."""
-    return {name: cell[name] for name in CELL} | {
-        "subject": subject,
-        "region": region,
-        "metric": metric,
-        "value": float(value),
-    }
+def _score_units(cell: Mapping[str, Any], subject: str, units: Units) -> list[ScoreRow]:
+    """Make the rows of all classification metrics that are defined for these units."""
+    values = {name: metric["function"](units.truth, units.chances) for name, metric in CLASSIFICATION.items()}
+    return [_score_row(cell, subject, "", name, value) for name, value in values.items() if np.isfinite(value)]
 
 
-def reach_times(cell, history, seconds, dice=0.8, window=5):
-    """Say how soon a cell's training reached a set Dice on the slices that it trained on.
+def _score_row(cell: Mapping[str, Any], subject: str, region: str, metric: str, value: float) -> ScoreRow:
+    """Make one row of `scores.tsv`."""
+    return {**take_cell(cell), "subject": subject, "region": region, "metric": metric, "value": float(value)}
+
+
+def reach_times(
+    cell: Mapping[str, Any],
+    history: Sequence[HistoryRow],
+    seconds: Sequence[float],
+    dice: float = 0.8,
+    window: int = 5,
+) -> TimeRow:
+    """Find how soon a cell's training reached a set Dice on the slices that it trained on.
 
     Reached is where the mean of the last `window` values is at least `dice` for the first time, for a single
     batch may be easy.
@@ -159,9 +239,9 @@ def reach_times(cell, history, seconds, dice=0.8, window=5):
     ----------
     cell : dict
     history : list of dict
-        Rows with `step` and, of segmentation, `train_dice`; numbers or text.
-    seconds : list of float or list of dict
-        Time since the start at each row of the history, or rows with `seconds`.
+        Rows with `step` and, of segmentation, `train_dice`.
+    seconds : list of float
+        Time since the start at each row of the history.
     dice : float
     window : int
 
@@ -170,16 +250,15 @@ def reach_times(cell, history, seconds, dice=0.8, window=5):
     dict
         `CELL`, `steps`, `seconds`, `steps_to_dice`, `seconds_to_dice` (NaN: not reached), `dice`.
     """
-    times = [float(value["seconds"] if isinstance(value, dict) else value) for value in seconds]
-    values = [float(row.get("train_dice") or np.nan) for row in history]
-    smooth = pd.Series(values, dtype=float).rolling(window).mean().to_numpy()
+    smooth = average_rolling([row.get("train_dice", np.nan) for row in history], window)
     reached = np.flatnonzero(smooth >= dice)
-    at = int(reached[0]) if len(reached) else None
-    return {name: cell[name] for name in CELL} | {
-        "steps": int(history[-1]["step"]) if history else 0,
-        "seconds": times[-1] if times else np.nan,
-        "steps_to_dice": np.nan if at is None else int(history[at]["step"]),
-        "seconds_to_dice": np.nan if at is None else times[at],
+    first = int(reached[0]) if len(reached) else None
+    return {
+        **take_cell(cell),
+        "steps": history[-1]["step"] if history else 0,
+        "seconds": seconds[-1] if len(seconds) else np.nan,
+        "steps_to_dice": np.nan if first is None else history[first]["step"],
+        "seconds_to_dice": np.nan if first is None else seconds[first],
         "dice": dice,
     }
 
@@ -189,7 +268,7 @@ SCORES = (*CELL, "subject", "region", "metric", "value")
 TIMES = (*CELL, "steps", "seconds", "steps_to_dice", "seconds_to_dice", "dice")
 
 
-def score_cell(folder, split, files):
+def score_cell(folder: str | Path, split: SplitFile, files: Mapping[str, Mapping[str, str]]) -> list[ScoreRow]:
     """Score the test patients of one cell.
 
     Parameters
@@ -206,28 +285,30 @@ def score_cell(folder, split, files):
     list of dict
         Rows of `scores.tsv`; none for a cell that could not be trained.
     """
-    cell = read_cell(folder)
+    cell = read_manifest(folder)
     if not cell["trained"]:
         return []
     if cell["task"] == "classification":
-        classes = split["tasks"]["classification"]["classes"]
-        return score_classification(cell, read_classes(folder), classes)
-    rows = []
+        return score_classification(cell, read_predictions(folder), split["tasks"]["classification"]["classes"])
+    rows: list[ScoreRow] = []
     for subject in cell["test"]:
-        record = native_grid.read_registration(files[subject]["registered"])
-        labels = read_json(files[subject]["status"])["labels"]
-        rows += score_segmentation(
-            cell,
-            subject,
-            read_prediction(folder, subject, record),
-            native_grid.native_transform(record, labels["grid_of"]),
-            _untouched(labels),
-            split["schemes"][subject],
-        )
+        rows += _score_subject(cell, Path(folder), subject, files[subject], split["schemes"][subject])
     return rows
 
 
-def _untouched(labels):
+def _score_subject(
+    cell: Mapping[str, Any], folder: Path, subject: str, files: Mapping[str, str], scheme: str
+) -> list[ScoreRow]:
+    """Read what a cell predicted for a subject and what is true, and score it."""
+    delivery: Any = native_grid
+    record: Any = delivery.read_registration(files["registered"])
+    labels = read_json(files["status"])["labels"]
+    predicted: dict[str, Any] = cell_folder.read_prediction(folder, subject, record)  # pyright: ignore[reportUnknownMemberType] # `experiment` is checked less strictly
+    transform = delivery.native_transform(record, labels["grid_of"])
+    return score_segmentation(cell, subject, predicted, transform, _open_labels(labels), scheme)
+
+
+def _open_labels(labels: Mapping[str, Any]) -> Any:
     """Open a label file as it is, its voxels where the import found them."""
-    loaded = nib.load(labels["file"])
-    return nib.Nifti1Image(loaded.dataobj, np.asarray(labels["affine"]))
+    nibabel: Any = nib
+    return nibabel.Nifti1Image(nibabel.load(labels["file"]).dataobj, np.asarray(labels["affine"]))

@@ -1,4 +1,4 @@
-"""What lies in a cell's folder: every file's name, written and read here alone.
+"""The files of a cell's folder: named, written and read here alone.
 
 Evaluation, delivery and report read the folder, whatever method filled it:
 

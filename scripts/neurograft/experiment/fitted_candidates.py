@@ -23,7 +23,7 @@ PARTS = 4
 
 
 def list_candidates(chances, features, neighbours, levels):
-    """Give each supervoxel the rank of its candidate.
+    """Rank each supervoxel by its candidate.
 
     Parameters
     ----------
@@ -43,13 +43,13 @@ def list_candidates(chances, features, neighbours, levels):
         shared = (shared + neighbours @ shared) / 2
     # only raised, for a lesion of one supervoxel would be shared out among its neighbours
     chances = np.maximum(chances, shared)
-    regions, found = group_supervoxels(chances, features, neighbours, levels)
+    regions, level = group_supervoxels(chances, features, neighbours, levels)
     regions = join_crumbs(regions, chances > levels[-1], neighbours)
-    return rank_regions(regions, found, chances, features, TOP)[1]
+    return rank_regions(regions, level, chances, features, TOP)[1]
 
 
 def join_crumbs(regions, high, neighbours):
-    """Give what is high, but too small for a region of its own, to the region that it touches most.
+    """Add what is high, but too small for a region of its own, to the region that it touches most.
 
     Most of it is the border of a tumour, supervoxels that hold a part of it.
 
@@ -96,15 +96,18 @@ def choose_levels(patients, owners, seed=0, threads=1):
         Of the training patients, by the lowest level, as far as the ladder was gone down; empty if nobody could be
         predicted by others.
     """
-    asked = _predict_each_other(patients, owners, seed, threads)
+    predicted = _predict_each_other(patients, owners, seed, threads)
     recall = {}
     for count in range(FEWEST, len(LADDER) + 1):
         levels = LADDER[:count]
-        found = [_recall(one, list_candidates(chances, one["features"], near, levels)) for one, chances, near in asked]
-        if not found:
+        recalls = [
+            _recall(patient, list_candidates(chances, patient["features"], near, levels))
+            for patient, chances, near in predicted
+        ]
+        if not recalls:
             return LADDER, {}
-        recall[str(levels[-1])] = round(float(np.mean(found)), 4)
-        if np.mean(found) >= WANTED:
+        recall[str(levels[-1])] = round(float(np.mean(recalls)), 4)
+        if np.mean(recalls) >= WANTED:
             break
     return levels, recall
 
@@ -113,20 +116,21 @@ def _predict_each_other(patients, owners, seed, threads):
     """Predict each patient that has tumour by a classifier of the other parts."""
     parts = {owner: k % PARTS for k, owner in enumerate(dict.fromkeys(owners))}
     part = [parts[owner] for owner in owners]
-    asked = []
+    predicted = []
     for out in sorted(set(part)):
-        held = [one for one, own in zip(patients, part, strict=True) if own == out and one["truth"][:, 0].any()]
-        others = [one for one, own in zip(patients, part, strict=True) if own != out]
+        placed = list(zip(patients, part, strict=True))
+        held = [patient for patient, place in placed if place == out and patient["truth"][:, 0].any()]
+        others = [patient for patient, place in placed if place != out]
         if not held or not others:
             continue
         model = fit_classifiers(others, 1, seed, threads)
-        for one in held:
-            chances = predict_chances(model, one, threads)[:, 0]
-            asked.append((one, chances, weigh_neighbours(one["segments"], len(chances))))
-    return asked
+        for patient in held:
+            chances = predict_chances(model, patient, threads)[:, 0]
+            predicted.append((patient, chances, weigh_neighbours(patient["segments"], len(chances))))
+    return predicted
 
 
 def _recall(patient, ranks):
-    """Share of a patient's tumour in the listed candidates."""
+    """Compute the share of a patient's tumour that is in the listed candidates."""
     tumour = patient["truth"][:, 0] * patient["volume"]
     return tumour[ranks[1:] > 0].sum() / tumour.sum()

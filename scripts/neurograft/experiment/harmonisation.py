@@ -34,15 +34,15 @@ def fit_sites(tables, sites):
     spreads = np.stack([np.maximum(table.std(0, dtype=float), LEAST_SPREAD) for table in tables])
     middle, spread = _mean(means), np.sqrt(np.maximum(_mean(spreads**2), LEAST_SPREAD**2))
     values = {"shift": (means - middle) / spread, "stretch": np.log(spreads / spread)}
-    members = {site: [k for k, own in enumerate(sites) if own == site] for site in sorted({*sites} - {""})}
-    members = {site: own for site, own in members.items() if len(own) >= FEWEST_PATIENTS}
+    members = {site: [k for k, other in enumerate(sites) if other == site] for site in sorted({*sites} - {""})}
+    members = {site: patients for site, patients in members.items() if len(patients) >= FEWEST_PATIENTS}
     if len(members) < 2:
         members = {}
-    found = {
-        site: {name: _shrink(value, own, members.values()) for name, value in values.items()}
-        for site, own in members.items()
+    effects = {
+        site: {name: _shrink(value, patients, members.values()) for name, value in values.items()}
+        for site, patients in members.items()
     }
-    return {"middle": middle, "spread": spread, "sites": found}
+    return {"middle": middle, "spread": spread, "sites": effects}
 
 
 def harmonise(model, table, site):
@@ -84,19 +84,19 @@ def fit_patients(patients, sites):
     """
     every = dict.fromkeys(name for patient in patients for name in patient["names"])
     names = [name for name in every if not any(part in name for part in PLACES)]
-    found = {"names": names, "described": fit_sites([_take(one, names) for one in patients], sites)}
+    effects = {"names": names, "described": fit_sites([_take(patient, names) for patient in patients], sites)}
     if patients[0]["pooled"] is not None:
-        found["pooled"] = fit_sites([one["pooled"].astype(np.float32) for one in patients], sites)
-    return found
+        effects["pooled"] = fit_sites([patient["pooled"].astype(np.float32) for patient in patients], sites)
+    return effects
 
 
 def harmonise_patient(effects, patient, site):
     """Take a site's effects out of a patient's features; `effects` from `fit_patients`, the rest as in `harmonise`."""
     names = effects["names"]
-    made, described = harmonise(effects["described"], _take(patient, names), site), patient["described"].copy()
+    evened, described = harmonise(effects["described"], _take(patient, names), site), patient["described"].copy()
     for k, name in enumerate(patient["names"]):
         if name in names:
-            described[:, k] = made[:, names.index(name)]
+            described[:, k] = evened[:, names.index(name)]
     pooled = harmonise(effects["pooled"], patient["pooled"], site) if "pooled" in effects else None
     return patient | {"described": described, "pooled": pooled}
 
@@ -108,16 +108,16 @@ def _take(patient, names):
     return np.stack([column.get(name, missing) for name in names], axis=1)
 
 
-def _shrink(values, own, groups):
+def _shrink(values, patients, groups):
     """Draw a site's mean effect on each feature towards its mean over features (empirical Bayes).
 
-    `values` (patients, F); `own` the site's patients, `groups` those of all sites.
+    `values` (patients, F); `patients` of the site, `groups` those of all sites.
     """
-    count = np.isfinite(values[own]).sum(0)
-    effect = _mean(values[own])
+    count = np.isfinite(values[patients]).sum(0)
+    effect = _mean(values[patients])
     within = [values[group] - _mean(values[group]) for group in groups]
-    freedom = sum(np.maximum(np.isfinite(one).sum(0) - 1, 0) for one in within)
-    noise = sum(np.nansum(one**2, axis=0) for one in within) / np.maximum(freedom, 1)
+    freedom = sum(np.maximum(np.isfinite(group).sum(0) - 1, 0) for group in within)
+    noise = sum(np.nansum(group**2, axis=0) for group in within) / np.maximum(freedom, 1)
     seen = count > 0
     prior, between = effect[seen].mean(), effect[seen].var()
     weight = count * between
@@ -126,5 +126,5 @@ def _shrink(values, own, groups):
 
 
 def _mean(values):
-    """Mean over patients of those that are there; 0 where none is."""
+    """Average over the patients that have a value; 0 where none has."""
     return np.nansum(values, axis=0) / np.maximum(np.isfinite(values).sum(0), 1)

@@ -29,7 +29,7 @@ BUILDERS = {"segmentation": builders.build_segmenter, "classification": builders
 
 @dataclass(frozen=True)
 class CellOutput:
-    """What is written of a cell.
+    """The output of a cell.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class CellOutput:
 
 @dataclass(frozen=True)
 class CellOptions:
-    """How the networks of an experiment are trained: the config's block `train_network`, and its `variants`.
+    """Options of all trainings of an experiment: the config's block `train_network`, and its `variants`.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class CellOptions:
 
 @dataclass(frozen=True)
 class _Setting:
-    """What all trainings of one cell share: the cell, its task, source and variants, and the chosen options."""
+    """The inputs that all trainings of one cell share, with the chosen options."""
 
     cell: Mapping
     task: tasks.Task
@@ -92,7 +92,7 @@ class _Setting:
 
     @property
     def training(self):
-        """How its networks are trained."""
+        """The options of its trainings."""
         return loop.TrainingOptions(**self.options, seed=self.stream, dropout=self.task.dropout)
 
 
@@ -116,7 +116,7 @@ def train_cell(output, split, cell, source, subjects, options):
         As written: `trained` false, and `reason`, where the split allows no training or the source could not be made.
     """
     cell = {**cell, "fold": int(cell["fold"]), "seed": int(cell["seed"])}
-    backbone, known = source.row["backbone"], split["tasks"][cell["task"]]
+    backbone, task_split = source.row["backbone"], split["tasks"][cell["task"]]
     chosen = options.choose(backbone)
     with files.whole(output.folder) as part:
         part.mkdir()
@@ -128,16 +128,16 @@ def train_cell(output, split, cell, source, subjects, options):
             unlearnt = find_unlearnt(split, cell, roles)
             task = tasks.open_task(split, cell, subjects, unlearnt, roles["train"])
             setting = _Setting(manifest, task, source, chosen, options.variants)
-            made = _train_rounds(setting, roles["train"], rounds, output.checkpoint)
-            networks = {subject: each["network"] for each in made for subject in each["predicts"]}
+            trainings = _train_rounds(setting, roles["train"], rounds, output.checkpoint)
+            networks = {subject: each["network"] for each in trainings for subject in each["predicts"]}
             write_predictions(part, cell["task"], task, networks, roles, chosen["threads"])
-            _write_training(part, made, output.keep_weights)
-            looked_at = training_records.Inputs(task.read, roles, known["subjects"], chosen)
-            training_records.write_records(part, cell["task"], made, looked_at)
-            manifest |= _describe(made, roles) | {"outputs": task.outputs, **chosen}
+            _write_training(part, trainings, output.keep_weights)
+            fixed = training_records.Inputs(task.read, roles, task_split["subjects"], chosen)
+            training_records.write_records(part, cell["task"], trainings, fixed)
+            manifest |= _describe(trainings, roles) | {"outputs": task.outputs, **chosen}
             manifest |= {"intensity_scale": task.scale} if task.scale else {}
-            manifest |= _name_incomplete(known, roles, unlearnt)
-            manifest["pretrained_on"] = pretraining.get("subjects", []) if made[0]["plan"].loads else []
+            manifest |= _name_incomplete(task_split, roles, unlearnt)
+            manifest["pretrained_on"] = pretraining.get("subjects", []) if trainings[0]["plan"].loads else []
         except UntrainableError as reason:
             manifest["reason"] = str(reason)
         cell_folder.write_manifest(part, manifest)
@@ -165,7 +165,7 @@ def _train_rounds(setting, train, rounds, checkpoint):
     A plan that adapts the trained network is trained once; one that trains on the target, once a round.
     """
     task = setting.task
-    cases, trained, made = [task.read(subject) for subject in train], None, []
+    cases, trained, trainings = [task.read(subject) for subject in train], None, []
     for number, each in enumerate(rounds):
         path = f"{checkpoint}-{number}" if checkpoint else None
         targets = [task.read_target(subject) for subject in each["adapted_on"]]
@@ -175,8 +175,8 @@ def _train_rounds(setting, train, rounds, checkpoint):
         if trained["plan"].adapt:
             network = copy.deepcopy(network)
             trained["plan"].adapt(network, targets, setting.training)
-        made.append(each | trained | {"network": network})
-    return made
+        trainings.append(each | trained | {"network": network})
+    return trainings
 
 
 def _train(setting, cases, targets, path):
@@ -226,11 +226,11 @@ def _take_fingerprint(setting, network, cases):
     return checkpoints.take_fingerprint(network, cases, facts)
 
 
-def _write_training(part, made, keep_weights):
+def _write_training(part, trainings, keep_weights):
     """Write the history and, where asked for, the weights of the first training, and the times of all together."""
-    trained = made[0]
+    trained = trainings[0]
     # a training that several rounds share is one object, and counts once
-    runs = {id(each["seconds"]): each["seconds"] for each in made}.values()
+    runs = {id(each["seconds"]): each["seconds"] for each in trainings}.values()
     cell_folder.write_course(part, trained["history"], [sum(times) for times in zip(*runs, strict=True)])
     if keep_weights:
         state = trained["network"].state_dict()
@@ -244,13 +244,13 @@ def _name_incomplete(task, roles, unlearnt):
     return {"incomplete": lacking, "unlearnt": unlearnt} if "incomplete" in task else {}
 
 
-def _describe(made, roles):
+def _describe(trainings, roles):
     """Describe a training that took place, for the manifest."""
-    first = made[0]
+    first = trainings[0]
     plan, sizes, loaded = first["plan"], first["sizes"], first["loaded"]
     trained = {name for phase in plan.phases for name in phase.rates}
-    hashes = [checkpoints.hash_weights(each["network"]) for each in made]
-    who = [{name: each[name] for name in ("predicts", "adapted_on")} for each in made]
+    hashes = [checkpoints.hash_weights(each["network"]) for each in trainings]
+    who = [{name: each[name] for name in ("predicts", "adapted_on")} for each in trainings]
     return {
         "trained": True,
         "reason": "",
@@ -258,7 +258,7 @@ def _describe(made, roles):
         **roles,
         "loaded_share": loaded["loaded_share"],
         "not_loaded": loaded["why"],
-        "converged": all(loop.is_converged([row["loss"] for row in each["history"]]) for each in made),
+        "converged": all(loop.is_converged([row["loss"] for row in each["history"]]) for each in trainings),
         "weights_sha256": hashes[0],
         "adaptation": [w | {"weights_sha256": h} for w, h in zip(who, hashes, strict=True) if w["adapted_on"]],
         "parameters_trained": sum(size for name, size in sizes.items() if name in trained),

@@ -1,4 +1,4 @@
-"""What an experiment will cost, and what it can show: estimated before anything trains."""
+"""Estimates of what an experiment will cost and what it can show, before anything trains."""
 
 import time
 
@@ -41,18 +41,18 @@ def plan_experiment(counts, split, subjects, backbones, compared, options):
     """
     rows = []
     for task, sources in counts.items():
-        known = split["tasks"][task]
+        task_split = split["tasks"][task]
         for source, cells in sources.items():
-            row = {"task": task, "source": source, "cells": cells, "reason": known["reason"]}
+            row = {"task": task, "source": source, "cells": cells, "reason": task_split["reason"]}
             seconds = 0.0
-            if cells and known["trainable"]:
+            if cells and task_split["trainable"]:
                 chosen = options.choose(backbones[source])
                 seconds = probe_cell(task, split, subjects, backbones[source], chosen)
             rows.append(row | {"seconds": round(seconds, 1), "hours": round(cells * seconds / 3600, 3)})
-    known = split["tasks"]["segmentation"]
-    patients = len({known["patients"][subject] for subject in known["subjects"]})
+    task_split = split["tasks"]["segmentation"]
+    patients = len({task_split["patients"][subject] for subject in task_split["subjects"]})
     family = len(set(map(tuple, compared)))
-    folds = len(known["folds"])
+    folds = len(task_split["folds"])
     smallest = comparisons.smallest_difference(patients, folds, family) if folds and family else np.inf
     plan = {
         "cells": rows,
@@ -83,9 +83,9 @@ def probe_cell(task, split, subjects, backbone, options):
     -------
     float
     """
-    known = split["tasks"][task]
+    task_split = split["tasks"][task]
     opened = tasks.open_task(split, {"task": task}, subjects)
-    fold = known["folds"][0]
+    fold = task_split["folds"][0]
     cases = [opened.read(subject) for subject in fold["train"]]
     threads = options["threads"]
     with compute.reproducible(0, threads):

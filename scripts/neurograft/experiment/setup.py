@@ -1,4 +1,4 @@
-"""What a run starts from: the resolved config and everything that it names, found and checked before any job.
+"""The start of a run: the resolved config and everything that it names, found and checked before any job.
 
 The rules use this module while the Snakefile is parsed, by every job of a cluster: nothing heavy is imported here.
 """
@@ -59,7 +59,7 @@ class SourceChoice:
 
 @dataclass(frozen=True)
 class RunSetup:
-    """What the rules go by.
+    """The facts that the rules go by.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class RunSetup:
         return self.config["dataset"]["layout"] == "images"
 
     def match_sources(self, wanted: Callable[[Source], bool]) -> str:
-        """Give a regular expression for the names of some sources, so that one rule makes each of them.
+        """Return a regular expression for the names of some sources, so that one rule makes each of them.
 
         Parameters
         ----------
@@ -112,7 +112,7 @@ class RunSetup:
         return "|".join(re.escape(name) for name, row in self.sources.items() if wanted(row)) or "(?!)"
 
     def describe_source(self, name: str, *columns: str) -> dict[str, str]:
-        """Give some columns of a source's row, so that no job runs again for a column that it does not use.
+        """Return some columns of a source's row, so that no job runs again for a column that it does not use.
 
         Parameters
         ----------

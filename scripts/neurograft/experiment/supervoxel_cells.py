@@ -31,7 +31,7 @@ NO_FEATURES = ("edge", "volume_ml", "x_mm")
 
 @dataclass(frozen=True)
 class SupervoxelInputs:
-    """What a method of supervoxels takes of the subjects.
+    """The subjects' data that a method of supervoxels takes.
 
     Attributes
     ----------

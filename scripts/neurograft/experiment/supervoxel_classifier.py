@@ -1,4 +1,4 @@
-"""Which supervoxels are tumour: a classifier of each region, fitted on training patients, and its answer in voxels."""
+"""Classifiers of supervoxels, one for each region, fitted on training patients, and their answer in voxels."""
 
 import numpy as np
 from scipy import ndimage
@@ -19,7 +19,7 @@ LARGEST_RATIO = 3.0  # a voxel's own intensities count at most so much (natural 
 
 
 def fit_classifiers(patients, regions, seed=0, threads=1):
-    """Fit one classifier a region on training patients.
+    """Fit one classifier for each region on training patients.
 
     Gradient-boosted trees, which take a sequence that a patient lacks as missing. The encoder's features are
     standardised and reduced to their main components first, both fitted on these patients.
@@ -58,7 +58,7 @@ def fit_classifiers(patients, regions, seed=0, threads=1):
 
 
 def predict_chances(model, patient, threads=1):
-    """Give each supervoxel's probability of each region.
+    """Predict each supervoxel's probability of each region.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def draw_supervoxels(tumour, generator):
 
 
 def tabulate(model, patient):
-    """Put a patient's features into the model's columns; what the patient lacks is NaN."""
+    """Arrange a patient's features in the model's columns; what the patient lacks is NaN."""
     column = {name: k for k, name in enumerate(patient["names"])}
     table = np.full((len(patient["described"]), len(model["names"])), np.nan, np.float32)
     for k, name in enumerate(model["names"]):
@@ -109,7 +109,7 @@ def tabulate(model, patient):
 
 
 def refine_border(chances, segments, stack, spacing):
-    """Give each voxel a region's probability: that of its supervoxel, softened, and moved by its own intensities.
+    """Compute each voxel's probability of a region: that of its supervoxel, softened, and moved by its own intensities.
 
     Supervoxels that are surely inside, and those that surely are not within 10 mm of them, teach a normal
     distribution of the intensities each; their ratio, limited, is added to the log-odds of every voxel near the

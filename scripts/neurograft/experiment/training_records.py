@@ -1,4 +1,4 @@
-"""What a training changed, and how well it fits its own patients: three tables in a cell's folder."""
+"""Records of what a training changed, and how well it fits its own patients: three tables in a cell's folder."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -156,7 +156,7 @@ class Inputs:
     options: Mapping[str, int]
 
 
-def write_records(part, task, made, inputs, draw=None):
+def write_records(part, task, trainings, inputs, draw=None):
     """Write the three tables of a cell that was trained.
 
     Parameters
@@ -165,7 +165,7 @@ def write_records(part, task, made, inputs, draw=None):
         The cell's folder.
     task : str
         A row of `loop.TASKS`.
-    made : list of dict
+    trainings : list of dict
         The rounds of a cell: `network`, `before` (a copy from before the training), `plan`, `predicts`. Features
         and layers are those of the first.
     inputs : Inputs
@@ -173,10 +173,10 @@ def write_records(part, task, made, inputs, draw=None):
         Function of a case and a number that returns images and targets; that of the network's own inputs
         (`slice_batches.draw_fixed`) where none is given.
     """
-    first, count = made[0], count_inputs(inputs.options, inputs.subjects)
+    first, count = trainings[0], count_inputs(inputs.options, inputs.subjects)
     before, after = first["before"], first["network"]
     draw = draw or loop.inputs(after).draw_fixed
-    predicting = {subject: each["network"] for each in made for subject in each["predicts"]}
+    predicting = {subject: each["network"] for each in trainings for subject in each["predicts"]}
     features, fit = [], []
     with reproducible(0, inputs.options["threads"]), torch.no_grad():
         # one patient at a time: of hundreds, neither the files nor the images can all be held open
@@ -269,12 +269,12 @@ def pool_features(encoder, images):
         One a stage; maps without a channel are left out, as `stages.split_stages` does.
     """
     encoder.to(device()).eval()
-    found = []
+    pooled = []
     with lower_precision():
         for part in images.split(CHUNKS[images.ndim]):
             maps = [features for features in encoder(part.to(device())) if features.shape[1]]
-            found.append([features.float().flatten(2).mean(2).cpu() for features in maps])
-    return [torch.cat(stage).numpy() for stage in zip(*found, strict=True)]
+            pooled.append([features.float().flatten(2).mean(2).cpu() for features in maps])
+    return [torch.cat(stage).numpy() for stage in zip(*pooled, strict=True)]
 
 
 def compare_stages(before, after):

@@ -4,6 +4,7 @@ The rule, with its reasons, is in docs/explanation/decisions/cohort.md ("Orienta
 """
 
 import itertools
+from typing import cast
 
 import numpy as np
 
@@ -17,12 +18,12 @@ SIZES_AGREE = 0.02  # voxel sizes are often rounded in pixdim; a scaling to a te
 
 
 def voxel_sizes(affine):
-    """Give the length of the three voxel edges in mm, shape (3,)."""
+    """Return the lengths of the three voxel edges in mm, shape (3,)."""
     return np.linalg.norm(np.asarray(affine, float)[:3, :3], axis=0)
 
 
 def corner_distance(shape, one, other):
-    """Give how far, in mm, two affines put the same voxel of a grid apart, at the worst of its corners.
+    """Compute how far apart, in mm, two affines place the same corner of a grid: the largest of the eight distances.
 
     Parameters
     ----------
@@ -39,14 +40,14 @@ def corner_distance(shape, one, other):
 
 
 def same_grid(one, other):
-    """Tell whether two images have the same voxels, to a twentieth of a voxel at the corners."""
+    """Check whether two images have the same voxels, to a twentieth of a voxel at the corners."""
     if one.shape != other.shape:
         return False
     return bool(corner_distance(one.shape, one.affine, other.affine) < 0.05 * voxel_sizes(one.affine).min())
 
 
-def read_geometry(path, loaded, pixdim=None):
-    """Say where an image's voxels are, in RAS mm, by its header.
+def read_geometry(path, loaded, pixdim=None) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
+    """Read from its header where an image's voxels are, in RAS mm.
 
     sform, if it and qform put every voxel at the same place within half a voxel; the only one that is set; or,
     where the two are apart, the one in the scanner's own coordinates (code 1), if only one is.
@@ -97,7 +98,7 @@ def read_geometry(path, loaded, pixdim=None):
 
 
 def _read_shape(path, loaded):
-    """Give the three lengths of a single volume."""
+    """Return the three axis lengths of a single volume."""
     shape = loaded.shape
     if len(shape) < 3 or 0 in shape:
         raise ScanError(f"{path} has the shape {shape}, not three axes; give the whole volume")
@@ -108,7 +109,7 @@ def _read_shape(path, loaded):
 
 
 def _header_affines(path, loaded, scale):
-    """Read sform and qform, times what makes mm of them; None for one that the header says is not set."""
+    """Read sform and qform, converted to mm; None for one whose code says that it is not set."""
     try:
         found = loaded.get_sform(coded=True)[0], loaded.get_qform(coded=True)[0]
     except Exception:  # a quaternion of length above 1 and other nonsense
@@ -121,10 +122,13 @@ def _header_affines(path, loaded, scale):
     return [None if affine is None else affine * np.c_[[scale, scale, scale, 1]] for affine in found]
 
 
-def _choose(path, shape, sform, qform, header):
-    """Choose between sform and qform; give the other one, where it puts the voxels elsewhere, and a note."""
+def _choose(
+    path, shape, sform: np.ndarray | None, qform: np.ndarray | None, header
+) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
+    """Choose between sform and qform; also return the other, where it places the voxels elsewhere, and a note."""
     if sform is None or qform is None:
-        return (qform if sform is None else sform), None, []
+        # `_header_affines` refuses a header without either
+        return cast(np.ndarray, qform if sform is None else sform), None, []
     apart = corner_distance(shape, sform, qform)
     if apart <= 0.5 * min(voxel_sizes(sform).min(), voxel_sizes(qform).min()):
         return sform, None, []
@@ -143,7 +147,7 @@ def _choose(path, shape, sform, qform, header):
 
 
 def _check_qform(path, pixdim):
-    """Refuse voxel sizes, and a sign of the third axis, that readers of a qform take in different ways."""
+    """Refuse voxel sizes, or a sign of the third axis, that programs read differently from a qform."""
     if not np.isfinite(pixdim).all() or not (pixdim[1:] > 0).all() or pixdim[0] not in (-1, 0, 1):
         found = ", ".join(f"{value:g}" for value in pixdim)
         raise ScanError(
@@ -176,7 +180,7 @@ def _check_extent(path, shape, affine, unit):
 
 
 def _straightened(shape, affine):
-    """Give the nearest affine with right angles and the same voxel sizes, about the same middle of the grid."""
+    """Return the nearest affine with right angles, the same voxel sizes and the same centre of the grid."""
     sizes = voxel_sizes(affine)
     left, _, right = np.linalg.svd(affine[:3, :3] / sizes)
     straight = affine.copy()
@@ -187,5 +191,5 @@ def _straightened(shape, affine):
 
 
 def _by(lengths):
-    """Write three lengths as a x b x c."""
+    """Format three lengths as a x b x c."""
     return " x ".join(f"{length:.3g}" for length in lengths)

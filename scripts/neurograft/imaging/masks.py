@@ -1,14 +1,14 @@
 """Binary masks: their volume and overlap, tidied, and combined over a subject's sequences."""
 
 import numpy as np
-from scipy import ndimage
 
 from neurograft.imaging.nifti import image
 from neurograft.imaging.resampling import grid_box, resample
+from neurograft.imaging.typed import label_pieces
 
 
 def mask_volume(mask):
-    """Volume of a mask in millilitres.
+    """Compute the volume of a mask in millilitres.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def mask_volume(mask):
 
 
 def overlap(first, second):
-    """Dice coefficient of two boolean arrays of one shape; 0 when both are empty, since nothing overlaps."""
+    """Compute the Dice coefficient of two boolean arrays of one shape; 0 if both are empty."""
     total = np.count_nonzero(first) + np.count_nonzero(second)
     return float(2 * np.count_nonzero(np.logical_and(first, second)) / total) if total else 0.0
 
@@ -35,7 +35,7 @@ def tidy_mask(found):
     -------
     ndarray of bool
     """
-    pieces, count = ndimage.label(found)
+    pieces, count = label_pieces(found)
     if not count:
         return np.zeros(np.shape(found), bool)
     sizes = np.bincount(pieces.ravel())
@@ -43,13 +43,13 @@ def tidy_mask(found):
     kept = pieces == sizes.argmax()
     box = grid_box(kept)
     # holes are the background that does not reach the outside (ten times faster than growing from there)
-    background, _ = ndimage.label(np.pad(~kept[box], 1, constant_values=True))
+    background, _ = label_pieces(np.pad(~kept[box], 1, constant_values=True))
     kept[box] = (background != background[0, 0, 0])[1:-1, 1:-1, 1:-1]
     return kept
 
 
 def combine_masks(masks, to_sequence, reference):
-    """Let the sequences' brain masks vote, voxel by voxel, on the grid of the reference.
+    """Combine the sequences' brain masks by a vote in each voxel, on the grid of the reference.
 
     A voxel is brain where at least half of the sequences that show it say so. Each has one vote, for no weights
     could be chosen without patients to choose them on; a tie is brain, since a lost piece of tumour is worse than

@@ -4,10 +4,11 @@ import numpy as np
 from scipy import ndimage
 
 from neurograft.imaging.resampling import grid_box
+from neurograft.imaging.typed import fill_holes
 
 
 def mutual_information(first, second, inside, bins=32, normalized=True):
-    """Mutual information of two images from their joint histogram.
+    """Compute the mutual information of two images from their joint histogram.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def _entropy(shares):
 
 
 def noise_level(data, inside):
-    """Standard deviation of the noise, from differences between neighbours in the plane.
+    """Estimate the standard deviation of the noise from differences between neighbours in the plane.
 
     The residual of the 3x3 Laplacian-difference kernel of Immerkaer (1996, Comput. Vis. Image Underst. 64:300),
     which is blind to slopes; its spread is taken by the median absolute value, so that edges do not count.
@@ -60,14 +61,14 @@ def noise_level(data, inside):
     """
     kernel = np.array([1.0, -2.0, 1.0], np.float32)
     residual = ndimage.convolve1d(ndimage.convolve1d(np.asarray(data, np.float32), kernel, 0), kernel, 1)
-    core = ndimage.binary_erosion(inside, np.ones((3, 3, 1)))
-    chosen = core if core.any() else inside
+    core = np.asarray(ndimage.binary_erosion(inside, np.ones((3, 3, 1))), bool)
+    chosen: np.ndarray = core if core.any() else inside
     # 6 is the root of the sum of the squared weights of the 3x3 kernel
     return float(1.4826 * np.median(np.abs(residual[chosen])) / 6) if chosen.any() else 0.0
 
 
 def contrast_to_noise(data, inside):
-    """Contrast between the two main intensity classes of a brain, in units of the noise.
+    """Compute the contrast between the two main intensity classes of a brain, in units of the noise.
 
     The brain is split in three by one-dimensional k-means (fluid, grey, white in whatever order the
     sequence shows them); the contrast is that of the two largest classes. It compares scans of one
@@ -140,7 +141,7 @@ def measure_scans(scans, masks, stripped):
 
 
 def signal_to_noise(data, brain, sizes):
-    """Signal of the brain in units of the noise of the air around the head.
+    """Compute the brain's signal in units of the noise in the air around the head.
 
     The signal is the brain's median. Noise of a magnitude image has a Rayleigh distribution in the air, so its
     standard deviation in tissue is the air's median / 1.177 (Dietrich et al. 2007, J. Magn. Reson. Imaging 26:375,
@@ -169,7 +170,7 @@ def signal_to_noise(data, brain, sizes):
     head = ndimage.uniform_filter(thin, 3) > 0.25 * signal
     pad = AIR_MARGIN + 1
     head = ndimage.binary_closing(np.pad(head | inside, pad), iterations=2)
-    head = ndimage.binary_dilation(ndimage.binary_fill_holes(head), iterations=AIR_MARGIN)[(slice(pad, -pad),) * 3]
+    head = ndimage.binary_dilation(fill_holes(head), iterations=AIR_MARGIN)[(slice(pad, -pad),) * 3]
     outside = thin[~head]
     air = outside[outside != 0]
     if air.size < FEWEST_AIR or air.size < 0.5 * outside.size or signal <= 0:
@@ -179,7 +180,7 @@ def signal_to_noise(data, brain, sizes):
 
 
 def sharpness(data, brain, sizes):
-    """How much intensities change over 2 mm of the slices' plane, against how much over 6 mm.
+    """Compare how much intensities change over 2 mm of the slices' plane with how much over 6 mm.
 
     The root of the ratio of the variogram (half the mean squared difference of voxels so far apart) at the two
     distances, along the blunter of the plane's two axes: motion, and thick slices that were resampled, blur one axis
@@ -227,7 +228,7 @@ def sharpness(data, brain, sizes):
 
 
 def _variogram(data, inside, axis, lag):
-    """Half the mean squared difference of voxels `lag` apart that are both inside; 0 where there are none."""
+    """Compute half the mean squared difference of voxels `lag` apart that are both inside; 0 without any."""
     first, second = (np.moveaxis(data, axis, 0)[cut] for cut in (slice(lag, None), slice(None, -lag)))
     both = np.moveaxis(inside, axis, 0)
     both = both[lag:] & both[:-lag]
@@ -235,7 +236,7 @@ def _variogram(data, inside, axis, lag):
 
 
 def describe_intensities(values):
-    """Give the 5, 25, 50, 75 and 95 percentiles of a brain's intensities, rounded to what their spread can tell.
+    """Compute the 5, 25, 50, 75 and 95 percentiles of a brain's intensities, rounded according to their spread.
 
     Parameters
     ----------

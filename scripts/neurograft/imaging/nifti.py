@@ -1,4 +1,4 @@
-"""NIfTI images: made, read, written, reoriented.
+"""Make, read, write and reorient NIfTI images.
 
 Everywhere in neurograft an image is a `nibabel.Nifti1Image` in canonical (RAS+) orientation whose world coordinates
 are millimetres.
@@ -13,6 +13,7 @@ import numpy as np
 from neurograft.core.files import whole, write_json
 from neurograft.core.sequences import SEQUENCES
 from neurograft.imaging import packing
+from neurograft.imaging.typed import load_nifti
 
 
 class ScanError(ValueError):
@@ -45,7 +46,7 @@ def read_image(path):
     -------
     nibabel.Nifti1Image
     """
-    loaded = nib.as_closest_canonical(nib.load(path))
+    loaded = nib.as_closest_canonical(load_nifti(path))
     data = np.asanyarray(loaded.dataobj)
     # int16 are floats that were stored in less space (`packing`), with a scale or without
     stored = data.dtype in (np.float64, np.int16)

@@ -1,4 +1,4 @@
-"""How images and slices are stored in little space.
+"""Compact storage of images and slices.
 
 Of a packed array single slices are read at random, so each is packed by itself, losslessly. Its file is a line of JSON
 (`shape`, `dtype`, and `ends`, where each slice ends, in bytes after that line), then the slices, each a zlib stream,
@@ -30,7 +30,7 @@ def save_image(path, written):
 
 
 def whole_as_int16(scan):
-    """Give an image of whole numbers, as most scanners write, as int16 for writing: a quarter less space.
+    """Convert an image of whole numbers, as most scanners write, to int16 for writing: a quarter less space.
 
     Parameters
     ----------
@@ -68,30 +68,30 @@ def as_int16(scan):
 
 
 def _stored(integers, scan):
-    """Give an image of other data, of their type on disk too."""
+    """Make an image of other data, stored in their type."""
     packed = nib.Nifti1Image(integers, scan.affine, scan.header)
     packed.set_data_dtype(integers.dtype)
     return packed
 
 
 def write_packed(path, array):
-    """Write an array as `PackedArray` opens it; the same array gives the same bytes.
+    """Write an array for `PackedArray`; the same array gives the same bytes.
 
     Parameters
     ----------
     path : str or Path
     array : ndarray, shape (Z, ...)
     """
-    packed = [zlib.compress(np.ascontiguousarray(one), SLICE_LEVEL) for one in array]
-    ends = np.cumsum([len(one) for one in packed]).tolist()
+    packed = [zlib.compress(np.ascontiguousarray(plane).data, SLICE_LEVEL) for plane in array]
+    ends = np.cumsum([len(plane) for plane in packed]).tolist()
     about = {"shape": array.shape, "dtype": array.dtype.str, "ends": ends}
     Path(path).write_bytes(b"".join([json.dumps(about).encode(), b"\n", *packed]))
 
 
 class PackedArray:
-    """A file of `write_packed` as an array that is indexed along its first axis, as a memory map would be.
+    """A file of `write_packed`, indexed along its first axis like a memory map.
 
-    Only what is asked for is read, and the file is open no longer than that: any number of patients can be held.
+    Only the slices that are asked for are read, and the file is closed afterwards, so that any number can be in use.
 
     Parameters
     ----------

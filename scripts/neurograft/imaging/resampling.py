@@ -1,4 +1,4 @@
-"""Images on other grids: interpolated once, cropped to a box, made coarser or isotropic.
+"""Resample images: interpolate them once, crop them to a box, make them coarser or isotropic.
 
 A transform (`transforms`; most are a 4x4 matrix) takes a point of the *target* grid's world to the *source* image's
 world, which is the direction that resampling needs.
@@ -70,19 +70,28 @@ def resample(moving, shape, affine, transform=None, order=1):
     matrix = np.linalg.inv(moving.affine) @ (np.eye(4) if transform is None else transform) @ affine
     # snap rounding noise, so that a flip or the identity stays exact
     matrix = np.where(np.abs(matrix - np.round(matrix)) < 1e-6, np.round(matrix), matrix)
-    out = ndimage.affine_transform(data, matrix[:3, :3], matrix[:3, 3], tuple(shape), order=order)
+    shift = matrix[:3, 3]
+    out = ndimage.affine_transform(
+        data,
+        matrix[:3, :3],
+        shift,  # pyright: ignore[reportArgumentType] scipy takes one for each axis too
+        tuple(shape),
+        order=order,
+    )
     return image(_clip(out, data, order), affine)
 
 
 def _clip(out, data, order):
-    """Hold what splines overshoot within the range of the input and zero."""
+    """Clip what splines overshoot to the range of the input and zero."""
     return np.clip(out, min(data.min(), 0), max(data.max(), 0), out=out) if order > 1 else out
 
 
 def _resample_through(data, source, shape, affine, transform, order):
-    """Interpolate through a transform that is no matrix, some planes at a time, since points take much memory."""
+    """Interpolate through a nonlinear transform, some planes at a time, since points take much memory."""
     out = np.zeros(tuple(shape), data.dtype)
-    data = ndimage.spline_filter(data, order, output=np.float32) if order > 1 else data
+    if order > 1:
+        # any type can be the output's, the hint knows only its default
+        data = ndimage.spline_filter(data, order, output=np.float32)  # pyright: ignore[reportArgumentType]
     back, affine = np.linalg.inv(source), np.asarray(affine, float)
     for first in range(0, shape[0], PLANES):
         voxels = np.indices((min(PLANES, shape[0] - first), *shape[1:])).transpose(1, 2, 3, 0) + np.array([first, 0, 0])
@@ -93,7 +102,7 @@ def _resample_through(data, source, shape, affine, transform, order):
 
 
 def resample_labels(labels, shape, affine, transform=None):
-    """Interpolate a label image so that every label keeps its volume and no value is made up.
+    """Interpolate a label image so that every label keeps its volume and no new value appears.
 
     Each label is interpolated linearly as a mask of its own; a voxel takes the strongest.
     Parameters are those of `resample`.
@@ -114,7 +123,7 @@ def resample_labels(labels, shape, affine, transform=None):
 
 
 def grid_box(mask, margin=0):
-    """Give the smallest box around a mask as slices, grown by `margin` voxels, within the image.
+    """Return the smallest box around a mask as slices, grown by `margin` voxels, within the image.
 
     Raises
     ------
@@ -152,7 +161,7 @@ def regridded(like, spacing):
 
 
 def smoothed(scan, spacing):
-    """Blur an image just enough that a grid of `spacing` mm does not alias it; sharper axes stay as they are."""
+    """Blur an image just enough that a grid of `spacing` mm does not alias; coarser axes stay as they are."""
     size = np.linalg.norm(scan.affine[:3, :3], axis=0)
     ratio = np.asarray(spacing) / size
     # full width at half maximum of the target's voxel, minus what the source's voxel has already
@@ -162,7 +171,7 @@ def smoothed(scan, spacing):
 
 
 def working_copy(scan, mask, spacing, margin=10.0):
-    """Make what an engine works on: the stripped brain, isotropic, in its box, spikes cut off.
+    """Make the image that an engine works on: the stripped brain, isotropic, cropped to its box, outliers clipped.
 
     Parameters
     ----------

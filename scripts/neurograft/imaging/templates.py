@@ -1,5 +1,6 @@
-"""Where template brains lie on this machine. Standard library only, since rules import it while parsing."""
+"""Locate template brains on this machine. Standard library only, since rules import this while parsing."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -81,4 +82,4 @@ def space_label(name):
     return name if name in TEMPLATES else "custom"
 
 
-TEMPLATES = {MNI152: _mni152}
+TEMPLATES: dict[str, Callable[[], Path]] = {MNI152: _mni152}

@@ -15,12 +15,12 @@ MOST_ROUNDS = 60
 
 
 def is_linear(transform):
-    """Tell whether a transform is one matrix."""
+    """Check whether a transform is a single matrix."""
     return not isinstance(transform, (tuple, nib.Nifti1Image))
 
 
 def chain(*transforms):
-    """Put transforms one behind the other, the first acting first; matrices that meet become one.
+    """Compose transforms, the first acting first; adjacent matrices are multiplied.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def chain(*transforms):
 
 
 def map_points(transform, points):
-    """Take world points through a transform.
+    """Map world points through a transform.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def map_points(transform, points):
 
 
 def _displacement(field, points):
-    """Interpolate a field linearly at world points; its edge goes on outside."""
+    """Interpolate a field linearly at world points; outside of its grid the value at its edge continues."""
     back = np.linalg.inv(field.affine)
     places = np.moveaxis(points @ back[:3, :3].T + back[:3, 3], -1, 0)
     data = np.asanyarray(field.dataobj)
@@ -69,13 +69,13 @@ def _displacement(field, points):
 
 
 def grid_points(shape, affine):
-    """World points of every voxel of a grid, shape (X, Y, Z, 3)."""
+    """Return the world points of every voxel of a grid, shape (X, Y, Z, 3)."""
     affine = np.asarray(affine, float)
     return np.moveaxis(np.indices(tuple(shape)), 0, -1) @ affine[:3, :3].T + affine[:3, 3]
 
 
 def invert_transform(transform):
-    """Give the transform that leads back.
+    """Invert a transform.
 
     A field is inverted by fixed-point iteration (Chen et al. 2008, Med. Phys. 35:81), damped, so that it also
     converges where the field stretches to nearly threefold. Where the field folds there is no way back, and what
@@ -111,7 +111,7 @@ def make_field(displacements, affine):
 
 
 def stretch(field):
-    """Give the Jacobian determinant of a field at each voxel: 1 keeps volumes, 0 and below folds.
+    """Compute the Jacobian determinant of a field at each voxel: 1 keeps volumes, 0 and below folds.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def stretch(field):
 
 
 def volume_change(back, mask):
-    """By how much a part of the moving image grows on its way to the fixed image, as a share of its volume.
+    """Compute by what share of its volume a part of the moving image grows on its way to the fixed image.
 
     Parameters
     ----------

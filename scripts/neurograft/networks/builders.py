@@ -59,7 +59,7 @@ class PatchSegmenter(nn.Module):
 
     @encoders_3d.in_float32
     def forward(self, volumes):
-        """Give region logits, shape (batch, regions, X, Y, Z)."""
+        """Compute region logits, shape (batch, regions, X, Y, Z)."""
         features = self.encoder(volumes)
         x = features[-1]
         for block, skip in zip(self.decoder, [*features[-2::-1], None], strict=False):
@@ -106,7 +106,7 @@ class SliceClassifier(nn.Module):
         self.head = nn.Sequential(nn.BatchNorm1d(2 * channels), nn.Dropout(0.2), nn.Linear(2 * channels, classes))
 
     def forward(self, images):
-        """Give class logits, shape (batch, classes)."""
+        """Compute class logits, shape (batch, classes)."""
         last = self.encoder(images)[-1]
         return self.head(torch.cat([last.mean((2, 3)), last.amax((2, 3))], 1))
 
@@ -126,7 +126,7 @@ def build_segmenter(backbone, in_channels, regions, prior=PRIOR):
 
     Returns
     -------
-    monai.networks.nets.FlexibleUNet or networks3d.PatchSegmenter
+    monai.networks.nets.FlexibleUNet or PatchSegmenter
         The first takes (batch, in_channels, X, Y), X and Y multiples of 32; weights are random.
     """
     if backbone in encoders_3d.BACKBONES_3D:

@@ -62,7 +62,7 @@ class _Depthwise(torch.autograd.Function):
 
 
 def _pad(images, size, stride):
-    """Give the images, with a margin where its sides differ, and the margin that is left to the convolution."""
+    """Pad images where the margin's sides differ; return them and the margin that is left to the convolution."""
     totals = [max((-(-length // stride) - 1) * stride + size - length, 0) for length in images.shape[2:]]
     margins = [(total // 2, total - total // 2) for total in totals]
     if all(before == behind for before, behind in margins):
@@ -74,8 +74,8 @@ def _input_gradient(gradient, images, kernels, stride, padding):
     """Carry the gradient of the output back to the images; in float32 where bfloat16 is slow."""
     if stride > 1 and images.dtype == torch.bfloat16:
         like = torch.empty_like(images, dtype=torch.float32)  # its size alone is looked at
-        found = _gradient(gradient.float(), like, kernels.float(), stride, padding, (True, False))
-        return found.to(images.dtype)
+        gradients = _gradient(gradient.float(), like, kernels.float(), stride, padding, (True, False))
+        return gradients.to(images.dtype)
     return _gradient(gradient, images, kernels, stride, padding, (True, False))
 
 
@@ -85,16 +85,16 @@ def _kernel_gradient(gradient, images, kernels, stride, padding):
     if size <= WIDEST:
         return _gradient(gradient, images, kernels, stride, padding, (False, True))
     (above, before), length = padding, (gradient.shape[-1] - 1) * stride
-    whole, found = functional.pad(images, (before, before, above, above)), []
+    whole, gradients = functional.pad(images, (before, before, above, above)), []
     for first in range(0, size, WIDEST):
         columns = kernels[..., first : first + WIDEST].contiguous()
         under = whole[..., first : first + length + columns.shape[-1]].contiguous(memory_format=torch.channels_last)
-        found.append(_gradient(gradient, under, columns, stride, [0, 0], (False, True)))
-    return torch.cat(found, -1)
+        gradients.append(_gradient(gradient, under, columns, stride, [0, 0], (False, True)))
+    return torch.cat(gradients, -1)
 
 
 def _gradient(gradient, images, kernels, stride, padding, wanted):
-    """Give the gradient of the images or of the kernels, as torch computes it."""
+    """Compute the gradient of the images or of the kernels by torch's own function."""
     geometry = [stride, stride], padding, [1, 1], False, [0, 0], len(kernels)
     both = torch.ops.aten.convolution_backward(gradient, images, kernels, None, *geometry, [*wanted, False])
     return both[0] if wanted[0] else both[1]
@@ -105,7 +105,7 @@ SOURCE_CHANNELS = 3
 
 
 class Encoder2d(BaseEncoder, nn.Module):
-    """What MONAI's register asks of an encoder, from its rows of `BACKBONES`."""
+    """An encoder as MONAI's register asks for it, from its rows of `BACKBONES`."""
 
     @classmethod
     def get_encoder_names(cls):
@@ -114,7 +114,7 @@ class Encoder2d(BaseEncoder, nn.Module):
 
     @classmethod
     def get_encoder_parameters(cls):
-        """Arguments of each encoder."""
+        """Return the arguments of each encoder."""
         required = {"spatial_dims": 2, "in_channels": SOURCE_CHANNELS, "pretrained": False}
         return [{"model_name": name, **required} for name in cls.get_encoder_names()]
 
@@ -241,7 +241,7 @@ class AlexNetEncoder(PlainEncoder):
     its maps are smaller than the image over their stride: the image gets a margin of zeros
     (`MARGIN`), and the maps are cut to size (`FIRST`: the first row and column that is kept) where
     their windows lie over their part of the image, to within 4.5 pixels. The numbers are those
-    that AlexNet gives for the image with the margin.
+    of AlexNet for the image with the margin.
     """
 
     MARGIN = 11, 20
@@ -265,8 +265,8 @@ class AlexNetEncoder(PlainEncoder):
         maps = self.kept(nn.functional.pad(images, 2 * self.MARGIN))
         # made from a map, so that it takes part in autograd like the others
         cut = [nn.functional.pad(maps[0][:, :0, :1, :1], (0, width // 2 - 1, 0, height // 2 - 1))]
-        for (stride, first), found in zip(self.FIRST.items(), maps, strict=True):
-            cut.append(found[..., first : first + height // stride, first : first + width // stride])
+        for (stride, first), features in zip(self.FIRST.items(), maps, strict=True):
+            cut.append(features[..., first : first + height // stride, first : first + width // stride])
         return cut
 
 
@@ -275,7 +275,7 @@ def adapt_stem(kernel, channels):
 
     Source channel c goes to every new channel i with i = c (modulo the smaller of the two
     numbers), divided by how many these are. So equal numbers map straight, and an input of
-    equal channels gives the output that the source gives for it.
+    equal channels has the output that the source has for it.
 
     Parameters
     ----------
@@ -300,17 +300,17 @@ def _only_2d(name, spatial_dims, pretrained):
 
 
 def _replace_convolutions(network):
-    """Put in our own depthwise convolutions, and plain ones of 1 x 1, which need no padding: the same numbers."""
+    """Replace depthwise convolutions by ours, and those of 1 x 1 by plain ones, without padding: the same numbers."""
     for module in network.modules():
         for name, conv in module.named_children():
             if isinstance(conv, nn.Conv2d) and conv.groups > 1:
-                own = DepthwiseConv2d(conv.in_channels, conv.kernel_size[0], conv.stride[0])
+                replacement = DepthwiseConv2d(conv.in_channels, conv.kernel_size[0], conv.stride[0])
             elif isinstance(conv, nn.Conv2d) and conv.kernel_size == (1, 1):
-                own = nn.Conv2d(conv.in_channels, conv.out_channels, 1, bias=conv.bias is not None)
+                replacement = nn.Conv2d(conv.in_channels, conv.out_channels, 1, bias=conv.bias is not None)
             else:
                 continue
-            own.weight, own.bias = conv.weight, conv.bias
-            setattr(module, name, own)
+            replacement.weight, replacement.bias = conv.weight, conv.bias
+            setattr(module, name, replacement)
 
 
 # name: its encoder, and the channels of the features at 1/2, 1/4, 1/8, 1/16, 1/32

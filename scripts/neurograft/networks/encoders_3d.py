@@ -1,6 +1,6 @@
 """Three-dimensional encoders, built in MONAI so that published weights load into them.
 
-Volumes are (batch, channel, X, Y, Z). An encoder gives its feature maps, finest first, and has a
+Volumes are (batch, channel, X, Y, Z). An encoder returns its feature maps, finest first, and has a
 `stem`, as the 2-D ones have, so that `builders.load_source` and the strategies serve both.
 
 All of them compute in float32 on a processor: oneDNN's bfloat16 gradients of 3-D kernels were now
@@ -87,7 +87,7 @@ class BratsEncoder(SegResNet):
 
     @in_float32
     def forward(self, volumes):
-        """Give the features at 1, 1/2, 1/4 and 1/8 of the size, finest first."""
+        """Return the features at 1, 1/2, 1/4 and 1/8 of the size, finest first."""
         return self.encode(volumes)[1]
 
 
@@ -116,7 +116,7 @@ def build_encoder(backbone, in_channels):
 
 
 def rename_weights(backbone, state):
-    """Give a checkpoint's tensors the names that the backbone's encoder has for them.
+    """Rename a checkpoint's tensors as the backbone's encoder names them.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def rename_weights(backbone, state):
 
 
 def _rename_deepbet(name):
-    """`down1.block2.double_conv.3.weight` is MONAI's `layer2.1.conv2.weight`."""
+    """Translate a name: `down1.block2.double_conv.3.weight` is MONAI's `layer2.1.conv2.weight`."""
     if name == "init.0.weight":
         return "conv1.weight"
     part, _, rest = name.partition(".")

@@ -16,7 +16,7 @@ from torch.nn.utils import parametrize
 
 
 class LowRankChange(nn.Module):
-    """What is added to a kernel: the product of two trained factors."""
+    """The change that is added to a kernel: the product of two trained factors."""
 
     def __init__(self, kernel, rank):
         super().__init__()
@@ -26,7 +26,7 @@ class LowRankChange(nn.Module):
         nn.init.kaiming_uniform_(self.first, a=math.sqrt(5))
 
     def forward(self, kernel):
-        """Give the changed kernel."""
+        """Return the changed kernel."""
         return kernel + (self.second @ self.first).reshape(kernel.shape)
 
 
@@ -70,10 +70,10 @@ def _convolutions(network, rank):
     """Name the encoder's convolutions that are adapted; the factors of the others would be no smaller than they are."""
     if rank < 1:
         raise ValueError(f"lora: rank is {rank}, at least 1 is needed")
-    found = []
+    names = []
     for name, module in network.encoder.named_modules(prefix="encoder"):
         if isinstance(module, nn.modules.conv._ConvNd) and not module.transposed:
             rows, columns = module.out_channels, math.prod(module.kernel_size) * module.in_channels // module.groups
             if rank * (rows + columns) < rows * columns:
-                found.append(name)
-    return found
+                names.append(name)
+    return names

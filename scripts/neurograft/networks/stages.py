@@ -10,7 +10,7 @@ PROBE = 64  # voxels along each side of the image that the encoder is tried with
 
 
 def split_stages(network):
-    """Share the encoder's parameters out into stages, from the image to the deepest features.
+    """Divide the encoder's parameters into stages, from the image to the deepest features.
 
     A stage holds the parameters that its scale's features depend on and no finer scale's do, found
     by running a copy of the encoder once and following what autograd noted: so it holds for every
@@ -19,7 +19,7 @@ def split_stages(network):
     Parameters
     ----------
     network : nn.Module
-        Its `encoder` gives a list of features, finest first; the first of its convolutions takes the image.
+        Its `encoder` returns a list of features, finest first; the first of its convolutions takes the image.
         It is not changed.
 
     Returns
@@ -41,16 +41,16 @@ def split_stages(network):
 
 
 def _tensors_behind(feature):
-    """Give the ids of the tensors that a gradient of a feature would reach, without computing one."""
-    found, seen, left = set(), {None}, [feature.grad_fn]
+    """Return the ids of the tensors that a gradient of a feature would reach, without computing one."""
+    reached, seen, left = set(), {None}, [feature.grad_fn]
     while left:
         node = left.pop()
         if node not in seen:
             seen.add(node)
             # only the nodes that gather a parameter's gradient have one
-            found.add(id(getattr(node, "variable", None)))
+            reached.add(id(getattr(node, "variable", None)))
             left += [follower for follower, _ in node.next_functions]
-    return found
+    return reached
 
 
 def deepest_channels(network):

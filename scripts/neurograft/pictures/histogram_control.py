@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from neurograft.evaluation import scores
+from neurograft.evaluation.records import Prediction
 
 TREES = 100
 
@@ -43,7 +44,7 @@ def score_contrast(split, histograms, truths, space):
     return rows + scores.pool_classification(predicted, task["classes"])
 
 
-def _predict_fold(fold, features, truths, classes):
+def _predict_fold(fold, features, truths, classes) -> list[Prediction]:
     """Learn from the training pictures of a fold, and return a row for each test picture and class."""
     forest = RandomForestClassifier(TREES, min_samples_leaf=2, class_weight="balanced", random_state=0)
     forest.fit(np.stack([features[name] for name in fold["train"]]), [truths[name] for name in fold["train"]])

@@ -112,7 +112,7 @@ def compare_opinions(mask, found, second, reference):
 
 
 def _finite(scan):
-    """Give an image as float32, odd numbers as zero."""
+    """Return an image's data as float32, with NaN and infinity as zero."""
     data = np.nan_to_num(np.asanyarray(scan.dataobj).astype(np.float32), posinf=0.0, neginf=0.0)
     return image(data, scan.affine)
 
@@ -124,7 +124,7 @@ def _find(find, scan):
 
 
 def volume_flags(volumes, reference):
-    """Say in plain words what is odd about the volumes of a subject's brain masks.
+    """Describe what is implausible about the volumes of a subject's brain masks.
 
     Parameters
     ----------

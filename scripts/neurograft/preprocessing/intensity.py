@@ -116,7 +116,7 @@ def whitestripe(values, sequence=None):
 
 
 def percentile(values, sequence=None):
-    """The 0.5 percentile to 0 and the 99.5 percentile to 1; parameters and result as in `robust_zscore`."""
+    """Scale the 0.5 percentile to 0 and the 99.5 percentile to 1; parameters and result as in `robust_zscore`."""
     return np.min(values), np.ptp(values)
 
 

@@ -6,7 +6,7 @@ PERCENTILES = (1, *range(10, 100, 10), 99)  # Nyul et al. 2000: the ends, and th
 
 
 def find_landmarks(values):
-    """Give the landmarks of one sequence of one brain: its percentiles `PERCENTILES`.
+    """Compute the landmarks of one sequence of one brain: its percentiles `PERCENTILES`.
 
     Parameters
     ----------

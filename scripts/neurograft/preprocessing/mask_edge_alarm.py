@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from neurograft.imaging.nifti import image
 from neurograft.imaging.resampling import grid_box, regridded, resample, smoothed
+from neurograft.imaging.typed import distance_to_outside, fill_holes, label_pieces
 
 SHELL_MM = 10.0  # how far outside of the mask is looked
 FINEST_MM, COARSEST_MM = 2.0, 3.0  # what is looked for is larger, and finer grids take longer
@@ -75,7 +76,7 @@ def find_cut_tissue(scans, brain, to_sequence):
     inside = np.asanyarray(resample(share, shape, affine).dataobj) >= 0.5
     if not inside.any():
         return {}, []
-    shell = ~inside & (ndimage.distance_transform_edt(~inside, sampling=spacing) <= SHELL_MM)
+    shell = ~inside & (distance_to_outside(~inside, sampling=spacing) <= SHELL_MM)
     found, look = {}, []
     seen = _see(scans, to_sequence, inside, shell, affine)
     looks = _looks(seen, inside)
@@ -95,7 +96,7 @@ def find_cut_tissue(scans, brain, to_sequence):
 
 
 def _working_grid(brain, mask):
-    """Give shape and affine of an isotropic grid over the mask's box and the shell around it."""
+    """Lay an isotropic grid over the mask's box and the shell around it; return shape and affine."""
     size = voxel_sizes(brain.affine)
     box = grid_box(mask)
     margin = (SHELL_MM + COARSEST_MM) / size
@@ -108,7 +109,7 @@ def _working_grid(brain, mask):
 
 
 def _see(scans, to_sequence, inside, shell, affine):
-    """Give each sequence on the working grid, in robust standard deviations above the brain's median.
+    """Resample each sequence to the working grid, in robust standard deviations above the brain's median.
 
     One that was stripped is left out: where the shell is empty nothing tells whether tissue was cut.
     """
@@ -203,13 +204,13 @@ def _measure_tissue(seen, lesion, inside, around, spacing, affine):
     grown = ndimage.binary_dilation(lesion)
     outside = beyond & grown & tissue
     # beside one lesion: what is bright elsewhere, as the hippocampus may be, adds its specks to no tumour's
-    pieces, _ = ndimage.label(grown, np.ones((3, 3, 3)))
+    pieces, _ = label_pieces(grown, np.ones((3, 3, 3)))
     here = pieces == np.bincount(pieces[outside], minlength=2)[1:].argmax() + 1
     return _describe_border(lesion & here, outside & here, spacing, affine)
 
 
 def _way_to_brain(values, shell):
-    """Put what is dark around the brain at 0 and the brain's median at 1; 0 everywhere if nothing around is darker."""
+    """Scale what is dark around the brain to 0 and the brain's median to 1; 0 everywhere if nothing there is darker."""
     dark = _dark_around(values, shell)
     return 1 - values / dark if dark < 0 else np.zeros_like(values)
 
@@ -219,7 +220,7 @@ def _dark_around(values, shell):
 
 
 def _describe_border(lesion, outside, spacing, affine):
-    """Give size and place of the border between a lesion and what was found outside of the mask."""
+    """Describe size and place of the border between a lesion and what continues it outside of the mask."""
     places, area = _find_border(lesion, outside, spacing)
     middle = [None] * 3
     if len(places):
@@ -233,19 +234,19 @@ def _describe_border(lesion, outside, spacing, affine):
 
 
 def _find_lesion(values, level, inside, spacing):
-    """Give the thick bright parts of the brain with what surrounds them, how bright they are, and what is near them."""
+    """Find the thick bright parts of the brain with what surrounds them, how bright they are, and what is near them."""
     bright = (values > level) & inside
     # a dark, necrotic middle belongs to what encloses it; where the mask has a hole, it is outside
-    filled = ndimage.binary_fill_holes(bright) & inside
-    thick = filled & (ndimage.distance_transform_edt(np.pad(filled, 1), sampling=spacing)[1:-1, 1:-1, 1:-1] > THICK_MM)
+    filled = fill_holes(bright) & inside
+    thick = filled & (distance_to_outside(np.pad(filled, 1), sampling=spacing)[1:-1, 1:-1, 1:-1] > THICK_MM)
     if not (thick & bright).any():
         return np.zeros_like(inside), level, np.zeros_like(inside)
-    away = ndimage.distance_transform_edt(~thick, sampling=spacing)
+    away = distance_to_outside(~thick, sampling=spacing)
     return filled & (away <= THICK_MM + REACH_MM), float(np.median(values[thick & bright])), away <= NEAR_MM
 
 
 def _find_border(first, second, spacing):
-    """Give the middles of the faces, in voxels, between two parts that do not overlap, and their area in mm2."""
+    """Find the faces between two parts that do not overlap: their centres in voxels and their area in mm2."""
     area, places = 0.0, []
     for axis in range(3):
         for one, two in ((first, second), (second, first)):

@@ -11,7 +11,7 @@ FEWEST_FOR_OUTLIERS = 5
 
 
 def mark_outliers(rows, columns, limit=3.5):
-    """Say in which columns each subject stands out from the others.
+    """List the columns in which each subject stands out from the others.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def mark_outliers(rows, columns, limit=3.5):
 
 
 def robust_limits(values, limit=3.5):
-    """Give the two values beyond which one is an outlier, as `mark_outliers` sees it, or None."""
+    """Return the two values beyond which `mark_outliers` marks a value, or None."""
     values = np.asarray(values, float)
     known = values[np.isfinite(values)]
     if known.size < FEWEST_FOR_OUTLIERS:
@@ -163,7 +163,7 @@ def gather_intensities(statuses, normalizes):
 
 
 def site_effect(values, sites):
-    """Share of the differences between patients that goes with their site.
+    """Compute the share of the differences between patients that goes with their site.
 
     Eta squared of the Kruskal-Wallis test, (H - k + 1) / (n - k) (Tomczak and Tomczak 2014, Trends Sport Sci. 1:19):
     ranks, so that one scanner's arbitrary scale does not decide, and corrected for what k sites reach by chance.

@@ -2,11 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import cast
 
 import nibabel as nib
 import numpy as np
 from joblib import Parallel, delayed
 
+from neurograft.cohort.subject_status import SubjectStatus, reference_of
 from neurograft.core.sequences import SEQUENCES
 from neurograft.imaging.masks import combine_masks, overlap
 from neurograft.imaging.measures import mutual_information
@@ -22,6 +24,7 @@ from neurograft.imaging.resampling import (
 )
 from neurograft.imaging.templates import template_path
 from neurograft.imaging.transforms import chain
+from neurograft.imaging.typed import affine_of
 from neurograft.preprocessing import deformation
 from neurograft.preprocessing.mask_edge_alarm import find_cut_tissue
 from neurograft.preprocessing.registration_engines import (
@@ -88,27 +91,27 @@ class PriorAlignment:
     labels_on: str | None = None
 
     @classmethod
-    def from_status(cls, status):
+    def from_status(cls, status: SubjectStatus):
         """Read it from a subject's import status."""
-        labels_on = (status["labels"] or {}).get("grid_of")
-        return cls(status["reference"], status["coregistered"], status["in_template"], labels_on)
+        labels_on = status["labels"]["grid_of"] if status["labels"] else None
+        return cls(reference_of(status), status["coregistered"], status["in_template"], labels_on)
 
 
 def centre_start(fixed_mask, moving_mask):
-    """Give the translation that puts the centres of two brain masks onto each other."""
+    """Compute the translation that aligns the centres of two brain masks."""
     start = np.eye(4)
     start[:3, 3] = _moments(moving_mask)[0] - _moments(fixed_mask)[0]
     return start
 
 
 def moments_start(fixed, moving, fixed_mask, moving_mask):
-    """Give the rigid motion that puts centres and principal axes of two brains onto each other.
+    """Compute the rigid motion that aligns the centres and principal axes of two brains.
 
     Axes have no sign, so all four turns that do not mirror are tried and the most similar one is taken.
     """
     (here, axes_here), (there, axes_there) = _moments(fixed_mask), _moments(moving_mask)
     inside = np.asanyarray(fixed_mask.dataobj) > 0
-    best, most = None, -np.inf
+    best, most = np.eye(4), -np.inf
     for signs in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
         turn = axes_there @ np.diag([*signs, 1.0]) @ axes_here.T
         turn = turn if np.linalg.det(turn) > 0 else axes_there @ np.diag([*signs, -1.0]) @ axes_here.T
@@ -122,7 +125,7 @@ def moments_start(fixed, moving, fixed_mask, moving_mask):
 
 
 def _moments(mask):
-    """Centre of a mask in mm, and its principal axes as columns, longest last."""
+    """Compute the centre of a mask in mm, and its principal axes as columns, longest last."""
     points = np.argwhere(np.asanyarray(mask.dataobj) > 0) @ mask.affine[:3, :3].T + mask.affine[:3, 3]
     return points.mean(axis=0), np.linalg.eigh(np.cov(points.T))[1]
 
@@ -153,13 +156,13 @@ def align_pair(align, pair, kind, threads, skip=False):
 
 
 def _turn(transform):
-    """Angle in degrees of the rotation in a transform."""
+    """Compute the angle, in degrees, of the rotation in a transform."""
     left, _, right = np.linalg.svd(np.asarray(transform)[:3, :3])
     return float(np.degrees(np.arccos(np.clip((np.trace(left @ right) - 1) / 2, -1, 1))))
 
 
 def _judge(small, moving, transform, kind):
-    """Similarity and overlap after an alignment, within what the moving image shows, and what is wrong."""
+    """Measure similarity and overlap after an alignment, within the moving field of view, and name any fault."""
     fixed, stripped = small
     seen = resample(image(np.ones(moving.shape, np.float32), moving.affine), fixed.shape, fixed.affine, transform)
     seen = np.asanyarray(seen.dataobj) > 0.5
@@ -185,7 +188,7 @@ def _judge(small, moving, transform, kind):
 
 
 def register_scans(scans, masks, prior, template=None, options=None, threads=1):
-    """Bring all images of a subject onto one grid.
+    """Register all images of a subject to one grid.
 
     Rigid alignment of each stripped sequence to the stripped reference, affine alignment of the stripped
     reference to the template, both composed, so that each image is interpolated once (cubic).
@@ -273,11 +276,12 @@ def _align(align, pairs, threads):
     """Align each pair, `threads` of them at a time; return the matrices and the quality of each alignment."""
     # processes, since greedy lets no second thread of Python run
     run = Parallel(threads, max_nbytes=None)
-    done = run(delayed(align_pair)(align, pair, kind, 1, skip) for pair, kind, skip in pairs.values())
-    done = dict(zip(pairs, done, strict=True))
+    aligned = run(delayed(align_pair)(align, pair, kind, 1, skip) for pair, kind, skip in pairs.values())
+    done = dict(zip(pairs, cast(list[tuple[np.ndarray, dict]], aligned), strict=True))
     if "template" in done and pairs["template"][2] and done["template"][1]["fault"]:
         # said to lie in the template's space, and does not
-        done["template"] = align_pair(align, *pairs["template"][:2], 1)
+        pair, kind, _ = pairs["template"]
+        done["template"] = align_pair(align, pair, kind, 1)
     return {name: matrix for name, (matrix, _) in done.items()}, {name: quality for name, (_, quality) in done.items()}
 
 
@@ -294,7 +298,7 @@ def _deform(engine, scans, brain, transforms, template, reference):
 
 
 def coarse_template(template):
-    """Bring a template to the grid on which brains are deformed, scaled, its brain without the rim of the blur."""
+    """Resample a template to the grid on which brains are deformed, scaled, without the rim that blurring adds."""
     whole = image((np.asanyarray(template.dataobj) > 0).astype(np.uint8), template.affine)
     coarse = working_copy(template, whole, deformation.WORKING_SPACING)
     half = np.asanyarray(resample_labels(whole, coarse.shape, coarse.affine).dataobj) > 0
@@ -302,7 +306,7 @@ def coarse_template(template):
 
 
 def load_template(name, spacing=None):
-    """Read a skull-stripped template and bring it to a voxel size.
+    """Read a skull-stripped template and resample it to a voxel size.
 
     Parameters
     ----------
@@ -328,7 +332,7 @@ def load_template(name, spacing=None):
     if np.mean(data > 0) > 0.7:
         raise ValueError(f"template {path}: the background is not zero; give a skull-stripped image")
     loaded = image(data, loaded.affine)
-    if spacing is None or np.allclose(np.linalg.norm(loaded.affine[:3, :3], axis=0), spacing, atol=1e-3):
+    if spacing is None or np.allclose(np.linalg.norm(affine_of(loaded)[:3, :3], axis=0), spacing, atol=1e-3):
         return loaded
     finer = resample(smoothed(loaded, spacing), *regridded(loaded, spacing))
     # the smoothing widened the brain: cut it back to where more than half of a voxel is brain
@@ -399,7 +403,7 @@ def _note(record, flags, name, quality):
 
 
 def _usable_masks(scans, masks, flags):
-    """Put all that is not zero in the place of an empty mask, so that the later steps have something to show."""
+    """Replace an empty mask by all that is not zero, so that the later steps have something to show."""
     usable = {}
     for name in (sequence for sequence in SEQUENCES if sequence in scans):
         usable[name] = masks[name]

@@ -8,6 +8,7 @@ import numpy as np
 
 from neurograft.imaging.resampling import working_copy
 from neurograft.imaging.transforms import make_field
+from neurograft.imaging.typed import load_nifti
 
 # All engines see isotropic copies of the brain's box, so that neither slice thickness nor matrix size
 # decides how coarse their pyramids get (at 5.5 mm slices a third level would be 22 mm). On ten real heads
@@ -18,7 +19,7 @@ LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK counts to the left and to the back
 
 
 def lps_grid(scan):
-    """Give data (float32), origin, spacing and direction of an image as ITK counts them."""
+    """Return data (float32), origin, spacing and direction of an image in ITK's convention (LPS)."""
     affine = LPS @ scan.affine
     size = np.linalg.norm(affine[:3, :3], axis=0)
     data = np.ascontiguousarray(np.asanyarray(scan.dataobj), dtype=np.float32)
@@ -91,16 +92,17 @@ def align_ants(fixed, moving, kind, fixed_mask=None, moving_mask=None, threads=1
     """
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(threads)
     import ants
+    import ants.config
 
     pair = _working_pair(fixed, moving, kind, fixed_mask, moving_mask, to_ants)
     ants.config._random_seed = SEED
     with tempfile.TemporaryDirectory() as folder:
-        start = None
+        start: list[str] = []
         for step in ("Rigid", "Affine") if kind == "affine" else ("Rigid",):
             done = ants.registration(
                 *pair,
                 type_of_transform=step,
-                initial_transform=start,
+                initial_transform=start or None,
                 outprefix=os.path.join(folder, step),
                 aff_iterations=(100, 100, 30),
                 aff_shrink_factors=(4, 2, 1),
@@ -146,7 +148,7 @@ def align_simpleitk(fixed, moving, kind, fixed_mask=None, moving_mask=None, thre
 
 
 def _about_centre(matrix, shift, centre):
-    """Give the RAS matrix of an ITK transform, which turns about a centre and counts to the left and to the back."""
+    """Convert an ITK transform, which turns about a centre and is in LPS, to a matrix in RAS."""
     transform = np.eye(4)
     transform[:3, :3] = np.reshape(matrix, (3, 3))
     transform[:3, 3] = np.asarray(shift) + centre - transform[:3, :3] @ centre
@@ -189,7 +191,7 @@ def deform_ants(fixed, moving, counted, threads=1):
     """Deform with ANTs (SyN; Avants et al. 2011, antspyx), mutual information; parameters as `deform_greedy`."""
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(threads)
     import ants
-    import nibabel as nib
+    import ants.config
 
     ants.config._random_seed = SEED
     with tempfile.TemporaryDirectory() as folder:
@@ -202,7 +204,7 @@ def deform_ants(fixed, moving, counted, threads=1):
             reg_iterations=(40, 20, 10),
         )
         warp = next(path for path in done["fwdtransforms"] if path.endswith("Warp.nii.gz"))
-        moves = np.asarray(nib.load(warp).dataobj, np.float32).reshape(*fixed.shape, 3)
+        moves = np.asarray(load_nifti(warp).dataobj, np.float32).reshape(*fixed.shape, 3)
     return make_field(moves * [-1, -1, 1], fixed.affine)
 
 
@@ -232,7 +234,7 @@ def deform_simpleitk(fixed, moving, counted, threads=1):
 
 
 def _from_itk(warp, like):
-    """Make a field of a SimpleITK image of displacements, which counts to the left and to the back."""
+    """Convert a SimpleITK image of displacements, which is in LPS, to a field."""
     import SimpleITK as sitk
 
     moves = sitk.GetArrayFromImage(warp).transpose(2, 1, 0, 3)

@@ -7,11 +7,11 @@ anatomy at every spacing. Sums run through `numpy.einsum` and not through BLAS, 
 change with the number of threads.
 """
 
-import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from neurograft.imaging.templates import MNI152, mni_tissue_maps, template_path
+from neurograft.imaging.templates import MNI152, TEMPLATES, mni_tissue_maps
+from neurograft.imaging.typed import affine_of, distance_to_outside, load_nifti
 
 CENTRE = np.array([0.0, -18.0, 8.0])  # of the head, in template space: the middle of the field of view
 EXTENT = 150.0  # mm from the centre that random fields cover
@@ -34,16 +34,16 @@ def load_template():
     FileNotFoundError
         If nilearn, or a map in it, is missing.
     """
-    template = {name: np.asarray(nib.load(path).dataobj) for name, path in mni_tissue_maps().items()}
-    t1 = nib.load(template_path(MNI152))
+    template = {name: np.asarray(load_nifti(path).dataobj) for name, path in mni_tissue_maps().items()}
+    t1 = load_nifti(TEMPLATES[MNI152]())
     template["brain"] = (np.asarray(t1.dataobj) > 0).astype(np.uint8)
-    template["affine"] = t1.affine
+    template["affine"] = affine_of(t1)
     template["surface"], template["surface_affine"] = _hull_distance(template["brain"], template["affine"])
     return template
 
 
 def _hull_distance(brain, affine, closing=7.0):
-    """Give the signed distance, in mm, to the brain closed over sulci and fissures, on a wide coarse grid."""
+    """Compute the signed distance, in mm, to the brain closed over sulci and fissures, on a wide coarse grid."""
     half = np.array([111, 135, 117])  # mm from the centre to the edges of the grid
     low, high = CENTRE - half, CENTRE + half
     grid = np.diag([SURFACE_SPACING] * 3 + [1.0])
@@ -54,11 +54,11 @@ def _hull_distance(brain, affine, closing=7.0):
     share = ndimage.affine_transform(
         brain, matrix[:3, :3], matrix[:3, 3], shape, order=1, mode="nearest", output=np.float32
     )
-    dilated = ndimage.distance_transform_edt(share < 0.5, sampling=SURFACE_SPACING) < closing
-    hull = ndimage.distance_transform_edt(dilated, sampling=SURFACE_SPACING) > closing
+    dilated = distance_to_outside(share < 0.5, sampling=SURFACE_SPACING) < closing
+    hull = distance_to_outside(dilated, sampling=SURFACE_SPACING) > closing
     hull |= share >= 0.5
-    outside = ndimage.distance_transform_edt(~hull, sampling=SURFACE_SPACING)
-    inside = ndimage.distance_transform_edt(hull, sampling=SURFACE_SPACING)
+    outside = distance_to_outside(~hull, sampling=SURFACE_SPACING)
+    inside = distance_to_outside(hull, sampling=SURFACE_SPACING)
     return ndimage.gaussian_filter((outside - inside).astype(np.float32), 1.0), grid
 
 
@@ -169,7 +169,7 @@ def build_head(template, rng, axes, to_template, age=50.0):
 
 
 def template_places(rng, axes, to_template):
-    """Give the template coordinates of every voxel: inverse affine plus a smooth, invertible warp.
+    """Compute the template coordinates of every voxel: inverse affine plus a smooth, invertible warp.
 
     Parameters are those of `build_head`.
 
@@ -209,7 +209,7 @@ def _tissues(template, place, surface, texture, age):
 
 
 def _outside(place, surface, thickness, texture):
-    """Give every voxel the tissue it has where it is not brain."""
+    """Assign each voxel the tissue that it has where it is not brain."""
     x, y, z = place
     gap = 1.6 + 0.4 * thickness
     # petrous and sphenoid bone make the skull's base much thicker than its vault
@@ -242,7 +242,7 @@ def _outside(place, surface, thickness, texture):
 
 
 def _solid(place, centre, radii):
-    """Give the squared distance from an ellipsoid's centre in units of its radii: below 1 inside."""
+    """Compute the squared distance from an ellipsoid's centre in units of its radii: below 1 inside."""
     return sum(((p - c) / r) ** 2 for p, c, r in zip(place, centre, radii, strict=True))
 
 

@@ -18,7 +18,7 @@ FIELD = (184.0, 218.0, 184.0)  # mm, field of view: vertex to below the skull ba
 
 
 def describe_subject(index, seed=0):
-    """Give the columns of a simulated subject: kinds and sites are balanced, whatever the seed.
+    """Describe a simulated subject by its columns: kinds and sites are balanced, whatever the seed.
 
     The first six subjects, counted from 0 or from 1, hold each diagnosis at both sites, and any eight in
     a row hold six tumours.
@@ -126,7 +126,7 @@ def write_subject(folder, scans, truth):
 
 
 def _head_axes(step):
-    """Give the grid on which the head is built: the field of view and a margin for motion and tilt."""
+    """Lay the grid on which the head is built: the field of view and a margin for motion and tilt."""
     half = [int((extent / 2 + 8) / step) for extent in FIELD]
     return [np.arange(-n, n + 1) * step for n in half]
 
@@ -138,7 +138,7 @@ def _draw_motion(rng, name):
 
 
 def _sequence_grids(rng, site, spacing):
-    """Give shape and affine of each sequence's grid: thick axis and tilt are the site's."""
+    """Lay each sequence's grid: thick axis and tilt are the site's."""
     grids = {}
     tilt = rng.normal(SITES[site]["tilt"], 2.0) if SITES[site]["tilt"] else 0.0
     for name in sequences.SEQUENCES:
@@ -160,7 +160,7 @@ def _truth_on(grid, patient):
     return nifti.image(np.asarray(labels.dataobj) * brain, grid.affine), nifti.image(brain, grid.affine)
 
 
-def _scan(patient, motion, grid, name, site, rng):
+def _scan(patient, motion, grid: resampling.Grid, name, site, rng):
     """Image a head: contrast, slice thickness, motion, bias field, Rician noise, the scanner's integers."""
     look = SITES[site]
     ideal = _contrast(patient.head, patient.tumour, _draw_values(rng, site, name))
@@ -180,7 +180,7 @@ def _scan(patient, motion, grid, name, site, rng):
 
 
 def _draw_values(rng, site, name):
-    """Give a sequence's intensity of each tissue, a little different for each subject."""
+    """Draw a sequence's intensity of each tissue, a little different for each subject."""
     values = INTENSITIES["t1" if name == "t1c" else name].copy()
     if name == "t1c":
         values |= INTENSITIES["t1c"]
@@ -193,7 +193,7 @@ def _draw_values(rng, site, name):
 
 
 def _contrast(head, tumour, values):
-    """Give the noiseless image of one sequence on the grid of the head, white matter of T1 being 1."""
+    """Compute the noiseless image of one sequence on the grid of the head; white matter of T1 is 1."""
     ideal = np.array([values[tissue] for tissue in OUTSIDE], np.float32)[head["outside"]]
     tissue = head["white"] * values["white"] + head["grey"] * values["grey"]
     tissue += head["spots"] * 0.6 * (values["oedema"] - values["white"])

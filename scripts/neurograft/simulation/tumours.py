@@ -8,6 +8,7 @@ larger in white than in grey matter and 0 in fluid and outside of the brain.
 import numpy as np
 from scipy import ndimage
 
+from neurograft.imaging.typed import distance_to_outside, fill_holes, label_pieces
 from neurograft.simulation.anatomy import smooth_field
 
 NECROSIS, OEDEMA, ENHANCING = 1, 2, 4  # the label values of BraTS 2018
@@ -67,7 +68,7 @@ def grow_tumour(white, grey, seed, spacing, volume, width=2.5, tracts=1.0):
 
 
 def _change(density, faces, rate):
-    """Give what one time step adds: growth where there are cells, and the flux through each voxel's faces."""
+    """Compute what one time step adds: growth where there are cells, and the flux through each voxel's faces."""
     change = rate * density * (1 - density)
     for axis, face in enumerate(faces):
         flux = face * np.diff(density, axis=axis)
@@ -81,7 +82,7 @@ def _part(axis, part):
 
 
 def _face_diffusion(diffusion, axis):
-    """Give the harmonic mean of neighbouring voxels' diffusion: 0 where one of them is 0."""
+    """Compute the harmonic mean of neighbouring voxels' diffusion: 0 where one of them is 0."""
     one, two = diffusion[_part(axis, slice(None, -1))], diffusion[_part(axis, slice(1, None))]
     return 2 * one * two / np.maximum(one + two, 1e-6)
 
@@ -120,7 +121,7 @@ def label_tumour(density, load, grade, brain, spacing, core=0.45, necrosis=0.4):
         raise ValueError(f"grade {grade!r} is not one of 'high', 'low'")
     whole = (density > VISIBLE) & brain
     # cells in a voxel behind a sulcus that is too thin to see would be a separate speck
-    parts, count = ndimage.label(whole)
+    parts, count = label_pieces(whole)
     if count > 1:
         whole = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
     labels = np.where(whole, OEDEMA, 0).astype(np.uint8)
@@ -128,10 +129,10 @@ def label_tumour(density, load, grade, brain, spacing, core=0.45, necrosis=0.4):
         ages = load[whole]
         # the core has pressed shut the sulci inside of it
         solid = ndimage.binary_closing(whole & (load >= np.quantile(ages, 1 - core)), iterations=2)
-        solid = ndimage.binary_fill_holes(solid) & brain
-        deep = ndimage.distance_transform_edt(solid, sampling=spacing) > LEAST_RIM
+        solid = fill_holes(solid) & brain
+        deep = distance_to_outside(solid, sampling=spacing) > LEAST_RIM
         labels[solid] = ENHANCING
-        oldest = ndimage.binary_fill_holes(deep & (load >= np.quantile(ages, 1 - core * necrosis)))
+        oldest = fill_holes(deep & (load >= np.quantile(ages, 1 - core * necrosis)))
         labels[oldest & deep] = NECROSIS
     return labels
 
@@ -201,7 +202,14 @@ def _coarse(field, factor):
 def _fine(field, shape, factor):
     """Interpolate block averages back to voxels; the edge is carried on."""
     offset = (1 - factor) / (2 * factor)
-    return ndimage.affine_transform(field, np.eye(3) / factor, [offset] * 3, shape, order=1, mode="nearest")
+    return ndimage.affine_transform(
+        field,
+        np.eye(3) / factor,
+        [offset] * 3,  # pyright: ignore[reportArgumentType] scipy takes one for each axis too
+        shape,
+        order=1,
+        mode="nearest",
+    )
 
 
 # ml of visible tumour, from the range in public glioma cohorts

@@ -1,6 +1,6 @@
 """Checks of the sources that a config names against the table of sources.
 
-Apart from `experiment`, whose checks need no licence and no table; the rules use this module while the Snakefile is
+Apart from `core.design`, whose checks need no licence and no table. The Snakefile imports this module while it is
 parsed: standard library only.
 """
 
@@ -38,8 +38,8 @@ def check_sources(experiment, sources, publish):
                 reason = forbids_sharing(of["licence"])
                 if publish and reason:
                     whose = "whose" if of is row else f"made from {of['name']}, whose"
-                    said = f"{place}, {whose} licence {of['licence']} {reason}"
-                    raise SettingsError(f"{said}: set publish to false, or take another source")
+                    mistake = f"{place}, {whose} licence {of['licence']} {reason}"
+                    raise SettingsError(f"{mistake}: set publish to false, or take another source")
 
 
 def check_recommended(wanted, sources):

@@ -106,7 +106,7 @@ def download(url, target, sha256, pause=2.0, timeout=60):
 
 
 def _is_right(path, sha256):
-    """Say whether a file has the hash."""
+    """Check whether a file has the hash."""
     try:
         verify(path, sha256)
     except SourceError:

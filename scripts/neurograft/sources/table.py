@@ -47,7 +47,7 @@ def add_base_sources(rows, sources):
 
 
 def find_fault(row, sources):
-    """Say what is wrong with a row whose weights a rule makes, or with one that claims so.
+    """Describe what is wrong with a row whose weights a rule makes, or with one that claims so.
 
     Parameters
     ----------
@@ -62,13 +62,13 @@ def find_fault(row, sources):
     """
     if not row["location"].startswith("rule:"):
         return f"is not made by a rule: its sha256 cannot be {MADE_HERE}" if is_made(row) else ""
-    found = LOCATION.fullmatch(row["location"])
-    if not found or found["kind"] not in MADE_FROM:
-        known = ", ".join(f"rule:{kind}" for kind in MADE_FROM)
-        return f"has the location {row['location']}; the rules that make a source are {known}"
+    matched = LOCATION.fullmatch(row["location"])
+    if not matched or matched["kind"] not in MADE_FROM:
+        rules = ", ".join(f"rule:{kind}" for kind in MADE_FROM)
+        return f"has the location {row['location']}; the rules that make a source are {rules}"
     if not is_made(row):
         return f"is made by a rule: its sha256 is {MADE_HERE}"
-    kind, base = found["kind"], found["base"]
+    kind, base = matched["kind"], matched["base"]
     if not MADE_FROM[kind]:
         return f"starts from random weights: its location is rule:{kind}" if base else ""
     start = sources.get(base)
@@ -156,12 +156,12 @@ def read_sources(path):
 
 
 def is_remote(row):
-    """Say whether a source's weights have to be fetched from an http or https address."""
+    """Check whether a source's weights have to be fetched from an http or https address."""
     return row["location"].startswith(("https://", "http://"))
 
 
 def forbids_sharing(licence):
-    """Say what in a licence stands against sharing networks that were trained from the weights.
+    """Describe what in a licence stands against sharing networks that were trained from the weights.
 
     Parameters
     ----------

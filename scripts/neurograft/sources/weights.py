@@ -30,7 +30,7 @@ class SourceFiles:
 
 
 def locate(row):
-    """Give the path of a source's weights on this machine.
+    """Find the path of a source's weights on this machine.
 
     Parameters
     ----------
@@ -73,15 +73,15 @@ def add_ready(named, sources, fetched="results/sources"):
     -------
     dict of str to dict
     """
-    found = dict(named)
+    rows = dict(named)
     for name, row in sources.items():
         try:
             here = locate(row) or (Path(fetched) / name / "weights").is_file()
         except SourceError:
             here = False
         if here and row["dimensions"] == "2":
-            found[name] = row
-    return found
+            rows[name] = row
+    return rows
 
 
 def verify(path, sha256):
@@ -91,7 +91,7 @@ def verify(path, sha256):
     ----------
     path : str or Path
     sha256 : str
-        The hash, or its first 8 digits or more: some publishers give no more than these, in the file's name.
+        The hash, or its first 8 digits or more: some publishers tell no more than these, in the file's name.
         `MADE_HERE`: the hash that the rule which made the weights wrote down beside them.
 
     Raises
@@ -100,15 +100,15 @@ def verify(path, sha256):
     """
     names = "sources.tsv names"
     if sha256 == MADE_HERE:
-        making = read_manifest(path)
-        if not making["made"]:
-            raise SourceError(f"{path} is empty: {making['reason']}")
-        sha256, names = making["sha256"], "was made in this run"
+        manifest = read_manifest(path)
+        if not manifest["made"]:
+            raise SourceError(f"{path} is empty: {manifest['reason']}")
+        sha256, names = manifest["sha256"], "was made in this run"
     with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if len(sha256) < 8 or not found.startswith(sha256.lower()):
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if len(sha256) < 8 or not digest.startswith(sha256.lower()):
         raise SourceError(
-            f"{path} is not the file that {names} (sha256 {found[:12]}..., expected {sha256[:12]}...): "
+            f"{path} is not the file that {names} (sha256 {digest[:12]}..., expected {sha256[:12]}...): "
             "get it again, or correct the table if you trust it"
         )
 
@@ -154,14 +154,14 @@ def load_weights(path, sha256=None):
         raise SourceError(f"{path} is no checkpoint of plain tensors ({first[0] if first else 'empty'})") from None
     if isinstance(state, dict):
         state = next((state[nest] for nest in NESTS if isinstance(state.get(nest), dict)), state)
-    if not isinstance(state, dict) or not state or not all(isinstance(one, torch.Tensor) for one in state.values()):
+    if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise SourceError(f"{path} holds no table of named tensors")
     prefix = "module." if all(name.startswith("module.") for name in state) else ""
     return {name.removeprefix(prefix): value for name, value in state.items()}
 
 
 def _is_torchscript(path):
-    """Say whether a file is a TorchScript archive: unlike a checkpoint, it holds code."""
+    """Check whether a file is a TorchScript archive: unlike a checkpoint, it holds code."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:

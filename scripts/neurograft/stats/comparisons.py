@@ -192,7 +192,7 @@ def sign_flip(differences: ArrayLike, draws: int = DRAWS) -> float:
         sums: Floats = values[:1]  # its sign is held: the other half is the mirror image
         for value in values[1:]:
             sums = np.concatenate([sums + value, sums - value])
-        return float(np.mean(np.abs(sums) >= observed))
+        return float(np.count_nonzero(np.abs(sums) >= observed) / len(sums))
     drawn = 2 * (_draw_signs(draws, len(values)) @ values) - values.sum()
     return float((1 + np.count_nonzero(np.abs(drawn) >= observed)) / (1 + draws))
 

@@ -5,7 +5,7 @@ of training and target patients alike. All three see images of those that are pr
 end, or of patients like them: such results are transductive, which is why `assignment.share_target`
 never lets a patient be predicted by a network that saw it.
 
-The losses are made by a function of the loaded network (`strategies.Plan.extra`): it gives a
+The losses are made by a function of the loaded network (`strategies.Plan.extra`): it returns a
 function of the encoder's deepest features of training patients and of target patients,
 (batch, C, X, Y) each, and of the progress of the training, 0 to 1.
 """
@@ -25,7 +25,7 @@ DOMAIN_PARAMETERS = tuple(f"domain_head.{layer}.{part}" for layer in (0, 2) for 
 
 
 def has_batch_norm(module):
-    """Say whether any layer normalises by running statistics that could be adapted."""
+    """Check whether any layer normalises by running statistics that could be adapted."""
     return any(
         isinstance(part, nn.modules.batchnorm._BatchNorm) and part.track_running_stats for part in module.modules()
     )
@@ -42,7 +42,7 @@ def adapt_batch_norm(network, cases, options):
     network : nn.Module
         Changed in place.
     cases : list of dict
-        As `slices.target_case` gives them.
+        As `slices.target_case` returns them.
     options : loop.TrainingOptions
         `batch`, `seed` and `threads`; no channel is dropped.
     """
@@ -62,7 +62,7 @@ def align_correlations(network, inherited, weight):
 
 
 def coral_loss(source, target):
-    """Give the distance of two covariances, `||C_S - C_T||_F^2 / (4 d^2)`.
+    """Compute the distance of two covariances, `||C_S - C_T||_F^2 / (4 d^2)`.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def coral_loss(source, target):
 
 
 def add_domain_head(network):
-    """Give the network a small classifier of where a slice comes from; nothing else uses it."""
+    """Add a small classifier of where a slice comes from to the network; nothing else uses it."""
     channels = deepest_channels(network)
     head = nn.Sequential(nn.Linear(channels, DOMAIN_UNITS), nn.ReLU(), nn.Linear(DOMAIN_UNITS, 1))
     network.domain_head = head
@@ -108,7 +108,7 @@ def confuse_domains(network, inherited, weight):
 
 
 def reverse_gradient(features, strength):
-    """Give the features as they are, with a gradient times minus `strength` on the way back."""
+    """Return the features as they are, with a gradient times minus `strength` on the way back."""
     same = features.view_as(features)
     if same.requires_grad:
         same.register_hook(lambda gradient: -strength * gradient)

@@ -56,5 +56,5 @@ def average_statistics(network, cases, options, count=12, augmented=True):
 
 
 def _one_stratum(case):
-    """Put every slice of a case that any stratum holds into one."""
+    """Join the strata of a case into one, of every slice that any of them holds."""
     return {"strata": {"any": np.unique(np.concatenate([np.asarray(z, int) for z in case["strata"].values()]))}}

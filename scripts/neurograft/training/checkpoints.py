@@ -34,7 +34,7 @@ class Checkpoint:
         self.due = time.perf_counter() + every
 
     def read(self):
-        """Give the last state, or None where there is none of this training, or none that can be read."""
+        """Read the last state, or None where there is none of this training, or none that can be read."""
         try:
             state = torch.load(self.path, map_location=compute.device(), weights_only=True)
         except Exception:
@@ -72,7 +72,7 @@ def take_fingerprint(network, cases, facts):
     network : nn.Module
         As training starts.
     cases : list of dict
-        Whom it learns from, targets included (`cases`).
+        Whom it learns from, targets included (`slices`).
     facts : dict
         Whatever else it depends on, the digest of the code among it; JSON.
 
@@ -91,7 +91,7 @@ def take_fingerprint(network, cases, facts):
 
 
 def hash_weights(network):
-    """Give the SHA-256 over names and bytes of all of a network's tensors."""
+    """Compute the SHA-256 over names and bytes of all of a network's tensors."""
     digest = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
         digest.update(name.encode())

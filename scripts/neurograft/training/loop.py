@@ -19,7 +19,7 @@ from neurograft.training.optimizer import AdamW
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How long a network is trained, on what batches: the same for every network and plan of a seed.
+    """Length and batches of a training: the same for every network and plan of a seed.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class Hooks:
-    """What a training does beside its ordinary steps.
+    """Additions to the ordinary steps of a training.
 
     Attributes
     ----------

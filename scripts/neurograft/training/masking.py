@@ -58,7 +58,7 @@ def hide_squares(shape, generator, patch=PATCH, share=SHARE):
 
 
 def masked_error(answer, truth):
-    """Give the mean absolute error over the voxels that are scored, all sequences alike.
+    """Compute the mean absolute error over the voxels that are scored, all sequences alike.
 
     Parameters
     ----------
@@ -71,5 +71,5 @@ def masked_error(answer, truth):
 
 
 def share_explained(answer, truth):
-    """Give how much smaller the error is than that of zeros: 1 is perfect, 0 as good as leaving the squares empty."""
+    """Compute how much smaller the error is than that of zeros: 1 is perfect, 0 as good as empty squares."""
     return 1 - masked_error(answer, truth) / masked_error(torch.zeros_like(answer), truth).clamp(min=1e-6)

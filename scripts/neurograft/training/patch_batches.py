@@ -1,6 +1,6 @@
-"""Patches for training: blocks drawn from patients' volumes, augmented; the same functions as `batches`.
+"""Patches for training: blocks drawn from patients' volumes, augmented; the same functions as `slice_batches`.
 
-A case is that of `batches`, its arrays slices first; patches are (batch, channel, X, Y, Z). Only what a
+A case is that of `slice_batches`, its arrays slices first; patches are (batch, channel, X, Y, Z). Only what a
 patch needs is read. A case that is smaller than a patch is padded with zeros, as outside of the brain.
 """
 
@@ -62,7 +62,7 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True, dropout=
 
 
 def draw_fixed(case, count, size=None):
-    """Give fixed patches of one case, evenly over its strata, the same at every call.
+    """Return fixed patches of one case, evenly over its strata, the same at every call.
 
     Parameters
     ----------
@@ -87,8 +87,8 @@ def draw_fixed(case, count, size=None):
         raise ValueError("this patient has no slice to draw")
     middles = []
     for number, slices in enumerate(strata):
-        own = count // len(strata) + (number < count % len(strata))
-        for place, z in enumerate(slices[((np.arange(own) + 0.5) / max(own, 1) * len(slices)).astype(int)]):
+        share = count // len(strata) + (number < count % len(strata))
+        for place, z in enumerate(slices[((np.arange(share) + 0.5) / max(share, 1) * len(slices)).astype(int)]):
             voxels = _candidates(case, z)
             # steps of the golden ratio spread over a slice, whatever their number
             middles.append(_hold(voxels[int((0.5 + GOLDEN * place) % 1 * len(voxels))], case, size))
@@ -130,12 +130,12 @@ def augment(images, masks, size, generator):
 
 
 def case_canvas(cases):
-    """Give the size of the patches of some cases."""
+    """Choose the size of the patches of some cases."""
     return patch_size(np.max([_shape(case) for case in cases], axis=0))
 
 
 def patch_size(shape, spare=8):
-    """Give the size of a patch of a volume: 96 along each axis, or 64 where at most `spare` voxels more are there.
+    """Choose the size of a patch of a volume: 96 along each axis, or 64 where at most `spare` voxels more are there.
 
     InstanceNorm takes what is brightest in a patch for bright: a patch should show most of a brain.
     """
@@ -143,7 +143,7 @@ def patch_size(shape, spare=8):
 
 
 def _turns(angles, axes):
-    """Give rotations (batch, 3, 3) by angles in radians about one axis each."""
+    """Make rotations (batch, 3, 3) by angles in radians about one axis each."""
     turns = torch.eye(3).repeat(len(angles), 1, 1)
     for turn, angle, axis in zip(turns, angles, axes.tolist(), strict=True):
         first, second = (other for other in range(3) if other != axis)
@@ -159,12 +159,12 @@ def _candidates(case, z):
         plane = case["regions"][:, 0][case["labels"][z]]
     if not plane.any():
         plane = (read_channels(case, z) != 0).any(0)
-    found = np.argwhere(plane if plane.any() else ~plane)
-    return np.column_stack([found, np.full(len(found), z)])
+    voxels = np.argwhere(plane if plane.any() else ~plane)
+    return np.column_stack([voxels, np.full(len(voxels), z)])
 
 
 def _shape(case):
-    """Give a case's size along X, Y, Z."""
+    """Return a case's size along X, Y, Z."""
     depth, _, *plane = case["images"].shape
     return np.array([*plane, depth])
 

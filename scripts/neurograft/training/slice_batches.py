@@ -56,7 +56,7 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True, dropout=
 
 
 def draw_fixed(case, count, size=None):
-    """Give the same slices of a case again and again, unaugmented: what networks are compared on.
+    """Return fixed slices of one case, unaugmented, the same at every call: networks are compared on them.
 
     As many of each stratum as of any other, evenly over its slices in their order; where one has fewer, the
     others make up for it.
@@ -65,7 +65,7 @@ def draw_fixed(case, count, size=None):
     ----------
     case : dict
     count : int
-        Slices; a case that has fewer gives all of its own.
+        Slices; of a case that has fewer, all are taken.
     size : tuple of int, optional
         Of the canvas; by default `canvas_size` of this case.
 
@@ -173,12 +173,12 @@ def augment(images, masks, generator):
 
 
 def case_canvas(cases):
-    """Give the canvas of some cases' slices."""
+    """Choose the canvas of some cases' slices."""
     return canvas_size([case["images"].shape[2:] for case in cases])
 
 
 def canvas_size(sizes, spare=8):
-    """Give the slice size for training: multiples of 32 that hold the largest case.
+    """Choose the slice size for training: multiples of 32 that hold the largest case.
 
     Up to `spare` voxels too many are cut off at the edges, where there is hardly any brain,
     rather than filling 32 more.

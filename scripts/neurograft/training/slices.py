@@ -38,7 +38,7 @@ def gather_subjects(**records):
 
 
 def find_slices(path):
-    """Say where each subject's slices are.
+    """Find each subject's slices.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def segmentation_case(folder, sequences, scheme, labelled=True, missing=()):
     Parameters
     ----------
     folder : str or Path
-        Or what `find_slices` gives of a picture.
+        Or what `find_slices` returns for a picture.
     sequences : list of str
         The network's channels, in its order.
     scheme : str
@@ -99,7 +99,7 @@ def segmentation_case(folder, sequences, scheme, labelled=True, missing=()):
 
 
 def find_candidates(path):
-    """Give subject to the slices where its first candidates are, on the grid.
+    """Find the slices of each subject where its first candidates are, on the grid.
 
     Parameters
     ----------
@@ -144,12 +144,12 @@ def classification_case(folder, sequences, classes, truth=None, labelled=True, m
     if labelled:
         if truth is None:
             labels = PackedArray(Path(folder) / "labels.zlib")
-            area = np.array([np.count_nonzero(one) for one in labels]) * np.prod(case["index"]["spacing"][:2])
+            area = np.array([np.count_nonzero(plane) for plane in labels]) * np.prod(case["index"]["spacing"][:2])
             case["classes"] = (area > LEAST_TUMOUR).astype(np.int64)
         else:
             case["classes"] = np.full(len(case["images"]), list(classes).index(truth))
-        own = case["classes"][case["usable"]]
-        case["strata"] = {name: case["usable"][own == number] for number, name in enumerate(classes)}
+        classes_of = case["classes"][case["usable"]]
+        case["strata"] = {name: case["usable"][classes_of == number] for number, name in enumerate(classes)}
     return case
 
 
@@ -232,7 +232,7 @@ def write_slices(folder, opened, labels, index):
 
 
 def region_table(values):
-    """Give a boolean table, label value x region, that turns labels into region masks by indexing."""
+    """Make a boolean table, label value x region, that turns labels into region masks by indexing."""
     table = np.zeros((256, len(values)), bool)
     for column, members in enumerate(values.values()):
         table[list(members), column] = True

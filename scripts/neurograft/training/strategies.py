@@ -31,7 +31,7 @@ class Phase(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a strategy does to a network, in the order in which it is done.
+    """The steps of a strategy on a network, in the order in which they are done.
 
     loads : whether the source's weights go into the encoder before anything else.
     phases : tuple of Phase
@@ -83,10 +83,10 @@ def plan(strategy, network, variants=None):
     method, parameters = resolve(strategy, variants)
     parameters = {**STRATEGIES[method].rates, **parameters}
     function = PLANS[method]
-    known = function.__code__.co_varnames[1 : function.__code__.co_argcount]
-    if set(parameters) - set(known):
-        wrong = sorted(set(parameters) - set(known))[0]
-        raise ValueError(f"strategy {strategy!r}: {method} has no parameter {wrong!r}; it has {', '.join(known)}")
+    names = function.__code__.co_varnames[1 : function.__code__.co_argcount]
+    if set(parameters) - set(names):
+        wrong = sorted(set(parameters) - set(names))[0]
+        raise ValueError(f"strategy {strategy!r}: {method} has no parameter {wrong!r}; it has {', '.join(names)}")
     return function(network, **parameters)
 
 

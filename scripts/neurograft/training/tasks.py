@@ -1,4 +1,4 @@
-"""What depends on a cell's task: how its subjects are read, and what its network puts out."""
+"""Parts of a training that depend on its task: how subjects are read, and what the network puts out."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,12 +21,13 @@ TUMOUR_SHARE = 0.67  # of the slices of a batch
 
 @dataclass(frozen=True)
 class SubjectFiles:
-    """What networks take of the subjects.
+    """The subjects' data that networks take.
 
     Attributes
     ----------
-    slices : dict of str to path
-        Subject to its folder of `images.zlib`, `labels.zlib` and `index.json`, in the cell's space.
+    slices : dict of str to path or dict
+        Subject to its folder of `images.zlib`, `labels.zlib` and `index.json`, in the cell's space; or a picture of
+        the shared array (`slices.find_slices`).
     truths : dict of str to str, optional
         Subject to class, where a column of the cohort is the target.
     candidates : dict of str to list of int, optional
@@ -34,13 +35,13 @@ class SubjectFiles:
         without tumour are then drawn from, where they are free of it.
     """
 
-    slices: Mapping[str, str | Path]
+    slices: Mapping[str, str | Path | dict]
     truths: Mapping[str, str | None] | None = None
     candidates: Mapping[str, list[int]] | None = None
 
 
 class Task(NamedTuple):
-    """What depends on a cell's task.
+    """The parts of a training that depend on its task.
 
     read : function of a subject, and of whether its labels are to be read, that returns a case.
     read_target : function of a subject that returns its images alone, for adaptation.

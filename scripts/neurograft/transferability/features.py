@@ -35,19 +35,19 @@ def extract_features(out_folder, source, weights, split, slices, seed=0, threads
     split : dict
         `splits.json`; its labelled segmentation subjects are taken.
     slices : dict of str to path
-        Subject to its folder of slices (`cases`).
+        Subject to its folder of slices (`training.slices`).
     seed, threads : int
     """
     task = tasks.open_task(split, {"task": "segmentation"}, tasks.SubjectFiles(slices))
-    known = split["tasks"]["segmentation"]
+    task_split = split["tasks"]["segmentation"]
     with files.whole(out_folder) as part, compute.reproducible(seed, threads):
         part.mkdir()
-        encoder, state, reason = open_encoder(source, weights, len(known["sequences"]))
-        for subject in known["subjects"] if state else ():
+        encoder, state, reason = open_encoder(source, weights, len(task_split["sequences"]))
+        for subject in task_split["subjects"] if state else ():
             generator = np.random.default_rng([seed, zlib.crc32(subject.encode())])
             usable = task.read_target(subject)["strata"]["any"]
-            found = sample_features(encoder, task.read(subject), usable, generator, state)
-            np.savez(part / f"sub-{subject}.npz", **found)
+            sampled = sample_features(encoder, task.read(subject), usable, generator, state)
+            np.savez(part / f"sub-{subject}.npz", **sampled)
         files.write_json(part / "source.json", {"reason": reason})
 
 
@@ -79,7 +79,7 @@ def open_encoder(source, weights, channels, random=False):
 
 
 def sample_features(encoder, case, usable, generator, state=None):
-    """Give one patient's features at drawn pixels.
+    """Sample one patient's features at drawn pixels.
 
     A pixel has, in each map of the encoder, the features of the cell that it lies in: what a decoder that
     enlarges the maps to the image gets there.
@@ -107,25 +107,25 @@ def sample_features(encoder, case, usable, generator, state=None):
     opened = np.stack([fit(read_channels(case, z), size) for z in chosen])
     tumour = np.stack([fit(case["regions"][:, 0][case["labels"][z]], size) for z in chosen])
     (place, x, y), labels = draw_pixels(tumour, opened.any(1), generator)
-    found = {"labels": labels, "slice_labels": slice_labels}
+    sampled = {"labels": labels, "slice_labels": slice_labels}
     with torch.inference_mode():
         given = compute.place_images(torch.from_numpy(opened).float())
         maps = encoder(given)
         for feature in maps:
             if feature.shape[1]:  # AlexNet has none at half the size
                 rows, columns = x * feature.shape[2] // size[0], y * feature.shape[3] // size[1]
-                number = 1 + sum(name.startswith("map") for name in found)
-                found[f"map{number}"] = feature.float().cpu().numpy()[place, :, rows, columns]
+                number = 1 + sum(name.startswith("map") for name in sampled)
+                sampled[f"map{number}"] = feature.float().cpu().numpy()[place, :, rows, columns]
         head = next((function for name, function in HEADS.items() if name in state), None)
         if head:
             device = maps[-1].device
             logits = head(maps[-1].float(), {name: value.to(device) for name, value in state.items()})
-            found["probabilities"] = logits.softmax(1).cpu().numpy()
-    return found
+            sampled["probabilities"] = logits.softmax(1).cpu().numpy()
+    return sampled
 
 
 def draw_slices(case, usable):
-    """Give up to `SLICES` slices with tumour and as many without, evenly over the usable ones.
+    """Choose up to `SLICES` slices with tumour and as many without, evenly over the usable ones.
 
     Returns
     -------
@@ -135,9 +135,9 @@ def draw_slices(case, usable):
     """
     chosen, labels = [], []
     for label, name in ((1, "tumour"), (0, "rest")):
-        own = np.intersect1d(case["strata"][name], usable)
-        count = min(SLICES, len(own))
-        chosen += own[((np.arange(count) + 0.5) * len(own) / max(count, 1)).astype(int)].tolist()
+        slices = np.intersect1d(case["strata"][name], usable)
+        count = min(SLICES, len(slices))
+        chosen += slices[((np.arange(count) + 0.5) * len(slices) / max(count, 1)).astype(int)].tolist()
         labels += [label] * count
     return np.array(chosen, int), np.array(labels, np.uint8)
 
@@ -161,14 +161,14 @@ def draw_pixels(tumour, brain, generator):
         1 of tumour.
     """
     classes = [np.flatnonzero(brain & ~tumour), np.flatnonzero(tumour)]
-    count = min([PIXELS, *(len(own) for own in classes if len(own))])
-    drawn = [np.sort(generator.choice(own, min(count, len(own)), replace=False)) for own in classes]
-    labels = np.repeat(np.array([0, 1], np.uint8), [len(own) for own in drawn])
+    count = min([PIXELS, *(len(pixels) for pixels in classes if len(pixels))])
+    drawn = [np.sort(generator.choice(pixels, min(count, len(pixels)), replace=False)) for pixels in classes]
+    labels = np.repeat(np.array([0, 1], np.uint8), [len(pixels) for pixels in drawn])
     return np.unravel_index(np.concatenate(drawn), tumour.shape), labels
 
 
 def efficientnet_logits(last, state):
-    """Give the ImageNet logits of an EfficientNet-Lite, shape (slices, classes), from its last features."""
+    """Compute the ImageNet logits of an EfficientNet-Lite, shape (slices, classes), from its last features."""
     norm = [state[f"_bn1.{name}"] for name in ("running_mean", "running_var", "weight", "bias")]
     x = functional.conv2d(last, state["_conv_head.weight"])
     x = functional.relu6(functional.batch_norm(x, *norm, eps=1e-3))
@@ -176,7 +176,7 @@ def efficientnet_logits(last, state):
 
 
 def torchvision_logits(last, state):
-    """Give the ImageNet logits of AlexNet or VGG-19, shape (slices, classes), from its last features."""
+    """Compute the ImageNet logits of AlexNet or VGG-19, shape (slices, classes), from its last features."""
     numbers = sorted(int(name.split(".")[1]) for name in state if name.startswith("classifier.") and "weight" in name)
     side = math.isqrt(state[f"classifier.{numbers[0]}.weight"].shape[1] // last.shape[1])
     x = functional.adaptive_avg_pool2d(last, side).flatten(1)
@@ -196,7 +196,7 @@ def load_or_say(weights, sha256):
         return {}, f"the source has no weights: {error}"
 
 
-# the tensor that a checkpoint with a classification head has: what gives the head's logits
+# the tensor that a checkpoint with a classification head has: what computes the head's logits
 HEADS = {
     "_fc.weight": efficientnet_logits,
     "classifier.6.weight": torchvision_logits,
@@ -222,13 +222,13 @@ def pool_features(out_folder, source, split, slices, supervoxels, random=False, 
         slices of each subject: a random encoder with statistics of nothing normalises nothing.
     seed : int
     """
-    known, options = split["tasks"]["segmentation"], loop.TrainingOptions(seed=seed)
+    task_split, options = split["tasks"]["segmentation"], loop.TrainingOptions(seed=seed)
     with files.whole(out_folder) as part, compute.reproducible(seed, options.threads):
         part.mkdir()
-        encoder, state, reason = open_encoder(source.row, source.weights, len(known["sequences"]), random)
-        for subject in [*known["subjects"], *known["unlabelled"]] if state or random else ():
-            lacking = known.get("incomplete", {}).get(subject, ())
-            case = target_case(slices[subject], known["sequences"], lacking)
+        encoder, state, reason = open_encoder(source.row, source.weights, len(task_split["sequences"]), random)
+        for subject in [*task_split["subjects"], *task_split["unlabelled"]] if state or random else ():
+            lacking = task_split.get("incomplete", {}).get(subject, ())
+            case = target_case(slices[subject], task_split["sequences"], lacking)
             if random:
                 batch_norm.average_statistics(encoder, [case], options, augmented=False)
                 encoder.eval()
@@ -244,7 +244,7 @@ def pool_maps(encoder, stack, channels, segments):
     Parameters
     ----------
     encoder : nn.Module
-        In evaluation mode; gives a list of maps, finest first.
+        In evaluation mode; returns a list of maps, finest first.
     stack : array_like, shape (Z, C, X, Y)
     channels : list of int or None
         Of `stack`, in the encoder's order; None for one that is not there.
@@ -262,18 +262,19 @@ def pool_maps(encoder, stack, channels, segments):
         for start in range(0, segments.shape[2], BATCH):
             stop = min(start + BATCH, segments.shape[2])
             given = torch.from_numpy(fit(take_channels(np.asarray(stack[start:stop]), channels, axis=1), size)).float()
-            maps = [one.float().cpu().numpy() for one in encoder(compute.place_images(given)) if one.shape[1]]
+            maps = encoder(compute.place_images(given))
+            maps = [features.float().cpu().numpy() for features in maps if features.shape[1]]
             owner = fit(segments[:, :, start:stop].transpose(2, 0, 1), size)
-            made = np.concatenate([_sum_cells(owner, one, count) for one in maps], axis=1)
-            sums = made if sums is None else sums + made
+            added = np.concatenate([_sum_cells(owner, features, count) for features in maps], axis=1)
+            sums = added if sums is None else sums + added
     return (sums / np.maximum(voxels, 1)[:, None]).astype(np.float32)
 
 
-def _sum_cells(owner, found, count):
+def _sum_cells(owner, features, count):
     """Sum a map over the pixels of each supervoxel, by how many of its pixels lie in each cell of the map."""
     z, x, y = np.nonzero(owner)
-    slices, _, rows, columns = found.shape
+    slices, _, rows, columns = features.shape
     cells = (z * rows + x * rows // owner.shape[1]) * columns + y * columns // owner.shape[2]
     pairs = (np.ones(len(z), np.float32), (owner[z, x, y] - 1, cells))
     counts = sparse.csr_array(pairs, shape=(count, slices * rows * columns))
-    return counts @ np.ascontiguousarray(found.transpose(0, 2, 3, 1)).reshape(-1, found.shape[1])
+    return counts @ np.ascontiguousarray(features.transpose(0, 2, 3, 1)).reshape(-1, features.shape[1])

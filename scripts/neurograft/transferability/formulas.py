@@ -1,6 +1,6 @@
 """Formulas of the transferability scores: how well features, before any training, separate the labels.
 
-Each takes features of one set of samples (voxels, slices or patients) and their labels and gives one number,
+Each takes features of one set of samples (voxels, slices or patients) and their labels and returns one number,
 finite, or NaN where there is nothing to score: constant features, or a single class. Balancing, averaging over
 patients and the register are in `transferability`.
 """
@@ -138,7 +138,7 @@ def transrate(features, labels):
     features = features - features.mean(axis=0)
     features /= np.sqrt((features**2).sum(axis=1).mean())
     classes = [features[labels == label] for label in np.unique(labels)]
-    within = sum(len(own) / len(labels) * _coding_rate(own - own.mean(axis=0)) for own in classes)
+    within = sum(len(members) / len(labels) * _coding_rate(members - members.mean(axis=0)) for members in classes)
     return float(_coding_rate(features) - within)
 
 
@@ -225,7 +225,7 @@ def _class_distance(features, mine, patients, generator):
 
 
 def wasserstein(first, second):
-    """2-Wasserstein distance between the Gaussians of two sets of features.
+    """Compute the 2-Wasserstein distance between the Gaussians of two sets of features.
 
     Parameters
     ----------
@@ -247,7 +247,7 @@ def wasserstein(first, second):
 
 
 def _variety(features, generator):
-    """Inverse hyperspherical energy (s = 1) of drawn samples."""
+    """Compute the inverse hyperspherical energy (s = 1) of drawn samples."""
     features = features[_draw(len(features), MOST_SAMPLES, generator)]
     norms = np.linalg.norm(features, axis=1, keepdims=True)
     units = features / np.where(norms > 0, norms, 1)
@@ -263,7 +263,7 @@ def _draw(count, most, generator):
 
 
 def _checked(features, labels):
-    """Both as arrays, refused where they do not belong together."""
+    """Return both as arrays; raise where they do not belong together."""
     features, labels = np.asarray(features, float), np.asarray(labels)
     if features.ndim != 2 or labels.shape != features.shape[:1]:
         raise ValueError(f"features (samples, width) and a label a sample are needed: {features.shape}, {labels.shape}")
@@ -273,5 +273,5 @@ def _checked(features, labels):
 
 
 def _nothing_to_score(features, labels):
-    """Whether the features are constant or a single class is there."""
+    """Check whether the features are constant or there is a single class."""
     return len(labels) < 2 or (labels == labels[0]).all() or (np.ptp(features, axis=0) == 0).all()

@@ -1,4 +1,4 @@
-"""Which source to try first: a ranking from transferability scores alone, and how far to believe it.
+"""A ranking of which source to try first, from transferability scores alone, and how far to believe it.
 
 Tables are lists of dicts, one a row.
 """
@@ -38,15 +38,15 @@ def rank_sources(rows):
     named = list(dict.fromkeys(row["source"] for row in rows))
     ranks, values = {name: [] for name in named}, {name: {} for name in named}
     for score, better in {row["score"]: row["better"] for row in rows}.items():
-        own = {row["source"]: number(row["value"]) for row in rows if row["score"] == score}
-        for name, value in own.items():
+        scored = {row["source"]: number(row["value"]) for row in rows if row["score"] == score}
+        for name, value in scored.items():
             values[name][score] = value
-        own = {name: value for name, value in own.items() if np.isfinite(value)}
+        scored = {name: value for name, value in scored.items() if np.isfinite(value)}
         # to 9 digits: the last ones are not the source's merit
-        signed = [float(f"{value if better == 'lower' else -value:.9g}") for value in own.values()]
-        for name, rank in zip(own, stats.rankdata(signed) if own else ()):
-            ranks[name].append(0.5 + (rank - 0.5) * len(named) / len(own))
-    means = {name: round(float(np.mean(own)), 6) if own else np.nan for name, own in ranks.items()}
+        signed = [float(f"{value if better == 'lower' else -value:.9g}") for value in scored.values()]
+        for name, rank in zip(scored, stats.rankdata(signed) if scored else ()):
+            ranks[name].append(0.5 + (rank - 0.5) * len(named) / len(scored))
+    means = {name: round(float(np.mean(each)), 6) if each else np.nan for name, each in ranks.items()}
     ranked = []
     for name in sorted(named, key=lambda name: (np.isnan(means[name]), means[name])):
         first = next(row for row in rows if row["source"] == name)
@@ -58,12 +58,12 @@ def rank_sources(rows):
 
 
 def describe_recommendation(ranked, audited=()):
-    """Say a ranking in plain words, with what it is worth.
+    """Describe a ranking in plain words, with what it is worth.
 
     Parameters
     ----------
     ranked : list of dict
-        As `rank_sources` gives it.
+        As `rank_sources` returns it.
     audited : list of dict
         Rows of `audit.tsv`, where the scores were held against gains measured on this cohort.
 
@@ -88,7 +88,7 @@ def describe_recommendation(ranked, audited=()):
 
 
 def recommend_sources(rows, audit):
-    """Rank the sources of one space, and say it in words.
+    """Rank the sources of one space, and describe the ranking.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def recommend_sources(rows, audit):
 
 
 def _audit_lines(audited):
-    """Say what the scores were worth on this cohort, as far as it is known."""
+    """Describe what the scores were worth on this cohort, as far as it is known."""
     if not audited:
         return ["On this cohort they have not been held against measured gains: see docs/how-to/choose-a-source.md."]
     lines = ["Held against the gains that the frozen strategy had on this cohort:"]
@@ -115,7 +115,7 @@ def _audit_lines(audited):
 
 
 def _line(rank, source, mean, scores):
-    """One line of the table."""
+    """Write one line of the table."""
     return f"{rank:>4}  {source:<28}{mean:>9}  {scores:>9}"
 
 

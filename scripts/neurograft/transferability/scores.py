@@ -84,9 +84,9 @@ def score_source(maps, labels, patients, seed=0, head=None):
         Rows as of `score_patients`; the mean is over the maps that have a value.
     """
     of_features = [name for name, row in SCORES.items() if row["needs"] != "probabilities"]
-    made = [score_patients(features, labels, patients, seed, names=of_features) for features in maps]
+    scored = [score_patients(features, labels, patients, seed, names=of_features) for features in maps]
     rows = {}
-    for same in zip(*made):
+    for same in zip(*scored):
         values = [row["value"] for row in same if np.isfinite(row["value"])]
         reason = "" if values else same[0]["reason"]
         rows[same[0]["score"]] = same[0] | {"value": float(np.mean(values)) if values else np.nan, "reason": reason}
@@ -98,31 +98,31 @@ def score_source(maps, labels, patients, seed=0, head=None):
 
 
 def _values(row, kept, features, labels, patients, probabilities, seed):
-    """One score of each patient, or the one of all patients together; those that are numbers."""
+    """Compute one score of each patient, or one of all patients together; only numbers are returned."""
     if not kept or (row["needs"] == "probabilities" and probabilities is None):
         return []
     if row["needs"] == "patients":
         every = np.concatenate(kept)
-        made = [row["function"](features[every], labels[every], patients[every], seed)]
+        scores = [row["function"](features[every], labels[every], patients[every], seed)]
     else:
         given = features if row["needs"] == "features" else np.asarray(probabilities)
-        made = [row["function"](given[index], labels[index]) for index in kept]
-    return [value for value in made if np.isfinite(value)]
+        scores = [row["function"](given[index], labels[index]) for index in kept]
+    return [value for value in scores if np.isfinite(value)]
 
 
 def _balance(labels, mine, seed, patient):
     """Draw as many samples of every class of one patient; none where it has fewer than two classes."""
     generator = np.random.default_rng([seed, zlib.crc32(patient.encode())])
     classes = [np.flatnonzero(mine & (labels == label)) for label in np.unique(labels[mine])]
-    classes = [own for own in classes if len(own) >= FEWEST_SAMPLES]
+    classes = [samples for samples in classes if len(samples) >= FEWEST_SAMPLES]
     if len(classes) < 2:
         return np.zeros(0, int)
-    count = min(MOST_SAMPLES, *(len(own) for own in classes))
-    return np.sort(np.concatenate([generator.permutation(own)[:count] for own in classes]))
+    count = min(MOST_SAMPLES, *(len(samples) for samples in classes))
+    return np.sort(np.concatenate([generator.permutation(samples)[:count] for samples in classes]))
 
 
 def _no_value(row, probabilities, kept):
-    """Say why a score has no value."""
+    """Explain why a score has no value."""
     if row["needs"] == "probabilities" and probabilities is None:
         return "the source has no classification head"
     return "no score on these features" if kept else "no patient has two classes"
@@ -155,8 +155,8 @@ def audit(scores, gains):
         common = [source for source in gains if np.isfinite([values.get(source, np.nan), gains[source]]).all()]
         row = {"score": name, "sources": len(common), "tau": np.nan, "low": np.nan, "high": np.nan}
         if len(common) < FEWEST_SOURCES:
-            known = f"{len(common)} source" + "s" * (len(common) != 1)
-            reason = f"{known}; a rank correlation needs at least {FEWEST_SOURCES}"
+            count = f"{len(common)} source" + "s" * (len(common) != 1)
+            reason = f"{count}; a rank correlation needs at least {FEWEST_SOURCES}"
             rows.append(row | {"verdict": "too few sources", "reason": reason})
             continue
         correlation: Any = stats.kendalltau([values[s] for s in common], [gains[s] for s in common])
@@ -175,7 +175,7 @@ def audit(scores, gains):
 
 
 def tau_interval(tau, count):
-    """Give the 95 % interval of Kendall's tau by inverting the test (see `audit`).
+    """Compute the 95 % interval of Kendall's tau by inverting the test (see `audit`).
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def tau_interval(tau, count):
 
 
 def _tails(tau, count):
-    """Chance of a tau at least, and at most, as large as the observed one under each of `TAUS`."""
+    """Compute the chance of a tau at least, and at most, as large as the observed one under each of `TAUS`."""
     hair = 1e-6  # the simulated taus are float32
     simulated = _simulated_taus(count)
     above, below = np.mean(simulated >= tau - hair, axis=1), np.mean(simulated <= tau + hair, axis=1)
@@ -244,7 +244,7 @@ def score_features(folder, space, source, seed=0):
     Parameters
     ----------
     folder : str or Path
-        What `features.extract_features` wrote.
+        As `features.extract_features` writes it.
     space, source : str
     seed : int
 
@@ -253,15 +253,15 @@ def score_features(folder, space, source, seed=0):
     list of dict
         Rows of `SCORED`, one a score.
     """
-    found = read_features(folder)
-    if found["reason"] or not len(found["labels"]):
-        return _unscored(space, source, found["reason"] or "no labelled patient to score it on")
-    rows = score_source(found["maps"], found["labels"], found["patients"], seed=seed, head=found["head"])
+    features = read_features(folder)
+    if features["reason"] or not len(features["labels"]):
+        return _unscored(space, source, features["reason"] or "no labelled patient to score it on")
+    rows = score_source(features["maps"], features["labels"], features["patients"], seed=seed, head=features["head"])
     return [{"space": space, "source": source} | row for row in rows]
 
 
 def gather_scores(rows, volumes=(), spaces=()):
-    """Put the scores of all sources into one table; sources of volumes are listed with the reason that they have none.
+    """Join the scores of all sources in one table; sources of volumes are listed with why they have none.
 
     Parameters
     ----------
@@ -289,12 +289,12 @@ def read_features(folder):
     files = {path.stem.removeprefix("sub-"): path for path in sorted(Path(folder).glob("sub-*.npz"))}
 
     def read(name):
-        """One array of every patient."""
-        found = []
+        """Read one array of every patient."""
+        arrays = []
         for path in files.values():
             with np.load(path) as packed:
-                found.append(packed[name])
-        return found
+                arrays.append(packed[name])
+        return arrays
 
     def join(name):
         return np.concatenate(read(name))
@@ -334,8 +334,8 @@ def audit_scores(scored, compared, primary):
         As of `scores.audit`.
     """
     wanted = PRIMARY | primary | {"strategy": "frozen", "against": "scratch", "n": "all"}
-    own = [row for row in compared if all(str(row[key]) == value for key, value in wanted.items())]
-    gains = {row["source"]: number(row["mean_difference"]) for row in own}
+    matching = [row for row in compared if all(str(row[key]) == value for key, value in wanted.items())]
+    gains = {row["source"]: number(row["mean_difference"]) for row in matching}
     scores = {name: {} for name in SCORES}
     for row in scored:
         if row["space"] == primary["space"]:
@@ -344,12 +344,12 @@ def audit_scores(scored, compared, primary):
 
 
 def number(value):
-    """Give a number of a table; an empty field is not a number."""
+    """Read a number of a table; an empty field is not a number."""
     return np.nan if value in ("", "n/a", None) else float(value)
 
 
 def _unscored(space, source, reason):
-    """Rows of a source without any score."""
+    """List the rows of a source without any score."""
     empty = {"value": np.nan, "patients": 0, "left_out": 0, "reason": reason}
     common = {"space": space, "source": source}
     return [common | {"score": name, "better": row["better"]} | empty for name, row in SCORES.items()]

@@ -1,0 +1,115 @@
+"""What evaluation reads of a cell and of the tables before it, as typed rows; apart, for every module here needs it."""
+
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+from neurograft.core.cells import Cell, CellManifest
+from neurograft.core.tables import parse_rows
+from neurograft.experiment import cell_folder
+
+
+class ScoreRow(Cell):
+    """A row of `scores.tsv`: one metric of one region of one subject; of the whole cohort without a subject."""
+
+    subject: str
+    region: str
+    metric: str
+    value: float
+
+
+# a row of `predictions.tsv`: one class of one unit, which is a slice or, where `slice` is empty, the patient
+Prediction = TypedDict("Prediction", {"subject": str, "slice": str, "class": str, "probability": float, "truth": str})
+
+
+class HistoryRow(TypedDict):
+    """A row of `history.tsv`: one step of training."""
+
+    step: int
+    train_dice: NotRequired[float]  # of segmentation, on the step's batch
+
+
+class SecondsRow(TypedDict):
+    """A row of `seconds.tsv`: the time since the start of training."""
+
+    step: int
+    seconds: float
+
+
+class FitRow(TypedDict):
+    """A row of `fit.tsv`: how well the trained network fits one subject."""
+
+    subject: str
+    role: str  # "train" or "test"
+    loss: float
+    dice: NotRequired[float]  # of segmentation
+    accuracy: NotRequired[float]  # of classification
+
+
+class LayerRow(TypedDict):
+    """A row of `layers.tsv`: how far training moved one layer."""
+
+    layer: str
+    stage: str  # empty behind the encoder
+    part: str
+    values: int
+    trained: bool
+    change: float
+    statistics_change: float
+
+
+class FeatureRow(TypedDict):
+    """A row of `features.tsv`: how alike one stage's features are before and after training."""
+
+    stage: str
+    samples: int
+    cka: float
+
+
+class TrainedCell(CellManifest):
+    """A cell that was trained: its manifest and the tables beside it."""
+
+    history: list[HistoryRow]
+    seconds: list[float]  # since the start, at each row of the history
+    layers: list[LayerRow]
+    features: list[FeatureRow]
+    fit: list[FitRow]
+
+
+# the home of a cell's files, whose functions return rows of text
+_CELL_FOLDER: Any = cell_folder
+
+
+def read_manifest(folder: str | Path) -> CellManifest:
+    """Read a cell's manifest."""
+    return _CELL_FOLDER.read_manifest(folder)
+
+
+def read_predictions(folder: str | Path) -> list[Prediction]:
+    """Read what a cell of classification predicted for its test patients."""
+    return parse_rows(_CELL_FOLDER.read_classes(folder), Prediction)
+
+
+def read_history(folder: str | Path) -> list[HistoryRow]:
+    """Read the steps of a cell's training."""
+    return parse_rows(_CELL_FOLDER.read_cell(folder)["history"], HistoryRow)
+
+
+def read_seconds(folder: str | Path) -> list[float]:
+    """Read the time since the start of a cell's training at each row of its history."""
+    return [row["seconds"] for row in parse_rows(_CELL_FOLDER.read_seconds(folder), SecondsRow)]
+
+
+def read_trained_cell(folder: str | Path) -> TrainedCell | None:
+    """Read a cell's manifest and tables; None for a cell that could not be trained."""
+    manifest = read_manifest(folder)
+    if not manifest["trained"]:
+        return None
+    records = _CELL_FOLDER.read_records(folder)
+    return {
+        **manifest,
+        "history": read_history(folder),
+        "seconds": [row["seconds"] for row in parse_rows(records["seconds"], SecondsRow)],
+        "layers": parse_rows(records["layers"], LayerRow),
+        "features": parse_rows(records["features"], FeatureRow),
+        "fit": parse_rows(records["fit"], FitRow),
+    }
