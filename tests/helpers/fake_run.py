@@ -150,7 +150,8 @@ def _experiment(rng, parts, experiment, skill, place):
                 converged = (strategy, fold) not in experiment.falling
                 cells.append(cell | {"converged": converged, "history": history, "trained": True,
                                      "loaded_share": 1.0 if cell["strategy"] not in CONTROLS else None})  # fmt: skip
-                times.append(reach_times(cell, history, list(steps * rng.uniform(0.9, 1.1))))
+                course = [{"step": int(s), "train_dice": float(d or "nan")} for s, d in zip(steps, shown, strict=True)]
+                times.append(reach_times(cell, course, list(steps * rng.uniform(0.9, 1.1))))
                 # fewer labels cost scratch most, and another split costs every strategy
                 few = 0 if cell["n"] == "all" else (0.3 if gain <= 0 else 0.12) / float(cell["n"])
                 scores += _scores(rng, cell, part["test"], skill, gain - few - 0.05 * (cell["split"] != "folds"))

@@ -164,6 +164,11 @@ def test_an_interval_needs_both_its_ends():
     assert sentences.format_interval("n/a", 0.25) == sentences.format_interval(0.1, None) == "–"
 
 
+def test_two_ends_in_the_same_words_are_written_once():
+    assert sentences.shorten_interval("not reached to not reached") == "not reached"
+    assert sentences.shorten_interval("9 to not reached") == "9 to not reached" and sentences.shorten_interval("") == ""
+
+
 def test_a_narrow_column_has_the_interval_below_the_mean():
     row = {"mean": 0.5, "low": 0.4, "high": "0.6"}
     assert sentences.stack_interval(row) == "0.500<br><small>0.400 to 0.600</small>"

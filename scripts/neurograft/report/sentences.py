@@ -57,6 +57,11 @@ def format_interval(low, high, digits=3, signed=False):
     return f"{format_number(low, digits, signed)} to {format_number(high, digits, signed)}"
 
 
+def shorten_interval(words):
+    """Write an interval given in words once where both of its ends are the same words, such as "not reached"."""
+    return " to ".join(dict.fromkeys(str(words).split(" to ")))
+
+
 def format_difference(row, digits=3, unit=""):
     """Format a mean difference with its 95 % confidence interval.
 

@@ -17,6 +17,7 @@ from neurograft.report.sentences import (
     format_number,
     name_arm,
     name_arm_key,
+    shorten_interval,
 )
 
 # a source that the workflow pretrains on unlabelled scans of the cohort, and the one that it continues from; a row of
@@ -128,8 +129,7 @@ def fewer_labels(results):
     findings = []
     for arm, group in summaries.group_by_arm(rows).items():
         for row in group:
-            # the ends of the interval may be words, and the same words twice where the score was not reached
-            ends = " to ".join(dict.fromkeys(str(row["interval"]).split(" to ")))
+            ends = shorten_interval(row["interval"])
             words = ANSWERS.get(row["answer"], f"scratch needs {row['answer']} patients")
             words += f" (95 % CI: {ends})" if ends else f" (no interval: {row['reason']})"
             low, high = (_read_end(row[name]) for name in ("low", "high"))

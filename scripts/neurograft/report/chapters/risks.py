@@ -112,7 +112,7 @@ def _spread(means, arms, folds):
     ranked = sorted(arms, key=lambda arm: float(np.mean(list(means[arm].values()))))
     worst, best = ranked[0], ranked[-1]
     difference = summaries.pair_patients(means[best], means[worst], folds[best])
-    mean = difference["mean"]
+    mean = parse_number(difference["mean"])
     if mean is not None and difference["low"] is not None:
         # they were picked for their scores, so the interval has Bonferroni's correction for all pairs
         both = sorted(set(means[best]) & set(means[worst]))

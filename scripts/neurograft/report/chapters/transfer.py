@@ -131,10 +131,12 @@ def describe_labels(rows, primary):
     table = []
     for arm, group in summaries.group_by_arm(summaries.transferred(summaries.keep_primary(rows, primary))).items():
         for row in group:
+            needed = row["answer"] or sentences.NO_VALUE
+            interval = sentences.shorten_interval(row["interval"]) or sentences.NO_VALUE
             saved = sentences.format_number(row["saved"], 1, signed=True)
-            table.append([arm[0], sentences.name_arm_key(arm), row["n"],
-                          sentences.format_number(row["patients"], 0), row["answer"] or "–",
-                          row["interval"] or "–", saved, row["reason"] or ""])  # fmt: skip
+            patients = sentences.format_number(row["patients"], 0)
+            name, note = sentences.name_arm_key(arm), row["reason"] or ""
+            table.append([arm[0], name, row["n"], patients, needed, interval, saved, note])
     return table
 
 
