@@ -18,7 +18,7 @@ def columns(kind, seed, count):
         table[generator.random(table.shape) < 0.3] = np.nan
         table[:, 0] = 0.5
     if kind == "long tails":
-        table = np.round(np.exp(3 * table), 1)
+        table = np.round(np.exp(3 * table), 3)
     return table
 
 
