@@ -1,5 +1,7 @@
 """Cells of a small experiment with known outcomes."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from helpers.fake_cases import CELL
@@ -16,23 +18,36 @@ COHORT = [
 ]
 
 
-def write_cell(folder, cell, train, test, noise=0.01, leak=0.0, arrival=20, seconds=1.0, seed=0):
-    """Write a cell's folder as training would: the Dice of its history rises until `arrival`."""
-    rng = np.random.default_rng([seed, cell["fold"], len(train)])
+@dataclass(frozen=True)
+class Course:
+    """How a training went: noise of the losses, gain on its own patients, step at which the Dice has risen, speed."""
+
+    noise: float = 0.01
+    leak: float = 0.0
+    arrival: int = 20
+    seconds: float = 1.0
+    seed: int = 0
+
+
+def write_cell(folder, cell, train, test, course):
+    """Write a cell's folder as a training of this course would."""
+    rng = np.random.default_rng([course.seed, cell["fold"], len(train)])
     level = rng.normal(0, 0.05)
     hard = dict(zip(NAMES, np.random.default_rng(1).uniform(0.1, 0.5, len(NAMES))))
     fit = [
         {
             "subject": subject,
             "role": role,
-            "loss": hard[subject] + level + rng.normal(0, noise) - leak * (role == "train"),
+            "loss": hard[subject] + level + rng.normal(0, course.noise) - course.leak * (role == "train"),
         }
         for role, subjects in (("train", train), ("test", test))
         for subject in subjects
     ]
     measure = "dice" if cell["task"] == "segmentation" else "accuracy"
     fit = [row | {measure: 0.9 - row["loss"] / 10} for row in fit]
-    history = [{"step": k + 1, "loss": 0.1, f"train_{measure}": min(0.8, 0.8 * (k + 1) / arrival)} for k in range(40)]
+    history = [
+        {"step": k + 1, "loss": 0.1, f"train_{measure}": min(0.8, 0.8 * (k + 1) / course.arrival)} for k in range(40)
+    ]
     trained = cell["strategy"] != "frozen"
     layers = [
         {"layer": "encoder.a", "stage": 1, "part": "encoder", "values": 9, "trained": trained}
@@ -44,7 +59,7 @@ def write_cell(folder, cell, train, test, noise=0.01, leak=0.0, arrival=20, seco
     folder.mkdir(parents=True)
     manifest = cell | {"trained": True, "train": train, "test": test, "subjects": len(train), "converged": True}
     files.write_json(folder / "manifest.json", manifest)
-    times = [{"step": row["step"], "seconds": seconds * row["step"]} for row in history]
+    times = [{"step": row["step"], "seconds": course.seconds * row["step"]} for row in history]
     made = {"history": history, "seconds": times, "fit": fit, "layers": layers, "features": features}
     for name, rows in made.items():
         tables.write_table(folder / f"{name}.tsv", rows)
@@ -62,10 +77,8 @@ def run(root, strategies=("scratch", "frozen"), numbers=("all",), split="folds",
                 train = [name for name in NAMES if name not in test][: None if n == "all" else int(n)]
                 cell = CELL | {"source": source, "strategy": strategy, "n": n, "fold": fold, "split": split}
                 cell |= options.get("changes", {})
-                planted = options.get(strategy, {})
-                folders.append(
-                    write_cell(root / f"{source}-{strategy}-{split}-{n}-{fold}", cell, train, test, **planted)
-                )
+                folder = root / f"{source}-{strategy}-{split}-{n}-{fold}"
+                folders.append(write_cell(folder, cell, train, test, Course(**options.get(strategy, {}))))
                 measure = ("WT", "dice") if cell["task"] == "segmentation" else ("", "accuracy")
                 for name in test:
                     value = quality(strategy, len(train), name) if quality else 0.8
