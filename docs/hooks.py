@@ -237,6 +237,7 @@ def read_registry(name, under=None):
         table = _assigned(tree, name)
         if isinstance(table, ast.Dict) and under is not None:
             table = dict(zip([getattr(key, "value", None) for key in table.keys], table.values)).get(under)
+            table = _assigned(tree, table.id) if isinstance(table, ast.Name) else table
         rows = _read_rows(table, _functions(tree)) if isinstance(table, ast.Dict) else None
         if rows:
             return rows, tree

@@ -127,7 +127,7 @@ def test_snakemakes_own_report_holds_the_tables_with_captions(finished, tmp_path
         names = {Path(name).name for name in packed.namelist()}
         page = packed.read("run/report.html").decode()
     assert {"index.html", "cohort.tsv", "quality.tsv", "plan.txt", "scores.tsv", "comparison.tsv"} <= names
-    for words in ("with one page a subject", "the smallest difference that so many patients can show"):
+    for words in ("with one page for each subject", "the smallest difference that this many patients can show"):
         assert words in page
 
 
@@ -226,7 +226,7 @@ def test_a_users_file_means_the_same_everywhere_and_knows_nothing_of_the_demo(te
     elsewhere = resolved(telling, tmp_path, "--configfile", tmp_path / "my.yaml")
     assert inside == elsewhere
     assert inside["register_scans"]["spacing"] == 1.0
-    assert resolved(telling, tmp_path)["register_scans"]["spacing"] == 2.0
+    assert resolved(telling, tmp_path)["register_scans"]["spacing"] == 3.0
 
 
 @pytest.mark.parametrize(

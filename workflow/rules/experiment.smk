@@ -64,7 +64,7 @@ rule train_network:
         weights=lambda wildcards: RUN.choice.weights[wildcards.source],
         candidates=sampled_candidates,
         making=lambda wildcards: (
-            f"results/sources/{wildcards.source}/{table.MANIFEST}"
+            f"results/sources/{wildcards.source}/{source_table.MANIFEST}"
             if source_table.is_made(RUN.sources[wildcards.source])
             else []
         ),

@@ -253,7 +253,8 @@ CLASSIFICATION: dict[str, ClassificationMetric] = {
     "balanced-accuracy": {"function": balanced_accuracy, "better": "higher", "unit": "", "range": (0, 1)},
     "accuracy": {"function": accuracy, "better": "higher", "unit": "", "range": (0, 1)},
     "auc": {"function": auc, "better": "higher", "unit": "", "range": (0, 1)},
-    "brier": {"function": brier, "better": "lower", "unit": "", "range": (0, 1)},
+    # up to 1 with two classes, up to 2 with more
+    "brier": {"function": brier, "better": "lower", "unit": "", "range": (0, 2)},
     "sensitivity": {"function": sensitivity, "better": "higher", "unit": "", "range": (0, 1)},
     "specificity": {"function": specificity, "better": "higher", "unit": "", "range": (0, 1)},
     "prevalence": {"function": prevalence, "better": "", "unit": "", "range": (0, 1)},
