@@ -18,6 +18,14 @@ def test_groups_of_strategies():
     assert set(strategies.NO_MEMBERS) == alone and strategies.NO_MEMBERS[-1] == "ensemble"
 
 
+def test_learning_rates_are_those_chosen_on_simulated_patients():
+    """A rate that changes here changes every result: the docs say how each was chosen."""
+    assert strategies.STRATEGIES["lp-ft"].rates == {"encoder": 1e-3, "top": 3e-3, "later_top": 1e-3}
+    assert strategies.STRATEGIES["frozen"].rates == {"top": 3e-3}
+    for name in ("scratch", "last-layers", "gradual", "fine-tune", "l2-sp", "adabn", "coral", "dann"):
+        assert strategies.STRATEGIES[name].rates == {"encoder": 3e-3, "top": 3e-3}, name
+
+
 def test_a_control_has_no_variants_and_what_trains_no_network_no_parameters():
     for name, row in strategies.STRATEGIES.items():
         assert (row.parameters == ()) == (name in (*strategies.CONTROLS, *strategies.UNTRAINED))

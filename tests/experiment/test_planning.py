@@ -5,7 +5,7 @@ import pytest
 from helpers.fake_cells import freeze, write_slices
 from neurograft.experiment import planning
 from neurograft.experiment.network_cells import CellOptions
-from neurograft.stats import comparisons
+from neurograft.stats import paired_verdict
 from neurograft.training.tasks import SubjectFiles
 
 OPTIONS = {"steps": 12, "batch": 4, "threads": 1}
@@ -41,7 +41,7 @@ def test_cells_hours_and_the_smallest_difference(cohort):
     assert first["hours"] == pytest.approx(8 * first["seconds"] / 3600, abs=0.002)
     assert second["seconds"] == 0 and second["reason"] == "fewer than 2 classes"
     assert (plan["patients"], plan["folds"], plan["family"]) == (12, 4, 1)
-    assert plan["smallest_difference"] == pytest.approx(comparisons.smallest_difference(12, 4, 1), abs=5e-4)
+    assert plan["smallest_difference"] == pytest.approx(paired_verdict.smallest_difference(12, 4, 1), abs=5e-4)
     assert {(row["patients"], row["folds"], row["family"]) for row in plan["error_rates"]} == {(12, 4, 1)}
     assert (
         "8 networks" in plan["words"][0]

@@ -14,7 +14,7 @@ from helpers.fake_cases import CASES, SHARES
 from neurograft.core import tables
 from neurograft.experiment import training_records
 from neurograft.networks import builders, compute, encoders_3d
-from neurograft.training import loop, slice_batches, strategies
+from neurograft.training import loop, slice_batches, strategy_plans
 
 NAMES = ("p0", "p1", "p2")
 READ = dict(zip(NAMES, [*CASES, CASES[0]])).get
@@ -27,7 +27,7 @@ def train(strategy, task="segmentation", seed=0, steps=2):
     """A round of a cell, as `cells` makes it."""
     torch.manual_seed(seed)
     network = builders.build_segmenter("efficientnet-lite0", 2, 1)
-    plan = strategies.plan(strategy, network)
+    plan = strategy_plans.plan(strategy, network)
     made = {"before": copy.deepcopy(network), "network": network, "plan": plan, "predicts": ["p1", "p2"]}
     if plan.prepare:
         plan.prepare(network)
@@ -132,7 +132,7 @@ def test_volumes_are_recorded_as_slices_are(tmp_path):
     with torch.no_grad():
         after.head.weight.zero_()
         after.head.bias.copy_(torch.tensor([0.0, 5.0]))
-    plan = strategies.Plan(True, (strategies.Phase(1.0, {"head.weight": 1.0, "head.bias": 1.0}),))
+    plan = strategy_plans.Plan(True, (strategy_plans.Phase(1.0, {"head.weight": 1.0, "head.bias": 1.0}),))
     made = [{"before": before, "network": after, "plan": plan, "predicts": ["b"]}]
     cases = {"a": 1, "b": 2}
     roles = {"train": ["a"], "test": ["b"]}

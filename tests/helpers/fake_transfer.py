@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from neurograft.evaluation import benefits, fairness, privacy
+from neurograft.evaluation import benefit_estimates, fairness, privacy
 
 ARM = ("task", "source", "strategy", "space", "split", "n")
 STAGES = {"1": 2, "2": 6, "3": 10, "4": 20, "5": 30}
@@ -73,7 +73,7 @@ def _labels_saved(run, cells):
     for cell in _arms(cells) if len(sizes) > 1 else ():
         if cell["strategy"] != "scratch":
             at = sorted(counts.values())
-            made = benefits.labels_saved(
+            made = benefit_estimates.labels_saved(
                 table[cell["strategy"]], table["scratch"], at, counts[str(cell["n"])], list(fold.values())
             )
             rows.append(_arm(cell) | made)

@@ -11,7 +11,7 @@ from scipy import stats
 from neurograft.core import tables
 from neurograft.core.strategies import ORDER, strategy_order
 from neurograft.report import summaries
-from neurograft.training import strategies
+from neurograft.training import strategy_plans
 
 ROW = {"task": "segmentation", "source": "s", "strategy": "lp-ft", "n": "8", "space": "MNI152", "split": "folds"}
 
@@ -239,8 +239,8 @@ def test_an_outlier_names_its_columns_or_all():
 
 
 def test_every_strategy_has_a_place_and_an_unknown_one_comes_last():
-    assert set(strategies.PLANS) <= set(ORDER)
-    names = ["zebra", *strategies.PLANS, "apple"]
+    assert set(strategy_plans.PLANS) <= set(ORDER)
+    names = ["zebra", *strategy_plans.PLANS, "apple"]
     assert sorted(names, key=strategy_order)[0] == "scratch"
     assert sorted(names, key=strategy_order)[-2:] == ["apple", "zebra"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from neurograft.stats import comparisons, error_rates
+from neurograft.stats import error_rates, paired_verdict
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_a_study_that_can_have_no_verdict_has_no_rates():
 def test_a_verdict_without_its_guards_would_be_found_out(monkeypatch):
     # a rule that calls every mean above 0 a help: the table must show it
     monkeypatch.setattr(
-        comparisons, "judge", lambda one, p, family: ("helps" if one["mean"] > 0 else "no evidence", "")
+        paired_verdict, "judge", lambda one, p, family: ("helps" if one["mean"] > 0 else "no evidence", "")
     )
     rows = error_rates.tabulate_error_rates(10, 5, 2, studies=100)
     assert all(row["false_verdicts"] > 0.5 for row in rows)

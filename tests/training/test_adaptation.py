@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from neurograft.networks import builders, compute
-from neurograft.training import adaptation, loop, strategies
+from neurograft.training import adaptation, loop, strategy_plans
 
 
 def samples(seed, spread=1.0, shift=0.0, count=400, channels=5):
@@ -86,7 +86,7 @@ def test_aligned_features_differ_less_between_scanners(strategy):
     def gap(weight):
         with compute.reproducible(0):
             network = builders.build_classifier("efficientnet-lite0", 3, 2)
-            plan = strategies.plan("x", network, {"x": {"method": strategy, "weight": weight}})
+            plan = strategy_plans.plan("x", network, {"x": {"method": strategy, "weight": weight}})
             if plan.prepare:
                 plan.prepare(network)
         labelled = [case | {"classes": np.repeat([1, 0], 3)} for case in cases]

@@ -15,7 +15,7 @@ from hypothesis import strategies as some
 from helpers.fake_cases import CASES, SHARES
 from helpers.fake_cells import cell, train
 from neurograft.networks import builders, compute
-from neurograft.training import checkpoints, loop, strategies
+from neurograft.training import checkpoints, loop, strategy_plans
 
 STEPS = 5
 
@@ -28,7 +28,7 @@ def go(strategy, path=None, dies_after=None, fingerprint="same"):
     """Train, with a state after every step; give the network, or None where it was ended."""
     with compute.reproducible(1):
         network = builders.build_segmenter("efficientnet-lite0", 2, 1)
-        plan = strategies.plan(strategy, network)
+        plan = strategy_plans.plan(strategy, network)
         if plan.prepare:
             plan.prepare(network)
     extra = plan.extra(network, set()) if plan.extra else None

@@ -7,14 +7,14 @@ import torch
 from helpers.fake_cases import CASES, SHARES, make_case
 from helpers.fake_volumes import make_volume
 from neurograft.networks import builders, compute
-from neurograft.training import batch_norm, inference, loop, slices, strategies
+from neurograft.training import batch_norm, inference, loop, slices, strategy_plans
 
 
 def trained(strategy="scratch", seed=0, steps=6, threads=1, dropout=False):
     """A network trained on the two cases."""
     with compute.reproducible(seed):
         network = builders.build_segmenter("efficientnet-lite0", 2, 1)
-    phases = strategies.plan(strategy, network).phases
+    phases = strategy_plans.plan(strategy, network).phases
     options = loop.TrainingOptions(steps, 4, seed, threads, dropout)
     history, seconds = loop.train(network, CASES, phases, "segmentation", SHARES, options)
     return network, history, seconds
@@ -62,7 +62,7 @@ def test_thread_count_and_flags_are_restored():
 
 
 def test_steps_are_shared_out_whole():
-    phases = [strategies.Phase(share, {}) for share in (0.3, 0.35, 0.35)]
+    phases = [strategy_plans.Phase(share, {}) for share in (0.3, 0.35, 0.35)]
     assert loop.phase_lengths(phases, 10) == [3, 3, 4] or sum(loop.phase_lengths(phases, 10)) == 10
     assert sum(loop.phase_lengths(phases, 7)) == 7
 
@@ -119,7 +119,7 @@ def test_what_is_added_to_the_loss_sees_training_and_target_features_apart():
 
     with compute.reproducible(0):
         network = builders.build_segmenter("efficientnet-lite0", 2, 1)
-    phases = strategies.plan("fine-tune", network).phases
+    phases = strategy_plans.plan("fine-tune", network).phases
     options, hooks = loop.TrainingOptions(steps=4, batch=4), loop.Hooks(extra=extra, targets=targets)
     history, _ = loop.train(network, CASES, phases, "segmentation", SHARES, options, hooks)
     # one canvas for both, of the larger case
@@ -134,7 +134,7 @@ def test_a_batch_norm_follows_its_own_weight():
         network = builders.build_segmenter("efficientnet-lite0", 2, 1)
     trained = "encoder._bn0.weight"
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    phases, options = [strategies.Phase(1.0, {trained: 1e-3})], loop.TrainingOptions(steps=2, batch=4)
+    phases, options = [strategy_plans.Phase(1.0, {trained: 1e-3})], loop.TrainingOptions(steps=2, batch=4)
     loop.train(network, CASES, phases, "segmentation", SHARES, options)
     changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {trained, *(f"encoder._bn0.{name}" for name in ("running_mean", "running_var"))} | {

@@ -15,7 +15,7 @@ from neurograft.preprocessing import extraction_engines, intensity, registration
 from neurograft.report import references
 from neurograft.report.strategy_words import WORDS
 from neurograft.sources import table
-from neurograft.training import strategies
+from neurograft.training import strategy_plans
 from neurograft.transferability import scores
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ def test_the_schema_lists_strategies_and_those_that_have_variants():
 
 
 def test_every_strategy_has_its_plan_and_its_words():
-    assert list(strategies.PLANS) == list(TRAINED)
+    assert list(strategy_plans.PLANS) == list(TRAINED)
     assert list(WORDS) == list(STRATEGIES) == [*TRAINED, *UNTRAINED]
     assert set(TRANSDUCTIVE) < set(TRAINED) and set(METHODS) < set(UNTRAINED)
     for name, row in STRATEGIES.items():
@@ -61,7 +61,7 @@ def test_every_strategy_has_its_plan_and_its_words():
 
 
 def test_every_parameter_of_a_strategy_is_one_of_its_plan():
-    for name, plan in strategies.PLANS.items():
+    for name, plan in strategy_plans.PLANS.items():
         code = plan.__code__
         row = STRATEGIES[name]
         assert (*row.rates, *row.options) == code.co_varnames[1 : code.co_argcount], name

@@ -3,7 +3,7 @@
 A strategy has three parts, each in the module that reruns what depends on it, and a test holds their names equal:
 
 - its row here (`STRATEGIES`): what changes results. The Snakefile reads it: standard library only;
-- the function that makes its training plan (`neurograft.training.strategies.PLANS`), which needs torch;
+- the function that makes its training plan (`neurograft.training.strategy_plans.PLANS`), which needs torch;
 - its words and its mark in charts (`neurograft.report.strategy_words.WORDS`), apart so that a better sentence does not
   train networks again.
 """

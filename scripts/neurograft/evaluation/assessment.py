@@ -13,7 +13,7 @@ import numpy as np
 from neurograft.core.cells import ARM, CELL, Arm, Kin
 from neurograft.core.split_file import SplitFile
 from neurograft.core.strategies import UNTRAINED
-from neurograft.evaluation import benefits, fairness, privacy
+from neurograft.evaluation import benefit_estimates, benefits, fairness, privacy
 from neurograft.evaluation.benefits import PatientScore
 from neurograft.evaluation.frames import average_patients, group_rows
 from neurograft.evaluation.records import FeatureRow, LayerRow, TrainedCell, read_trained_cell
@@ -94,7 +94,7 @@ def assess_transfer(
     return {
         "labels_saved": benefits.save_labels(means, sizes, kin),
         "time_saved": benefits.save_time(cells, kin),
-        "overfitting": benefits.train_test_gaps(cells),
+        "overfitting": benefit_estimates.train_test_gaps(cells),
         "generalisation": benefits.lose_elsewhere(means, sizes, columns["site"], kin),
         "layers": average_layers(cells),
         "features": average_features(cells),

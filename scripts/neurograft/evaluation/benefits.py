@@ -1,377 +1,27 @@
-"""What transfer buys besides accuracy: labels, time, less overfitting, less loss at another site."""
+"""Compute what transfer buys besides accuracy, for every arm of an experiment: labels, time, loss at another site."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NotRequired, TypeAlias, TypedDict, cast
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from neurograft.core.cells import Arm, Cell, Kin, control_sources, take_cell
+from neurograft.core.cells import Cell, Kin, control_sources, take_cell
+from neurograft.evaluation.benefit_estimates import (
+    Drop,
+    DropRow,
+    Floats,
+    LabelsRow,
+    PatientScore,
+    Run,
+    Sizes,
+    TimeSavedRow,
+    generalisation_drop,
+    labels_saved,
+    time_saved,
+)
 from neurograft.evaluation.frames import Pivot, average_columns, group_rows, parse_values, pivot_values
 from neurograft.evaluation.metrics import keep_in_range
-from neurograft.evaluation.records import FitRow, HistoryRow, TrainedCell
-from neurograft.evaluation.scores import reach_times
-from neurograft.stats import comparisons
-
-Floats: TypeAlias = NDArray[np.float64]
-# (task, space, split, n) to the training patients of its cells
-Sizes: TypeAlias = Mapping[tuple[str, str, str, str], Sequence[int]]
-# cell, history and seconds of one training
-Run: TypeAlias = tuple[Mapping[str, Any], Sequence[HistoryRow], Sequence[float]]
-
-FEWEST_PATIENTS = 6
-FEWEST_SITES = 3
-RESAMPLES = 1000
-WINDOW = 5
-WIDE_GAP = 0.1
-
-
-class LabelsSaved(TypedDict):
-    """How many labelled patients scratch needs for what a transferred network reaches with n."""
-
-    n: float
-    patients: int
-    needed: float
-    low: float
-    high: float
-    saved: float
-    answer: str
-    interval: str
-    reason: str
-
-
-class LabelsRow(Arm):
-    """A row of `labels_saved.tsv`: `LabelsSaved` of an arm."""
-
-    patients: int
-    needed: float
-    low: float
-    high: float
-    saved: float
-    answer: str
-    interval: str
-    reason: str
-
-
-class TimeSavedRow(Cell):
-    """A row of `time_saved.tsv`: when a training and scratch's reached the same Dice; NaN where one did not."""
-
-    dice: float
-    steps_scratch: float
-    steps: float
-    steps_saved: float
-    seconds_scratch: float
-    seconds: float
-    seconds_saved: float
-
-
-class GapRow(Cell):
-    """A row of `overfitting.tsv`: how much better a network does on its training than on its test patients."""
-
-    train: float
-    test: float
-    patients: int
-    gap: float
-    warning: bool
-    reason: str
-
-
-class Drop(TypedDict):
-    """What is lost at an unseen site."""
-
-    mean: float
-    low: float
-    high: float
-    patients: int
-    sites: int
-    reason: str
-
-
-class DropRow(Drop):
-    """A row of `generalisation.tsv`: the drop of an arm, and how much less that is than scratch's."""
-
-    task: str
-    source: str
-    strategy: str
-    space: str
-    n: str
-    in_site: float
-    cross_site: float
-    less: NotRequired[float]
-    less_low: NotRequired[float]
-    less_high: NotRequired[float]
-
-
-class PatientScore(Arm):
-    """A score of a patient; the fields of the cell are text."""
-
-    fold: str
-    seed: str
-    patient: str
-    value: float
-
-
-def labels_saved(
-    transferred: ArrayLike,
-    scratch: ArrayLike,
-    sizes: ArrayLike,
-    n: float,
-    folds: ArrayLike | None = None,
-    better: str = "higher",
-    seed: int = 0,
-) -> LabelsSaved:
-    """Estimate how many labelled patients scratch needs for what the transferred network reaches with n.
-
-    Both mean curves are fitted by isotonic regression (more labels are never worse on average); scratch's is
-    read off linearly in log n. The interval is a percentile bootstrap of whole patients, its deviations widened
-    by `t sqrt(n/(n-1)) / 1.96`, without which it covers 86 to 94 % at 10 patients. Patients of one fold share
-    trained networks, so whole folds are resampled as well, and the wider end counts (80 to 85 % without).
-
-    Parameters
-    ----------
-    transferred, scratch : array_like, shape (patients, sizes)
-        Score of each patient at each size; a patient with a NaN is left out.
-    sizes : sequence of float
-        Numbers of labelled training patients, rising.
-    n : float
-        One of `sizes`.
-    folds : array_like, shape (patients,), optional
-        The fold that each patient was tested in.
-    better : {"higher", "lower"}
-        Which direction of the score is good.
-    seed : int
-
-    Returns
-    -------
-    dict
-        `n`, `patients`, `needed` with `low` and `high` (95 %), and `saved`, which is needed - n. Infinite:
-        scratch does not reach it with the largest size. Minus infinite: it does with the smallest already.
-        `answer` and `interval` are the same in words; `reason` is why there is no interval (NaN), or empty.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit, the sizes do not rise, or n is not one of them.
-    """
-    numbers = np.asarray(sizes, float)
-    curves = _paired_curves(transferred, scratch, numbers, n) * (1 if better == "higher" else -1)
-    kept = np.isfinite(curves).all(axis=(1, 2))
-    curves, at = curves[kept], int(np.flatnonzero(numbers == n)[0])
-    groups = None if folds is None else comparisons.number_groups(np.asarray(folds)[kept])
-    place = float(_needed(curves.mean(axis=0)[None], np.log(numbers), at)[0]) if len(curves) else np.nan
-    ends, reason = _bootstrap(curves, groups, np.log(numbers), at, seed)
-    # minus infinity is an answer of its own, not the log of 0 patients
-    needed, low, high = (float(np.exp(end)) if end != -np.inf else -np.inf for end in (place, *ends))
-    interval = "" if reason else f"{describe_number(low)} to {describe_number(high)}"
-    return {
-        "n": n, "patients": len(curves), "needed": needed, "low": low, "high": high,
-        "saved": needed - n, "answer": describe_number(needed), "interval": interval, "reason": reason,
-    }  # fmt: skip
-
-
-def _paired_curves(transferred: ArrayLike, scratch: ArrayLike, sizes: Floats, n: float) -> Floats:
-    """Stack both strategies' scores, shape (patients, 2, sizes), and check them."""
-    curves = np.stack([np.asarray(transferred, float), np.asarray(scratch, float)], axis=1)
-    if curves.ndim != 3 or curves.shape[2] != len(sizes) or sizes[0] <= 0 or (np.diff(sizes) <= 0).any():
-        raise ValueError(f"scores {curves.shape} need one column for each of the rising sizes {sizes.tolist()}")
-    if n not in sizes:
-        raise ValueError(f"nothing was measured with {n} patients; sizes are {sizes.tolist()}")
-    return curves
-
-
-def describe_number(needed: float) -> str:
-    """Put a number of patients in words: "not reached" above, "beyond the range" below what was measured."""
-    if np.isnan(needed):
-        return ""
-    if np.isinf(needed):
-        return "not reached" if needed > 0 else "beyond the range"
-    return f"{needed:.3g}"
-
-
-def isotonic(curves: Floats) -> Floats:
-    """Fit rising curves by least squares, by the max-min formula (Robertson et al. 1988), many at once.
-
-    Parameters
-    ----------
-    curves : ndarray, shape (curves, sizes)
-
-    Returns
-    -------
-    ndarray, shape (curves, sizes)
-    """
-    sums = np.pad(np.cumsum(curves, axis=1), ((0, 0), (1, 0)))
-    count = curves.shape[1]
-    fitted = np.full(curves.shape, -np.inf)
-    for here in range(count):
-        for start in range(here + 1):
-            means = [(sums[:, end] - sums[:, start]) / (end - start) for end in range(here + 1, count + 1)]
-            fitted[:, here] = np.maximum(fitted[:, here], np.min(means, axis=0))
-    return fitted
-
-
-def _needed(curves: Floats, places: Floats, at: int) -> Floats:
-    """Find the place (log of the size) where scratch reaches the transferred curve's value at one size.
-
-    `curves` has shape (draws, 2, sizes), transferred first. Infinite as in `labels_saved`.
-    """
-    target, scratch = isotonic(curves[:, 0])[:, at], isotonic(curves[:, 1])
-    reached = scratch >= target[:, None]
-    first = reached.argmax(axis=1)
-    crossings: Floats = np.where(reached.any(axis=1), -np.inf, np.inf)
-    between = np.flatnonzero(reached.any(axis=1) & (first > 0))
-    after, before = scratch[between, first[between]], scratch[between, first[between] - 1]
-    share = (target[between] - before) / (after - before)
-    left, right = places[first[between] - 1], places[first[between]]
-    crossings[between] = left + share * (right - left)
-    return crossings
-
-
-def _bootstrap(
-    curves: Floats, groups: NDArray[np.intp] | None, places: Floats, at: int, seed: int
-) -> tuple[tuple[float, float], str]:
-    """Compute the ends of the interval on the log scale, or say why there are none."""
-    if len(curves) < FEWEST_PATIENTS:
-        return (np.nan, np.nan), f"{len(curves)} patients; an interval takes at least {FEWEST_PATIENTS}"
-    kinds: list[NDArray[np.intp]] = [np.arange(len(curves))]
-    if groups is not None:
-        folds = int(groups.max()) + 1
-        if folds < comparisons.FEWEST_FOLDS:
-            return (np.nan, np.nan), f"{folds} folds; an interval takes at least {comparisons.FEWEST_FOLDS}"
-        kinds.append(groups)
-    generator = np.random.default_rng(seed)
-    means = curves.mean(axis=0)
-    ends: list[tuple[float, float]] = []
-    for clusters in kinds:
-        count = int(clusters.max()) + 1
-        weights = generator.multinomial(count, np.full(count, 1 / count), RESAMPLES)[:, clusters].astype(float)
-        weights /= weights.sum(axis=1, keepdims=True)
-        tail = (1 + comparisons.LEVEL) / 2
-        quantiles = comparisons.t_quantile(count - 1, tail), comparisons.t_quantile(np.inf, tail)
-        wider = np.sqrt(count / (count - 1)) * quantiles[0] / quantiles[1]
-        resampled = cast("Floats", cast(Any, np).tensordot(weights, curves, 1))
-        drawn = means + wider * (resampled - means)
-        values = np.sort(_needed(drawn, places, at))
-        rank = int(np.floor((1 - tail) * RESAMPLES))
-        ends.append((float(values[rank]), float(values[-1 - rank])))
-    return (min(low for low, _ in ends), max(high for _, high in ends)), ""
-
-
-def time_saved(scratch: Run, transferred: Run, window: int = WINDOW) -> TimeSavedRow:
-    """Compare how soon two trainings of one fold, size and seed reach scratch's final training Dice.
-
-    Final is the mean of scratch's last `window` values; reached, for both, is where such a mean first gets there, so
-    scratch is not charged for steps after it had arrived. Training Dice, since no patient is held back to watch.
-
-    Parameters
-    ----------
-    scratch, transferred : tuple
-        `cell`, `history` and `seconds` of each, as `scores.reach_times` takes them.
-    window : int
-
-    Returns
-    -------
-    dict
-        `CELL` of the transferred one, `dice`, `steps_scratch`, `steps`, `steps_saved`, and the same in seconds; NaN
-        where it was not reached. Negative: the transferred one was later.
-    """
-    values = [row.get("train_dice", np.nan) for row in scratch[1]]
-    final = float(np.mean(values[-window:])) if len(values) >= window else np.nan
-    # a hair less: two ways to a mean differ in rounding
-    first, second = (reach_times(*run, dice=final - 1e-9, window=window) for run in (scratch, transferred))
-    return {
-        **take_cell(transferred[0]),
-        "dice": final,
-        "steps_scratch": first["steps_to_dice"],
-        "steps": second["steps_to_dice"],
-        "steps_saved": first["steps_to_dice"] - second["steps_to_dice"],
-        "seconds_scratch": first["seconds_to_dice"],
-        "seconds": second["seconds_to_dice"],
-        "seconds_saved": first["seconds_to_dice"] - second["seconds_to_dice"],
-    }
-
-
-def train_test_gaps(cells: Iterable[TrainedCell]) -> list[GapRow]:
-    """Tabulate each cell's gap between its training and its test patients, and warn where it is wide.
-
-    Both sides are one measure, of the finished network on the same kind of fixed inputs (`records`). A warning: the
-    gap is above `WIDE_GAP` and above two standard errors of the difference of the two means.
-
-    Parameters
-    ----------
-    cells : list of dict
-        `CELL`, and `fit`: the rows of `fit.tsv`.
-
-    Returns
-    -------
-    list of dict
-        A row for each cell with both sides: `CELL`, `train` and `test` (means over patients, of Dice or accuracy),
-        `patients` (tested), `gap`, `warning` (bool), `reason`: the warning in words, or nothing.
-    """
-    rows: list[GapRow] = []
-    for cell in cells:
-        measure = "dice" if cell["task"] == "segmentation" else "accuracy"
-        train, test = (_list_fit(cell["fit"], role, measure) for role in ("train", "test"))
-        if not len(train) or not len(test):
-            continue
-        gap = float(train.mean() - test.mean())
-        # one patient shows no spread, so no gap can stand out
-        fewest = min(len(train), len(test))
-        error = np.sqrt(sum(side.var(ddof=1) / len(side) for side in (train, test))) if fewest > 1 else np.inf
-        warning = bool(gap > WIDE_GAP and gap > 2 * error)
-        reason = (
-            f"overfitted: {cell['strategy']} from {cell['source']}, n = {cell['n']}, {cell['task']} in "
-            f"{cell['space']}, {cell['split']} {cell['fold']}, seed {cell['seed']}: {measure} {train.mean():.2f} on "
-            f"its {len(train)} training patients, {test.mean():.2f} on {len(test)} test patients"
-        )
-        rows.append({
-            **take_cell(cell),
-            "train": float(train.mean()), "test": float(test.mean()), "patients": len(test), "gap": gap,
-            "warning": warning, "reason": reason if warning else "",
-        })  # fmt: skip
-    return rows
-
-
-def _list_fit(fit: Iterable[FitRow], role: str, measure: str) -> Floats:
-    """List a measure of the subjects in one role."""
-    rows = [row for row in fit if row["role"] == role]
-    return np.array([row.get("dice" if measure == "dice" else "accuracy", np.nan) for row in rows])
-
-
-def generalisation_drop(
-    in_site: Mapping[str, float], cross_site: Mapping[str, float], sites: Mapping[str, str]
-) -> Drop:
-    """Compute what is lost at an unseen site: in-site less cross-site score, paired over patients.
-
-    Parameters
-    ----------
-    in_site, cross_site : dict of str to float
-        Patient to score (seeds averaged), in stratified folds and leaving one site out, with the same n.
-    sites : dict of str to str
-        Patient to site.
-
-    Returns
-    -------
-    dict
-        `comparisons.paired_comparison` over the patients that have both, sites as clusters, without p and
-        `detectable`; `sites`, and `reason`: why it is refused (then `low` and `high` are NaN), or nothing.
-    """
-    patients = [name for name in in_site if name in cross_site and sites.get(name)]
-    difference = np.array([in_site[name] - cross_site[name] for name in patients])
-    patients = [name for name, value in zip(patients, difference) if np.isfinite(value)]
-    difference = difference[np.isfinite(difference)]
-    owner = [str(sites[name]) for name in patients]
-    result = comparisons.paired_comparison(difference, owner)
-    count, places = len(patients), result["folds"]
-    if count < FEWEST_PATIENTS or places < FEWEST_SITES:
-        reason = f"{count} patients of {places} sites; at least {FEWEST_PATIENTS} of {FEWEST_SITES}"
-        return {
-            "mean": np.nan, "low": np.nan, "high": np.nan, "patients": count, "sites": places, "reason": reason,
-        }  # fmt: skip
-    return {
-        "mean": result["mean"], "low": result["low"], "high": result["high"], "patients": count, "sites": places,
-        "reason": "",
-    }  # fmt: skip
-
+from neurograft.evaluation.records import TrainedCell
 
 MEASURES = {"segmentation": ("WT", "dice"), "classification": ("", "accuracy")}
 
@@ -416,7 +66,7 @@ def score_patients(scores: Iterable[Mapping[str, Any]], patients: Mapping[str, s
 
 
 def save_labels(means: Iterable[PatientScore], sizes: Sizes, kin: Kin | None = None) -> list[LabelsRow]:
-    """Estimate how many labelled patients each arm saves against scratch (`benefits.labels_saved`).
+    """Estimate how many labelled patients each arm saves against scratch (`benefit_estimates.labels_saved`).
 
     Takes arms measured with two numbers of patients or more. `all` counts as the largest number of training patients
     of its folds, which differ by one where they are stratified.
@@ -461,7 +111,7 @@ def save_labels(means: Iterable[PatientScore], sizes: Sizes, kin: Kin | None = N
 
 
 def save_time(cells: Iterable[TrainedCell], kin: Kin | None = None) -> list[TimeSavedRow]:
-    """Compare each segmentation cell with scratch's of the same fold, size and seed (`benefits.time_saved`).
+    """Compare each segmentation cell with scratch's of the same fold, size and seed (`benefit_estimates.time_saved`).
 
     Of several sources' scratch the mean is taken (NaN if one has no answer).
 
@@ -519,7 +169,7 @@ def lose_elsewhere(
     """Tabulate what each arm loses at an unseen site, and how much less that is than what scratch loses.
 
     Stratified folds against sites left out, of the same patients, with as many training patients
-    (`benefits.generalisation_drop`); refused where `all` means other numbers of them in the two.
+    (`benefit_estimates.generalisation_drop`); refused where `all` means other numbers of them in the two.
 
     Parameters
     ----------

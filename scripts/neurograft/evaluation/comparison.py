@@ -18,8 +18,8 @@ from neurograft.evaluation.frames import Pivot, group_rows, pivot_values
 from neurograft.evaluation.metrics import METRICS, keep_in_range
 from neurograft.evaluation.records import ScoreRow, read_history, read_manifest, read_predictions, read_seconds
 from neurograft.evaluation.scores import TimeRow, pool_classification, reach_times
-from neurograft.stats import comparisons
-from neurograft.stats.comparisons import PairedComparison
+from neurograft.stats import paired_verdict
+from neurograft.stats.paired_verdict import PairedComparison
 
 AGAIN = "scratch-again"
 # what two arms of a comparison share
@@ -120,7 +120,7 @@ def compare_strategies(
                 sources = control_sources(source, having, kin)
                 if sources:
                     difference, folds = _pair_patients(arms, (strategy, source), control, sources, fold)
-                    result = comparisons.paired_comparison(difference, folds)
+                    result = paired_verdict.paired_comparison(difference, folds)
                     pairings.append(_Pairing(arm, region, metric, control, sources, difference, folds, result))
     if primary is None and pairings:
         primary = {"space": pairings[0].arm["space"], "split": pairings[0].arm["split"]}
@@ -213,12 +213,12 @@ def _judge_family(pairings: Sequence[_Pairing], cells: Sequence[CellManifest], w
         and pairing.against == "scratch"
         and pairing.arm["strategy"] not in (*CONTROLS, *UNTRAINED)
     ]
-    adjusted = comparisons.holm([np.nan_to_num(pairing.result["p"], nan=1.0) for pairing in family])
+    adjusted = paired_verdict.holm([np.nan_to_num(pairing.result["p"], nan=1.0) for pairing in family])
     for pairing, value in zip(family, adjusted.tolist(), strict=True):
-        shared = comparisons.paired_comparison(pairing.difference, pairing.folds, len(family))
+        shared = paired_verdict.paired_comparison(pairing.difference, pairing.folds, len(family))
         pairing.result = {**pairing.result, "detectable": shared["detectable"]}
         pairing.p_adjusted = value
-        pairing.verdict, pairing.reason = comparisons.judge(pairing.result, value, len(family), pairing.better)
+        pairing.verdict, pairing.reason = paired_verdict.judge(pairing.result, value, len(family), pairing.better)
         unfinished = _count_unfinished(pairing, cells)
         if unfinished:
             pairing.verdict = "not converged"

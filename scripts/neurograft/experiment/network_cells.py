@@ -20,7 +20,7 @@ from neurograft.experiment import cell_folder, training_records
 from neurograft.networks import builders, compute, encoders_3d
 from neurograft.sources import table
 from neurograft.sources.weights import SourceFiles, load_weights
-from neurograft.training import batch_norm, checkpoints, inference, loop, strategies, tasks
+from neurograft.training import batch_norm, checkpoints, inference, loop, strategy_plans, tasks
 from neurograft.training.slices import read_channels
 
 LIBRARIES = ("torch", "monai", "numpy")
@@ -60,7 +60,7 @@ class CellOptions:
     patches : dict
         `steps` and `batch` of networks for volumes.
     variants : dict of str to dict
-        Named strategies of the config (`strategies.plan`).
+        Named strategies of the config (`strategy_plans.plan`).
     """
 
     steps: int = 450
@@ -151,7 +151,7 @@ def _assign(split, cell, predict_unlabelled, variants):
     """Return the cell's roles, and who is predicted by a network adapted to whom; one round where nothing adapts."""
     roles = assign_roles(split, cell)
     rounds = [{"predicts": list(roles["test"]), "adapted_on": []}]
-    if strategies.resolve(cell["strategy"], variants)[0] in TRANSDUCTIVE:
+    if strategy_plans.resolve(cell["strategy"], variants)[0] in TRANSDUCTIVE:
         rounds = share_target(split, cell, roles)
     if not predict_unlabelled:
         roles["unlabelled"] = []
@@ -184,7 +184,7 @@ def _train(setting, cases, targets, path):
     task, options, cell = setting.task, setting.training, setting.cell
     with compute.reproducible(options.seed, options.threads):
         network = BUILDERS[cell["task"]](cell["backbone"], len(cases[0]["channels"]), len(task.outputs))
-        plan = strategies.plan(cell["strategy"], network, setting.variants)
+        plan = strategy_plans.plan(cell["strategy"], network, setting.variants)
         loaded, inherited = _load(network, setting.source) if plan.loads else ({"loaded_share": None, "why": {}}, set())
         if plan.estimate_norms:
             batch_norm.estimate_statistics(network, cases, options)
@@ -213,7 +213,7 @@ def _load(network, source):
     """Load a source's weights into the encoder; return what was loaded, and the names of those parameters."""
     state = load_weights(source.weights, source.row["sha256"])
     loaded = builders.load_source(network, encoders_3d.rename_weights(source.row["backbone"], state))
-    inherited = set(strategies.split_parameters(network)[0]) - {f"encoder.{name}" for name in loaded["missing"]}
+    inherited = set(strategy_plans.split_parameters(network)[0]) - {f"encoder.{name}" for name in loaded["missing"]}
     return loaded, inherited
 
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from neurograft.experiment.network_cells import BUILDERS
 from neurograft.networks import compute, stages
-from neurograft.stats import comparisons, error_rates
+from neurograft.stats import error_rates, paired_verdict
 from neurograft.training import inference, loop, tasks
 from neurograft.training.slices import read_channels
-from neurograft.training.strategies import Phase
+from neurograft.training.strategy_plans import Phase
 
 PROBED_STEPS = 4
 PROBED_SLICES = 32
@@ -53,13 +53,13 @@ def plan_experiment(counts, split, subjects, backbones, compared, options):
     patients = len({task_split["patients"][subject] for subject in task_split["subjects"]})
     family = len(set(map(tuple, compared)))
     folds = len(task_split["folds"])
-    smallest = comparisons.smallest_difference(patients, folds, family) if folds and family else np.inf
+    smallest = paired_verdict.smallest_difference(patients, folds, family) if folds and family else np.inf
     plan = {
         "cells": rows,
         "patients": patients,
         "folds": folds,
         "family": family,
-        "deviation": comparisons.DEVIATION,
+        "deviation": paired_verdict.DEVIATION,
         "smallest_difference": round(float(smallest), 3) if np.isfinite(smallest) else None,
         "error_rates": error_rates.tabulate_error_rates(patients, folds, family) if folds and family else [],
     }

@@ -15,7 +15,7 @@ from neurograft.core.cells import control_sources
 from neurograft.core.strategies import CONTROLS, UNTRAINED, strategy_order
 from neurograft.core.tables import parse_number
 from neurograft.evaluation.metrics import keep_in_range
-from neurograft.stats import comparisons
+from neurograft.stats import paired_verdict
 
 VERDICTS = ("helps", "hurts", "no evidence", "refused", "not converged")
 
@@ -326,7 +326,7 @@ def transferred(rows):
 def finite(row):
     """Return mean and ends of a comparison: None for what is no number, and no ends where folds are too few."""
     ends = {name: parse_number(row.get(name)) for name in NOTHING}
-    return ends if row["folds"] >= comparisons.FEWEST_FOLDS else ends | {"low": None, "high": None}
+    return ends if row["folds"] >= paired_verdict.FEWEST_FOLDS else ends | {"low": None, "high": None}
 
 
 def tested_folds(scores):
@@ -355,7 +355,7 @@ def pair_patients(scores, others, folds) -> dict[str, Any]:
     """
     both = sorted(set(scores) & set(others))
     differences = [scores[patient] - others[patient] for patient in both]
-    compared = comparisons.paired_comparison(differences, [folds[patient] for patient in both])
+    compared = paired_verdict.paired_comparison(differences, [folds[patient] for patient in both])
     compared |= keep_in_range(finite(compared), SHARE, difference=True)
     return {name: compared[name] for name in (*NOTHING, "patients", "folds")}
 
@@ -373,7 +373,7 @@ def pair_folds(values):
     dict
         `mean`, `low`, `high` (95 % t interval over folds; none with fewer than 3 folds) and `folds`.
     """
-    compared = comparisons.paired_comparison([sum(seeds) / len(seeds) for seeds in values.values()])
+    compared = paired_verdict.paired_comparison([sum(seeds) / len(seeds) for seeds in values.values()])
     return finite(compared | {"folds": compared["patients"]}) | {"folds": compared["patients"]}
 
 

@@ -25,7 +25,7 @@ from neurograft.simulation import anatomy
 from neurograft.simulation.subjects import simulate_subject
 from neurograft.sources import table
 from neurograft.sources.weights import load_weights
-from neurograft.training import batch_norm, loop, masking, strategies, tasks
+from neurograft.training import batch_norm, loop, masking, strategy_plans, tasks
 from neurograft.training.slices import segmentation_case, target_case, write_slices
 
 SCHEME = "brats2018"  # of the simulated labels
@@ -169,7 +169,7 @@ def _separate(options):
 
 def _train(network, cases, strategy, task, options, draw=None):
     """Train all of a network as a cell of this strategy would; return the history."""
-    phases = strategies.plan(strategy, network).phases
+    phases = strategy_plans.plan(strategy, network).phases
     shares = {"tumour": tasks.TUMOUR_SHARE, "rest": 1 - tasks.TUMOUR_SHARE}
     return loop.train(network, cases, phases, task, shares, options, loop.Hooks(log=logs.log_line, draw=draw))[0]
 

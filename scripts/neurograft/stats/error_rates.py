@@ -5,8 +5,8 @@ from typing import TypeAlias, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from neurograft.stats import comparisons
-from neurograft.stats.comparisons import PairedComparison
+from neurograft.stats import paired_verdict
+from neurograft.stats.paired_verdict import PairedComparison
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -54,8 +54,8 @@ def tabulate_error_rates(
         every verdict would be refused.
     """
     fold = np.arange(patients) % folds
-    example = comparisons.paired_comparison(np.arange(patients, dtype=float), fold, family)
-    if patients < 2 or comparisons.judge(example, 1.0, family)[0] == "refused":
+    example = paired_verdict.paired_comparison(np.arange(patients, dtype=float), fold, family)
+    if patients < 2 or paired_verdict.judge(example, 1.0, family)[0] == "refused":
         return []
     rows: list[ErrorRates] = []
     for number, (skew, fold_effect) in enumerate(SCENARIOS):
@@ -122,6 +122,6 @@ def _draw_skewed(generator: np.random.Generator, shape: tuple[int, ...], skew: f
 def _judge_study(study: Floats, fold: NDArray[np.intp]) -> tuple[list[PairedComparison], list[str]]:
     """Compare and judge every member of a family as the run itself does."""
     family = len(study)
-    compared = [comparisons.paired_comparison(differences, fold, family, SIGNS) for differences in study]
-    adjusted = comparisons.holm([comparison["p"] for comparison in compared])
-    return compared, [comparisons.judge(row, p, family)[0] for row, p in zip(compared, adjusted)]
+    compared = [paired_verdict.paired_comparison(differences, fold, family, SIGNS) for differences in study]
+    adjusted = paired_verdict.holm([comparison["p"] for comparison in compared])
+    return compared, [paired_verdict.judge(row, p, family)[0] for row, p in zip(compared, adjusted)]

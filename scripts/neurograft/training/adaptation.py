@@ -5,7 +5,7 @@ of training and target patients alike. All three see images of those that are pr
 end, or of patients like them: such results are transductive, which is why `assignment.share_target`
 never lets a patient be predicted by a network that saw it.
 
-The losses are made by a function of the loaded network (`strategies.Plan.extra`): it returns a
+The losses are made by a function of the loaded network (`strategy_plans.Plan.extra`): it returns a
 function of the encoder's deepest features of training patients and of target patients,
 (batch, C, X, Y) each, and of the progress of the training, 0 to 1.
 """

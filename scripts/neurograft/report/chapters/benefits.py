@@ -24,7 +24,7 @@ from neurograft.report.sentences import (
 # the sources' table whose location says so counts too
 CONTINUES = {"self-masked": "efficientnet-lite0"}
 MADE = "rule:masked/"
-# answers of `benefits.labels_saved` that are not numbers
+# answers of `benefit_estimates.labels_saved` that are not numbers
 ANSWERS = {
     "not reached": "scratch does not reach this score with all its patients",
     "beyond the range": "scratch already reaches this score with the smallest training size",

@@ -22,7 +22,7 @@ from neurograft.report.sentences import (
     name_arm,
     name_arm_key,
 )
-from neurograft.stats import comparisons
+from neurograft.stats import paired_verdict
 
 
 def limited_transferability(results):
@@ -118,9 +118,9 @@ def _spread(means, arms, folds):
         both = sorted(set(means[best]) & set(means[worst]))
         values = np.array([means[best][patient] - means[worst][patient] for patient in both])
         groups = np.unique([folds[best][patient] for patient in both], return_inverse=True)[1]
-        error, freedom = comparisons.standard_error(values, groups)
+        error, freedom = paired_verdict.standard_error(values, groups)
         pairs = len(arms) * (len(arms) - 1) / 2
-        half = float(stdtrit(freedom, 1 - comparisons.ALPHA / 2 / pairs)) * error
+        half = float(stdtrit(freedom, 1 - paired_verdict.ALPHA / 2 / pairs)) * error
         ends = {"low": mean - half, "high": mean + half}
         difference |= keep_in_range(ends, summaries.SHARE, difference=True)
     words = f"{best[2]} above {worst[2]} by {format_difference(difference)}, of {len(arms)} strategies"
@@ -210,7 +210,7 @@ def ethics(results):
             gap, expected = (format_number(row[name]) for name in ("gap", "expected"))
             words = f"gap {gap}, {expected} expected by chance, "
             words += f"adjusted p {format_significant(row['p_adjusted'])}, lowest {row['worst']}"
-            verdict = "gap shown" if float(row["p_adjusted"]) < comparisons.ALPHA else summaries.NOT_SHOWN
+            verdict = "gap shown" if float(row["p_adjusted"]) < paired_verdict.ALPHA else summaries.NOT_SHOWN
         findings.append(finding(f"{row['attribute']} with {name_arm(row)}", words, verdict))
     missing += [] if members else ["membership inference was not run"]
     missing += [] if groups else ["no column of the cohort table names groups of patients to compare"]

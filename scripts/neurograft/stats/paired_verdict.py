@@ -13,7 +13,7 @@ paired sign-flip test's, and those of the t tests with either variance. The sign
 one fold for independent, and where several sources and strategies share a control the interval at 95 % is no
 guard: in a family of 6, of 20 or 40 patients in 5 folds with a shared fold effect of half the patients' spread, 12
 and 20 % of studies had a false verdict, and have 4 % with three tests. Held against simulated studies in
-`tests/stats/test_comparisons.py`: for 3 to 5 folds, 8 to 40 patients, families of 1 to 6, skewness up to 2 and fold
+`tests/stats/test_paired_verdict.py`: for 3 to 5 folds, 8 to 40 patients, families of 1 to 6, skewness up to 2 and fold
 effects up to half the patients' spread, false verdicts at most 8 %, coverage 92 to 98 %. Coverage does not hold for
 two folds (one degree of freedom cannot show a fold effect), so fewer than `FEWEST_FOLDS` bar a verdict; and
 with 6 patients and a skewness of 2 it is 91 %. Folds share training patients, which no study of this kind corrects

@@ -9,7 +9,7 @@ import torch
 from helpers.fake_training import build
 from neurograft.cohort import assignment
 from neurograft.networks import stages
-from neurograft.training import batch_norm, loop, strategies
+from neurograft.training import batch_norm, loop, strategy_plans
 
 SHARES = {"tumour": 0.5, "rest": 0.5}
 
@@ -17,7 +17,7 @@ SHARES = {"tumour": 0.5, "rest": 0.5}
 def prepared(strategy, variants=None):
     """A network and its plan, ready to be trained."""
     network = build()
-    plan = strategies.plan(strategy, network, variants)
+    plan = strategy_plans.plan(strategy, network, variants)
     if plan.prepare:
         plan.prepare(network)
     return network, plan
@@ -26,13 +26,13 @@ def prepared(strategy, variants=None):
 def run(strategy, cases, steps=8, variants=None):
     """Train a few steps as a cell does; give the plan and all tensors before and after."""
     network = build()
-    plan = strategies.plan(strategy, network, variants)
+    plan = strategy_plans.plan(strategy, network, variants)
     if plan.estimate_norms:
         batch_norm.estimate_statistics(network, cases, loop.TrainingOptions(batch=4), count=2)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     if plan.prepare:
         plan.prepare(network)
-    extra = plan.extra(network, set(strategies.split_parameters(network)[0])) if plan.extra else None
+    extra = plan.extra(network, set(strategy_plans.split_parameters(network)[0])) if plan.extra else None
     targets = [{**case, "strata": {"any": np.arange(6)}} for case in cases]
     options = loop.TrainingOptions(steps, 4, weight_decay=plan.weight_decay)
     hooks = loop.Hooks(extra=extra, targets=targets if extra else ())
@@ -42,12 +42,12 @@ def run(strategy, cases, steps=8, variants=None):
     return plan, before, network.state_dict()
 
 
-@pytest.mark.parametrize("strategy", strategies.PLANS)
+@pytest.mark.parametrize("strategy", strategy_plans.PLANS)
 def test_plans_are_sound(strategy):
     network, plan = prepared(strategy)
     assert sum(phase.share for phase in plan.phases) == pytest.approx(1)
     names = {name for name, _ in network.named_parameters()}
-    encoder, top = (set(part) for part in strategies.split_parameters(network))
+    encoder, top = (set(part) for part in strategy_plans.split_parameters(network))
     assert encoder | top == names and not encoder & top
     for phase in plan.phases:
         # a dict holds each name once: every parameter trains at one rate or is frozen
@@ -56,7 +56,7 @@ def test_plans_are_sound(strategy):
     assert plan.loads != (strategy in ("scratch", "frozen-random"))
 
 
-@pytest.mark.parametrize("strategy", strategies.PLANS)
+@pytest.mark.parametrize("strategy", strategy_plans.PLANS)
 def test_a_finished_network_is_an_ordinary_one(strategy, square_cases):
     _, before, after = run(strategy, square_cases, steps=2)
     assert set(before) == set(after)
@@ -97,12 +97,12 @@ def test_last_layers_leave_the_stages_before_them_alone(strategy, k, square_case
 def test_last_layers_that_do_not_exist_are_refused():
     for k in (0, 6):
         with pytest.raises(ValueError, match=f"k is {k}, the encoder has 5 stages"):
-            strategies.plan("x", build(), {"x": {"method": "last-layers", "k": k}})
+            strategy_plans.plan("x", build(), {"x": {"method": "last-layers", "k": k}})
 
 
 def test_linear_probe_leaves_the_encoder_until_the_second_phase(square_cases):
     network = build()
-    plan = strategies.plan("lp-ft", network)
+    plan = strategy_plans.plan("lp-ft", network)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     first = plan.phases[0]._replace(share=1.0)
     loop.train(network, square_cases, [first], "segmentation", {"tumour": 1.0}, loop.TrainingOptions(3, 4))
@@ -114,9 +114,9 @@ def test_linear_probe_leaves_the_encoder_until_the_second_phase(square_cases):
 def test_gradual_opens_one_stage_at_a_time_from_the_deepest():
     network = build()
     opened = [
-        {n for n in phase.rates if n.startswith("encoder.")} for phase in strategies.plan("gradual", network).phases
+        {n for n in phase.rates if n.startswith("encoder.")} for phase in strategy_plans.plan("gradual", network).phases
     ]
-    assert not opened[0] and opened[-1] == set(strategies.split_parameters(network)[0])
+    assert not opened[0] and opened[-1] == set(strategy_plans.split_parameters(network)[0])
     added = [after - before for before, after in itertools.pairwise(opened)]
     assert all(before < after for before, after in itertools.pairwise(opened))
     assert added == [set(stage) for stage in reversed(stages.split_stages(network))]
@@ -124,19 +124,19 @@ def test_gradual_opens_one_stage_at_a_time_from_the_deepest():
 
 def test_discriminative_rates_fall_by_a_constant_factor_toward_the_image():
     network = build()
-    (phase,) = strategies.plan("d", network, {"d": {"method": "discriminative", "xi": 0.5, "top": 1e-3}}).phases
+    (phase,) = strategy_plans.plan("d", network, {"d": {"method": "discriminative", "xi": 0.5, "top": 1e-3}}).phases
     levels = [{phase.rates[name] for name in stage} for stage in stages.split_stages(network)]
     assert all(len(level) == 1 for level in levels)
     np.testing.assert_allclose([level.pop() for level in levels], [1e-3 / 2**n for n in (5, 4, 3, 2, 1)])
-    assert {phase.rates[name] for name in strategies.split_parameters(network)[1]} == {1e-3}
+    assert {phase.rates[name] for name in strategy_plans.split_parameters(network)[1]} == {1e-3}
 
 
 def test_pull_to_source_is_zero_at_the_start_and_the_papers_formula_later():
     network = build()
-    inherited = strategies.split_parameters(network)[0][:5]
-    penalty = strategies.pull_to_source(network, inherited, alpha=0.1, beta=0.0)
+    inherited = strategy_plans.split_parameters(network)[0][:5]
+    penalty = strategy_plans.pull_to_source(network, inherited, alpha=0.1, beta=0.0)
     assert penalty(None, None, 0.0).item() == 0
-    both = strategies.pull_to_source(network, inherited, alpha=0.1, beta=0.01)
+    both = strategy_plans.pull_to_source(network, inherited, alpha=0.1, beta=0.01)
     parameters = dict(network.named_parameters())
     with torch.no_grad():
         for name in inherited:
@@ -150,7 +150,7 @@ def test_pull_to_source_is_zero_at_the_start_and_the_papers_formula_later():
 def test_l2_sp_stays_nearer_to_the_source_than_fine_tuning_and_decays_nothing(square_cases):
     def distance(strategy, variants=None):
         plan, before, after = run(strategy, square_cases, steps=12, variants=variants)
-        parts = strategies.split_parameters(build())[0]
+        parts = strategy_plans.split_parameters(build())[0]
         return plan, sum(float(((after[name] - before[name]) ** 2).sum()) for name in parts)
 
     plan, pulled = distance("strong", {"strong": {"method": "l2-sp", "alpha": 10.0}})
@@ -177,21 +177,21 @@ def test_adabn_refuses_an_encoder_without_batch_norm():
             if isinstance(child, torch.nn.BatchNorm2d):
                 setattr(module, name, torch.nn.InstanceNorm2d(child.num_features, affine=True))
     with pytest.raises(assignment.UntrainableError, match="this encoder has none"):
-        strategies.plan("adabn", network)
+        strategy_plans.plan("adabn", network)
 
 
 def test_a_variant_is_a_strategy_with_other_parameters():
     network = build()
     rows = {"slow": {"method": "fine-tune", "encoder": 1e-3}, "wrong": {"method": "fine-tune", "k": 3}}
-    assert strategies.resolve("slow", rows) == ("fine-tune", {"encoder": 1e-3})
-    rates = strategies.plan("slow", network, rows).phases[0].rates
+    assert strategy_plans.resolve("slow", rows) == ("fine-tune", {"encoder": 1e-3})
+    rates = strategy_plans.plan("slow", network, rows).phases[0].rates
     assert rates["encoder._conv_stem.weight"] == 1e-3 and rates["segmentation_head.0.bias"] == 3e-3
     with pytest.raises(ValueError, match="fine-tune has no parameter 'k'; it has encoder, top"):
-        strategies.plan("wrong", network, rows)
+        strategy_plans.plan("wrong", network, rows)
     with pytest.raises(ValueError, match="unknown strategy 'magic'"):
-        strategies.plan("odd", network, {"odd": {"method": "magic"}})
+        strategy_plans.plan("odd", network, {"odd": {"method": "magic"}})
 
 
 def test_an_unknown_strategy_is_named():
     with pytest.raises(ValueError, match="unknown strategy 'magic'; known are scratch"):
-        strategies.plan("magic", build())
+        strategy_plans.plan("magic", build())
