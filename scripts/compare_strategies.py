@@ -7,7 +7,6 @@ from neurograft.evaluation.scores import SCORES, TIMES
 from neurograft.execution import logs
 
 logs.send_to_log(snakemake.log[0])
-
 scores, compared, again, times = comparison.compare_cells(
     snakemake.input.cells,
     [row for path in snakemake.input.scores for row in tables.read_typed_table(path, ScoreRow)],
@@ -15,10 +14,7 @@ scores, compared, again, times = comparison.compare_cells(
     snakemake.params.primary,
     snakemake.params.kin,
 )
-
 tables.write_table(snakemake.output.scores, scores, SCORES)
-
 tables.write_table(snakemake.output.comparison, compared, comparison.COMPARISON)
 tables.write_table(snakemake.output.again, again, comparison.COMPARISON)
-
 tables.write_table(snakemake.output.times, times, TIMES)

@@ -6,8 +6,6 @@ from neurograft.execution import logs
 from neurograft.imaging import derivatives
 
 logs.send_to_log(snakemake.log[0])
-
 rows = cohort_table.gather_cohort([files.read_json(path) for path in snakemake.input])
-
 tables.write_table(snakemake.output.cohort, rows)
 derivatives.describe_dataset(snakemake.output.description)

@@ -6,7 +6,6 @@ from neurograft.execution import logs
 from neurograft.imaging import nifti
 
 logs.send_to_log(snakemake.log[0])
-
 status, scans = validation.import_scans(
     snakemake.wildcards.subject,
     snakemake.params.found,
@@ -14,7 +13,5 @@ status, scans = validation.import_scans(
     template=snakemake.params.template,
     **snakemake.params.options,
 )
-
 nifti.write_scans(snakemake.output.scans, scans)
-
 files.write_json(snakemake.output.status, status)

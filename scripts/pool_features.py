@@ -8,7 +8,6 @@ from neurograft.training import slices
 from neurograft.transferability import features
 
 logs.send_to_log(snakemake.log[0])
-
 features.pool_features(
     snakemake.output[0],
     SourceFiles(snakemake.params.source, snakemake.input.weights),

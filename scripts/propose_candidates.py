@@ -9,7 +9,6 @@ logs.send_to_log(snakemake.log[0])
 registered = nifti.read_scans(snakemake.input.scans)
 normalized = derivatives.read_normalized(derivatives.stem_of(snakemake.input.mask))
 labels, options = registered.get("labels"), proposal.ProposalOptions(**snakemake.params.options)
-
 proposed, table, record, cut = proposal.propose_candidates(
     normalized, registered["brain"], labels, options, priors=snakemake.wildcards.space == templates.MNI152
 )

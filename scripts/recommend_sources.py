@@ -7,7 +7,6 @@ from neurograft.execution import logs
 from neurograft.transferability import recommendation, scores
 
 logs.send_to_log(snakemake.log[0])
-
 rows = scores.gather_scores(
     [row for path in snakemake.input for row in tables.read_table(path)],
     snakemake.params.volumes,

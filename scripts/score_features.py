@@ -6,7 +6,5 @@ from neurograft.transferability import scores
 
 logs.send_to_log(snakemake.log[0])
 wildcards = snakemake.wildcards
-
 rows = scores.score_features(snakemake.input[0], wildcards.space, wildcards.source, snakemake.params.seed)
-
 tables.write_table(snakemake.output[0], rows, scores.SCORED)

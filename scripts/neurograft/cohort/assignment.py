@@ -1,18 +1,19 @@
 """Assign the subjects of a cell: training, test and unlabelled, and whose images a network adapts to."""
 
 from neurograft.cohort import splits
+from neurograft.core.split_file import SplitFile, map_tasks
 
 
 class UntrainableError(ValueError):
     """A cell that cannot be trained; the message is one line, the reason in its manifest."""
 
 
-def assign_roles(split: splits.Split, cell):
+def assign_roles(split: SplitFile, cell):
     """Name the training, test and unlabelled subjects of a cell, no patient in two roles.
 
     Parameters
     ----------
-    split : splits.Split
+    split : SplitFile
     cell : dict
 
     Returns
@@ -47,7 +48,7 @@ def assign_roles(split: splits.Split, cell):
     return roles
 
 
-def find_unlearnt(split: splits.Split, cell, roles):
+def find_unlearnt(split: SplitFile, cell, roles):
     """Name the network's sequences that every training subject of a cell lacks.
 
     A channel that was zero throughout training has weights that nothing chose: a scan must not be sent through them.
@@ -77,7 +78,7 @@ def find_unlearnt(split: splits.Split, cell, roles):
     return [name for name in task["sequences"] if name in unlearnt]
 
 
-def share_target(split: splits.Split, cell, roles):
+def share_target(split: SplitFile, cell, roles):
     """Divide the test patients so that none is predicted by a network adapted to their own images.
 
     The target of a cell is its fold's test patients. They are dealt into two halves, by patient; each is
@@ -117,7 +118,7 @@ def share_target(split: splits.Split, cell, roles):
     return rounds
 
 
-def choose_unlabelled(split: splits.Split):
+def choose_unlabelled(split: SplitFile):
     """Name the subjects that may be trained on before any cell: no cell tests a scan of their patients.
 
     They are without label in every task, and so is every other scan of their patient that is in a split; and they
@@ -125,13 +126,13 @@ def choose_unlabelled(split: splits.Split):
 
     Parameters
     ----------
-    split : splits.Split
+    split : SplitFile
 
     Returns
     -------
     list of str
     """
-    tasks = list(split["tasks"].values())
+    tasks = list(map_tasks(split).values())
     owner = {subject: patient for task in tasks for subject, patient in task["patients"].items()}
     labelled = {owner[subject] for task in tasks for subject in task["subjects"]}
     unlabelled = set.intersection(*(set(task["unlabelled"]) for task in tasks))
@@ -139,12 +140,12 @@ def choose_unlabelled(split: splits.Split):
     return sorted(subject for subject in unlabelled - incomplete if owner[subject] not in labelled)
 
 
-def check_pretraining(split: splits.Split, roles, pretraining):
+def check_pretraining(split: SplitFile, roles, pretraining):
     """Refuse a source that could not be made, and one that has seen a patient whom the cell tests.
 
     Parameters
     ----------
-    split : splits.Split
+    split : SplitFile
     roles : dict
         From `assign_roles`.
     pretraining : dict
@@ -159,7 +160,7 @@ def check_pretraining(split: splits.Split, roles, pretraining):
     """
     if pretraining and not pretraining["made"]:
         raise UntrainableError(pretraining["reason"])
-    owner = {subject: patient for task in split["tasks"].values() for subject, patient in task["patients"].items()}
+    owner = {subject: patient for task in map_tasks(split).values() for subject, patient in task["patients"].items()}
     seen = {owner.get(subject, subject) for subject in pretraining.get("subjects", ())}
     both = sorted(subject for subject in roles["test"] if owner[subject] in seen)
     if both:

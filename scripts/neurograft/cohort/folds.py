@@ -1,27 +1,10 @@
 """Deal labelled patients into training and test: stratified folds, sites left out, one site to another."""
 
 from collections import defaultdict
-from typing import NotRequired, TypedDict
 
 import numpy as np
 
-
-class Fold(TypedDict):
-    """One fold of a split.
-
-    Attributes
-    ----------
-    name : str, not required
-        The site that is left out, or the sites of both sides; folds by patient have none.
-    test : list of str
-        Subjects, sorted.
-    train : list of str
-        Subjects in the order whose prefixes are the nested training sets.
-    """
-
-    name: NotRequired[str]
-    test: list[str]
-    train: list[str]
+from neurograft.core.split_file import Fold
 
 
 def deal_folds(subjects, patients, strata, count, seed) -> list[Fold]:

@@ -1,4 +1,4 @@
-"""Split the cohort into folds by patient, frozen to a file with its hash: no patient ever in two roles."""
+"""SplitFile the cohort into folds by patient, frozen to a file with its hash: no patient ever in two roles."""
 
 import hashlib
 import json
@@ -6,82 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NotRequired, TypedDict, cast
+from typing import cast
 
 import numpy as np
 
-from neurograft.cohort.folds import Fold, deal_between, deal_folds, deal_sites
+from neurograft.cohort.folds import deal_between, deal_folds, deal_sites
 from neurograft.core.labels import cohort_scheme, regions_of
 from neurograft.core.sequences import SEQUENCES
-
-
-class TaskSplit(TypedDict):
-    """The split of one task.
-
-    Attributes
-    ----------
-    regions : list of str, of segmentation only
-        The regions that the cohort's label scheme tells apart.
-    target : str, of classification only
-        "tumour-slice" or a column of the cohort.
-    classes : list of str, of classification only
-    trainable : bool
-    reason : str
-        Why it cannot be trained; "" if it can.
-    sequences : list of str
-        Input channels.
-    subjects : list of str
-        Labelled subjects that are used, sorted.
-    unlabelled : list of str
-        Included subjects without an answer, sorted.
-    left_out : dict of str to str
-        Subject to the reason.
-    patients : dict of str to str
-        Subject to patient, of the labelled and the unlabelled.
-    incomplete : dict of str to list of str, not required
-        Subject to those of `sequences` that it lacks; only where a subject lacks one.
-    folds, sites, between : list of Fold
-        One list for each of `SPLITS`, empty where the split is not possible.
-    """
-
-    regions: NotRequired[list[str]]
-    target: NotRequired[str]
-    classes: NotRequired[list[str]]
-    trainable: bool
-    reason: str
-    sequences: list[str]
-    subjects: list[str]
-    unlabelled: list[str]
-    left_out: dict[str, str]
-    patients: dict[str, str]
-    incomplete: NotRequired[dict[str, list[str]]]
-    folds: list[Fold]
-    sites: list[Fold]
-    between: list[Fold]
-
-
-class Split(TypedDict):
-    """What `splits.json` holds.
-
-    Attributes
-    ----------
-    seed : int
-    scheme : str
-        The cohort's label scheme.
-    schemes : dict of str to str
-        Subject to its own label scheme.
-    tasks : dict of str to TaskSplit
-        `segmentation` and `classification`.
-    hash : str
-        Of all the rest (`digest`).
-    """
-
-    seed: int
-    scheme: str
-    schemes: dict[str, str]
-    tasks: dict[str, TaskSplit]
-    hash: str
-
+from neurograft.core.split_file import ClassificationSplit, Fold, SplitFile, TaskSplit, map_tasks
 
 PREFERRED = ("t1c", "t2", "flair")
 STRATA = ("diagnosis", "grade")
@@ -134,7 +66,7 @@ class _Request:
 
 
 def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", target=SLICE_TARGET, between=None):
-    """Split the cohort into folds, for segmentation and for classification.
+    """SplitFile the cohort into folds, for segmentation and for classification.
 
     Parameters
     ----------
@@ -155,7 +87,7 @@ def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", t
 
     Returns
     -------
-    Split
+    SplitFile
 
     Raises
     ------
@@ -177,14 +109,14 @@ def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", t
         "regions": list(regions_of(scheme)) if scheme else [],
         **_split_task(segmentation, cohort, request),
     }
-    classify = _split_task(classified, cohort, request)
-    classes = ["tumour-free", "tumour"] if sliced else sorted({classified[s] for s in classify["subjects"]})
-    classify: TaskSplit = {"target": target, "classes": classes, **classify}
+    dealt = _split_task(classified, cohort, request)
+    classes = ["tumour-free", "tumour"] if sliced else sorted({classified[s] for s in dealt["subjects"]})
+    classify: ClassificationSplit = {"target": target, "classes": classes, **dealt}
     for task in (segment, classify) if sliced else (segment,):
         if task["trainable"] and (not scheme or set(task["subjects"]) <= tumour_free):
             task["trainable"], task["reason"] = False, "no labelled subject has a tumour"
             task["folds"], task["sites"], task["between"] = [], [], []
-    splits: Split = {
+    splits: SplitFile = {
         "seed": seed,
         "scheme": scheme,
         "schemes": {subject: _own_scheme(row, scheme) for subject, row in rows.items()},
@@ -211,7 +143,7 @@ def _answers(rows, column):
 
 
 def _split_task(answers, cohort, request) -> TaskSplit:
-    """Split one task; `answers` maps each subject with a known answer to its class, or to ''."""
+    """SplitFile one task; `answers` maps each subject with a known answer to its class, or to ''."""
     rows, count = cohort.rows, request.folds
     channels = _choose_channels(request.sequences, cohort.sequences, answers or rows)
     left_out, incomplete = {}, {}
@@ -286,7 +218,7 @@ def _stratum(subject, row, answer, tumour_free):
     return (answer, subject in tumour_free, *columns, str(row.get("site", "")))
 
 
-def training_subjects(splits: Split, task, fold, n="all", seed=0, split="folds"):
+def training_subjects(splits: SplitFile, task, fold, n="all", seed=0, split="folds"):
     """Training subjects of one cell: the first `n` of the fold's list, in an order of the seed's own.
 
     Seed 0 takes the list as it stands in the file; every other seed draws it anew, so that the noise of
@@ -294,7 +226,7 @@ def training_subjects(splits: Split, task, fold, n="all", seed=0, split="folds")
 
     Parameters
     ----------
-    splits : Split
+    splits : SplitFile
     task : str
     fold : int
     n : int or "all"
@@ -336,7 +268,7 @@ def patient_of(row):
     return time_point[1] if time_point else row["participant_id"]
 
 
-def assert_disjoint(splits: Split):
+def assert_disjoint(splits: SplitFile):
     """Refuse a split in which a patient has two roles or a labelled subject has none.
 
     Raises
@@ -344,7 +276,7 @@ def assert_disjoint(splits: Split):
     ValueError
         Naming the task, the fold and the patients.
     """
-    for name, task in splits["tasks"].items():
+    for name, task in map_tasks(splits).items():
         owner = task["patients"]
         for split in SPLITS:
             for index, fold in enumerate(list_folds(task, split)):
@@ -363,14 +295,14 @@ def assert_disjoint(splits: Split):
             raise ValueError(f"{name}: {sorted(outside & set(task['subjects']))} are in the folds and outside of them")
 
 
-def digest(splits: Split):
+def digest(splits: SplitFile):
     """Compute the SHA-256 of a split as canonical JSON: sorted keys, no spaces, without the hash itself."""
     content = {key: value for key, value in splits.items() if key != "hash"}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def verify_hash(splits: Split):
+def verify_hash(splits: SplitFile):
     """Refuse a split that was edited after it was frozen.
 
     Raises

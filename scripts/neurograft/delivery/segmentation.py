@@ -5,15 +5,15 @@ A job a subject, so nothing that scores is imported.
 
 import numpy as np
 
-from neurograft.cohort.splits import Split
 from neurograft.cohort.subject_status import SubjectStatus, reference_of
 from neurograft.core.labels import region_masks
+from neurograft.core.split_file import SplitFile
 from neurograft.delivery import native_grid
 from neurograft.experiment.cell_folder import has_prediction, read_cell, read_prediction
 from neurograft.imaging import derivatives
 
 
-def deliver_subject(stem, subject, folders, split: Split, status: SubjectStatus, record):
+def deliver_subject(stem, subject, folders, split: SplitFile, status: SubjectStatus, record):
     """Write one subject's delivered segmentation, or record why there is none.
 
     Parameters
@@ -23,7 +23,7 @@ def deliver_subject(stem, subject, folders, split: Split, status: SubjectStatus,
     subject : str
     folders : list of str or Path
         The cells of the delivered strategy, one a fold.
-    split : Split
+    split : SplitFile
     status : SubjectStatus
     record : dict
         Of `register_scans`.
