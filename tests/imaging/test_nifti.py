@@ -34,16 +34,6 @@ def tilted(degrees=20):
 # files
 
 
-def test_whole_leaves_nothing_behind_when_it_fails(tmp_path):
-    path = tmp_path / "a/out.txt"
-    with files.whole(path) as part:
-        part.write_text("old")
-    with pytest.raises(RuntimeError), files.whole(path) as part:  # noqa: PT012 what is raised is raised inside
-        part.write_text("half")
-        raise RuntimeError
-    assert path.read_text() == "old" and os.listdir(path.parent) == ["out.txt"]
-
-
 def test_whole_replaces_a_folder(tmp_path):
     for scans in ({"t1": blob(), "t2": blob()}, {"flair": blob()}, {}):
         nifti.write_scans(tmp_path / "scans", scans)
