@@ -19,6 +19,7 @@ from neurograft.candidates.supervoxels import (
 )
 from neurograft.core.sequences import SEQUENCES
 from neurograft.imaging.nifti import image
+from neurograft.imaging.robust import robust_spread
 
 # Levels of the score, in robust standard deviations above the brain's median: 3 is the usual limit of an outlier,
 # the regions that only 2 and 1 reach follow as candidates of their own (the fringe of a lesion is one).
@@ -282,7 +283,7 @@ def score_supervoxels(features, links):
     for _ in range(ROUNDS):
         score = (score + shared @ score) / 2
     score = score - np.median(score)
-    return score / max(1.4826 * np.median(np.abs(score)), STEP)
+    return score / max(robust_spread(score), STEP)
 
 
 def _signs(features):

@@ -11,6 +11,7 @@ from skimage.segmentation import slic
 
 from neurograft.imaging.nifti import read_image
 from neurograft.imaging.resampling import grid_box
+from neurograft.imaging.robust import robust_spread
 from neurograft.imaging.templates import mni_tissue_maps
 from neurograft.imaging.typed import affine_of
 
@@ -198,7 +199,7 @@ def robust_z(values):
         All 0 if the values are constant.
     """
     values = values - np.median(values)
-    scale = 1.4826 * np.median(np.abs(values)) or np.std(values)
+    scale = robust_spread(values) or np.std(values)
     return values / scale if scale > 0 else np.zeros_like(values)
 
 

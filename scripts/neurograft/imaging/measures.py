@@ -4,6 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 from neurograft.imaging.resampling import grid_box
+from neurograft.imaging.robust import robust_spread
 from neurograft.imaging.typed import fill_holes
 
 
@@ -64,7 +65,7 @@ def noise_level(data, inside):
     core = np.asarray(ndimage.binary_erosion(inside, np.ones((3, 3, 1))), bool)
     chosen: np.ndarray = core if core.any() else inside
     # 6 is the root of the sum of the squared weights of the 3x3 kernel
-    return float(1.4826 * np.median(np.abs(residual[chosen])) / 6) if chosen.any() else 0.0
+    return float(robust_spread(residual[chosen]) / 6) if chosen.any() else 0.0
 
 
 def contrast_to_noise(data, inside):

@@ -7,6 +7,7 @@ from neurograft.core.sequences import SEQUENCES
 from neurograft.imaging.measures import contrast_to_noise, describe_intensities
 from neurograft.imaging.nifti import image
 from neurograft.imaging.resampling import grid_box
+from neurograft.imaging.robust import robust_spread
 from neurograft.preprocessing.intensity_scale import find_landmarks
 
 SHRUNK_MM = 4.0  # a field so smooth needs no finer grid
@@ -82,7 +83,7 @@ def robust_zscore(values, sequence=None):
         What to subtract, and what to divide by.
     """
     middle = np.median(values)
-    spread = 1.4826 * np.median(np.abs(values - middle))
+    spread = robust_spread(values - middle)
     # half of the voxels may share one value (a rescaled or heavily blurred image): then the usual deviation
     return middle, spread if spread > 0 else np.std(values)
 

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from neurograft.imaging.nifti import image
 from neurograft.imaging.resampling import grid_box, regridded, resample, smoothed
+from neurograft.imaging.robust import robust_spread
 from neurograft.imaging.typed import distance_to_outside, fill_holes, label_pieces
 
 SHELL_MM = 10.0  # how far outside of the mask is looked
@@ -173,7 +174,7 @@ def _standardise(data, inside):
     """Put the brain's median at 0 and its robust standard deviation at 1."""
     values = data[inside]
     middle = np.median(values)
-    spread = 1.4826 * np.median(np.abs(values - middle))
+    spread = robust_spread(values - middle)
     return (data - middle) / spread if spread > 0 else np.zeros_like(data)
 
 

@@ -6,6 +6,7 @@ from scipy import stats
 from neurograft.core.sequences import SEQUENCES
 from neurograft.core.tables import parse_number
 from neurograft.imaging.measures import QUANTILES
+from neurograft.imaging.robust import robust_spread
 
 FEWEST_FOR_OUTLIERS = 5
 
@@ -46,7 +47,7 @@ def robust_limits(values, limit=3.5):
     if known.size < FEWEST_FOR_OUTLIERS:
         return None
     middle = np.median(known)
-    spread = 1.4826 * np.median(np.abs(known - middle))
+    spread = robust_spread(known - middle)
     if spread <= 1e-9 * max(1.0, abs(middle)):
         return None
     return float(middle - limit * spread), float(middle + limit * spread)

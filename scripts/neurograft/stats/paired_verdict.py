@@ -1,4 +1,4 @@
-"""Does one strategy beat another? Paired over patients, with what the data cannot show said too.
+"""Decide whether one strategy beats another, paired over patients, and state what the data cannot show.
 
 The unit is the patient: voxels, slices and seeds are averaged inside a patient before anything here.
 
