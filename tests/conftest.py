@@ -3,23 +3,21 @@
 import os
 import shutil
 
-import nibabel as nib
-import numpy as np
-import pytest
-
-from helpers.fake_cells import freeze, write_slices
-from helpers.fake_registration import GRID, NATIVE, RECORD, SHAPE, TEMPLATE
-from neurograft.cohort import splits
-from neurograft.core import files, tables
-from neurograft.imaging import resampling
-
 # two processes of two threads each wait for one another on two cores: that takes half of the time, or more. Before
 # anything that asks for it is imported
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+import nibabel as nib
+import numpy as np
+import pytest
 from filelock import FileLock
 from hypothesis import settings
 
+from helpers.fake_cells import freeze, write_slices
+from helpers.fake_registration import GRID, NATIVE, RECORD, SHAPE, TEMPLATE
 from helpers.running import ROOT, snakemake
+from neurograft.cohort import splits
+from neurograft.core import files, tables
+from neurograft.imaging import resampling
 
 # how long an example takes says something about the machine, not about the code
 settings.register_profile("untimed", deadline=None)

@@ -22,7 +22,6 @@ from neurograft.cohort.file_names import (
 from neurograft.core.sequences import SEQUENCES
 from neurograft.core.tables import TableError, read_table
 
-__all__ = ["DATASETS", "CohortError", "find_subjects", "read_table"]
 SITE_COLUMNS = ("site", "center", "centre", "site_id")
 BRATS_NAMES = {
     "_t1": ("t1", "brats2018"),

@@ -24,31 +24,27 @@ WINDOW = 5
 WIDE_GAP = 0.1
 
 
-class LabelsSaved(TypedDict):
-    """How many labelled patients scratch needs for what a transferred network reaches with n."""
+class LabelsNeeded(TypedDict):
+    """How many labelled patients scratch needs for what a transferred network reaches."""
+
+    patients: int
+    needed: float
+    low: float
+    high: float
+    saved: float
+    answer: str
+    interval: str
+    reason: str
+
+
+class LabelsSaved(LabelsNeeded):
+    """The same with the number of labelled patients that the transferred network had."""
 
     n: float
-    patients: int
-    needed: float
-    low: float
-    high: float
-    saved: float
-    answer: str
-    interval: str
-    reason: str
 
 
-class LabelsRow(Arm):
-    """A row of `labels_saved.tsv`: `LabelsSaved` of an arm."""
-
-    patients: int
-    needed: float
-    low: float
-    high: float
-    saved: float
-    answer: str
-    interval: str
-    reason: str
+class LabelsRow(Arm, LabelsNeeded):
+    """A row of `labels_saved.tsv`: what an arm's transferred networks save."""
 
 
 class TimeSavedRow(Cell):
