@@ -12,11 +12,16 @@ TRUTHS = {
     "affine": ((-5.0, 8.0, 4.0), (-6.0, 4.0, 10.0), (0.92, 1.08, 1.05)),
 }
 
-# every engine is tried in its first test, those that are not the default's in others by `make test-long`
+# engines beyond the default take minutes: CI tries each in its first test, `make test-long` in all
 DEFAULT = "greedy"
 
 ENGINES = [
     engine if engine == DEFAULT else pytest.param(engine, marks=pytest.mark.long)
+    for engine in registration.REGISTRATION_ENGINES
+]
+
+FIRST = [
+    engine if engine == DEFAULT else pytest.param(engine, marks=[pytest.mark.long, pytest.mark.ci])
     for engine in registration.REGISTRATION_ENGINES
 ]
 

@@ -24,7 +24,9 @@ def brain():
     return registration.load_template("MNI152", 2.0)
 
 
-@pytest.mark.parametrize("degrees", [(0.0, 90.0, 0.0), (0.0, 0.0, 180.0)])
+@pytest.mark.parametrize(
+    "degrees", [(0.0, 90.0, 0.0), pytest.param((0.0, 0.0, 180.0), marks=[pytest.mark.long, pytest.mark.ci])]
+)
 def test_second_start_finds_a_brain_lying_on_its_side(brain, degrees):
     """A wrong header is too much for the first start, not for the principal axes."""
     truth = planted(degrees, (20.0, 0.0, 10.0), (1, 1, 1))

@@ -24,11 +24,11 @@ from neurograft.sources.table import read_sources
 COMPARED = dict.fromkeys(("compare_strategies", "assess_transfer", "audit_scores", "write_report"), 1)
 # two strategies' networks of two tasks in two folds, the ensemble that one is in, and what shows the delivered ones
 NETWORKS = {"train_network": 8, "average_predictions": 2, "score_predictions": 10}
-DELIVERED = {"gather_delivered": 1, "deliver_segmentation": 6}
+DELIVERED = {"gather_delivered": 1, "deliver_segmentation": 4}
 NETWORKS |= DELIVERED
 # supervoxels in two folds, with an encoder's features that were temporary
 SUPERVOXELS = {"pool_features": 1, "classify_supervoxels": 2, "average_predictions": 2, "score_predictions": 4}
-CANDIDATES = {"propose_candidates": 6, "gather_candidates": 1}
+CANDIDATES = {"propose_candidates": 4, "gather_candidates": 1}
 FEATURES = dict.fromkeys(("extract_features", "score_features", "score_sources"), 1)
 GROUP = {"gather_subjects": 1, "gather_quality": 1, "split_cohort": 1, "plan_experiment": 1}
 # whatever is trained, in two folds
@@ -74,9 +74,9 @@ def copied(finished, tmp_path):
         ({"train_network": {"steps": 5}}, {"plan_experiment": 1} | NETWORKS | COMPARED),
         (
             {"normalize_intensity": {"method": "percentile"}},
-            {"normalize_intensity": 6} | CANDIDATES | GROUP | CELLS,
+            {"normalize_intensity": 4} | CANDIDATES | GROUP | CELLS,
         ),
-        ({"propose_candidates": {"top": 10}}, {"deliver_segmentation": 6} | CANDIDATES | SUPERVOXELS | COMPARED),
+        ({"propose_candidates": {"top": 10}}, {"deliver_segmentation": 4} | CANDIDATES | SUPERVOXELS | COMPARED),
         ({"classify_supervoxels": {"harmonise": True}}, SUPERVOXELS | COMPARED),
         ({"split_cohort": {"folds": 3}}, {"split_cohort": 1, "plan_experiment": 1} | CELLS | OF_THREE_FOLDS),
         # one strategy more: its own two cells
@@ -113,7 +113,7 @@ def test_another_file_of_a_source_reruns_what_reads_it(telling, finished, tmp_pa
 
 @pytest.mark.long
 def test_one_subjects_scan_reruns_that_subject_and_the_group(copied):
-    """A brighter FLAIR of one simulated patient, in place: one is prepared again, six are gathered again."""
+    """A brighter FLAIR of one simulated patient, in place: one is prepared again, four are gathered again."""
     path = copied / "results/simulated/sub-phantom003/flair.nii.gz"
     scan = nib.load(path)
     nib.save(nib.Nifti1Image(np.asarray(scan.dataobj) * 2, scan.affine), path)
