@@ -13,6 +13,6 @@ target = split["tasks"]["classification"]["target"]
 truths = {row["participant_id"]: row.get(target) for row in tables.read_table(snakemake.input.cohort)}
 subjects = tasks.SubjectFiles(slices.find_slices(snakemake.input.subjects), truths)
 options = network_cells.CellOptions(**params.options)
-plan = planning.plan_experiment(params.counts, split, subjects, params.backbones, params.compared, options)
+plan = planning.plan_experiment(params.counts, split, subjects, params.backbones, options, params.judged)
 files.write_json(snakemake.output.plan, plan)
 Path(snakemake.output.words).write_text("\n".join(plan["words"]) + "\n", encoding="utf-8")

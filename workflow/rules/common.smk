@@ -16,7 +16,7 @@ sys.path.insert(0, f"{workflow.basedir}/scripts")
 os.environ.setdefault("MPLCONFIGDIR", os.path.abspath(".snakemake/matplotlib"))
 
 from neurograft.cohort import file_names
-from neurograft.core import design, strategies, tables
+from neurograft.core import design, judging, strategies, tables
 from neurograft.execution import code_digest
 from neurograft.experiment import setup
 from neurograft.sources import table as source_table

@@ -36,6 +36,7 @@ rule compare_strategies:
         ),
         again="results/evaluation/aa.tsv",
         times="results/evaluation/times.tsv",
+        recommendation="results/recommendation.json",
     log:
         "results/logs/compare_strategies.log",
     benchmark:
@@ -49,6 +50,8 @@ rule compare_strategies:
     params:
         primary=DESIGN.primary,
         kin=RUN.kin,
+        judging={"margins": config["margin"], "refusal": judging.refuse_pictures(RUN.subjects) if RUN.pictures else ""},
+        sources=list(RUN.choice.named.values()),
         code=digest("compare_strategies"),
     script:
         "../../scripts/compare_strategies.py"

@@ -49,7 +49,7 @@ rule plan_experiment:
     params:
         counts=lambda wildcards: DESIGN.count_trainings(included()),
         backbones={name: row["backbone"] for name, row in RUN.choice.named.items()},
-        compared=DESIGN.compared_arms,
+        judged=judging.plan_family(DESIGN, config["margin"]),
         options=RUN.list_training_options(),
         code=digest("plan_experiment"),
     script:

@@ -43,7 +43,12 @@ Kin: TypeAlias = Mapping[str, Sequence[str]]
 CELL = ("task", "source", "strategy", "space", "split", "n", "fold", "seed")
 # an arm of the experiment: the cells that differ by fold and seed alone
 ARM = tuple(name for name in CELL if name not in ("fold", "seed"))
-PRIMARY = {"task": "segmentation", "region": "WT", "metric": "dice"}
+# what the primary family is judged by: the first that was scored for patients
+PRIMARY = (
+    {"task": "segmentation", "region": "WT", "metric": "dice"},
+    {"task": "classification", "region": "", "metric": "balanced-accuracy"},
+    {"task": "classification", "region": "", "metric": "accuracy"},
+)
 
 
 def take_cell(row: Mapping[str, Any]) -> Cell:

@@ -11,7 +11,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NotRequired, TypeAlias, TypedDict
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from neurograft.core.cells import Cell
 from neurograft.core.config import SettingsError
@@ -313,9 +313,14 @@ class Design:
         return self.spaces["template"]
 
     @property
+    def judged_task(self) -> Literal["segmentation", "classification"]:
+        """The task that the verdict is about: segmentation where there is any."""
+        return "segmentation" if self.tasks["segmentation"]["strategies"] else "classification"
+
+    @property
     def primary(self) -> dict[str, str]:
         """The `space` and `split` that the verdict is about: those named first."""
-        task = self.tasks["segmentation" if self.tasks["segmentation"]["strategies"] else "classification"]
+        task = self.tasks[self.judged_task]
         return {"space": self.spaces[task["spaces"][0]], "split": task["splits"][0]}
 
     @property
@@ -328,7 +333,7 @@ class Design:
         """The source and strategy of every arm that the verdict is about: held against scratch, at the largest n."""
         return [
             (arm["source"], arm["strategy"])
-            for arm in self.list_arms("segmentation", **self.primary)
+            for arm in self.list_arms(self.judged_task, **self.primary)
             if arm["n"] == "all" and arm["strategy"] not in (*CONTROLS, *UNTRAINED)
         ]
 

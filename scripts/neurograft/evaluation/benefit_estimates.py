@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from neurograft.core.cells import Arm, Cell, take_cell
 from neurograft.evaluation.records import FitRow, HistoryRow, TrainedCell
 from neurograft.evaluation.scores import reach_times
-from neurograft.stats import paired_verdict
+from neurograft.stats import clustered_error, paired_verdict
+from neurograft.stats.paired_verdict import Scale
 
 Floats: TypeAlias = NDArray[np.float64]
 # (task, space, split, n) to the training patients of its cells
@@ -151,7 +152,7 @@ def labels_saved(
     curves = _paired_curves(transferred, scratch, numbers, n) * (1 if better == "higher" else -1)
     kept = np.isfinite(curves).all(axis=(1, 2))
     curves, at = curves[kept], int(np.flatnonzero(numbers == n)[0])
-    groups = None if folds is None else paired_verdict.number_groups(np.asarray(folds)[kept])
+    groups = None if folds is None else clustered_error.number_groups(np.asarray(folds)[kept])
     place = float(_needed(curves.mean(axis=0)[None], np.log(numbers), at)[0]) if len(curves) else np.nan
     ends, reason = _bootstrap(curves, groups, np.log(numbers), at, seed)
     # minus infinity is an answer of its own, not the log of 0 patients
@@ -229,8 +230,8 @@ def _bootstrap(
     kinds: list[NDArray[np.intp]] = [np.arange(len(curves))]
     if groups is not None:
         folds = int(groups.max()) + 1
-        if folds < paired_verdict.FEWEST_FOLDS:
-            return (np.nan, np.nan), f"{folds} folds; an interval takes at least {paired_verdict.FEWEST_FOLDS}"
+        if folds < clustered_error.FEWEST_FOLDS:
+            return (np.nan, np.nan), f"{folds} folds; an interval takes at least {clustered_error.FEWEST_FOLDS}"
         kinds.append(groups)
     generator = np.random.default_rng(seed)
     means = curves.mean(axis=0)
@@ -239,8 +240,8 @@ def _bootstrap(
         count = int(clusters.max()) + 1
         weights = generator.multinomial(count, np.full(count, 1 / count), RESAMPLES)[:, clusters].astype(float)
         weights /= weights.sum(axis=1, keepdims=True)
-        tail = (1 + paired_verdict.LEVEL) / 2
-        quantiles = paired_verdict.t_quantile(count - 1, tail), paired_verdict.t_quantile(np.inf, tail)
+        tail = (1 + clustered_error.LEVEL) / 2
+        quantiles = clustered_error.t_quantile(count - 1, tail), clustered_error.t_quantile(np.inf, tail)
         wider = np.sqrt(count / (count - 1)) * quantiles[0] / quantiles[1]
         resampled = cast("Floats", cast(Any, np).tensordot(weights, curves, 1))
         drawn = means + wider * (resampled - means)
@@ -332,7 +333,7 @@ def _list_fit(fit: Iterable[FitRow], role: str, measure: str) -> Floats:
 
 
 def generalisation_drop(
-    in_site: Mapping[str, float], cross_site: Mapping[str, float], sites: Mapping[str, str]
+    in_site: Mapping[str, float], cross_site: Mapping[str, float], sites: Mapping[str, str], scale: Scale | None = None
 ) -> Drop:
     """Compute what is lost at an unseen site: in-site less cross-site score, paired over patients.
 
@@ -342,19 +343,21 @@ def generalisation_drop(
         Patient to score (seeds averaged), in stratified folds and leaving one site out, with the same n.
     sites : dict of str to str
         Patient to site.
+    scale : Scale, optional
+        Of the difference.
 
     Returns
     -------
     dict
-        `paired_verdict.paired_comparison` over the patients that have both, sites as clusters, without p and
-        `detectable`; `sites`, and `reason`: why it is refused (then `low` and `high` are NaN), or nothing.
+        Mean and interval of `paired_verdict.paired_comparison` over the patients that have both, sites as clusters;
+        `patients`, `sites`, and `reason`: why it is refused (then `low` and `high` are NaN), or nothing.
     """
     patients = [name for name in in_site if name in cross_site and sites.get(name)]
     difference = np.array([in_site[name] - cross_site[name] for name in patients])
     patients = [name for name, value in zip(patients, difference) if np.isfinite(value)]
     difference = difference[np.isfinite(difference)]
     owner = [str(sites[name]) for name in patients]
-    result = paired_verdict.paired_comparison(difference, owner)
+    result = paired_verdict.paired_comparison(difference, owner, scale)
     count, places = len(patients), result["folds"]
     if count < FEWEST_PATIENTS or places < FEWEST_SITES:
         reason = f"{count} patients of {places} sites; at least {FEWEST_PATIENTS} of {FEWEST_SITES}"

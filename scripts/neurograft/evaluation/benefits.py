@@ -20,8 +20,9 @@ from neurograft.evaluation.benefit_estimates import (
     time_saved,
 )
 from neurograft.evaluation.frames import Pivot, average_columns, group_rows, parse_values, pivot_values
-from neurograft.evaluation.metrics import keep_in_range
+from neurograft.evaluation.pairing import difference_scale
 from neurograft.evaluation.records import TrainedCell
+from neurograft.stats.paired_verdict import Scale
 
 MEASURES = {"segmentation": ("WT", "dice"), "classification": ("", "accuracy")}
 
@@ -195,28 +196,32 @@ def lose_elsewhere(
                 continue
             placed = np.array([bool(sites.get(patient)) for patient in table.patients])
             placed &= ~np.isnan(sides["folds"]) & ~np.isnan(sides["sites"])
-            drop = _find_drop(table.patients, sides["folds"], sides["sites"], sites, numbers)
-            inside = keep_in_range(drop, MEASURES[task][1], difference=True)
+            scale = difference_scale(MEASURES[task][1])
+            drop = _find_drop(table.patients, (sides["folds"], sides["sites"]), sites, numbers, scale)
             row: DropRow = {
                 "task": task, "source": source, "strategy": strategy, "space": space, "n": n,
                 "in_site": _mean(sides["folds"][placed]), "cross_site": _mean(sides["sites"][placed]),
-                "mean": drop["mean"], "low": inside["low"], "high": inside["high"],
+                "mean": drop["mean"], "low": drop["low"], "high": drop["high"],
                 "patients": drop["patients"], "sites": drop["sites"], "reason": drop["reason"],
             }  # fmt: skip
             if strategy != "scratch" and set(control) == set(sides):
                 losses = control["folds"] - control["sites"], sides["folds"] - sides["sites"]
-                less = _find_drop(table.patients, *losses, sites, numbers)
+                less = _find_drop(table.patients, losses, sites, numbers, Scale(least_spread=scale.least_spread))
                 row = {**row, "less": less["mean"], "less_low": less["low"], "less_high": less["high"]}
             rows.append(row)
     return rows
 
 
 def _find_drop(
-    patients: Sequence[str], in_site: Floats, cross_site: Floats, sites: Mapping[str, str], numbers: Sequence[int]
+    patients: Sequence[str],
+    sides: tuple[Floats, Floats],
+    sites: Mapping[str, str],
+    numbers: Sequence[int],
+    scale: Scale,
 ) -> Drop:
     """Compare patients' two sides, unless their networks had unlike numbers of training patients."""
-    inside, across = (dict(zip(patients, side.tolist(), strict=True)) for side in (in_site, cross_site))
-    drop = generalisation_drop(inside, across, sites)
+    inside, across = (dict(zip(patients, side.tolist(), strict=True)) for side in sides)
+    drop = generalisation_drop(inside, across, sites, scale)
     if max(numbers) - min(numbers) > 1:
         reason = f"{min(numbers)} to {max(numbers)} training patients: name a number that folds and sites both have"
         return {**drop, "mean": np.nan, "low": np.nan, "high": np.nan, "reason": reason}

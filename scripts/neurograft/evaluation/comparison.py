@@ -9,23 +9,39 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from neurograft.core.cells import ARM, PRIMARY, Arm, CellManifest, Kin, control_sources
+from neurograft.core.cells import ARM, PRIMARY, Arm, Kin, control_sources
 from neurograft.core.split_file import SplitFile
 from neurograft.core.strategies import CONTROLS, METHODS, UNTRAINED
-from neurograft.evaluation.frames import Pivot, group_rows, pivot_values
-from neurograft.evaluation.metrics import METRICS, keep_in_range
+from neurograft.evaluation.frames import group_rows, pivot_values
+from neurograft.evaluation.metrics import METRICS
+from neurograft.evaluation.pairing import difference_scale, pair_arms
 from neurograft.evaluation.records import ScoreRow, read_history, read_manifest, read_predictions, read_seconds
 from neurograft.evaluation.scores import TimeRow, pool_classification, reach_times
 from neurograft.stats import paired_verdict
-from neurograft.stats.paired_verdict import PairedComparison
+from neurograft.stats.paired_verdict import PairedComparison, Requirements, Scale, Verdict
 
 AGAIN = "scratch-again"
 # what two arms of a comparison share
 WITHIN = ("task", "space", "split", "n")
 # the `space` and `split` of the primary family
 Primary: TypeAlias = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How the primary family is judged.
+
+    Parameters
+    ----------
+    margins : dict of str to float
+        Metric to the largest difference without practical use.
+    refusal : str
+        Why these data cannot be judged at all; empty if they can.
+    """
+
+    margins: Mapping[str, float] = field(default_factory=dict[str, float])
+    refusal: str = ""
 
 
 class ComparisonRow(Arm):
@@ -35,14 +51,27 @@ class ComparisonRow(Arm):
     metric: str
     against: str
     patients: int
+    folds: int
+    seeds: int
     mean_difference: float  # strategy minus control, in the metric's unit
     low: float
     high: float
+    standard_error: float
+    p_better: float
+    p_better_margin: float
+    p_equal: float
+    p_worse_margin: float
+    expected_loss: float
+    patient_spread: float
+    luck_spread: float
+    margin: float
     p: float  # as what follows, only of the primary family
     p_adjusted: float
     verdict: str
-    detectable: float
     reason: str
+    needed_patients: float
+    needed_seeds: float
+    needed_repeats: float
     better: str
 
 
@@ -54,54 +83,46 @@ class _Pairing:
     region: str
     metric: str
     against: str
-    sources: list[str]  # whose control it is
-    difference: NDArray[np.float64]
-    folds: NDArray[np.str_]
+    scale: Scale
     result: PairedComparison
-    p_adjusted: float = field(default=np.nan)
-    verdict: str = ""
-    reason: str = ""
-
-    @property
-    def better(self) -> str:
-        """Which direction of the metric is good."""
-        return METRICS[self.arm["task"]][self.metric]["better"]
+    needed: Requirements | None = None
+    verdict: Verdict = field(default=Verdict("", "", np.nan))
 
 
 def compare_strategies(
     scores: Iterable[ScoreRow],
-    cells: Sequence[CellManifest] = (),
     patients: Mapping[str, str] | None = None,
     primary: Primary | None = None,
     kin: Kin | None = None,
+    judging: Judging | None = None,
 ) -> list[ComparisonRow]:
     """Compare every strategy with the controls, paired over patients.
 
-    Seeds (and time points of one patient) are averaged inside a patient first. The primary family, and only it, has p
-    values and verdicts: Dice of the whole tumour in the primary space and split at the largest n, each strategy and
-    source against scratch. The controls themselves are not in it, nor is what trains no network
-    (`strategies.UNTRAINED`): methods are compared with scratch and with each other, an ensemble with scratch.
-    `cells.control_sources` chooses the source whose control is taken.
+    Time points of one patient are averaged first; seeds stay apart where both sides have the same ones, for they show
+    a training's luck. Every row has an interval and probabilities. The primary family, and only it, has adjusted p
+    values and verdicts: the first of `cells.PRIMARY` that was scored (Dice of the whole tumour), in the primary space
+    and split at the largest n, each strategy and source against scratch. The controls themselves are not in
+    it, nor is what trains no network (`strategies.UNTRAINED`): methods are compared with scratch and with
+    each other, an ensemble with scratch. `cells.control_sources` chooses the source whose control is taken.
 
     Parameters
     ----------
     scores : list of dict
         Rows of `scores.tsv`; rows without a subject are ignored.
-    cells : list of dict
-        `CELL` and `converged`; a comparison with a cell that has not converged gets no verdict.
     patients : dict of str to str, optional
         Subject to patient (`splits`), where a patient has several subjects.
     primary : dict, optional
         `space` and `split` of the primary family; by default those of the first score.
     kin : dict of str to tuple, optional
         As in `cells.control_sources`.
+    judging : Judging, optional
 
     Returns
     -------
     list of dict
         `COMPARISON`; `mean_difference` is strategy minus control, in the metric's unit.
     """
-    owner = patients or {}
+    owner, judging = patients or {}, judging or Judging()
     rows: list[dict[str, Any]] = [
         {**row, "patient": owner.get(str(row["subject"]), str(row["subject"])), "value": float(row["value"])}
         for row in scores
@@ -110,29 +131,30 @@ def compare_strategies(
     pairings: list[_Pairing] = []
     for (task, space, split, n, region, metric), group in group_rows(rows, (*WITHIN, "region", "metric")).items():
         fold: dict[str, str] = {row["patient"]: str(row["fold"]) for row in reversed(group)}
-        arms = pivot_values(group, ("strategy", "source"))
-        for strategy, source in arms.columns:
+        arms = pivot_values(group, ("strategy", "source", "seed"))
+        trained = list(dict.fromkeys((strategy, source) for strategy, source, _ in arms.columns))
+        scale = difference_scale(metric, judging.margins)
+        for strategy, source in trained:
             arm: Arm = {
                 "task": task, "source": source, "strategy": strategy, "space": space, "split": split, "n": n,
             }  # fmt: skip
-            for control in _list_controls(strategy, metric, arms, task):
-                having = [name for other, name in arms.columns if other == control]
-                sources = control_sources(source, having, kin)
+            for control in _list_controls(strategy, metric, trained, task):
+                sources = control_sources(source, [name for other, name in trained if other == control], kin)
                 if sources:
-                    difference, folds = _pair_patients(arms, (strategy, source), control, sources, fold)
-                    result = paired_verdict.paired_comparison(difference, folds)
-                    pairings.append(_Pairing(arm, region, metric, control, sources, difference, folds, result))
+                    pairs = pair_arms(arms, (strategy, source), control, sources, fold)
+                    result = paired_verdict.paired_comparison(pairs, scale=scale)
+                    pairings.append(_Pairing(arm, region, metric, control, scale, result))
     if primary is None and pairings:
         primary = {"space": pairings[0].arm["space"], "split": pairings[0].arm["split"]}
-    _judge_family(pairings, cells, {**PRIMARY, **(primary or {})})
+    _judge_family(pairings, primary or {}, judging.refusal)
     return [_comparison_row(pairing) for pairing in pairings]
 
 
 def compare_again(
     scores: Iterable[ScoreRow],
-    cells: Sequence[CellManifest] = (),
     patients: Mapping[str, str] | None = None,
     primary: Primary | None = None,
+    judging: Judging | None = None,
 ) -> list[ComparisonRow]:
     """Compare scratch with itself, trained again with other seeds (A/A): a verdict here would be a false one.
 
@@ -141,7 +163,7 @@ def compare_again(
 
     Parameters
     ----------
-    scores, cells, patients, primary
+    scores, patients, primary, judging
         As in `compare_strategies`.
 
     Returns
@@ -165,8 +187,7 @@ def compare_again(
         return AGAIN if int(row["seed"]) > repeated[_scratch_arm(row)] else "scratch"
 
     again_scores: list[ScoreRow] = [{**row, "strategy": rename(row)} for row in tested if rename(row)]
-    again_cells: list[CellManifest] = [{**cell, "strategy": rename(cell)} for cell in cells if rename(cell)]
-    rows = compare_strategies(again_scores, again_cells, patients, primary)
+    rows = compare_strategies(again_scores, patients, primary, judging=judging)
     return [row for row in rows if row["strategy"] == AGAIN and row["verdict"]]
 
 
@@ -175,95 +196,74 @@ def _scratch_arm(row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in (*WITHIN, "source"))
 
 
-def _list_controls(strategy: str, metric: str, arms: Pivot, task: str) -> list[str]:
+def _list_controls(strategy: str, metric: str, trained: Sequence[tuple[str, str]], task: str) -> list[str]:
     """List the controls that an arm is compared with: those trained, in a metric with a better direction."""
     simpler = list(METHODS)[list(METHODS).index(strategy) + 1 :] if strategy in METHODS else []
     usual = ("scratch", *simpler) if strategy in UNTRAINED else CONTROLS
     against = {"scratch": (), "frozen-random": ("scratch",)}.get(strategy, usual)
-    trained = {name for name, _ in arms.columns}
-    return [control for control in against if control in trained and METRICS[task][metric]["better"]]
+    names = {name for name, _ in trained}
+    return [control for control in against if control in names and METRICS[task][metric]["better"]]
 
 
-def _pair_patients(
-    arms: Pivot, arm: tuple[str, str], control: str, sources: Sequence[str], fold: Mapping[str, str]
-) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
-    """Subtract the mean of the sources' control from an arm, patient by patient; return the patients' folds too."""
-    controls = np.stack([arms.columns[control, source] for source in sources])
-    known = ~np.isnan(controls)
-    with np.errstate(invalid="ignore"):
-        mean = np.where(known, controls, 0.0).sum(axis=0) / known.sum(axis=0)
-    difference = arms.columns[arm] - mean
-    paired = ~np.isnan(difference)
-    folds = [fold[patient] for patient, kept in zip(arms.patients, paired, strict=True) if kept]
-    return difference[paired], np.array(folds, dtype=str)
-
-
-def _judge_family(pairings: Sequence[_Pairing], cells: Sequence[CellManifest], wanted: Mapping[str, str]) -> None:
-    """Add p values and verdicts to the pairings of the primary family, those of the largest n."""
-    primary = [
-        pairing
-        for pairing in pairings
-        if {**pairing.arm, "region": pairing.region, "metric": pairing.metric}.items() >= wanted.items()
-    ]
-    largest = max((_order_size(pairing.arm["n"]) for pairing in primary), default=None)
-    family = [
-        pairing
-        for pairing in primary
-        if _order_size(pairing.arm["n"]) == largest
-        and pairing.against == "scratch"
-        and pairing.arm["strategy"] not in (*CONTROLS, *UNTRAINED)
-    ]
-    adjusted = paired_verdict.holm([np.nan_to_num(pairing.result["p"], nan=1.0) for pairing in family])
-    for pairing, value in zip(family, adjusted.tolist(), strict=True):
-        shared = paired_verdict.paired_comparison(pairing.difference, pairing.folds, len(family))
-        pairing.result = {**pairing.result, "detectable": shared["detectable"]}
-        pairing.p_adjusted = value
-        pairing.verdict, pairing.reason = paired_verdict.judge(pairing.result, value, len(family), pairing.better)
-        unfinished = _count_unfinished(pairing, cells)
-        if unfinished:
-            pairing.verdict = "not converged"
-            pairing.reason = f"the loss still fell at the end of {unfinished}: more steps"
+def _judge_family(pairings: Sequence[_Pairing], place: Primary, refusal: str = "") -> None:
+    """Add verdicts to the pairings of the primary family: the first primary measure scored, at the largest n."""
+    for measure in PRIMARY:
+        wanted = {**measure, **place}
+        primary = [
+            pairing
+            for pairing in pairings
+            if {**pairing.arm, "region": pairing.region, "metric": pairing.metric}.items() >= wanted.items()
+        ]
+        largest = max((_order_size(pairing.arm["n"]) for pairing in primary), default=None)
+        family = [
+            pairing
+            for pairing in primary
+            if _order_size(pairing.arm["n"]) == largest
+            and pairing.against == "scratch"
+            and pairing.arm["strategy"] not in (*CONTROLS, *UNTRAINED)
+        ]
+        if not family:
+            continue
+        results, scale = [pairing.result for pairing in family], family[0].scale
+        for pairing, verdict in zip(family, paired_verdict.judge_family(results, scale), strict=True):
+            pairing.verdict = Verdict("refused", refusal, np.nan) if refusal else verdict
+            if pairing.result["patients"] > 1:
+                pairing.needed = paired_verdict.require(pairing.result, scale.margin, len(family))
+        return
 
 
 def _comparison_row(pairing: _Pairing) -> ComparisonRow:
-    """Make the row of the table, its interval cut where no difference of the metric can lie.
-
-    The cut comes after the verdict, which no bound changes: 0 lies inside every range of a difference.
-    """
-    result = pairing.result
-    inside = keep_in_range({"low": result["low"], "high": result["high"]}, pairing.metric, difference=True)
+    """Make the row of the table."""
+    result, verdict, needed = pairing.result, pairing.verdict, pairing.needed
     return {
         **pairing.arm,
         "region": pairing.region,
         "metric": pairing.metric,
         "against": pairing.against,
         "patients": result["patients"],
+        "folds": result["folds"],
+        "seeds": result["seeds"],
         "mean_difference": result["mean"],
-        "low": inside["low"],
-        "high": inside["high"],
-        "p": result["p"] if np.isfinite(pairing.p_adjusted) else np.nan,
-        "p_adjusted": pairing.p_adjusted,
-        "verdict": pairing.verdict,
-        "detectable": result["detectable"],
-        "reason": pairing.reason,
-        "better": pairing.better,
+        "low": result["low"],
+        "high": result["high"],
+        "standard_error": result["standard_error"],
+        "p_better": result["p_better"],
+        "p_better_margin": result["p_better_margin"],
+        "p_equal": result["p_equal"],
+        "p_worse_margin": result["p_worse_margin"],
+        "expected_loss": result["expected_loss"],
+        "patient_spread": result["patient_spread"],
+        "luck_spread": result["luck_spread"],
+        "margin": pairing.scale.margin,
+        "p": result["p"] if verdict.verdict else np.nan,
+        "p_adjusted": verdict.adjusted,
+        "verdict": verdict.verdict,
+        "reason": verdict.reason,
+        "needed_patients": needed["patients"] if needed else np.nan,
+        "needed_seeds": needed["seeds"] if needed else np.nan,
+        "needed_repeats": needed["repeats"] if needed else np.nan,
+        "better": pairing.scale.better,
     }
-
-
-def _count_unfinished(pairing: _Pairing, cells: Iterable[CellManifest]) -> str:
-    """Count a comparison's trainings that had not converged, in words; empty where all had."""
-    arm, control = pairing.arm, pairing.against
-    concerned = [
-        cell
-        for cell in cells
-        if all(str(cell[name]) == arm[name] for name in WITHIN)
-        and (
-            (cell["strategy"], cell["source"]) == (arm["strategy"], arm["source"])
-            or (cell["strategy"] == control and cell["source"] in pairing.sources)
-        )
-    ]
-    falling = sum(not cell["converged"] for cell in concerned)
-    return f"{falling} of {len(concerned)} trainings" if falling else ""
 
 
 def _order_size(n: int | str) -> float:
@@ -274,8 +274,9 @@ def _order_size(n: int | str) -> float:
 # the columns of the table
 COMPARISON = (
     *ARM,
-    *("region", "metric", "against", "patients", "mean_difference", "low", "high", "p", "p_adjusted", "verdict"),
-    *("detectable", "reason", "better"),
+    *("region", "metric", "against", "patients", "folds", "seeds", "mean_difference", "low", "high", "standard_error"),
+    *("p_better", "p_better_margin", "p_equal", "p_worse_margin", "expected_loss", "patient_spread", "luck_spread"),
+    *("margin", "p", "p_adjusted", "verdict", "reason", "needed_patients", "needed_seeds", "needed_repeats", "better"),
 )
 
 
@@ -285,6 +286,7 @@ def compare_cells(
     split: SplitFile,
     primary: Primary | None = None,
     kin: Kin | None = None,
+    judging: Judging | None = None,
 ) -> tuple[list[ScoreRow], list[ComparisonRow], list[ComparisonRow], list[TimeRow]]:
     """Gather all cells' scores, compare the strategies, and tabulate how fast each training was.
 
@@ -296,7 +298,7 @@ def compare_cells(
         The rows of every cell, from `score_cell`.
     split : dict
         `splits.json`.
-    primary, kin : dict, optional
+    primary, kin, judging : optional
         As in `comparison.compare_strategies`.
 
     Returns
@@ -310,8 +312,7 @@ def compare_cells(
     predicted = [(cell, read_predictions(folder)) for folder, cell in trained if cell["task"] == "classification"]
     pooled = pool_classification(predicted, task["classes"])
     patients = {**task["patients"], **split["tasks"]["segmentation"]["patients"]}
-    manifests = [cell for _, cell in trained]
-    compared = compare_strategies(scores, manifests, patients, primary, kin) if scores else []
-    again = compare_again(scores, manifests, patients, primary)
+    compared = compare_strategies(scores, patients, primary, kin, judging) if scores else []
+    again = compare_again(scores, patients, primary, judging)
     times = [reach_times(cell, read_history(folder), read_seconds(folder)) for folder, cell in trained]
     return [*scores, *pooled], compared, again, times

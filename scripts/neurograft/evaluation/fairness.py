@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from neurograft.stats import paired_verdict
+from neurograft.stats.multiplicity import holm
 
 FEWEST_IN_GROUP = 8
 DRAWS = 10_000
@@ -55,7 +55,7 @@ def subgroup_gaps(
     """
     rows = [_gap(name, scores, owner, seed) for name, owner in attributes.items()]
     tested = [row for row in rows if not row["reason"]]
-    for row, adjusted in zip(tested, paired_verdict.holm([row["p"] for row in tested])):
+    for row, adjusted in zip(tested, holm([row["p"] for row in tested])):
         row["p_adjusted"] = float(adjusted)
     return rows
 

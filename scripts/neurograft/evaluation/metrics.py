@@ -197,39 +197,17 @@ def _share_right(truth: ArrayLike, probability: ArrayLike, which: int) -> float:
     return float(np.mean(np.argmax(probability, axis=1)[units] == which, dtype=float))
 
 
-def keep_in_range(row: Mapping[str, Any], metric: str, difference: bool = False) -> dict[str, Any]:
-    """Cut the ends of an interval off where no value of a metric can lie.
-
-    A t interval has no bounds: of few patients or folds it may reach from -1.8 to 1.6 for a difference of two Dice.
-    What is cut off holds no possible value, so the interval covers as often as before.
-
-    Parameters
-    ----------
-    row : dict
-        `low` and `high`; None or NaN where there is no interval.
-    metric : str
-    difference : bool
-        Whether the interval is that of a difference of two values.
-
-    Returns
-    -------
-    dict
-        The row with both ends inside.
-    """
-    least, most = next(rows[metric]["range"] for rows in METRICS.values() if metric in rows)
-    if difference:
-        least, most = least - most, most - least
-    ends: dict[str, float | None] = {name: row[name] for name in ("low", "high")}
-    inside = {name: end if end is None else float(np.clip(end, least, most)) for name, end in ends.items()}
-    return {**row, **inside}
-
-
 class Metric(TypedDict):
-    """A metric: which direction is better ("" where neither is), its unit, and the range of its values."""
+    """A metric: which direction is better ("" where neither is), its unit, the range of its values.
+
+    `least_spread` is what is taken for known of the spread over patients before any are seen, worth one squared
+    deviation (`stats.paired_model.fit`): equal scores of a few patients do not show that all have equal scores.
+    """
 
     better: str
     unit: str
     range: tuple[float, float]
+    least_spread: float
 
 
 class SegmentationMetric(Metric):
@@ -245,22 +223,39 @@ class ClassificationMetric(Metric):
 
 
 SEGMENTATION: dict[str, SegmentationMetric] = {
-    "dice": {"function": dice, "better": "higher", "unit": "", "range": (0, 1)},
-    "hd95": {"function": hd95, "better": "lower", "unit": "mm", "range": (0, np.inf)},
-    "volume-error": {"function": volume_error, "better": "lower", "unit": "ml", "range": (0, np.inf)},
+    "dice": {"function": dice, "better": "higher", "unit": "", "range": (0, 1), "least_spread": 0.05},
+    "hd95": {"function": hd95, "better": "lower", "unit": "mm", "range": (0, np.inf), "least_spread": 2.0},
+    "volume-error": {
+        "function": volume_error,
+        "better": "lower",
+        "unit": "ml",
+        "range": (0, np.inf),
+        "least_spread": 1.0,
+    },
 }
 CLASSIFICATION: dict[str, ClassificationMetric] = {
-    "balanced-accuracy": {"function": balanced_accuracy, "better": "higher", "unit": "", "range": (0, 1)},
-    "accuracy": {"function": accuracy, "better": "higher", "unit": "", "range": (0, 1)},
-    "auc": {"function": auc, "better": "higher", "unit": "", "range": (0, 1)},
+    "balanced-accuracy": {
+        "function": balanced_accuracy,
+        "better": "higher",
+        "unit": "",
+        "range": (0, 1),
+        "least_spread": 1.0,
+    },
+    "accuracy": {"function": accuracy, "better": "higher", "unit": "", "range": (0, 1), "least_spread": 1.0},
+    "auc": {"function": auc, "better": "higher", "unit": "", "range": (0, 1), "least_spread": 1.0},
     # up to 1 with two classes, up to 2 with more
-    "brier": {"function": brier, "better": "lower", "unit": "", "range": (0, 2)},
-    "sensitivity": {"function": sensitivity, "better": "higher", "unit": "", "range": (0, 1)},
-    "specificity": {"function": specificity, "better": "higher", "unit": "", "range": (0, 1)},
-    "prevalence": {"function": prevalence, "better": "", "unit": "", "range": (0, 1)},
+    "brier": {"function": brier, "better": "lower", "unit": "", "range": (0, 2), "least_spread": 1.0},
+    "sensitivity": {"function": sensitivity, "better": "higher", "unit": "", "range": (0, 1), "least_spread": 1.0},
+    "specificity": {"function": specificity, "better": "higher", "unit": "", "range": (0, 1), "least_spread": 1.0},
+    "prevalence": {"function": prevalence, "better": "", "unit": "", "range": (0, 1), "least_spread": 1.0},
 }
 # task to its metrics
 METRICS: dict[str, Mapping[str, SegmentationMetric | ClassificationMetric]] = {
     "segmentation": SEGMENTATION,
     "classification": CLASSIFICATION,
 }
+
+
+def find_metric(name: str) -> Metric:
+    """Find a metric of either task by its name."""
+    return next(metrics[name] for metrics in METRICS.values() if name in metrics)

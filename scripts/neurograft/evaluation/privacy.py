@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats  # pyright: ignore[reportMissingTypeStubs] # SciPy has none; typed in `_quantiles`
 
-from neurograft.stats import paired_verdict
+from neurograft.stats import clustered_error
 
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.integer[Any]]
@@ -50,8 +50,8 @@ def compare_memberships(scores: Iterable[Confidence], seed: int = 0) -> Membersh
     et al. 2022, arXiv 2111.08440), a stronger one than a threshold for all.
 
     The AUC is the mean over patients of the chance that their confidence is higher as a member; its interval is the
-    wider of Wilson's and a t interval over patients and folds (`paired_verdict.standard_error`). Without a leak at most
-    5 % of simulated studies have it above 0.5 (`tests/evaluation/test_privacy.py`).
+    wider of Wilson's and a t interval over patients and folds (`clustered_error.standard_error`). Without a leak at
+    most 5 % of simulated studies have it above 0.5 (`tests/evaluation/test_privacy.py`).
 
     Parameters
     ----------
@@ -73,16 +73,16 @@ def compare_memberships(scores: Iterable[Confidence], seed: int = 0) -> Membersh
         `reason`.
     """
     rows = [row for row in scores if np.isfinite(row[4])]
-    network, patient = (paired_verdict.number_groups(np.array([str(row[k]) for row in rows])) for k in (0, 2))
+    network, patient = (clustered_error.number_groups(np.array([str(row[k]) for row in rows])) for k in (0, 2))
     member, values = np.array([row[3] for row in rows], bool), np.array([row[4] for row in rows], float)
     both: list[int] = np.intersect1d(patient[member], patient[~member]).tolist()
     kept = np.isin(patient, both)
     networks = len(set(network.tolist()))
     members, outsiders = int((member & kept).sum()), int((~member & kept).sum())
     folds = [next(row[1] for row, p in zip(rows, patient) if p == number and not row[3]) for number in both]
-    if len(both) < FEWEST_PATIENTS or len(set(folds)) < paired_verdict.FEWEST_FOLDS:
+    if len(both) < FEWEST_PATIENTS or len(set(folds)) < clustered_error.FEWEST_FOLDS:
         reason = f"{len(both)} patients of {len(set(folds))} folds were members and outsiders; at least "
-        reason += f"{FEWEST_PATIENTS} of {paired_verdict.FEWEST_FOLDS}"
+        reason += f"{FEWEST_PATIENTS} of {clustered_error.FEWEST_FOLDS}"
         return {
             "networks": networks, "members": members, "outsiders": outsiders,
             "auc": np.nan, "low": np.nan, "high": np.nan, "tpr": np.nan, "fpr": np.nan, "chance": np.nan,
@@ -92,7 +92,7 @@ def compare_memberships(scores: Iterable[Confidence], seed: int = 0) -> Membersh
     values = _take_off_levels(values, network, patient, member)
     inside, outside = ([values[(patient == number) & side] for number in both] for side in (member, ~member))
     shares = np.array([_share_above(*pair) for pair in zip(inside, outside)])
-    low, high = _shares_interval(shares, paired_verdict.number_groups(np.array(folds)))
+    low, high = _shares_interval(shares, clustered_error.number_groups(np.array(folds)))
     tpr, fpr, chance = _rates(np.concatenate(inside), np.concatenate(outside))
     control, control_low, control_high = _control_within(inside, seed)
     verdict, reason = _judge(low)
@@ -126,8 +126,8 @@ def _shares_interval(shares: Floats, folds: Integers) -> tuple[float, float]:
 
     Wilson's does not collapse where all patients agree; for shares that are not 0 or 1 it is wider than need be.
     """
-    tail, count, mean = (1 + paired_verdict.LEVEL) / 2, len(shares), float(shares.mean())
-    error, freedom = paired_verdict.standard_error(shares, folds)
+    tail, count, mean = (1 + clustered_error.LEVEL) / 2, len(shares), float(shares.mean())
+    error, freedom = clustered_error.standard_error(shares, folds)
     reach, quantile = _quantiles(tail, freedom)
     spread = quantile * error
     middle = (mean + reach**2 / 2 / count) / (1 + reach**2 / count)

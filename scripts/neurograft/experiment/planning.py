@@ -15,7 +15,7 @@ PROBED_STEPS = 4
 PROBED_SLICES = 32
 
 
-def plan_experiment(counts, split, subjects, backbones, compared, options):
+def plan_experiment(counts, split, subjects, backbones, options, judged):
     """Time a few steps of training and some prediction on this machine, and estimate the experiment.
 
     Parameters
@@ -27,17 +27,20 @@ def plan_experiment(counts, split, subjects, backbones, compared, options):
     subjects : tasks.SubjectFiles
     backbones : dict of str to str
         Source to backbone.
-    compared : list of tuple
-        The arms of segmentation (source, strategy) that make the family of comparisons with a verdict.
     options : network_cells.CellOptions
+    judged : dict
+        `compared`: the arms (source, strategy) that make the family of comparisons with a verdict; `task`, `seeds` and
+        `margin` (of the metric of the verdict).
 
     Returns
     -------
     dict
         `cells`: rows of `task`, `source`, `cells`, `seconds` (one cell from scratch, the dearest of the ordinary
         strategies), `hours` (all of them, one after another) and `reason` (why nothing is trained, or empty);
-        `patients`, `folds`, `family`, `deviation` (assumed, of the paired Dice), `smallest_difference` (None: no
-        verdict can be given), `error_rates` (`error_rates.tabulate_error_rates` of this design) and `words`.
+        `task`, `patients`, `folds`, `seeds`, `family`, `deviation` and `luck` (assumed, of the paired score and of a
+        training), `margin`, `smallest_difference` that 4 of 5 such studies find (None: every verdict is "refused"),
+        `needed_patients` for the margin (None: no number), `error_rates` (`error_rates.tabulate_error_rates` of this
+        design) and `words`.
     """
     rows = []
     for task, sources in counts.items():
@@ -49,20 +52,21 @@ def plan_experiment(counts, split, subjects, backbones, compared, options):
                 chosen = options.choose(backbones[source])
                 seconds = probe_cell(task, split, subjects, backbones[source], chosen)
             rows.append(row | {"seconds": round(seconds, 1), "hours": round(cells * seconds / 3600, 3)})
-    task_split = split["tasks"]["segmentation"]
+    task_split, margin = split["tasks"][judged["task"]], judged["margin"]
     patients = len({task_split["patients"][subject] for subject in task_split["subjects"]})
-    family = len(set(map(tuple, compared)))
+    family = len(set(map(tuple, judged["compared"])))
     folds = len(task_split["folds"])
-    smallest = paired_verdict.smallest_difference(patients, folds, family) if folds and family else np.inf
-    plan = {
-        "cells": rows,
-        "patients": patients,
-        "folds": folds,
-        "family": family,
-        "deviation": paired_verdict.DEVIATION,
-        "smallest_difference": round(float(smallest), 3) if np.isfinite(smallest) else None,
-        "error_rates": error_rates.tabulate_error_rates(patients, folds, family) if folds and family else [],
-    }
+    plan = {"cells": rows, "task": judged["task"], "patients": patients, "folds": folds, "seeds": judged["seeds"]}
+    plan |= {"family": family, "margin": margin}
+    plan |= {"deviation": paired_verdict.DEVIATION, "luck": paired_verdict.ASSUMED_LUCK}
+    plan |= {"smallest_difference": None, "needed_patients": None, "error_rates": []}
+    if folds and family:
+        smallest = paired_verdict.plan_comparison(patients, folds, family)
+        needed = paired_verdict.plan_patients(margin, folds, family)
+        plan["smallest_difference"] = round(float(smallest), 3) if np.isfinite(smallest) else None
+        plan["needed_patients"] = int(needed) if np.isfinite(needed) else None
+        study = {name: plan[name] for name in ("patients", "folds", "seeds", "family")}
+        plan["error_rates"] = error_rates.tabulate_error_rates(study, margin / paired_verdict.DEVIATION)
     return plan | {"words": describe_plan(plan)}
 
 
@@ -132,15 +136,21 @@ def describe_plan(plan):
             f"{together} one after another; with k at a time, divide by k"
         )
     if not plan["patients"]:
-        return [*lines, "no verdict can be given: it is about segmentation, which no patient has labels for"]
+        return [*lines, f"no verdict can be given: it is about {plan['task']}, which no patient has labels for"]
+    if not plan["family"]:
+        return [*lines, "no verdict will be given: no transfer strategy is compared with scratch"]
     design = f"{plan['patients']} patients in {plan['folds']} folds, {plan['family']} to be compared with scratch"
     if plan["smallest_difference"] is None:
-        lines.append(
-            f"{design}: no verdict can be given, whatever the difference; add patients or folds, or compare less"
-        )
-    else:
-        lines.append(
-            f"{design}: the smallest difference that 9 of 10 such studies find is {plan['smallest_difference']:.3f} of "
-            f"whole-tumour Dice, if the paired differences have a standard deviation of {plan['deviation']:g}"
-        )
+        lines.append(f"{design}: no verdict can be given; it takes {paired_verdict.FEWEST_PATIENTS} patients")
+        return lines
+    lines.append(
+        f"{design}: 4 of 5 such studies find a true difference of {plan['smallest_difference']:.3f}, if the paired "
+        f"differences have a standard deviation of {plan['deviation']:g} over patients, and a training's luck one of "
+        f"{plan['luck'] * plan['deviation']:.3g}"
+    )
+    if plan["margin"]:
+        needed = plan["needed_patients"]
+        words = f"about {needed} patients" if needed else "no number of patients in so few folds"
+        words = f"a difference as small as the margin ({plan['margin']:g}) takes {words}"
+        lines.append(words + ("" if needed else ": the luck of single trainings is larger; more folds or seeds help"))
     return lines

@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 
 from neurograft.core import files, tables
-from neurograft.report import guidance, sentences, summaries
+from neurograft.report import answer, guidance, sentences, summaries
 from neurograft.report.chapters import candidates, claims, experiment, methods, quality, transfer
 from neurograft.report.chapters.pictures import describe_images
 
@@ -130,8 +130,7 @@ def fill_index(results, pages, pictures, listed):
     images |= {"picture": "figures/copies.png" if results.imported.get("copies") else ""} if images else {}
     chapters = {
         "images": images,
-        "headline": images.get("headline")
-        or sentences.headline(main.comparison, splits, main.scores, main.cells, results.simulated),
+        "headline": answer.answer(main),
         "flow": experiment.describe_flow(results.cohort, splits),
         "quality": quality.describe_quality(_thin_quality(results), results.intensities),
         "candidates": candidates.describe_candidates(results.candidates, main.cells),
@@ -170,7 +169,7 @@ def _tiles(results, chapters, pooled):
     ]
     dice = summaries.delivered_means(pooled, results.strategy, results.source)
     if dice:
-        mean = summaries.mean_interval(dice.values())["mean"]
+        mean = summaries.mean_interval(dice.values(), summaries.SHARE)["mean"]
         tiles.append((sentences.format_number(mean), f"mean whole-tumour Dice of {results.strategy}, unseen patients"))
     return tiles
 

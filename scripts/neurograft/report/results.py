@@ -56,8 +56,8 @@ class Results:
         Whether the patients are simulated; every page then says so.
     title : str
         Title of the report.
-    splits, plan : dict
-        Contents of `results/splits.json` and `plan.json`.
+    splits, plan, recommendation : dict
+        Contents of `results/splits.json`, `plan.json` and `recommendation.json`.
     primary : dict
         `space` and `split` of the primary analysis, which alone has verdicts.
     scores, comparison, again, times : sequence of dict
@@ -94,6 +94,7 @@ class Results:
     title: str = TITLE
     splits: Row = field(default_factory=dict)
     plan: Row = field(default_factory=dict)
+    recommendation: Row = field(default_factory=dict)
     primary: Mapping[str, str] = field(default_factory=dict)
     scores: Rows = ()
     comparison: Rows = ()
@@ -157,8 +158,8 @@ def read_results(files, benchmarks, *, config, primary, sources):
     Parameters
     ----------
     files : object with attributes
-        Paths `cohort`, `quality`, `splits`, `scores`, `comparison`, `again`, `times`, and the tables of
-        `assessment.COLUMNS`; paths that a run may lack (then an empty list): `plan`, `transfer_scores`, `audit`,
+        Paths `cohort`, `quality`, `splits`, `recommendation`, `scores`, `comparison`, `again`, `times`, and the tables
+        of `assessment.COLUMNS`; paths that a run may lack (then an empty list): `plan`, `transfer_scores`, `audit`,
         `intensities`, `candidates` (the list of `supervoxel_files.gather_candidates`), and of a set of 2-D pictures
         `imported`, `copies` and `contrast`; lists of paths `cells` and `figures` (folders in `.../sub-X/`).
     benchmarks : str or Path
@@ -183,6 +184,7 @@ def read_results(files, benchmarks, *, config, primary, sources):
         title=config["report"]["title"],
         splits=read_json(files.splits),
         plan=plan,
+        recommendation=read_json(files.recommendation),
         primary=primary,
         error_rates=plan.get("error_rates", ()),
         cells=[cell_folder.read_cell(folder) for folder in files.cells],

@@ -8,7 +8,9 @@ from neurograft.report import summaries
 
 NO_VALUE = "–"
 MINUS = "\N{MINUS SIGN}"
-MARKS = {"helps": "▲", "hurts": "▼", "no evidence": "●", "refused": "■", "not converged": "◇", "nothing": "○"}
+MARKS = {
+    "helps": "▲", "hurts": "▼", "no practical difference": "=", "undecided": "●", "refused": "■", "nothing": "○",
+}  # fmt: skip
 MEASURES = {
     "dice": "Dice", "hd95": "HD95", "volume-error": "volume error",
     "balanced-accuracy": "balanced accuracy", "accuracy": "accuracy", "auc": "AUC", "brier": "Brier score",
@@ -113,42 +115,48 @@ def name_arm(row):
     return f"{strategy} from {source}{transductive}"
 
 
+def format_chance(share):
+    """Format a probability in percent, never as certain."""
+    read = tables.parse_number(share)
+    if read is None:
+        return NO_VALUE
+    return "over 99.9 %" if read > 0.9995 else "under 0.1 %" if read < 0.0005 else format_percent(read)
+
+
+def name_score(row):
+    """Name what a comparison is measured by, such as "whole-tumour Dice"."""
+    region = REGIONS.get(row["region"] or "", row["region"])
+    return f"{region} {MEASURES.get(row['metric'], row['metric'])}".strip()
+
+
+def describe_chances(row):
+    """Describe how probable it is that an arm is better than its control, and by more than the margin."""
+    words = f"better with a probability of {format_chance(row['p_better'])}"
+    margin = tables.parse_number(row["margin"])
+    if not margin:
+        return words
+    more, less, same = (format_chance(row[name]) for name in ("p_better_margin", "p_worse_margin", "p_equal"))
+    return f"{words} (by more than {margin:g}: {more}; worse by more than {margin:g}: {less}; in between: {same})"
+
+
 def comparison_sentence(row, comparison):
-    """Describe a comparison that has a verdict in one or two sentences."""
-    region = REGIONS.get(row["region"], row["region"])
-    name, patients = name_arm(row), row["patients"]
-    change = f"{region} Dice changed by {format_difference(row)} compared with training from scratch, "
-    change += f"in {patients} patients"
+    """Describe a comparison that has a verdict in two or three sentences."""
+    name = name_arm(row)
+    change = f"{name_score(row)} changed by {format_difference(row)} compared with training from scratch, "
+    change += f"in {row['patients']} patients"
     if row["verdict"] == "refused":
         why = row["reason"][:1].upper() + row["reason"][1:]
         return f"{name}: no verdict can be given. {why}. Observed: {change}."
-    if row["verdict"] == "not converged":
-        return f"{name}: no verdict, because {row['reason']}. Observed so far: {change}."
     words = {
         "helps": f"{name} helps: {change}.",
         "hurts": f"{name} hurts: {change}.",
-        "no evidence": f"{name}: no evidence of a difference. {change[0].upper()}{change[1:]}.",
+        "no practical difference": f"{name} makes no practical difference: {change}.",
+        "undecided": f"{name}: undecided. {change[0].upper()}{change[1:]}.",
     }[row["verdict"]]
-    if row["verdict"] == "no evidence":
-        words += _undetected(row)
+    words += f" It is {describe_chances(row)}."
+    if row["verdict"] == "undecided" and row["reason"]:
+        words += f" {row['reason'][:1].upper()}{row['reason'][1:]}."
     return words + _against_random(row, comparison)
-
-
-def _undetected(row):
-    """Describe the difference that would have been detected, so that no evidence is not read as no difference."""
-    detectable = tables.parse_number(row["detectable"])
-    if detectable is None:
-        return ""
-    if detectable >= 1:  # two Dice scores are never that far apart
-        return (
-            " With so few patients, no difference of any size would be detected reliably: benefit or harm remains "
-            "possible."
-        )
-    words = (
-        f" With so few patients, only a difference of {format_number(detectable)} or more would be detected reliably"
-    )
-    unknown = tables.parse_number(row["mean_difference"]) is None
-    return words + ("." if unknown else ", so a smaller benefit or harm remains possible.")
 
 
 def again_sentence(row):
@@ -173,59 +181,6 @@ def _against_random(row, comparison):
     if low > 0:
         return f"{words}: better than random features, but no improvement over training from scratch."
     return f"{words}, so it is not shown that the pretraining, rather than any other fixed features, is what counts."
-
-
-def headline(comparison, splits, scores, cells, simulated):
-    """Answer the question of the report.
-
-    Returns
-    -------
-    dict
-        `kind` (a key of `MARKS`), `mark`, `title` and `sentences`.
-    """
-    caution = (
-        ["All patients here are simulated: this shows that the workflow runs, and says nothing about real patients."]
-        if simulated
-        else []
-    )
-    reasons = {
-        task["reason"] for task in splits.get("tasks", {}).values() if not tables.parse_boolean(task.get("trainable"))
-    }
-    trained = [cell for cell in cells if cell.get("trained", True)]
-    if not trained and not scores:
-        why = "; ".join(sorted(reason for reason in reasons if reason)) or "no network was asked for"
-        note = "Preprocessing, quality control and tumour candidates, shown below, are complete nevertheless."
-        return _headline("nothing", f"No network was trained: {why.rstrip('.')}.", [note, *caution])
-    rows = summaries.primary_rows(comparison)
-    if not rows:
-        why = "No strategy other than the controls was scored against training from scratch on the same patients."
-        return _headline("nothing", "There is nothing to compare yet.", [why, *caution])
-    verdicts = [row["verdict"] for row in rows]
-    sentences = [comparison_sentence(row, comparison) for row in rows]
-    titles = {
-        "helps": "Transfer helps here.",
-        "hurts": "Transfer hurts here.",
-        "no evidence": "No evidence that transfer helps or hurts here.",
-        "refused": "Too few patients or folds for a verdict.",
-        "not converged": "No verdict: training had not finished.",
-    }
-    kind = next(kind for kind in titles if kind in verdicts)
-    title = titles[kind]
-    if "helps" in verdicts and "hurts" in verdicts:
-        names = {
-            kind: ", ".join(name_arm(row) for row in rows if row["verdict"] == kind) for kind in ("helps", "hurts")
-        }
-        title = f"It depends on the strategy: {names['helps']} helps, {names['hurts']} hurts."
-    elif kind in ("helps", "hurts") and verdicts.count(kind) < len(verdicts):
-        title = f"Transfer {kind} here, with {verdicts.count(kind)} of {len(verdicts)} strategies."
-    elif kind == "no evidence" and verdicts.count(kind) < len(verdicts):
-        judged = f"from the {verdicts.count(kind)} of {len(verdicts)} strategies that have a verdict"
-        title = f"No evidence that transfer helps or hurts here, {judged}."
-    return _headline(kind, title, [*sentences, *caution])
-
-
-def _headline(kind, title, sentences):
-    return {"kind": kind, "mark": MARKS[kind], "title": title, "sentences": sentences}
 
 
 def list_incomplete(splits):

@@ -9,15 +9,16 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from neurograft.core.cells import control_sources
 from neurograft.core.strategies import CONTROLS, UNTRAINED, strategy_order
 from neurograft.core.tables import parse_number
-from neurograft.evaluation.metrics import keep_in_range
-from neurograft.stats import paired_verdict
+from neurograft.evaluation.metrics import find_metric
+from neurograft.evaluation.pairing import difference_scale
+from neurograft.stats import paired_model, paired_verdict
+from neurograft.stats.clustered_error import FEWEST_FOLDS, LEVEL
 
-VERDICTS = ("helps", "hurts", "no evidence", "refused", "not converged")
+VERDICTS = ("helps", "hurts", "no practical difference", "undecided", "refused")
 
 
 def size(n):
@@ -87,13 +88,15 @@ def delivered_means(scores, strategy, source=""):
     return next((scores for key, scores in means.items() if key[2] == strategy and source in ("", key[1])), {})
 
 
-def mean_interval(values):
-    """Summarise values of patients: mean, ends of its 95 % t interval (None below two patients), median, spread, count.
+def mean_interval(values, metric):
+    """Summarise values of patients: mean, ends of its 95 % interval (None below two patients), median, spread, count.
 
     Parameters
     ----------
     values : iterable of float
         At least one.
+    metric : str
+        Whose values they are: the interval stays where a mean of them can lie.
 
     Returns
     -------
@@ -105,8 +108,9 @@ def mean_interval(values):
     low = high = deviation = None
     if len(values) > 1:
         deviation = float(values.std(ddof=1))
-        half = float(stdtrit(len(values) - 1, 0.975)) * deviation / math.sqrt(len(values))
-        low, high = mean - half, mean + half
+        row = find_metric(metric)
+        posterior = paired_model.fit(paired_model.make_pairs(values), row["range"], row["least_spread"])
+        low, high = posterior.quantile(0.025), posterior.quantile(0.975)
     return {
         "mean": mean, "low": low, "high": high, "median": float(np.median(values)), "deviation": deviation,
         "worst": float(values.min()), "best": float(values.max()), "patients": len(values),
@@ -324,9 +328,8 @@ def transferred(rows):
 
 
 def finite(row):
-    """Return mean and ends of a comparison: None for what is no number, and no ends where folds are too few."""
-    ends = {name: parse_number(row.get(name)) for name in NOTHING}
-    return ends if row["folds"] >= paired_verdict.FEWEST_FOLDS else ends | {"low": None, "high": None}
+    """Return mean and ends of a comparison: None for what is no number."""
+    return {name: parse_number(row.get(name)) for name in NOTHING}
 
 
 def tested_folds(scores):
@@ -337,7 +340,7 @@ def tested_folds(scores):
     return folds
 
 
-def pair_patients(scores, others, folds) -> dict[str, Any]:
+def pair_patients(scores, others, folds, level=LEVEL) -> dict[str, Any]:
     """Compare two arms over the patients that both scored.
 
     Parameters
@@ -346,18 +349,20 @@ def pair_patients(scores, others, folds) -> dict[str, Any]:
         Patient to score (`summaries.patient_means`); the difference is `scores` minus `others`.
     folds : dict of str to str
         Patient to the fold in which `scores` was tested.
+    level : float
+        Of the interval.
 
     Returns
     -------
     dict
-        `mean`, `low`, `high` (None with fewer than two patients; no interval with fewer than 3 folds), `patients`,
-        `folds`.
+        `mean`, `low`, `high` (None with fewer than two patients), `patients`, `folds`.
     """
     both = sorted(set(scores) & set(others))
     differences = [scores[patient] - others[patient] for patient in both]
-    compared = paired_verdict.paired_comparison(differences, [folds[patient] for patient in both])
-    compared |= keep_in_range(finite(compared), SHARE, difference=True)
-    return {name: compared[name] for name in (*NOTHING, "patients", "folds")}
+    compared = paired_verdict.paired_comparison(
+        differences, [folds[patient] for patient in both], difference_scale(SHARE), level
+    )
+    return {**finite(compared), "patients": compared["patients"], "folds": compared["folds"]}
 
 
 def pair_folds(values):
@@ -374,7 +379,10 @@ def pair_folds(values):
         `mean`, `low`, `high` (95 % t interval over folds; none with fewer than 3 folds) and `folds`.
     """
     compared = paired_verdict.paired_comparison([sum(seeds) / len(seeds) for seeds in values.values()])
-    return finite(compared | {"folds": compared["patients"]}) | {"folds": compared["patients"]}
+    ends = finite(compared)
+    if len(values) < FEWEST_FOLDS:
+        ends |= {"low": None, "high": None}
+    return ends | {"folds": compared["patients"]}
 
 
 def read_interval(low, high, good, bad, middle=0.0, better="higher"):

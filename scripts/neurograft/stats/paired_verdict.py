@@ -1,326 +1,363 @@
-"""Decide whether one strategy beats another, paired over patients, and state what the data cannot show.
+"""Decide whether one strategy beats another on the same patients, and how sure that is.
 
-The unit is the patient: voxels, slices and seeds are averaged inside a patient before anything here.
+The unit is the patient: voxels, slices and time points are averaged inside a patient before anything here. What the
+differences say of their mean is the posterior of `paired_model`. From it come, for every comparison, the
+probabilities and the expected loss, and for the primary family the verdict:
 
-**Interval.** A t interval on the per-patient differences. Patients of one fold were scored by the
-same trained network, so a lucky run lifts all of them, which the plain t interval does not see (with
-20 patients in 5 folds and a shared fold effect of half the patients' spread it covers 87 % instead of
-95 %). The variance of the mean is therefore the larger of the patients' own, s^2/n with n - 1
-degrees of freedom, and that of the fold sums (cluster-robust), with folds - 1 degrees of freedom.
+- **no practical difference**: the probability of a mean beyond the margin, on the likelier side, is at most 5 %;
+- **helps**, **hurts**: else, the probability that the mean lies on the other side of 0, doubled, is at most 5 %;
+- **undecided**: neither. `requirements` says what would decide it.
 
-**Verdict.** A Holm-adjusted p below 0.05, and an interval that leaves out 0. The p is the largest of three: the exact
-paired sign-flip test's, and those of the t tests with either variance. The sign-flip test alone takes patients of
-one fold for independent, and where several sources and strategies share a control the interval at 95 % is no
-guard: in a family of 6, of 20 or 40 patients in 5 folds with a shared fold effect of half the patients' spread, 12
-and 20 % of studies had a false verdict, and have 4 % with three tests. Held against simulated studies in
-`tests/stats/test_paired_verdict.py`: for 3 to 5 folds, 8 to 40 patients, families of 1 to 6, skewness up to 2 and fold
-effects up to half the patients' spread, false verdicts at most 8 %, coverage 92 to 98 %. Coverage does not hold for
-two folds (one degree of freedom cannot show a fold effect), so fewer than `FEWEST_FOLDS` bar a verdict; and
-with 6 patients and a skewness of 2 it is 91 %. Folds share training patients, which no study of this kind corrects
-for (Bengio and Grandvalet 2004).
+Both levels hold for the family: Holm's method adjusts the probabilities of each kind. Refused is only what cannot be
+judged: fewer than `FEWEST_PATIENTS`. How often verdicts are wrong in simulated studies is in
+docs/explanation/verdict.md, made by `benchmarks/verdict_error_rates.py`. Folds share training patients, which no study
+of this kind corrects for (Bengio and Grandvalet 2004).
 """
 
-from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, TypeAlias, TypedDict
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special  # pyright: ignore[reportMissingTypeStubs] # SciPy has none; typed below
+
+from neurograft.stats import paired_model
+from neurograft.stats.clustered_error import LEVEL, t_quantile
+from neurograft.stats.multiplicity import ALPHA, holm
+from neurograft.stats.paired_model import Pairs, Posterior
 
 Floats: TypeAlias = NDArray[np.float64]
-Integers: TypeAlias = NDArray[np.integer[Any]]
+
+FEWEST_PATIENTS = 4
+POWER = 0.80
+# what `plan` assumes: the spread of paired Dice over 20 glioma patients, and a training's luck in units of it
+DEVIATION = 0.15
+ASSUMED_LUCK = 0.25
+MOST_NEEDED = 100_000
+PLANNED_STUDIES = 500
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What has to be known of a metric to judge differences of it.
+
+    Attributes
+    ----------
+    margin : float
+        Differences up to this size are of no practical use, in the metric's unit; 0 if none is stated.
+    bounds : tuple of float
+        Where a difference can lie at all.
+    least_spread : float
+        As in `paired_model.fit`.
+    better : {"higher", "lower"}
+        Which direction of the metric is good.
+    """
+
+    margin: float = 0.0
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+    least_spread: float = 0.0
+    better: str = "higher"
 
 
 class PairedComparison(TypedDict):
-    """Paired differences of two strategies over patients, summarised; numbers are NaN of fewer than two patients."""
+    """Paired differences of two strategies over patients; numbers are NaN of fewer than two patients.
+
+    Differences are in the metric's unit, whatever its direction; "better" is in the metric's good direction.
+    """
 
     patients: int
     folds: int
+    seeds: int
     mean: float
     low: float
     high: float
-    p: float
-    detectable: float
+    standard_error: float
+    p: float  # twice the probability that the mean lies on the other side of 0
+    p_beyond: float  # that it lies beyond the margin, on the likelier side
+    p_better: float
+    p_better_margin: float
+    p_equal: float
+    p_worse_margin: float
+    expected_loss: float  # what the choice that looks better loses on average
+    patient_spread: float
+    luck_spread: float
+    seed_share: float
 
 
-LEVEL = 0.95
-ALPHA = 0.05
-POWER = 0.90
-FEWEST_FOLDS = 3
-DRAWS = 100_000
-EXACT = 16  # all signs, where they are no more than so many times the signs drawn otherwise
-DEVIATION = 0.15
-PLANNED_STUDIES = 1000
+class Requirements(TypedDict):
+    """What would decide a comparison; infinite where no number would."""
+
+    patients: float
+    seeds: float
+    repeats: float
+    both_patients: float  # where no single change is enough: so many patients
+    both_folds: float  # in so many folds
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A verdict and its reason in plain words.
+
+    Attributes
+    ----------
+    verdict : {"helps", "hurts", "no practical difference", "undecided", "refused"}
+    reason : str
+    adjusted : float
+        Holm's p of the difference.
+    """
+
+    verdict: str
+    reason: str
+    adjusted: float
 
 
 def paired_comparison(
-    differences: ArrayLike, folds: ArrayLike | None = None, family: int = 1, draws: int = DRAWS
+    differences: ArrayLike | Pairs, folds: ArrayLike | None = None, scale: Scale | None = None, level: float = LEVEL
 ) -> PairedComparison:
     """Summarise the paired differences of two strategies over patients.
 
     Parameters
     ----------
-    differences : array_like, shape (patients,)
-        One value a patient, strategy minus control, seeds averaged before. NaN is left out.
+    differences : array_like, shape (patients,), or Pairs
+        Strategy minus control. NaN is left out. `Pairs` where seeds or repeated partitions are known.
     folds : array_like, shape (patients,), optional
-        The fold that each patient was tested in; without it every patient stands alone.
-    family : int
-        How many comparisons share the error rate; it enters only `detectable`.
-    draws : int
-        As in `sign_flip`.
+        The fold that each patient was tested in; without it every patient stands alone. Not with `Pairs`.
+    scale : Scale, optional
+    level : float
+        Of the interval.
 
     Returns
     -------
     dict
-        `mean`, `low`, `high` (95 %), `patients`, `folds` (how many), `p` (`paired_p`, not
-        adjusted) and `detectable`: the true difference that 9 of 10 such studies would find. NaN where
-        fewer than two patients are left.
     """
-    values = np.asarray(differences, float)
-    owner = np.arange(len(values)) if folds is None else number_groups(np.asarray(folds))
-    kept = np.isfinite(values)
-    values, owner = values[kept], number_groups(owner[kept])
-    count, groups = len(values), int(owner.max(initial=-1)) + 1
-    if count < 2:
-        return {
-            "patients": count, "folds": groups, "mean": float(values.mean()) if count else np.nan,
-            "low": np.nan, "high": np.nan, "p": np.nan, "detectable": np.nan,
-        }  # fmt: skip
-    error, freedom = standard_error(values, owner)
-    half = t_quantile(freedom, (1 + LEVEL) / 2) * error
-    mean = float(values.mean())
+    scale = scale or Scale()
+    pairs = differences if isinstance(differences, Pairs) else _drop_missing(differences, folds)
+    if pairs.patients < 2:
+        empty = dict.fromkeys(PairedComparison.__annotations__, math.nan)
+        mean = float(pairs.values.mean()) if pairs.patients else math.nan
+        counts = {"patients": pairs.patients, "folds": pairs.folds, "seeds": pairs.seeds, "mean": mean}
+        return PairedComparison(**{**empty, **counts})  # pyright: ignore[reportArgumentType] # counts are whole numbers
+    posterior = paired_model.fit(pairs, scale.bounds, scale.least_spread)
+    low, high = (posterior.quantile(share) for share in ((1 - level) / 2, (1 + level) / 2))
+    chances = list_chances(posterior, scale)
+    taking, leaving = posterior.expected_loss()
     return {
-        "patients": count,
-        "folds": groups,
-        "mean": mean,
-        "low": mean - half,
-        "high": mean + half,
-        "p": paired_p(values, owner, draws),
-        "detectable": detectable_difference(values, owner, family),
+        "patients": pairs.patients,
+        "folds": pairs.folds,
+        "seeds": pairs.seeds,
+        "mean": float(pairs.values.mean()),
+        "low": low,
+        "high": high,
+        "standard_error": (high - low) / 2 / t_quantile(math.inf, (1 + level) / 2),
+        **{name: float(value) for name, value in chances.items()},  # pyright: ignore[reportReturnType] # the fields of `Chances`
+        "expected_loss": min(taking, leaving),
+        "patient_spread": float(posterior.patient_spread),
+        "luck_spread": float(posterior.luck_spread),
+        "seed_share": float(posterior.seed_share),
     }
 
 
-def number_groups(names: NDArray[Any]) -> NDArray[np.intp]:
-    """Replace the names of groups by numbers from 0, in the order of the names."""
-    return np.unique(names, return_inverse=True)[1]
-
-
-def t_quantile(freedom: float, share: float) -> float:
-    """Compute the quantile of Student's t distribution; infinite degrees of freedom give the normal one's."""
-    return float(special.stdtrit(freedom, share))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType] # no stubs
-
-
-def t_share(freedom: float, value: float) -> float:
-    """Compute the share of Student's t distribution below a value."""
-    return float(special.stdtr(freedom, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType] # no stubs
-
-
-def standard_error(differences: Floats, folds: Integers) -> tuple[float, int]:
-    """Compute the standard error of the mean and its degrees of freedom: over patients or folds, the larger.
-
-    Parameters
-    ----------
-    differences : ndarray, shape (patients,)
-    folds : ndarray of int, shape (patients,)
-        0 to the number of folds less one, each with a patient.
-
-    Returns
-    -------
-    error : float
-    freedom : int
-    """
-    patients, *shared = _standard_errors(differences, folds)
-    # rounding must not decide which of two equal variances gives the degrees of freedom
-    if shared and shared[0][0] > patients[0] * (1 + 1e-9):
-        return shared[0]
-    return patients
-
-
-def _standard_errors(differences: Floats, folds: Integers) -> list[tuple[float, int]]:
-    """List standard error and degrees of freedom over patients and, from two folds on, over folds as clusters."""
-    count, groups = len(differences), int(folds.max()) + 1
-    centred = differences - differences.mean()
-    errors = [(float(np.sqrt((centred**2).sum() / (count - 1) / count)), count - 1)]
-    if groups > 1:
-        sums = np.bincount(folds, weights=centred)
-        errors.append((float(np.sqrt((sums**2).sum() * groups / (groups - 1)) / count), groups - 1))
-    return errors
-
-
-def paired_p(differences: Floats, folds: Integers, draws: int = DRAWS) -> float:
-    """Compute the two-sided p of a mean of 0: the largest of the sign-flip test's and of both t tests'.
-
-    Parameters
-    ----------
-    differences : ndarray, shape (patients,)
-    folds : ndarray of int, shape (patients,)
-        As in `standard_error`.
-    draws : int
-        As in `sign_flip`.
-
-    Returns
-    -------
-    float
-    """
-    values = [sign_flip(differences, draws)]
-    for error, freedom in _standard_errors(differences, folds):
-        if error > 0:
-            values.append(2 * t_share(freedom, -abs(float(differences.mean())) / error))
-    return max(values)
-
-
-def sign_flip(differences: ArrayLike, draws: int = DRAWS) -> float:
-    """Compute the two-sided p of the paired sign-flip (Fisher-Pitman) test of a mean of 0.
-
-    Parameters
-    ----------
-    differences : array_like, shape (patients,)
-    draws : int
-        How many signs are drawn, from a fixed seed, where all 2^n are more than `EXACT` times as many. That is the
-        case above 20 patients, unless fewer are drawn to save time in simulations.
-
-    Returns
-    -------
-    float
-        At least 2/2^n.
-    """
+def _drop_missing(differences: ArrayLike, folds: ArrayLike | None) -> Pairs:
+    """Leave out patients without a difference."""
     values = np.asarray(differences, float)
-    # a hair below the observed sum, so that equal sums count as equal whatever the rounding
-    observed = abs(values.sum()) - 1e-9 * np.abs(values).sum()
-    if 2.0 ** len(values) <= EXACT * draws:
-        sums: Floats = values[:1]  # its sign is held: the other half is the mirror image
-        for value in values[1:]:
-            sums = np.concatenate([sums + value, sums - value])
-        return float(np.count_nonzero(np.abs(sums) >= observed) / len(sums))
-    drawn = 2 * (_draw_signs(draws, len(values)) @ values) - values.sum()
-    return float((1 + np.count_nonzero(np.abs(drawn) >= observed)) / (1 + draws))
+    names = np.arange(len(values)) if folds is None else np.asarray(folds)
+    kept = np.isfinite(values)
+    return paired_model.make_pairs(values[kept], names[kept])
 
 
-@lru_cache(maxsize=1)
-def _draw_signs(draws: int, count: int) -> NDArray[np.int8]:
-    """Draw which differences keep their sign; the same for every test of a size."""
-    return np.random.default_rng(0).integers(0, 2, (draws, count), dtype=np.int8)
-
-
-def detectable_difference(differences: Floats, folds: Integers, family: int = 1) -> float:
-    """Compute the smallest true difference that such a study finds in 9 of 10 repetitions.
-
-    Each of the three tests counts, at its share of the error rate (Bonferroni, the strictest step of Holm; the
-    sign-flip test's share is rounded down to what 2^n signs can show).
+def list_chances(posterior: Posterior, scale: Scale) -> dict[str, Floats]:
+    """Compute the probabilities that verdicts rest on, of one or many studies.
 
     Parameters
     ----------
-    differences, folds, family
-        As in `paired_comparison`, folds as whole numbers from 0.
+    posterior : Posterior
+    scale : Scale
 
     Returns
     -------
-    float
-        In the unit of the differences; infinite where no verdict is possible.
+    dict of str to ndarray
+        `p`, `p_beyond`, `p_better`, `p_better_margin`, `p_equal` and `p_worse_margin`, as in `PairedComparison`.
     """
-    reaches = _critical_means(differences, folds, family)
-    powers = [t_quantile(freedom, POWER) * error for error, freedom in _standard_errors(differences, folds)]
-    return float(max(reach + power for reach, power in zip(reaches, powers)))
+    below, low, high = (posterior.below(value) for value in (0.0, -scale.margin, scale.margin))
+    better, worse = (1 - high, low) if scale.better == "higher" else (low, 1 - high)
+    return {
+        "p": 2 * np.minimum(below, 1 - below),
+        "p_beyond": np.maximum(low, 1 - high),
+        "p_better": 1 - below if scale.better == "higher" else below,
+        "p_better_margin": better,
+        "p_equal": high - low,
+        "p_worse_margin": worse,
+    }
 
 
-def _critical_means(differences: Floats, folds: Integers, family: int) -> list[float]:
-    """List the means that the tests over patients (t and, about, sign-flip) and over folds just call different from 0.
+def decide(p: ArrayLike, p_beyond: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Floats]:
+    """Decide the comparisons of one family, or of many.
 
-    Over folds only where there are two or more; infinite means where no p can be small enough.
+    Parameters
+    ----------
+    p, p_beyond : array_like, shape (..., comparisons)
+        As in `PairedComparison`.
+
+    Returns
+    -------
+    equal, different : ndarray of bool
+        No practical difference; a difference. Never both.
+    adjusted : ndarray of float
+        Holm's p of the difference.
     """
-    steps = 2.0 ** (len(differences) - 1)
-    strict = float(np.floor(ALPHA / family * steps + 1e-9) / steps)
-    if strict == 0:
-        return [np.inf, np.inf]
-    (error, freedom), *shared = _standard_errors(differences, folds)
-    means = [t_quantile(freedom, 1 - strict / 2) * error]
-    return means + [t_quantile(freedom, 1 - ALPHA / family / 2) * error for error, freedom in shared]
+    equal, adjusted = holm(p_beyond) <= ALPHA, holm(p)
+    return equal, (adjusted <= ALPHA) & ~equal, adjusted
 
 
-def smallest_difference(patients: int, folds: int, family: int = 1, deviation: float = DEVIATION) -> float:
-    """Compute, before any training, the smallest difference that so many patients can show.
+def judge_family(comparisons: Sequence[PairedComparison], scale: Scale) -> list[Verdict]:
+    """Give each comparison of the primary family its verdict.
 
-    It is the true difference that 9 of 10 simulated studies find, as `detectable_difference` is for a study that was
-    made. The paired differences of these studies are normal with the assumed deviation and share no fold effect; with
-    a fold effect, or with more spread, it takes a larger difference.
+    Parameters
+    ----------
+    comparisons : sequence of dict
+        From `paired_comparison`, all with the same scale.
+    scale : Scale
+
+    Returns
+    -------
+    list of Verdict
+        In the order given.
+    """
+    chances = np.array([[row["p"], row["p_beyond"]] for row in comparisons]).reshape(-1, 2)
+    equal, different, adjusted = decide(*np.nan_to_num(chances, nan=1.0).T)
+    verdicts: list[Verdict] = []
+    for row, same, apart, value in zip(comparisons, equal, different, adjusted, strict=True):
+        if row["patients"] < FEWEST_PATIENTS:
+            reason = f"{row['patients']} patients cannot be judged; it takes at least {FEWEST_PATIENTS}"
+            verdicts.append(Verdict("refused", reason, math.nan))
+        elif same:
+            reason = (
+                f"the chance of a difference beyond {scale.margin:g}, either way, is {_percent(1 - row['p_equal'])}"
+            )
+            verdicts.append(Verdict("no practical difference", reason, float(value)))
+        elif apart:
+            good = row["p_better"] > 0.5
+            sure = row["p_better"] if good else 1 - row["p_better"]
+            reason = f"{_percent(sure)} sure that it is {'better' if good else 'worse'}"
+            verdicts.append(Verdict("helps" if good else "hurts", reason, float(value)))
+        else:
+            reason = describe_requirements(require(row, scale.margin, len(comparisons)), row, scale.margin)
+            verdicts.append(Verdict("undecided", reason, float(value)))
+    return verdicts
+
+
+def _percent(share: float) -> str:
+    """Write a probability in percent, never as certain."""
+    return "over 99.9 %" if share > 0.9995 else "under 0.1 %" if share < 0.0005 else f"{100 * share:.1f} %"
+
+
+def require(comparison: PairedComparison, margin: float, family: int = 1) -> Requirements:
+    """Estimate what would show a true difference as large as the margin with 80 % power.
+
+    From the run's own variances: that of patients shrinks with patients, that of luck with folds, seeds (the part that
+    a seed draws anew) and repeated partitions. Each number is for a change of that alone, the last two for both together.
+
+    Parameters
+    ----------
+    comparison : dict
+        Of two or more patients.
+    margin : float
+    family : int
+        How many comparisons share the error rate (Bonferroni, the strictest step of Holm).
+
+    Returns
+    -------
+    dict
+    """
+    aim = (margin / (t_quantile(math.inf, 1 - ALPHA / family / 2) + t_quantile(math.inf, POWER))) ** 2
+    patients, luck = comparison["patient_spread"] ** 2, comparison["luck_spread"] ** 2 / comparison["folds"]
+    share, seeds = comparison["seed_share"], comparison["seeds"]
+    now = patients / comparison["patients"]
+    return {
+        "patients": _count(patients, aim - luck * (1 - share + share / seeds)),
+        "seeds": _count(luck * share, aim - now - luck * (1 - share)),
+        "repeats": _count(luck * (1 - share + share / seeds), aim - now),
+        "both_patients": _count(patients, aim / 2),
+        "both_folds": _count(luck * comparison["folds"], aim / 2),
+    }
+
+
+def _count(variance: float, left: float) -> float:
+    """Count the parts into which a variance must fall to come down to what is left for it."""
+    if not left > 0 or variance / left > MOST_NEEDED:
+        return math.inf
+    return float(max(1, math.ceil(variance / left)))
+
+
+def describe_requirements(needed: Requirements, comparison: PairedComparison, margin: float) -> str:
+    """Describe in plain words what would decide a comparison."""
+    if not margin:
+        return "no margin is stated, so nothing says how many patients would decide it"
+    ways: list[str] = []
+    if math.isfinite(needed["patients"]):
+        ways.append(f"about {needed['patients']:.0f} patients instead of {comparison['patients']}")
+    if math.isfinite(needed["seeds"]) and needed["seeds"] > comparison["seeds"]:
+        ways.append(f"{needed['seeds']:.0f} seeds instead of {comparison['seeds']}")
+    if math.isfinite(needed["repeats"]) and needed["repeats"] > 1:
+        ways.append(f"{needed['repeats']:.0f} repeated partitions")
+    if not ways:
+        ways.append(f"about {needed['both_patients']:.0f} patients in {needed['both_folds']:.0f} folds")
+    return f"to find a difference of {margin:g}, it would take {', or '.join(ways)}"
+
+
+def plan_comparison(
+    patients: int, folds: int, family: int = 1, deviation: float = DEVIATION, luck: float = ASSUMED_LUCK
+) -> float:
+    """Compute, before any training, the true difference that 4 of 5 such studies would find.
 
     Parameters
     ----------
     patients, folds : int
         Patients are dealt to the folds in turn.
     family : int
-        How many comparisons share the error rate.
+        How many comparisons share the error rate (Bonferroni).
     deviation : float
-        Assumed standard deviation of the paired difference over patients: 0.15 of Dice is what 20 glioma patients
-        commonly show.
+        Assumed standard deviation of the paired difference over patients.
+    luck : float
+        Assumed standard deviation of a training's luck, in units of `deviation`.
 
     Returns
     -------
     float
         In the unit of the deviation; infinite where every verdict would be "refused".
     """
-    folds = min(folds, patients)
-    if patients < 2 or folds < FEWEST_FOLDS:
-        return np.inf
+    if patients < FEWEST_PATIENTS:
+        return math.inf
     fold = np.arange(patients) % folds
-    studies = deviation * np.random.default_rng(0).standard_normal((PLANNED_STUDIES, patients))
-    lacking = [max(_critical_means(study, fold, family)) - study.mean() for study in studies]
-    return float(np.quantile(lacking, POWER)) if np.isfinite(lacking).all() else np.inf
+    generator = np.random.default_rng(0)
+    own = generator.standard_normal((PLANNED_STUDIES, patients))
+    shared = luck * generator.standard_normal((PLANNED_STUDIES, min(folds, patients)))
+    posterior = paired_model.fit(paired_model.make_pairs(deviation * (own + shared[:, fold]), fold))
+    # a study with a difference is the same study, shifted: find the shift that enough of them call one
+    low, high = 0.0, 100 * deviation
+    for _ in range(40):
+        middle = (low + high) / 2
+        found = float(np.mean(2 * posterior.below(-middle) <= ALPHA / family))
+        low, high = (low, middle) if found >= POWER else (middle, high)
+    return high
 
 
-def holm(values: ArrayLike) -> Floats:
-    """Adjust the p values of one family (Holm 1979): any false verdict in at most 5 % of families.
-
-    Parameters
-    ----------
-    values : array_like, shape (comparisons,)
-
-    Returns
-    -------
-    ndarray, shape (comparisons,)
-        In the order given, at most 1.
-    """
-    raw = np.asarray(values, float)
-    order = np.argsort(raw, kind="stable")
-    stepped = np.maximum.accumulate(raw[order] * (len(raw) - np.arange(len(raw))))
-    adjusted = np.empty(len(raw))
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted
-
-
-def judge(comparison: Mapping[str, Any], adjusted: float, family: int, better: str = "higher") -> tuple[str, str]:
-    """Turn one comparison of the primary family into a verdict and its reason in plain words.
+def plan_patients(
+    margin: float, folds: int, family: int = 1, deviation: float = DEVIATION, luck: float = ASSUMED_LUCK
+) -> float:
+    """Compute how many patients would show a difference as large as the margin in 4 of 5 studies, as assumed.
 
     Parameters
     ----------
-    comparison : dict
-        From `paired_comparison`.
-    adjusted : float
-        Holm's p.
-    family : int
-        Number of comparisons in the family.
-    better : {"higher", "lower"}
-        Which direction of the metric is good.
+    margin : float
+    folds, family, deviation, luck
+        As in `plan_comparison`.
 
     Returns
     -------
-    verdict : {"helps", "hurts", "no evidence", "refused"}
-    reason : str
+    float
+        Infinite where the assumed luck alone is larger.
     """
-    count, folds = comparison["patients"], comparison["folds"]
-    if count < 2 or 2 / 2.0**count * family > ALPHA:
-        return "refused", (
-            f"{count} patients cannot show any difference in a family of {family}: the smallest possible p is "
-            f"{2 / 2.0**count:.3g}, times {family} above {ALPHA}"
-        )
-    if folds < FEWEST_FOLDS:
-        return "refused", (
-            f"{folds} folds are too few to tell a lucky training run from a better strategy: use at least "
-            f"{FEWEST_FOLDS}"
-        )
-    good = comparison["low"] > 0 if better == "higher" else comparison["high"] < 0
-    bad = comparison["high"] < 0 if better == "higher" else comparison["low"] > 0
-    if adjusted < ALPHA and (good or bad):
-        return ("helps" if good else "hurts"), f"adjusted p {adjusted:.3g}, and the interval leaves out 0"
-    return "no evidence", f"{count} patients would show a difference of {comparison['detectable']:.3g} or more"
+    aim = (margin / (t_quantile(math.inf, 1 - ALPHA / family / 2) + t_quantile(math.inf, POWER))) ** 2
+    return _count(deviation**2, aim - (luck * deviation) ** 2 / folds)

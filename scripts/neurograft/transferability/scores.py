@@ -333,7 +333,7 @@ def audit_scores(scored, compared, primary):
     list of dict
         As of `scores.audit`.
     """
-    wanted = PRIMARY | primary | {"strategy": "frozen", "against": "scratch", "n": "all"}
+    wanted = PRIMARY[0] | primary | {"strategy": "frozen", "against": "scratch", "n": "all"}
     matching = [row for row in compared if all(str(row[key]) == value for key, value in wanted.items())]
     gains = {row["source"]: number(row["mean_difference"]) for row in matching}
     scores = {name: {} for name in SCORES}

@@ -41,7 +41,7 @@ def describe_candidates(records, cells=()):
     return {
         "subjects": len(records), "labelled": len(recalls), "flags": flags,
         "oracle": cohort.draw_strip(oracle, 3) if oracle else "",
-        "oracle_mean": summaries.mean_interval([value for _, value, _ in oracle]) if oracle else None,
+        "oracle_mean": summaries.mean_interval([value for _, value, _ in oracle], summaries.SHARE) if oracle else None,
         "recall": cohort.draw_recall(recalls) if recalls else "",
         "curve": cohort.draw_recall(curves, "number of supervoxels", "best Dice") if curves else "",
         "scorers": compare_scorers(records, cells),

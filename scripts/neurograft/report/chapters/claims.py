@@ -15,7 +15,16 @@ RULE = (
 COLUMNS = ("claim", "side", "how", "figure", "verdict", "state")
 NOT_MEASURED = "not measured"
 # verdicts that decide nothing about an arm, and are listed after those that do
-UNDECIDED = (summaries.NOT_SHOWN, "no evidence", "not seen", "refused", "mixed", "do not use", "too few sources")
+UNDECIDED = (
+    summaries.NOT_SHOWN,
+    "undecided",
+    "no evidence",
+    "not seen",
+    "refused",
+    "mixed",
+    "do not use",
+    "too few sources",
+)
 
 
 def list_claims(results):

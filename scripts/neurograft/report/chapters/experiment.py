@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 from neurograft.core import strategies
 from neurograft.core.tables import parse_boolean, parse_number
-from neurograft.evaluation.metrics import METRICS, keep_in_range
+from neurograft.evaluation.metrics import METRICS
 from neurograft.report import sentences, summaries
 from neurograft.report.charts.cohort import GREY, draw_bars, draw_forest, draw_patients, draw_training, thin_curve
 from neurograft.report.sentences import format_difference, format_number, stack_interval
@@ -124,7 +124,7 @@ def _score(values, metric):
     """Format the mean of one measure over patients, with its interval."""
     if not values:
         return sentences.NO_VALUE
-    estimate = keep_in_range(summaries.mean_interval(values.values()), metric)
+    estimate = summaries.mean_interval(values.values(), metric)
     return stack_interval(estimate, 1 if metric in ("hd95", "volume-error") else 3)
 
 
@@ -177,7 +177,7 @@ def describe_comparison(comparison):
                 for name, column in (("mean", "mean_difference"), ("low", "low"), ("high", "high"))
             }
             | {"label": sentences.name_arm(row), "verdict": row["verdict"], "note": _note(row)}
-            | {"detectable": parse_number(row["detectable"]) if row["verdict"] else None}
+            | {"margin": parse_number(row["margin"])}
             for row in rows
         ]
         better = str(METRICS.get(key[0], {}).get(key[2], {}).get("better", "higher"))
@@ -191,7 +191,8 @@ def describe_comparison(comparison):
          name_measure(row["region"] or "", row["metric"]), row["against"],
          format_number(row["patients"], 0),
          *(format_number(row[name], signed=True) for name in ("mean_difference", "low", "high")),
-         format_number(row["p_adjusted"]), row["verdict"], format_number(row["detectable"])]
+         *(sentences.format_chance(row[name]) for name in ("p_better", "p_better_margin", "p_equal", "p_worse_margin")),
+         format_number(row["margin"]), format_number(row["p_adjusted"]), row["verdict"]]
         for row in comparison
     ]  # fmt: skip
     verdicts = [

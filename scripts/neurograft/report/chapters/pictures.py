@@ -1,9 +1,7 @@
 """The chapter on the limits of a set of 2-D pictures, and the sentences about pictures in the methods."""
 
-from neurograft.core import strategies
-from neurograft.core.tables import parse_number
 from neurograft.report import summaries
-from neurograft.report.sentences import MARKS, format_difference, format_number, name_arm
+from neurograft.report.sentences import format_number, name_arm
 
 PARTICIPANTS = "participants.tsv"
 NO_VERDICT = (
@@ -30,7 +28,7 @@ def describe_images(record, scores, contrast, comparison, classes):
     -------
     dict
         Empty for scans. Otherwise `record`, `warnings` (title, sentences), `reminder` (a sentence for each chapter with
-        scores), `headline` (as `sentences.headline`, or None if nothing was compared), `table` (one row per class).
+        scores), `table` (one row per class).
     """
     if not record:
         return {}
@@ -53,7 +51,7 @@ def describe_images(record, scores, contrast, comparison, classes):
         best = max(alone, key=lambda name: alone[name])
         reminder += f"; the {best} alone reaches a balanced accuracy of {format_number(alone[best])}"
     return {
-        "record": record, "warnings": warnings, "reminder": reminder + ".", "headline": _headline(comparison),
+        "record": record, "warnings": warnings, "reminder": reminder + ".",
         "table": [[name, *(row[key] for key in ("images", "copied", "test", "leaked"))]
                   for name, row in record["classes"].items()],
     }  # fmt: skip
@@ -119,27 +117,6 @@ def _of_contrast(alone, scores, classes):
         words,
         "What a histogram can do proves nothing about tumours: sequence and scanner may differ between the classes.",
     ]
-
-
-def _headline(comparison):
-    """Describe the differences from both controls, with intervals and without a verdict."""
-    rows = [row for row in comparison if row["metric"] == "accuracy" and row["against"] == "scratch"]
-    most = max((summaries.size(row["n"]) for row in rows), default=0)
-    rows = [
-        row for row in rows if summaries.size(row["n"]) == most and parse_number(row["mean_difference"]) is not None
-    ]
-    rows = [row for row in rows if row["strategy"] not in strategies.CONTROLS]
-    if not rows:
-        return None
-    sentences = []
-    for row in sorted(rows, key=lambda row: strategies.strategy_order(row["strategy"])):
-        words = f"{name_arm(row)}: accuracy changed by {format_difference(row)} compared with training from scratch"
-        other = summaries.control_row(comparison, row)
-        words += f" and by {format_difference(other)} compared with a frozen random encoder" if other else ""
-        sentences.append(words + ".")
-    kind = "nothing"
-    title = "No verdict: these are pictures, not patients."
-    return {"kind": kind, "mark": MARKS[kind], "title": title, "sentences": sentences}
 
 
 def describe_pictures(cite, config):

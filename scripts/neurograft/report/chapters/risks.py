@@ -3,13 +3,11 @@
 from collections import Counter, defaultdict
 
 import numpy as np
-from scipy.special import stdtrit
 from scipy.stats import binomtest
 
 from neurograft.core.cells import find_kin
 from neurograft.core.strategies import CONTROLS
 from neurograft.core.tables import parse_boolean, parse_number
-from neurograft.evaluation.metrics import keep_in_range
 from neurograft.report import summaries
 from neurograft.report.sentences import (
     finding,
@@ -22,7 +20,8 @@ from neurograft.report.sentences import (
     name_arm,
     name_arm_key,
 )
-from neurograft.stats import paired_verdict
+from neurograft.stats.clustered_error import LEVEL
+from neurograft.stats.multiplicity import ALPHA
 
 
 def limited_transferability(results):
@@ -36,7 +35,7 @@ def limited_transferability(results):
         if against and parse_number(against["mean_difference"]) is not None:
             words += f"; difference from a frozen random encoder {format_difference(against)}"
             # never a stronger claim than the verdict on the same scores
-            if row["verdict"] not in ("refused", "not converged"):
+            if row["verdict"] != "refused":
                 ends = parse_number(against["low"]), parse_number(against["high"])
                 verdict = summaries.read_interval(*ends, "pretraining counts", "worse than random features")
         else:
@@ -111,18 +110,9 @@ def _spread(means, arms, folds):
     """Compare the best with the worst strategy, with an interval that holds for all pairs at once."""
     ranked = sorted(arms, key=lambda arm: float(np.mean(list(means[arm].values()))))
     worst, best = ranked[0], ranked[-1]
-    difference = summaries.pair_patients(means[best], means[worst], folds[best])
-    mean = parse_number(difference["mean"])
-    if mean is not None and difference["low"] is not None:
-        # they were picked for their scores, so the interval has Bonferroni's correction for all pairs
-        both = sorted(set(means[best]) & set(means[worst]))
-        values = np.array([means[best][patient] - means[worst][patient] for patient in both])
-        groups = np.unique([folds[best][patient] for patient in both], return_inverse=True)[1]
-        error, freedom = paired_verdict.standard_error(values, groups)
-        pairs = len(arms) * (len(arms) - 1) / 2
-        half = float(stdtrit(freedom, 1 - paired_verdict.ALPHA / 2 / pairs)) * error
-        ends = {"low": mean - half, "high": mean + half}
-        difference |= keep_in_range(ends, summaries.SHARE, difference=True)
+    # they were picked for their scores, so the interval has Bonferroni's correction for all pairs
+    pairs = len(arms) * (len(arms) - 1) / 2
+    difference = summaries.pair_patients(means[best], means[worst], folds[best], 1 - (1 - LEVEL) / pairs)
     words = f"{best[2]} above {worst[2]} by {format_difference(difference)}, of {len(arms)} strategies"
     verdict = summaries.read_interval(difference["low"], difference["high"], "the choice matters", "the choice matters")
     return finding(best[1], words, verdict)
@@ -210,7 +200,7 @@ def ethics(results):
             gap, expected = (format_number(row[name]) for name in ("gap", "expected"))
             words = f"gap {gap}, {expected} expected by chance, "
             words += f"adjusted p {format_significant(row['p_adjusted'])}, lowest {row['worst']}"
-            verdict = "gap shown" if float(row["p_adjusted"]) < paired_verdict.ALPHA else summaries.NOT_SHOWN
+            verdict = "gap shown" if float(row["p_adjusted"]) < ALPHA else summaries.NOT_SHOWN
         findings.append(finding(f"{row['attribute']} with {name_arm(row)}", words, verdict))
     missing += [] if members else ["membership inference was not run"]
     missing += [] if groups else ["no column of the cohort table names groups of patients to compare"]

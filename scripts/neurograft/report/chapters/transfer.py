@@ -7,7 +7,6 @@ import numpy as np
 from neurograft.core.cells import control_sources, find_kin
 from neurograft.core.strategies import CONTROLS
 from neurograft.core.tables import parse_boolean, parse_number
-from neurograft.evaluation.metrics import keep_in_range
 from neurograft.report import sentences, summaries
 from neurograft.report.chapters import changes, risks
 from neurograft.report.chapters.experiment import name_measure
@@ -94,7 +93,7 @@ def _curve(arm, scores_by_size, sizes):
     points = []
     for n, values in zip(sizes, scores_by_size, strict=True):
         kept = [value for patient, value in (values or {}).items() if patient in everywhere]
-        point = keep_in_range(summaries.mean_interval(kept), summaries.SHARE) if kept else None
+        point = summaries.mean_interval(kept, summaries.SHARE) if kept else None
         if point:
             point["note"] = f"n = {n}: mean {sentences.format_number(point['mean'])} over {len(kept)} patients"
         points.append(point)
@@ -217,7 +216,7 @@ def describe_elsewhere(scores, comparison, primary):
         for measure, there in zip(measures, home, strict=True):
             against = _against_scratch(summaries.keep_primary(comparison, here), measure)
             for arm, values in summaries.patient_means(scored, *measure).items():
-                estimate = keep_in_range(summaries.mean_interval(values.values()), measure[2])
+                estimate = summaries.mean_interval(values.values(), measure[2])
                 moved = summaries.pair_patients(values, there.get(arm, {}), folds[arm])
                 table.append([arm[0], f"{space}, {split}", sentences.name_arm_key(arm), arm[3],
                               estimate["patients"], sentences.stack_interval(estimate),
@@ -249,8 +248,8 @@ def describe_errors(rows, comparison, splits):
         `table`, `nearest` (a sentence), `worst` and `lowest`: the largest share of false verdicts and the lowest
         coverage among the settings, as text.
     """
-    columns = ("patients", "folds", "family", "skew", "fold_effect", "studies")
-    shares = ("false_verdicts", "coverage", "power")
+    columns = ("patients", "folds", "family", "seeds", "shape", "luck", "studies")
+    shares = ("false_verdicts", "false_equal", "coverage", "power")
     table = [
         [*(row[name] for name in columns), *(sentences.format_percent(row[name]) for name in shares)] for row in rows
     ]

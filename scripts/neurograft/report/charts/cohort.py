@@ -12,13 +12,13 @@ from neurograft.report.sentences import format_interval, format_number
 
 NARROW = 320
 # the palette of Okabe and Ito, which colour-blind readers can distinguish
-BLUE, VERMILION, GREY, AMBER = "#0072b2", "#d55e00", "#5d6872", "#a86f00"
+BLUE, VERMILION, GREY, AMBER, GREEN = "#0072b2", "#d55e00", "#5d6872", "#a86f00", "#00755c"
 VERDICTS = {
     "helps": svg.Mark("up", BLUE),
     "hurts": svg.Mark("down", VERMILION),
-    "no evidence": svg.Mark("circle", GREY),
-    "refused": svg.Mark("square", GREY, filled=False),
-    "not converged": svg.Mark("square", AMBER, filled=False),
+    "no practical difference": svg.Mark("square", GREEN),
+    "undecided": svg.Mark("circle", GREY),
+    "refused": svg.Mark("square", AMBER, filled=False),
     "": svg.Mark("circle", GREY, filled=False),
 }
 
@@ -29,8 +29,8 @@ def draw_forest(rows, better="higher"):
     Parameters
     ----------
     rows : list of dict
-        `label`, `mean`, `low`, `high`, `verdict` (a key of `VERDICTS`), `detectable` (half-width of the grey band,
-        within which so few patients cannot show a difference; may be absent) and `note`. Numbers may be None.
+        `label`, `mean`, `low`, `high`, `verdict` (a key of `VERDICTS`), `margin` (half-width of the grey band,
+        within which a difference is of no practical use; may be absent) and `note`. Numbers may be None.
     better : str
         "higher" or "lower": the good direction of the measure.
 
@@ -40,7 +40,7 @@ def draw_forest(rows, better="higher"):
         SVG.
     """
     numbers = [row[key] for row in rows for key in ("mean", "low", "high") if row.get(key) is not None]
-    numbers += [sign * row["detectable"] for row in rows for sign in (-1, 1) if row.get("detectable")]
+    numbers += [sign * row["margin"] for row in rows for sign in (-1, 1) if row.get("margin")]
     # differences that are all zero still need an axis
     reach = 1.08 * (max([abs(number) for number in numbers], default=0) or 0.1)
     left, right, step = 12, svg.WIDTH - 12, 60
@@ -51,8 +51,8 @@ def draw_forest(rows, better="higher"):
     for number, row in enumerate(rows):
         top = 8 + step * number
         look = VERDICTS.get(row.get("verdict") or "", VERDICTS[""])
-        if row.get("detectable"):
-            parts.append(svg.box(scale(-row["detectable"]), top + 33, scale(row["detectable"]), top + 53, "#e6eaee"))
+        if row.get("margin"):
+            parts.append(svg.box(scale(-row["margin"]), top + 33, scale(row["margin"]), top + 53, "#e6eaee"))
             parts.append(svg.line(scale(0), top + 33, scale(0), top + 53, svg.INK, 1.2))
         parts.append(svg.text(left, top + 13, row["label"], svg.Font(weight="600", halo=True)))
         parts.append(svg.text(left, top + 28, row.get("note", ""), svg.Font(colour=look.colour, size=11.5, halo=True)))

@@ -1,0 +1,51 @@
+"""What the verdict of a run is about, as far as it is known before anything is trained."""
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from neurograft.core.cells import PRIMARY
+from neurograft.core.design import Design
+
+
+class Judged(TypedDict):
+    """The family of comparisons that get a verdict."""
+
+    task: str
+    compared: list[tuple[str, str]]  # source and strategy of each arm
+    seeds: int
+    margin: float
+
+
+def plan_family(design: Design, margins: Mapping[str, float]) -> Judged:
+    """Describe the comparisons that will get a verdict.
+
+    Parameters
+    ----------
+    design : Design
+    margins : dict of str to float
+        The config's `margin`.
+
+    Returns
+    -------
+    dict
+    """
+    task = design.judged_task
+    arms = design.list_arms(task, **design.primary, strategy="scratch")
+    metric = next(measure["metric"] for measure in PRIMARY if measure["task"] == task)
+    return {
+        "task": task,
+        "compared": design.compared_arms,
+        "seeds": max(1, len({arm["seed"] for arm in arms})),
+        "margin": margins.get(metric, 0.0),
+    }
+
+
+def refuse_pictures(subjects: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say why a set of pictures cannot be judged; nothing where the patient of every picture is stated."""
+    unknown = sum(not about["columns"].get("stated_patient") for about in subjects.values())
+    if not unknown:
+        return ""
+    return (
+        f"nothing says which patient {unknown} of {len(subjects)} pictures are of, so slices of one patient may be in "
+        "both training and test; a table participants.tsv with the columns filename and patient would solve this"
+    )

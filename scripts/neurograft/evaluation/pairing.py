@@ -1,0 +1,88 @@
+"""Two arms of the experiment, patient by patient: what the statistics of a comparison start from."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurograft.evaluation.frames import Pivot
+from neurograft.evaluation.metrics import find_metric
+from neurograft.stats.clustered_error import number_groups
+from neurograft.stats.paired_model import Pairs
+from neurograft.stats.paired_verdict import Scale
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+def pair_arms(
+    arms: Pivot, arm: tuple[str, str], control: str, sources: Sequence[str], fold: Mapping[str, str]
+) -> Pairs:
+    """Subtract the mean of the sources' control from an arm, patient by patient, and seed by seed where they agree.
+
+    Parameters
+    ----------
+    arms : Pivot
+        Of strategy, source and seed.
+    arm : tuple of str
+        Strategy and source.
+    control : str
+        A strategy.
+    sources : sequence of str
+        Whose control is taken.
+    fold : dict of str to str
+        Patient to the fold that tested it.
+
+    Returns
+    -------
+    Pairs
+        Of the patients that both sides scored.
+    """
+
+    def by_seed(strategy: str, source: str) -> dict[str, Floats]:
+        return {key[2]: values for key, values in arms.columns.items() if key[:2] == (strategy, source)}
+
+    taken, others = by_seed(*arm), [by_seed(control, source) for source in sources]
+    if all(set(other) == set(taken) for other in others):
+        seeds = sorted(taken)
+        columns: list[Floats] = [taken[seed] - _mean_known([other[seed] for other in others]) for seed in seeds]
+        differences: Floats = np.stack(columns, axis=-1)
+        paired: NDArray[np.bool_] = ~np.any(np.isnan(differences), axis=-1)
+    else:
+        differences, paired = np.empty((0, 1)), np.zeros(0, np.bool_)
+    mean = _mean_known([_mean_known(list(other.values())) for other in others])
+    difference = _mean_known(list(taken.values())) - mean
+    known: NDArray[np.bool_] = ~np.isnan(difference)
+    # a seed that lacks a patient is worth less than the patient
+    if paired.sum() < known.sum():
+        differences, paired = difference[:, None], known
+    kept: list[bool] = paired.tolist()
+    names = np.array([fold[patient] for patient, chosen in zip(arms.patients, kept, strict=True) if chosen], dtype=str)
+    return Pairs(differences[paired], number_groups(names)[:, None])
+
+
+def _mean_known(values: Sequence[Floats]) -> Floats:
+    """Average arrays place by place over what is a number."""
+    stacked = np.stack(values)
+    known = ~np.isnan(stacked)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, stacked, 0.0).sum(axis=0) / known.sum(axis=0)
+
+
+def difference_scale(name: str, margins: Mapping[str, float] | None = None) -> Scale:
+    """Describe the differences of a metric as the statistics need them.
+
+    Parameters
+    ----------
+    name : str
+    margins : dict of str to float, optional
+        Metric to the largest difference without practical use; 0 for one that it does not name.
+
+    Returns
+    -------
+    Scale
+    """
+    metric = find_metric(name)
+    least, most = metric["range"]
+    bounds = (least - most, most - least)
+    return Scale((margins or {}).get(name, 0.0), bounds, metric["least_spread"], metric["better"])

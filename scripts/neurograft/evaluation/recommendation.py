@@ -1,0 +1,190 @@
+"""Which strategy to use: the one that costs least if it is the wrong choice, scratch among them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any, TypedDict
+
+import numpy as np
+
+from neurograft.core.cells import Kin, control_sources
+from neurograft.core.split_file import SplitFile
+from neurograft.core.strategies import CONTROLS, UNTRAINED
+from neurograft.evaluation.comparison import ComparisonRow
+from neurograft.evaluation.frames import pivot_values
+from neurograft.evaluation.pairing import difference_scale, pair_arms
+from neurograft.evaluation.records import ScoreRow
+from neurograft.evaluation.scores import TimeRow
+from neurograft.stats import paired_model
+from neurograft.stats.paired_model import Pairs
+from neurograft.stats.paired_verdict import Scale
+
+SCRATCH = "scratch"
+# regrets closer than this part of the margin are equal, and the cheaper choice is taken
+TIE = 0.1
+
+
+class Choice(TypedDict):
+    """One strategy that could be used, and what is known of it."""
+
+    strategy: str
+    source: str
+    regret: float  # what choosing it loses on average, against the strongest other choice
+    mean: float
+    patients: int
+    seconds: float  # median of its trainings
+    steps: float
+    licence: str
+    verdict: str
+    reason: str
+    difference: float | None  # against scratch, as what follows; None of scratch itself
+    low: float | None
+    high: float | None
+    p_better: float | None
+    p_better_margin: float | None
+    p_equal: float | None
+    needed_patients: float | None
+
+
+class Recommendation(TypedDict):
+    """The answer of a run: what to use, and how the others do."""
+
+    use: Choice | None
+    reason: str
+    task: str
+    region: str
+    metric: str
+    better: str
+    margin: float
+    n: str
+    choices: list[Choice]
+
+
+def recommend_strategy(
+    scores: Sequence[ScoreRow],
+    comparison: Sequence[ComparisonRow],
+    times: Sequence[TimeRow],
+    splits: SplitFile,
+    sources: Sequence[Mapping[str, Any]] = (),
+    kin: Kin | None = None,
+) -> Recommendation:
+    """Rank scratch and every transfer strategy of the primary family by expected regret.
+
+    The regret of a choice is the largest, over the other choices, of the mean of what the other is better by, where it
+    is (`paired_model.Posterior.expected_loss`): of each pair of arms over the same patients. Among choices
+    whose regrets are equal but for a tenth of the margin the quickest to train is taken. Controls with random
+    features are no choice, methods without a network neither.
+
+    Parameters
+    ----------
+    scores : list of dict
+        Rows of `scores.tsv`.
+    comparison : list of dict
+        Rows of `comparison.tsv`.
+    times : list of dict
+        Rows of `times.tsv`.
+    splits : dict
+        `splits.json`.
+    sources : list of dict
+        Rows of `config/sources.tsv`, for their licences.
+    kin : dict, optional
+        As in `cells.control_sources`.
+
+    Returns
+    -------
+    dict
+        `use` is None, and `reason` says why, where nothing was compared or nothing could be judged.
+    """
+    family = [row for row in comparison if row["verdict"]]
+    if not family:
+        return _nothing("no transfer strategy was scored against training from scratch on the same patients")
+    first = family[0]
+    patients = splits["tasks"][first["task"]]["patients"]
+    place = {name: str(first[name]) for name in ("task", "space", "split", "n", "region", "metric")}
+    rows = [
+        {**row, "patient": patients.get(str(row["subject"]), str(row["subject"]))}
+        for row in scores
+        if str(row["subject"]) and all(str(row[name]) == value for name, value in place.items())
+    ]
+    arms = pivot_values(rows, ("strategy", "source", "seed"))
+    fold = {row["patient"]: str(row["fold"]) for row in reversed(rows)}
+    trained = list(dict.fromkeys((strategy, source) for strategy, source, _ in arms.columns))
+    usable = [arm for arm in trained if arm[0] not in UNTRAINED and (arm[0] not in CONTROLS or arm[0] == SCRATCH)]
+    # one scratch: that of the network which most transfer strategies are compared with
+    rivals = [source for strategy, source in usable if strategy != SCRATCH]
+    having = [source for strategy, source in usable if strategy == SCRATCH]
+    taken = control_sources(rivals[0], having, kin)[:1] if rivals else having[:1]
+    usable = [arm for arm in usable if arm[0] != SCRATCH or arm[1] in taken]
+    scale = difference_scale(place["metric"], {place["metric"]: first["margin"]})
+    choices: list[Choice] = []
+    for arm in usable:
+        losses = [_lose(pair_arms(arms, arm, other[0], [other[1]], fold), scale) for other in usable if other != arm]
+        values = np.concatenate([column for key, column in arms.columns.items() if key[:2] == arm])
+        mean, row = float(np.nanmean(values)), _find_row(family, arm)
+        choices.append(_describe(arm, (max(losses, default=0.0), mean), row, times, sources))
+    least = min(choice["regret"] for choice in choices)
+    close = [choice for choice in choices if choice["regret"] <= least + TIE * first["margin"]]
+    use = min(close, key=lambda choice: (choice["seconds"], choice["regret"]))
+    refused = [row["reason"] for row in family if row["verdict"] == "refused"]
+    ranked = sorted(choices, key=lambda choice: (choice is not use, choice["regret"]))
+    return {
+        "use": None if len(refused) == len(family) else use,
+        "reason": refused[0] if len(refused) == len(family) else "",
+        "task": place["task"], "region": place["region"], "metric": place["metric"], "better": scale.better,
+        "margin": scale.margin, "n": place["n"], "choices": ranked,
+    }  # fmt: skip
+
+
+def _nothing(reason: str) -> Recommendation:
+    """Return an answer that recommends nothing."""
+    return {
+        "use": None, "reason": reason, "task": "", "region": "", "metric": "", "better": "", "margin": 0.0, "n": "",
+        "choices": [],
+    }  # fmt: skip
+
+
+def _lose(pairs: Pairs, scale: Scale) -> float:
+    """Compute what taking the first of two arms loses on average; nothing where no two patients were paired."""
+    if pairs.patients < 2:
+        return 0.0
+    taking, leaving = paired_model.fit(pairs, scale.bounds, scale.least_spread).expected_loss()
+    return taking if scale.better == "higher" else leaving
+
+
+def _find_row(family: Sequence[ComparisonRow], arm: tuple[str, str]) -> ComparisonRow | None:
+    """Find the comparison of an arm with scratch; None of scratch itself."""
+    return next((row for row in family if (row["strategy"], row["source"]) == arm), None)
+
+
+def _describe(
+    arm: tuple[str, str],
+    values: tuple[float, float],
+    row: ComparisonRow | None,
+    times: Sequence[TimeRow],
+    sources: Sequence[Mapping[str, Any]],
+) -> Choice:
+    """Gather what is known of a choice; `values` are its regret and its mean score."""
+    strategy, source = arm
+    trainings = [time for time in times if (time["strategy"], str(time["source"])) == arm]
+    if row:
+        trainings = [time for time in trainings if all(str(time[name]) == str(row[name]) for name in ("task", "n"))]
+    licences = [str(known["licence"]) for known in sources if known["name"] == source and strategy != SCRATCH]
+    return {
+        "strategy": strategy,
+        "source": source,
+        "regret": values[0],
+        "mean": values[1],
+        "patients": row["patients"] if row else 0,
+        "seconds": median([float(time["seconds"]) for time in trainings]) if trainings else 0.0,
+        "steps": median([float(time["steps"]) for time in trainings]) if trainings else 0.0,
+        "licence": licences[0] if licences else "",
+        "verdict": row["verdict"] if row else "",
+        "reason": row["reason"] if row else "",
+        "difference": row["mean_difference"] if row else None,
+        "low": row["low"] if row else None,
+        "high": row["high"] if row else None,
+        "p_better": row["p_better"] if row else None,
+        "p_better_margin": row["p_better_margin"] if row else None,
+        "p_equal": row["p_equal"] if row else None,
+        "needed_patients": row["needed_patients"] if row and math.isfinite(row["needed_patients"]) else None,
+    }
