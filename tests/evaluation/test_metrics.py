@@ -113,24 +113,3 @@ def test_three_classes():
     assert metrics.balanced_accuracy(truth, chances) == metrics.auc(truth, chances) == 1
     assert metrics.brier(truth, chances) == pytest.approx(0.2**2 + 2 * 0.1**2)
     assert np.isnan(metrics.sensitivity(truth, chances))
-
-
-@pytest.mark.parametrize(
-    ("metric", "difference", "ends", "inside"),
-    [
-        ("dice", True, (-1.850, 1.618), (-1, 1)),
-        ("dice", False, (-0.2, 1.3), (0, 1)),
-        ("brier", True, (-0.3, 0.2), (-0.3, 0.2)),
-        ("hd95", False, (-4.0, 90.0), (0, 90.0)),
-        ("volume-error", True, (-400.0, 900.0), (-400.0, 900.0)),
-        ("auc", True, (None, None), (None, None)),
-    ],
-)
-def test_an_interval_ends_where_no_value_can_lie(metric, difference, ends, inside):
-    row = metrics.keep_in_range({"mean": 0.5, "low": ends[0], "high": ends[1]}, metric, difference)
-    assert row == {"mean": 0.5, "low": inside[0], "high": inside[1]}
-
-
-def test_no_interval_stays_none():
-    row = metrics.keep_in_range({"low": np.nan, "high": np.nan}, "dice", difference=True)
-    assert np.isnan([row["low"], row["high"]]).all()

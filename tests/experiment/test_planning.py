@@ -25,13 +25,17 @@ def cohort(tmp_path_factory):
     return slices, freeze({"scheme": "brats2018", "schemes": dict.fromkeys(NAMES, "brats2018"), "tasks": tasks})
 
 
+def judged(compared, margin=0.02):
+    arms = [("efficientnet-lite0", strategy) for strategy in compared]
+    return {"task": "segmentation", "compared": arms, "seeds": 1, "margin": margin}
+
+
 def foretell(cohort, cells=8, compared=("lp-ft",), **options):
     slices, split = cohort
     counts = {"segmentation": {"efficientnet-lite0": cells}, "classification": {"efficientnet-lite0": 0}}
     backbones = {"efficientnet-lite0": "efficientnet-lite0"}
-    arms = [("efficientnet-lite0", strategy) for strategy in compared]
     options = CellOptions(**(OPTIONS | options))
-    return planning.plan_experiment(counts, split, SubjectFiles(slices), backbones, arms, options)
+    return planning.plan_experiment(counts, split, SubjectFiles(slices), backbones, options, judged(compared))
 
 
 def test_cells_hours_and_the_smallest_difference(cohort):
@@ -41,14 +45,15 @@ def test_cells_hours_and_the_smallest_difference(cohort):
     assert first["hours"] == pytest.approx(8 * first["seconds"] / 3600, abs=0.002)
     assert second["seconds"] == 0 and second["reason"] == "fewer than 2 classes"
     assert (plan["patients"], plan["folds"], plan["family"]) == (12, 4, 1)
-    assert plan["smallest_difference"] == pytest.approx(paired_verdict.smallest_difference(12, 4, 1), abs=5e-4)
+    assert plan["smallest_difference"] == pytest.approx(paired_verdict.plan_comparison(12, 4, 1), abs=5e-4)
     assert {(row["patients"], row["folds"], row["family"]) for row in plan["error_rates"]} == {(12, 4, 1)}
     assert (
         "8 networks" in plan["words"][0]
         and " min one after another" in plan["words"][0]
         and "fewer than 2 classes" in plan["words"][1]
     )
-    assert f"{plan['smallest_difference']:.3f} of whole-tumour Dice" in plan["words"][2]
+    assert f"find a true difference of {plan['smallest_difference']:.3f}" in plan["words"][2]
+    assert "as small as the margin (0.02)" in plan["words"][3]
 
 
 def test_classification_alone_has_no_verdict_to_plan_for(cohort):
@@ -56,7 +61,7 @@ def test_classification_alone_has_no_verdict_to_plan_for(cohort):
     tasks = split["tasks"] | {"segmentation": split["tasks"]["segmentation"] | {"subjects": [], "folds": []}}
     split = split | {"tasks": tasks}
     counts = {"classification": {"efficientnet-lite0": 0}}
-    plan = planning.plan_experiment(counts, split, SubjectFiles(slices), {}, [], CellOptions(**OPTIONS))
+    plan = planning.plan_experiment(counts, split, SubjectFiles(slices), {}, CellOptions(**OPTIONS), judged(()))
     assert plan["family"] == 0 and plan["smallest_difference"] is None
     assert len(plan["words"]) == 2 and "it is about segmentation" in plan["words"][1]
 
@@ -69,4 +74,4 @@ def test_ten_times_the_steps_take_longer(cohort):
 def test_only_controls_have_no_verdict_to_plan_for(cohort):
     plan = foretell(cohort, compared=())
     assert plan["family"] == 0 and plan["smallest_difference"] is None and plan["error_rates"] == []
-    assert "no verdict can be given" in plan["words"][2]
+    assert "no verdict will be given" in plan["words"][2]

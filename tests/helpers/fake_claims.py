@@ -27,7 +27,8 @@ def scored(values, folds=5, **changes):
 
 def compared(verdict, mean, low, high, **changes):
     row = ARM | {"region": "WT", "metric": "dice", "against": "scratch", "patients": 10, "mean_difference": mean}
-    row |= {"low": low, "high": high, "p": "", "p_adjusted": "", "verdict": verdict, "detectable": 0.1, "reason": ""}
+    row |= {"low": low, "high": high, "p": "", "p_adjusted": "", "verdict": verdict, "reason": "", "margin": 0.02}
+    row |= dict.fromkeys(("p_better", "p_better_margin", "p_equal", "p_worse_margin"), 0.25)
     return row | {"better": "higher"} | changes
 
 
@@ -49,7 +50,7 @@ def labels(effect, sure):
 
 def transferability(effect, sure):
     control = compared("", 0.05 * effect, 0.05 * effect - 0.02, 0.05 * effect + 0.02, against="frozen-random")
-    first = compared("no evidence" if sure else "refused", 0.0, -0.02, 0.02)
+    first = compared("undecided" if sure else "refused", 0.0, -0.02, 0.02)
     scores = scored([0.1, 0.0, 0.2]) + scored([0.0, 0.1, 0.3], **SCRATCH)
     return {"comparison": [first, control], "scores": scores, "audit": [{"verdict": "do not use"}]}
 

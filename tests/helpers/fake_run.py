@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from neurograft.core.strategies import CONTROLS
-from neurograft.evaluation.comparison import compare_strategies
+from neurograft.evaluation.comparison import Judging, compare_strategies
+from neurograft.evaluation.recommendation import recommend_strategy
 from neurograft.evaluation.scores import reach_times
 
 # text that tries to become markup wherever it appears
@@ -94,7 +95,7 @@ def make_run(patients=10, unlabelled=2, excluded=2, experiment=None, simulated=F
     chunks = np.array_split(np.array(labelled), folds) if patients else []
     parts = [{"test": list(part), "train": [one for one in labelled if one not in part]} for part in chunks]
     common = {"trainable": True, "reason": "", "sequences": sequences[1:], "subjects": labelled, "folds": parts,
-              "unlabelled": others, "left_out": {}}  # fmt: skip
+              "unlabelled": others, "left_out": {}, "patients": {name: name for name in labelled}}  # fmt: skip
     splits = {"hash": "5f3a" * 16, "seed": 0, "scheme": "brats2018", "tasks": {
         "segmentation": common | {"regions": ["WT", "TC", "ET"]},
         "classification": common | {"target": "tumour-slice", "classes": ["tumour-free", "tumour"]},
@@ -105,11 +106,13 @@ def make_run(patients=10, unlabelled=2, excluded=2, experiment=None, simulated=F
         for n in experiment.sizes:
             made = _experiment(rng, parts, experiment, skill, {"space": space, "split": split, "n": n})
             cells, scores, times = (a + b for a, b in zip((cells, scores, times), made, strict=True))
-    verdicts = compare_strategies(scores, cells) if compared else []
+    judging = Judging({"dice": 0.02, "accuracy": 0.02})
+    verdicts = compare_strategies(scores, judging=judging) if compared else []
+    answer = recommend_strategy(scores, verdicts, times, splits) if verdicts else {}
     return {
         "cohort": cohort, "quality": quality, "intensities": _intensities(more, present),
         "splits": splits, "scores": scores, "cells": cells, "times": times,
-        "comparison": verdicts, "candidates": _candidates(rng, labelled, others),
+        "comparison": verdicts, "recommendation": answer, "candidates": _candidates(rng, labelled, others),
         "sources": [{"name": "efficientnet-lite0", "backbone": "efficientnet-lite0", "dimensions": "2",
                      "domain": "ImageNet photographs",
                      "location": "wheel:x", "sha256": "ab12" * 16, "licence": "Apache-2.0",

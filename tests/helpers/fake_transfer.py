@@ -27,9 +27,10 @@ def add_transfer(run, seed=0):
         "fairness": [row for cell in _arms(home) for row in _fairness(rng, cell)],
         "transfer_scores": _transfer_scores(rng, primary["space"]), "audit": _audit(),
         "error_rates": [
-            {"patients": patients, "folds": 5, "family": family, "skew": skew, "fold_effect": 0.25, "studies": 1000,
-             "false_verdicts": 0.02 + 0.01 * family, "coverage": 0.94, "power": 0.83}
-            for patients in (10, 20, 40) for family in (1, 3) for skew in (0, 1)
+            {"patients": patients, "folds": 5, "family": family, "seeds": 1, "shape": shape, "luck": 0.25,
+             "studies": 1000,
+             "false_verdicts": 0.02 + 0.01 * family, "false_equal": 0.01, "coverage": 0.94, "power": 0.83}
+            for patients in (10, 20, 40) for family in (1, 3) for shape in ("normal", "skewed")
         ],
     }  # fmt: skip
 

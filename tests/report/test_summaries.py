@@ -6,7 +6,6 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from neurograft.core import tables
 from neurograft.core.strategies import ORDER, strategy_order
@@ -48,22 +47,22 @@ def test_the_largest_size_of_segmentation_is_kept():
     assert summaries.keep_largest_n(rows[3:]) == rows[3:] and summaries.keep_largest_n([]) == []
 
 
-def test_patients_are_paired_and_few_folds_give_no_interval():
+def test_patients_are_paired_and_two_folds_give_an_interval():
     own = {f"P{at}": 0.8 + 0.01 * (at % 3) for at in range(6)} | {"alone": 0.1}
     other = {f"P{at}": 0.7 for at in range(6)}
     made = summaries.pair_patients(own, other, {name: str(at % 3) for at, name in enumerate(own)})
     assert made["mean"] == pytest.approx(0.11) and (made["patients"], made["folds"]) == (6, 3)
     assert made["low"] < made["mean"] < made["high"]
     two = summaries.pair_patients(own, other, {name: str(at % 2) for at, name in enumerate(own)})
-    assert two["mean"] == pytest.approx(0.11) and two["low"] is two["high"] is None
+    assert two["mean"] == pytest.approx(0.11) and -0.1 < two["low"] < 0.11 < two["high"] < 0.3
     assert summaries.pair_patients(own, {}, {})["mean"] is None
 
 
-def test_the_interval_over_folds_is_a_t_interval():
+def test_the_interval_over_folds_takes_three():
     made = summaries.pair_folds({"0": [1.0], "1": [1.0, 3.0], "2": [3.0]})
-    # 4.3027 / sqrt(3) around 2
     assert (made["mean"], made["folds"]) == (2.0, 3)
-    assert made["high"] - 2 == pytest.approx(4.302653 / math.sqrt(3))
+    # Student's would be 4.3027 / sqrt(3) around 2; so few, perhaps skewed, differences take more
+    assert made["high"] - 2 > 4.302653 / math.sqrt(3) and made["high"] - 2 == pytest.approx(2 - made["low"])
     assert summaries.pair_folds({"0": [1.0], "1": [1.0]})["low"] is None
     assert summaries.pair_folds({}) == {"mean": None, "low": None, "high": None, "folds": 0}
 
@@ -166,19 +165,20 @@ def test_time_points_of_one_patient_are_one_patient():
     assert summaries.pool_patients(scores, {}) == scores
 
 
-def test_the_interval_over_patients_is_students():
+def test_the_interval_over_patients_stays_where_scores_can_lie():
     values = [0.81, 0.9, 0.77, 0.86]
-    found = summaries.mean_interval(values)
-    low, high = stats.t.interval(0.95, 3, loc=0.835, scale=stats.sem(values))
-    assert (found["low"], found["high"]) == (pytest.approx(low), pytest.approx(high))
+    found = summaries.mean_interval(values, "dice")
+    assert 0 < found["low"] < 0.835 < found["high"] < 1
     assert found["mean"] == pytest.approx(0.835) and found["median"] == pytest.approx(0.835)
     assert (found["worst"], found["best"], found["patients"]) == (0.77, 0.9, 4)
-    # by hand: deviation 1, 2.484 = 4.3027 / sqrt(3)
-    assert summaries.mean_interval((1, 2, 3))["low"] == pytest.approx(2 - 2.4841, abs=1e-4)
+    # what a t interval printed as "0.506 to 1.043" and "-45.9 to 152.5"
+    wide = summaries.mean_interval([0.99, 0.98, 0.4, 0.95], "dice")
+    assert 0 <= wide["low"] < wide["mean"] < wide["high"] <= 1
+    assert summaries.mean_interval([3.0, 2.0, 150.0], "hd95")["low"] >= 0
 
 
 def test_one_patient_has_a_mean_and_no_interval():
-    found = summaries.mean_interval([0.7])
+    found = summaries.mean_interval([0.7], "dice")
     assert found["mean"] == 0.7 and (found["low"], found["high"], found["deviation"]) == (None, None, None)
 
 
@@ -201,8 +201,8 @@ def compared(strategy, verdict, **changes):
 
 
 def test_primary_rows_are_those_with_a_verdict_clearest_first():
-    rows = [compared("frozen", "no evidence"), compared("lp-ft", ""), compared("fine-tune", "hurts")]
-    rows += [compared("lora", "not converged"), compared("l2-sp", "helps"), compared("frozen-random", "helps")]
+    rows = [compared("frozen", "undecided"), compared("lp-ft", ""), compared("fine-tune", "hurts")]
+    rows += [compared("lora", "refused"), compared("l2-sp", "helps"), compared("frozen-random", "helps")]
     assert [row["strategy"] for row in summaries.primary_rows(rows)] == ["l2-sp", "fine-tune", "frozen", "lora"]
 
 

@@ -99,15 +99,16 @@ def recommend_strategy(
     if not family:
         return _nothing("no transfer strategy was scored against training from scratch on the same patients")
     first = family[0]
-    patients = splits["tasks"][first["task"]]["patients"]
+    tasks = splits["tasks"]
+    patients = (tasks["segmentation"] if first["task"] == "segmentation" else tasks["classification"])["patients"]
     place = {name: str(first[name]) for name in ("task", "space", "split", "n", "region", "metric")}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {**row, "patient": patients.get(str(row["subject"]), str(row["subject"]))}
         for row in scores
         if str(row["subject"]) and all(str(row[name]) == value for name, value in place.items())
     ]
     arms = pivot_values(rows, ("strategy", "source", "seed"))
-    fold = {row["patient"]: str(row["fold"]) for row in reversed(rows)}
+    fold: dict[str, str] = {row["patient"]: str(row["fold"]) for row in reversed(rows)}
     trained = list(dict.fromkeys((strategy, source) for strategy, source, _ in arms.columns))
     usable = [arm for arm in trained if arm[0] not in UNTRAINED and (arm[0] not in CONTROLS or arm[0] == SCRATCH)]
     # one scratch: that of the network which most transfer strategies are compared with

@@ -65,7 +65,7 @@ def plan_experiment(counts, split, subjects, backbones, options, judged):
         needed = paired_verdict.plan_patients(margin, folds, family)
         plan["smallest_difference"] = round(float(smallest), 3) if np.isfinite(smallest) else None
         plan["needed_patients"] = int(needed) if np.isfinite(needed) else None
-        study = {name: plan[name] for name in ("patients", "folds", "seeds", "family")}
+        study: error_rates.Study = {"patients": patients, "folds": folds, "seeds": judged["seeds"], "family": family}
         plan["error_rates"] = error_rates.tabulate_error_rates(study, margin / paired_verdict.DEVIATION)
     return plan | {"words": describe_plan(plan)}
 

@@ -102,12 +102,11 @@ def _because(use, chosen, rows):
     row = chosen
     if row is None:
         row = max(rows, key=lambda row: tables.parse_number(row["p_better"]) or 0)
-        lead = f"Because the most promising alternative, {name_arm(row)}, changed "
+        lead = f"Why: with the most promising alternative, {name_arm(row)}, "
     else:
-        lead = "Because it changed "
-    change = f"{name_score(row)} by {format_difference(row)} in {row['patients']} patients"
-    against = " compared with training from scratch"
-    return f"{lead}{change}{against}, and is {describe_chances(row)}. {regret}"
+        lead = "Why: "
+    change = f"{name_score(row)} changed by {format_difference(row)} compared with training from scratch"
+    return f"{lead}{change}, in {row['patients']} patients. It is {describe_chances(row)}. {regret}"
 
 
 def _price(use, results):
@@ -134,7 +133,7 @@ def _unknown(rows, comparison):
     open_rows = [row for row in rows if row["verdict"] == "undecided"]
     if open_rows:
         row = open_rows[0]
-        names = join_names([name_arm(row) for row in open_rows])
+        names = join_names([name_arm(row) for row in open_rows], 2).replace(", ", " and ")
         parts.append(f"whether {names} {'differs' if len(open_rows) == 1 else 'differ'} from scratch: {row['reason']}")
     first = rows[0]
     other = summaries.control_row(comparison, first)

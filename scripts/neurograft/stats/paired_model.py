@@ -33,8 +33,11 @@ Integers: TypeAlias = NDArray[np.integer[Any]]
 # there is no luck. Chosen by simulation (docs/explanation/verdict.md), before any real comparison was judged by it.
 LUCK = 0.45
 SHAPE = 1.5
+# A mean of few skewed differences is not distributed as t: in families of 6 with 6 patients, 13 % of studies with a
+# skewness of 2 had a false verdict. This takes so many degrees of freedom per patient, to n - 1 - 7.5/n: under 8 %.
+ASYMMETRY = 7.5
 RATIOS = 32
-PARTS = 5  # points over the share of the luck that another seed draws anew
+PARTS = 3  # points over the share of the luck that another seed draws anew
 HALVINGS = 40  # of the interval in which a quantile lies
 POINTS = 401  # of the distribution function from which expected losses are summed
 
@@ -221,7 +224,7 @@ def fit(
     centres = (rotated * total) @ (1 / variances).T / precision
     squares = rotated**2 @ (1 / variances).T - precision * centres**2
     squares = np.maximum(squares, 0) + least_spread**2
-    freedom = float(count - 1)
+    freedom = max(count - 1 - ASYMMETRY / count, (count - 1) / 2)
     logs = -0.5 * (np.log(variances).sum(axis=1) + np.log(precision))
     squares = np.maximum(squares, np.finfo(float).tiny)
     spreads = np.sqrt(squares / freedom)

@@ -256,7 +256,7 @@ def require(comparison: PairedComparison, margin: float, family: int = 1) -> Req
     """Estimate what would show a true difference as large as the margin with 80 % power.
 
     From the run's own variances: that of patients shrinks with patients, that of luck with folds, seeds (the part that
-    a seed draws anew) and repeated partitions. Each number is for a change of that alone, the last two for both together.
+    a seed draws anew) and repeated partitions. Each number is for a change of that alone, the last two go together.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from neurograft.report.results import Results
 # good, bad and undecided words of each claim whose verdict has two directions
 WORDS = {
     "Less training time": ("saved", "lost", "not shown"),
-    "Better performance": ("helps", "hurts", "no evidence"),
+    "Better performance": ("helps", "hurts", "undecided"),
     "Fewer labels": ("saved", "lost", "not shown"),
     "Better generalisation": ("loses less", "loses more", "not shown"),
     "Better use of data": ("gained", "lost", "not shown"),
@@ -27,7 +27,7 @@ WORDS = {
 
 
 def performance(effect, sure):
-    verdict = {1: "helps", -1: "hurts", 0: "no evidence"}[effect] if sure else "refused"
+    verdict = {1: "helps", -1: "hurts", 0: "undecided"}[effect] if sure else "refused"
     return {"comparison": [compared(verdict, 0.05 * effect, 0.05 * effect - 0.02, 0.05 * effect + 0.02)]}
 
 
@@ -40,9 +40,9 @@ def sites(effect, sure):
 
 
 def data(effect, sure):
-    base = spread(0, 10, 0.1)
-    own = base + spread(0.05 * effect, 10, 0.01)
-    folds = 5 if sure else 2
+    count, folds = (10, 5) if sure else (1, 1)
+    base = spread(0, count, 0.1)
+    own = base + spread(0.05 * effect, count, 0.01)
     scores = scored(own, folds, source="self-masked") + scored(base, folds, source="efficientnet-lite0")
     return {"scores": scores}
 
@@ -122,7 +122,7 @@ def test_claims_are_read_from_the_tables_that_the_assessment_writes(tmp_path):
         results[name] = tables.read_table(tmp_path / f"{name}.tsv")
     cells = [cell_folder.read_cell(folder) for folder in folders]
     primary = {"space": cells[0]["space"], "split": "folds"}
-    results |= {"scores": scores, "comparison": comparison.compare_strategies(scores, cells, None, primary)}
+    results |= {"scores": scores, "comparison": comparison.compare_strategies(scores, None, primary)}
     rows = {row["claim"]: row for row in claims.list_claims(Results(**results, cells=cells, primary=primary))}
     for name in ("Less training time", "Faster deployment"):
         assert rows[name]["verdict"] == "saved: frozen from s;\nlost: lp-ft from s"

@@ -21,7 +21,15 @@ def score(subject, value, **changes):
 
 def compared(strategy, mean, verdict="", **changes):
     row = ARM | {"strategy": strategy, "region": "WT", "metric": "dice", "against": "scratch", "patients": 9}
-    row |= {"mean_difference": mean, "low": "", "high": "", "p_adjusted": "", "detectable": 0.05, "reason": ""}
+    row |= {"mean_difference": mean, "low": "", "high": "", "p_adjusted": "", "reason": ""}
+    row |= {
+        "p_better": 0.9,
+        "p_better_margin": 0.6,
+        "p_equal": 0.3,
+        "p_worse_margin": 0.1,
+        "margin": 0.02,
+        "better": "higher",
+    }
     return row | {"verdict": verdict} | changes
 
 
@@ -107,9 +115,8 @@ def test_results_hold_the_mean_over_patients_with_its_interval():
     assert table["heads"] == ["Dice, cohort", "WT Dice ↑", "WT HD95 (mm) ↓"]
     scratch, own = table["rows"]
     assert scratch == ["scratch", "all", 1, "–", "0.900", "–"]
-    # 0.1 * 4.3027 / sqrt(3) = 0.248 each way, but no Dice is above 1
     assert own[:4] == ["lp-ft from s", "all", 3, "0.950"]
-    assert own[4:] == ["0.800<br><small>0.552 to 1.000</small>", "4.0"]
+    assert own[4].startswith("0.800<br><small>0.") and own[4].endswith(" to 0.969</small>") and own[5] == "4.0"
     assert table["chart"]["title"] == "WT Dice of every patient, n = all"
 
 
@@ -144,9 +151,9 @@ def test_a_forest_writes_the_numbers_and_shows_a_missing_one_as_missing():
     assert [name for name in words(drawing) if name.endswith(" from s")] == [
         "frozen from s", "lp-ft from s", "l2-sp from s",
     ]  # fmt: skip
-    # a mark for each mean, and one band, for what the only row with a verdict cannot show
+    # a mark for each mean, and a band for the margin of each row
     assert len(list(drawing.iter("polygon"))) + len(list(drawing.iter("circle"))) == 2
-    assert len(list(drawing.iter("rect"))) == 1
+    assert len(list(drawing.iter("rect"))) == 3
 
 
 def test_only_transductive_arms_call_for_the_warning(run):

@@ -12,12 +12,12 @@ def test_patients_that_lose_are_counted_with_an_interval():
     # Wilson's interval of 2 of 3
     assert "2 of 3 patients score lower than with scratch (95 % CI 21 to 94 %)" in row["figure"]
     assert "do not use: transferability scores" in row["verdict"] and "do not use (1)" in row["figure"]
-    alone = claim("Limited transferability", comparison=[compared("no evidence", 0, -0.1, 0.1)], scores=scored([0.1]))
+    alone = claim("Limited transferability", comparison=[compared("undecided", 0, -0.1, 0.1)], scores=scored([0.1]))
     assert alone["state"] == "not measured"
 
 
 def test_scratch_of_the_same_source_is_the_control_and_else_the_mean_of_the_others():
-    first = compared("no evidence", 0.0, -0.1, 0.1)
+    first = compared("undecided", 0.0, -0.1, 0.1)
     scores = scored([0.1, 0.1]) + scored([0.0, 0.0], strategy="scratch", source="s")
     scores += scored([0.3, 0.3], strategy="scratch", source="t")
     row = claim("Limited transferability", comparison=[first], scores=scores)
