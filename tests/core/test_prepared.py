@@ -68,6 +68,7 @@ def test_own_labels_of_whole_heads_are_stripped_and_registered():
         ({"dataset__labels": {"a": 1, "A": 2}}, "the name a is there twice"),
         ({"dataset__labels": {"all": 1}}, "'all' cannot be a label"),
         ({"dataset__labels": {"wt": 1}}, "'wt' cannot be a label"),
+        ({"dataset__labels": {"box": 1}}, "'box' cannot be a label"),
         ({"dataset__labels": {"left": 1, "right": 2}}, "give both sides one value"),
         ({"dataset__labels": {"hippocampusLeft": 1}}, "tells left from right"),
         ({"dataset__labels": {"left part": 1}}, "'left part' cannot be a name; take letters and digits"),

@@ -121,7 +121,8 @@ def _fit_labels(config: dict[str, Any], given: Mapping[str, Any], own: Mapping[s
     place = "config: dataset.labels"
     if config["import_scans"]["labels"] != "auto":
         raise SettingsError(f"{place} and import_scans.labels both say what the label values are; keep one")
-    reserved = (ALL, "background", *REGIONS)
+    # the last two have a meaning in the files of predictions
+    reserved = (ALL, "background", *REGIONS, "box", "file")
     for name in own:
         if SIDED.search(name):
             raise SettingsError(

@@ -145,8 +145,9 @@ def normalize_intensity(registered, method="robust-zscore", bias_correction=Fals
         float32, exactly zero outside of the brain and where the scan does not reach; and `brain`.
     record : dict
         `method`, `bias_correction`, `prepared` (where they are), `contrast_to_noise` and `coverage` (share of the brain
-        that the scan shows) of each sequence, `intensities` (percentiles of each `before`, as scanned, and `after`), `flags` in plain words, and
-        with the method `nyul` the `landmarks` of each sequence, from which the cells learn a scale (`standard_scale`).
+        that the scan shows) of each sequence, `intensities` (percentiles of each `before`, as scanned, and `after`),
+        `flags` in plain words, and with the method `nyul` the `landmarks` of each sequence, from which the cells learn
+        a scale (`standard_scale`).
     """
     scale = INTENSITY_METHODS[method]
     whole = np.asanyarray(registered["brain"].dataobj) > 0
