@@ -45,9 +45,9 @@ CELL = ("task", "source", "strategy", "space", "split", "n", "fold", "seed")
 ARM = tuple(name for name in CELL if name not in ("fold", "seed"))
 # what the primary family is judged by: the first that was scored for patients
 PRIMARY = (
-    {"task": "segmentation", "region": "WT", "metric": "dice"},
-    {"task": "classification", "region": "", "metric": "balanced-accuracy"},
-    {"task": "classification", "region": "", "metric": "accuracy"},
+    {"task": "segmentation", "metric": "dice"},  # of the region that `labels.judged_region` names
+    {"task": "classification", "metric": "balanced-accuracy"},
+    {"task": "classification", "metric": "accuracy"},
 )
 
 

@@ -31,7 +31,8 @@ def resolve_config(config: Mapping[str, Any], schema: dict[str, Any]) -> dict[st
         One line for the first mistake found.
     """
     complete: dict[str, Any] = _fill(copy.deepcopy(config), schema)
-    mistake = _find_mistake(complete, _allow_variants(schema, complete.get("variants")))
+    allowed = _allow_sequences(_allow_variants(schema, complete.get("variants")), complete.get("dataset"))
+    mistake = _find_mistake(complete, allowed)
     if mistake is not None:
         raise SettingsError(_explain(mistake))
     return complete
@@ -122,6 +123,19 @@ def _allow_variants(schema: dict[str, Any], variants: object) -> dict[str, Any]:
     return schema
 
 
+def _allow_sequences(schema: dict[str, Any], dataset: object) -> dict[str, Any]:
+    """Add the config's own sequences to those that the schema lists."""
+    names: Any = cast("dict[str, Any]", dataset).get("sequences") if isinstance(dataset, dict) else []
+    if not isinstance(names, list) or not names:
+        return schema
+    schema = copy.deepcopy(schema)
+    blocks = schema["properties"]
+    channels = blocks["split_cohort"]["properties"]["sequences"]["oneOf"][1]
+    for place in (blocks["import_scans"]["properties"]["reference"]["items"], channels["items"]):
+        place["enum"] += [name for name in cast("list[Any]", names) if name not in place["enum"]]
+    return schema
+
+
 def _explain(mistake: Any) -> str:
     """Describe a validation error in one line that says what to do."""
     place = ".".join(str(part) for part in mistake.absolute_path) or "the top level"
@@ -134,4 +148,6 @@ def _explain(mistake: Any) -> str:
     if mistake.validator == "enum":
         allowed = ", ".join(str(choice) for choice in mistake.validator_value)
         return f"config: {place} is {mistake.instance!r}; choose one of: {allowed}"
+    if mistake.validator == "pattern":
+        return f"config: {place}: '{mistake.instance}' cannot be a name; take {mistake.schema['description']}"
     return f"config: {place}: {mistake.message}; see config/README.md"

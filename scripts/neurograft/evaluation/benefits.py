@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from neurograft.core.cells import Cell, Kin, control_sources, take_cell
+from neurograft.core.labels import judged_region
 from neurograft.evaluation.benefit_estimates import (
     Drop,
     DropRow,
@@ -24,7 +25,8 @@ from neurograft.evaluation.pairing import difference_scale
 from neurograft.evaluation.records import TrainedCell
 from neurograft.stats.paired_verdict import Scale
 
-MEASURES = {"segmentation": ("WT", "dice"), "classification": ("", "accuracy")}
+# of segmentation in the region that verdicts are about (`labels.judged_region`)
+MEASURES = {"segmentation": "dice", "classification": "accuracy"}
 
 
 def score_patients(scores: Iterable[Mapping[str, Any]], patients: Mapping[str, str]) -> list[PatientScore]:
@@ -42,10 +44,12 @@ def score_patients(scores: Iterable[Mapping[str, Any]], patients: Mapping[str, s
     list of dict
         `CELL` as text, `patient`, `value`.
     """
+    tested = [row for row in scores if str(row["subject"])]
+    judged = {"segmentation": judged_region(row["region"] or "" for row in tested), "classification": ""}
     chosen = [
         row
-        for row in scores
-        if str(row["subject"]) and (row["region"] or "", row["metric"]) == MEASURES.get(row["task"])
+        for row in tested
+        if (row["region"] or "", row["metric"]) == (judged.get(row["task"]), MEASURES.get(row["task"]))
     ]
     values = parse_values([row["value"] for row in chosen]).tolist()
     return [
@@ -196,7 +200,7 @@ def lose_elsewhere(
                 continue
             placed = np.array([bool(sites.get(patient)) for patient in table.patients])
             placed &= ~np.isnan(sides["folds"]) & ~np.isnan(sides["sites"])
-            scale = difference_scale(MEASURES[task][1])
+            scale = difference_scale(MEASURES[task])
             drop = _find_drop(table.patients, (sides["folds"], sides["sites"]), sites, numbers, scale)
             row: DropRow = {
                 "task": task, "source": source, "strategy": strategy, "space": space, "n": n,

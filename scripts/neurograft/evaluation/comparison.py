@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from neurograft.core.cells import ARM, PRIMARY, Arm, Kin, control_sources
+from neurograft.core.labels import judged_region
 from neurograft.core.split_file import SplitFile
 from neurograft.core.strategies import CONTROLS, METHODS, UNTRAINED
 from neurograft.evaluation.frames import group_rows, pivot_values
@@ -100,9 +101,8 @@ def compare_strategies(
 
     Time points of one patient are averaged first; seeds stay apart where both sides have the same ones, for they show
     a training's luck. Every row has an interval and probabilities. The primary family, and only it, has adjusted p
-    values and verdicts: the first of `cells.PRIMARY` that was scored (Dice of the whole tumour), in the primary space
-    and split at the largest n, each strategy and source against scratch. The controls themselves are not in
-    it, nor is what trains no network (`strategies.UNTRAINED`): methods are compared with scratch and with
+    values and verdicts: the first of `cells.PRIMARY` that was scored (Dice of `labels.judged_region`), in the primary space and split at the largest n, each strategy and source against scratch. The controls themselves
+    are not in it, nor is what trains no network (`strategies.UNTRAINED`): methods are compared with scratch and with
     each other, an ensemble with scratch. `cells.control_sources` chooses the source whose control is taken.
 
     Parameters
@@ -208,7 +208,9 @@ def _list_controls(strategy: str, metric: str, trained: Sequence[tuple[str, str]
 def _judge_family(pairings: Sequence[_Pairing], place: Primary, refusal: str = "") -> None:
     """Add verdicts to the pairings of the primary family: the first primary measure scored, at the largest n."""
     for measure in PRIMARY:
-        wanted = {**measure, **place}
+        scored = (pairing.region for pairing in pairings if pairing.arm["task"] == measure["task"])
+        region = judged_region(scored) if measure["task"] == "segmentation" else ""
+        wanted = {**measure, "region": region, **place}
         primary = [
             pairing
             for pairing in pairings

@@ -100,7 +100,8 @@ def recommend_strategy(
         return _nothing("no transfer strategy was scored against training from scratch on the same patients")
     first = family[0]
     tasks = splits["tasks"]
-    patients: Mapping[str, str] = (tasks["segmentation"] if first["task"] == "segmentation" else tasks["classification"])["patients"]
+    split = tasks["segmentation"] if first["task"] == "segmentation" else tasks["classification"]
+    patients: Mapping[str, str] = split["patients"]
     place = {name: str(first[name]) for name in ("task", "space", "split", "n", "region", "metric")}
     rows: list[dict[str, Any]] = [
         {**row, "patient": patients.get(str(row["subject"]), str(row["subject"]))}

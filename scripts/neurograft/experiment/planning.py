@@ -37,10 +37,10 @@ def plan_experiment(counts, split, subjects, backbones, options, judged):
     dict
         `cells`: rows of `task`, `source`, `cells`, `seconds` (one cell from scratch, the dearest of the ordinary
         strategies), `hours` (all of them, one after another) and `reason` (why nothing is trained, or empty);
-        `task`, `patients`, `folds`, `seeds`, `family`, `deviation` and `luck` (assumed, of the paired score and of a
-        training), `margin`, `smallest_difference` that 4 of 5 such studies find (None: every verdict is "refused"),
-        `needed_patients` for the margin (None: no number), `error_rates` (`error_rates.tabulate_error_rates` of this
-        design) and `words`.
+        `task`, `measure` and `patients` that the verdict is about; `folds`, `seeds`, `family`, `deviation` and `luck`
+        (assumed, of the paired score and of a training), `margin`, `smallest_difference` that 4 of 5 such studies find
+        (None: every verdict is "refused"), `needed_patients` for the margin (None: no number), `error_rates`
+        (`error_rates.tabulate_error_rates` of this design) and `words`.
     """
     rows = []
     for task, sources in counts.items():
@@ -57,7 +57,9 @@ def plan_experiment(counts, split, subjects, backbones, options, judged):
     family = len(set(map(tuple, judged["compared"])))
     folds = len(task_split["folds"])
     plan = {"cells": rows, "task": judged["task"], "patients": patients, "folds": folds, "seeds": judged["seeds"]}
-    plan |= {"family": family, "margin": margin}
+    region = judged_region(task_split.get("regions", ()))
+    measure = f"{name_region(region)} Dice" if judged["task"] == "segmentation" else "accuracy"
+    plan |= {"family": family, "margin": margin, "measure": measure}
     plan |= {"deviation": paired_verdict.DEVIATION, "luck": paired_verdict.ASSUMED_LUCK}
     plan |= {"smallest_difference": None, "needed_patients": None, "error_rates": []}
     if folds and family:
@@ -144,7 +146,8 @@ def describe_plan(plan):
         lines.append(f"{design}: no verdict can be given; it takes {paired_verdict.FEWEST_PATIENTS} patients")
         return lines
     lines.append(
-        f"{design}: 4 of 5 such studies find a true difference of {plan['smallest_difference']:.3f}, if the paired "
+        f"{design}: 4 of 5 such studies find a true difference of {plan['smallest_difference']:.3f} "
+        f"in {plan['measure']}, if the paired "
         f"differences have a standard deviation of {plan['deviation']:g} over patients, and a training's luck one of "
         f"{plan['luck'] * plan['deviation']:.3g}"
     )

@@ -15,10 +15,11 @@ from neurograft.cohort.layouts import CohortError, find_subjects
 from neurograft.core.cells import find_kin
 from neurograft.core.config import SettingsError, fit_layout, resolve_config
 from neurograft.core.design import Design, check_experiment, check_target, check_variants, list_sources
+from neurograft.core.prepared import fit_prepared, is_prepared, proposes_candidates
 from neurograft.core.tables import TableError
 from neurograft.imaging.templates import space_label, template_path
 from neurograft.preprocessing.extraction_engines import MissingEngineError, check_engines
-from neurograft.sources.checks import check_recommended, check_sources
+from neurograft.sources.checks import check_recommended, check_simulated, check_sources
 from neurograft.sources.table import SourceError, add_base_sources, is_remote, read_sources
 from neurograft.sources.weights import add_ready, locate, verify
 
@@ -95,6 +96,16 @@ class RunSetup:
     def pictures(self) -> bool:
         """Whether the dataset is a set of 2-D pictures: nothing to register, to segment or to deliver."""
         return self.config["dataset"]["layout"] == "images"
+
+    @property
+    def prepared(self) -> bool:
+        """Whether scans are taken as they are: nothing is stripped and nothing registered."""
+        return is_prepared(self.config)
+
+    @property
+    def candidates(self) -> bool:
+        """Whether tumour candidates are proposed."""
+        return not self.pictures and proposes_candidates(self.config)
 
     def match_sources(self, wanted: Callable[[Source], bool]) -> str:
         """Return a regular expression for the names of some sources, so that one rule makes each of them.
@@ -229,7 +240,7 @@ def choose_sources(config: dict, sources: dict[str, Source]) -> SourceChoice:
 def _prepare(config, root, verified):
     """Do what `prepare_run` does, each mistake raised as what it is."""
     schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
-    config = fit_layout(resolve_config(config, schema), config)
+    config = fit_prepared(fit_layout(resolve_config(config, schema), config), config)
     check_engines(**config["strip_skull"])
     sources = read_sources(root / "config/sources.tsv")
     _check_config(config, sources)
@@ -264,6 +275,8 @@ def _check_config(config, sources):
     check_variants(config["variants"])
     check_experiment(experiment, config["deliver"]["strategy"], sources, config["split_cohort"]["between"])
     check_sources(experiment, sources, config["publish"])
+    if not proposes_candidates(config):
+        check_simulated(experiment, sources)
     check_recommended(config["recommend"]["sources"], sources)
 
 

@@ -3,6 +3,7 @@
 from markupsafe import Markup
 
 from neurograft.core import tables
+from neurograft.core.region_words import name_region
 from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, TRANSDUCTIVE, base_strategy
 from neurograft.report import summaries
 
@@ -16,7 +17,6 @@ MEASURES = {
     "balanced-accuracy": "balanced accuracy", "accuracy": "accuracy", "auc": "AUC", "brier": "Brier score",
     "sensitivity": "sensitivity", "specificity": "specificity",
 }  # fmt: skip
-REGIONS = {"WT": "whole-tumour", "TC": "tumour-core", "ET": "enhancing-tumour", "": ""}
 
 
 def format_number(value, digits=3, signed=False):
@@ -125,7 +125,7 @@ def format_chance(share):
 
 def name_score(row):
     """Name what a comparison is measured by, such as "whole-tumour Dice"."""
-    region = REGIONS.get(row["region"] or "", row["region"])
+    region = name_region(row["region"]) if row["region"] else ""
     return f"{region} {MEASURES.get(row['metric'], row['metric'])}".strip()
 
 
