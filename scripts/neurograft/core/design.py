@@ -15,6 +15,7 @@ from typing import Any, NotRequired, TypeAlias, TypedDict
 
 from neurograft.core.cells import Cell
 from neurograft.core.config import SettingsError
+from neurograft.core.external import ExternalMasks, list_external_arms
 from neurograft.core.strategies import (
     CONTROLS,
     ENSEMBLE,
@@ -24,6 +25,7 @@ from neurograft.core.strategies import (
     TRANSDUCTIVE,
     UNTRAINED,
     base_strategy,
+    trains_here,
 )
 
 
@@ -42,6 +44,7 @@ class TaskConfig(Spans):
     """A block of the config's `experiment`: `segmentation` or `classification`."""
 
     also: NotRequired[list[Spans]]
+    external: NotRequired[dict[str, ExternalMasks]]  # of segmentation alone
     target: str  # what is classified; segmentation has none
 
 
@@ -78,7 +81,7 @@ SPANS = {"source": "sources", "strategy": "strategies", "space": "spaces", "spli
 
 
 def list_configured_arms(task: TaskConfig) -> list[ConfiguredArm]:
-    """List the distinct arms of one task's experiment: those of the task's spans, then those of `also`.
+    """List the distinct arms of one task's experiment: those of its spans, those of `also`, those of other programs.
 
     Parameters
     ----------
@@ -97,6 +100,7 @@ def list_configured_arms(task: TaskConfig) -> list[ConfiguredArm]:
             span["sources"], span["strategies"], span["spaces"], span["splits"], span["n"], span["seeds"]
         )
     )
+    arms |= dict.fromkeys(list_external_arms(task.get("external", {}), task["spaces"][0], task["seeds"][0]))
     return [
         {"source": source, "strategy": strategy, "space": space, "split": split, "n": n, "seed": seed}
         for source, strategy, space, split, n, seed in arms
@@ -329,7 +333,7 @@ class Design:
         return [
             (arm["source"], arm["strategy"])
             for arm in self.list_arms("segmentation", **self.primary)
-            if arm["n"] == "all" and arm["strategy"] not in (*CONTROLS, *UNTRAINED)
+            if arm["n"] == "all" and trains_here(arm["source"], arm["strategy"]) and arm["strategy"] not in CONTROLS
         ]
 
     def list_arms(self, task: str, **fixed: object) -> list[DesignArm]:

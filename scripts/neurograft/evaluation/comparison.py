@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from neurograft.core.cells import ARM, PRIMARY, Arm, CellManifest, Kin, control_sources
 from neurograft.core.split_file import SplitFile
-from neurograft.core.strategies import CONTROLS, METHODS, UNTRAINED
+from neurograft.core.strategies import CONTROLS, EXTERNAL, METHODS, trains_here
 from neurograft.evaluation.frames import Pivot, group_rows, pivot_values
 from neurograft.evaluation.metrics import METRICS, keep_in_range
 from neurograft.evaluation.records import ScoreRow, read_history, read_manifest, read_predictions, read_seconds
@@ -79,8 +79,10 @@ def compare_strategies(
 
     Seeds (and time points of one patient) are averaged inside a patient first. The primary family, and only it, has p
     values and verdicts: Dice of the whole tumour in the primary space and split at the largest n, each strategy and
-    source against scratch. The controls themselves are not in it, nor is what trains no network
-    (`strategies.UNTRAINED`): methods are compared with scratch and with each other, an ensemble with scratch.
+    source against scratch. The controls themselves are not in it, nor is what trains no network here
+    (`strategies.trains_here`): methods are compared with scratch and with each other, an ensemble with scratch. Masks
+    of other programs, held against the same scratch, are a family of their own: whether another program is better is
+    another question than whether transfer is, and asking it must not make the other answer harder to get.
     `cells.control_sources` chooses the source whose control is taken.
 
     Parameters
@@ -115,7 +117,7 @@ def compare_strategies(
             arm: Arm = {
                 "task": task, "source": source, "strategy": strategy, "space": space, "split": split, "n": n,
             }  # fmt: skip
-            for control in _list_controls(strategy, metric, arms, task):
+            for control in _list_controls(arm, metric, arms):
                 having = [name for other, name in arms.columns if other == control]
                 sources = control_sources(source, having, kin)
                 if sources:
@@ -175,13 +177,14 @@ def _scratch_arm(row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in (*WITHIN, "source"))
 
 
-def _list_controls(strategy: str, metric: str, arms: Pivot, task: str) -> list[str]:
+def _list_controls(arm: Arm, metric: str, arms: Pivot) -> list[str]:
     """List the controls that an arm is compared with: those trained, in a metric with a better direction."""
+    strategy = arm["strategy"]
     simpler = list(METHODS)[list(METHODS).index(strategy) + 1 :] if strategy in METHODS else []
-    usual = ("scratch", *simpler) if strategy in UNTRAINED else CONTROLS
+    usual = CONTROLS if trains_here(arm["source"], strategy) else ("scratch", *simpler)
     against = {"scratch": (), "frozen-random": ("scratch",)}.get(strategy, usual)
     trained = {name for name, _ in arms.columns}
-    return [control for control in against if control in trained and METRICS[task][metric]["better"]]
+    return [control for control in against if control in trained and METRICS[arm["task"]][metric]["better"]]
 
 
 def _pair_patients(
@@ -199,20 +202,21 @@ def _pair_patients(
 
 
 def _judge_family(pairings: Sequence[_Pairing], cells: Sequence[CellManifest], wanted: Mapping[str, str]) -> None:
-    """Add p values and verdicts to the pairings of the primary family, those of the largest n."""
+    """Add p values and verdicts to the pairings of the primary family, and to those of other programs beside it."""
     primary = [
         pairing
         for pairing in pairings
         if {**pairing.arm, "region": pairing.region, "metric": pairing.metric}.items() >= wanted.items()
     ]
     largest = max((_order_size(pairing.arm["n"]) for pairing in primary), default=None)
-    family = [
-        pairing
-        for pairing in primary
-        if _order_size(pairing.arm["n"]) == largest
-        and pairing.against == "scratch"
-        and pairing.arm["strategy"] not in (*CONTROLS, *UNTRAINED)
-    ]
+    against = [p for p in primary if _order_size(p.arm["n"]) == largest and p.against == "scratch"]
+    networks = [pairing for pairing in against if trains_here(pairing.arm["source"], pairing.arm["strategy"])]
+    _judge([pairing for pairing in networks if pairing.arm["strategy"] not in CONTROLS], cells)
+    _judge([pairing for pairing in against if pairing.arm["source"] == EXTERNAL], cells)
+
+
+def _judge(family: Sequence[_Pairing], cells: Sequence[CellManifest]) -> None:
+    """Add p values and verdicts to the pairings of one family, corrected for their number."""
     adjusted = paired_verdict.holm([np.nan_to_num(pairing.result["p"], nan=1.0) for pairing in family])
     for pairing, value in zip(family, adjusted.tolist(), strict=True):
         shared = paired_verdict.paired_comparison(pairing.difference, pairing.folds, len(family))

@@ -15,6 +15,7 @@ from neurograft.cohort.layouts import CohortError, find_subjects
 from neurograft.core.cells import find_kin
 from neurograft.core.config import SettingsError, fit_layout, resolve_config
 from neurograft.core.design import Design, check_experiment, check_target, check_variants, list_sources
+from neurograft.core.external import ExternalMasks, check_external
 from neurograft.core.tables import TableError
 from neurograft.imaging.templates import space_label, template_path
 from neurograft.preprocessing.extraction_engines import MissingEngineError, check_engines
@@ -95,6 +96,11 @@ class RunSetup:
     def pictures(self) -> bool:
         """Whether the dataset is a set of 2-D pictures: nothing to register, to segment or to deliver."""
         return self.config["dataset"]["layout"] == "images"
+
+    @property
+    def external(self) -> dict[str, ExternalMasks]:
+        """The masks of other programs that are to be judged, by the user's names of them."""
+        return self.config["experiment"]["segmentation"]["external"]
 
     def match_sources(self, wanted: Callable[[Source], bool]) -> str:
         """Return a regular expression for the names of some sources, so that one rule makes each of them.
@@ -263,6 +269,7 @@ def _check_config(config, sources):
     experiment = config["experiment"]
     check_variants(config["variants"])
     check_experiment(experiment, config["deliver"]["strategy"], sources, config["split_cohort"]["between"])
+    check_external(experiment["segmentation"]["external"], experiment["segmentation"]["strategies"], sources)
     check_sources(experiment, sources, config["publish"])
     check_recommended(config["recommend"]["sources"], sources)
 
