@@ -28,7 +28,7 @@ def full(names, shape=SHAPE, affine=CANONICAL):
 
 
 def native(scan):
-    """A canonical image's voxels along the axes of the reference's own file, which runs to the left and to the front."""
+    """A canonical image's voxels along the axes of the reference's file, which run left and forwards."""
     return np.asanyarray(scan.dataobj)[::-1, ::-1]
 
 

@@ -337,3 +337,12 @@ def test_the_table_of_subjects_has_a_row_for_everybody_with_the_cohorts_own_colu
     assert "age" in told["extra"] and not set(told["extra"]) & set(FIXED)
     reasons = {row["participant_id"]: row["reason"] for row in run["cohort"]}
     assert all(reasons[row["subject"]] in row["notes"] for row in told["rows"])
+
+
+def test_what_could_not_be_checked_of_other_programs_masks_is_among_the_first_things_to_look_at(tmp_path):
+    made = make_run()
+    cell = next(cell for cell in made["cells"] if cell["task"] == "segmentation")
+    masks = cell | {"source": "external", "strategy": "nnunet", "history": [], "notes": ["mind this"]}
+    write(tmp_path / "out", cells=[*made["cells"], masks])
+    page = (tmp_path / "out/index.html").read_text()
+    assert '<a href="#comparison">nnunet (external): mind this</a>' in page

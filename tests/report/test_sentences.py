@@ -201,3 +201,16 @@ def test_no_difference_is_said_to_be_larger_than_dice_can_differ():
     row |= {"mean_difference": 0.1, "low": -0.4, "high": 0.6, "detectable": 1.034}
     said = sentences.comparison_sentence(row | dict.fromkeys(("task", "space", "split", "n", "metric"), ""), [])
     assert "1.034" not in said and "no difference of any size would be detected" in said
+
+
+def test_masks_of_another_program_have_a_sentence_and_no_part_in_the_answer():
+    row = compared("hurts", strategy="nnunet", source="external", mean=-0.03, low=-0.05, high=-0.01)
+    assert sentences.comparison_sentence(row, [row]).startswith("nnunet (external) hurts: whole-tumour Dice changed by")
+    assert sentences.headline([row], {}, [{}], CELLS, False)["kind"] == "nothing"
+    assert sentences.headline([compared("helps"), row], {}, [{}], CELLS, False)["title"] == "Transfer helps here."
+
+
+def test_what_a_cell_notes_is_told_once_an_arm():
+    masks = {"source": "external", "strategy": "nnunet", "notes": ["mind this"]}
+    cells = [{"source": "s", "strategy": "lp-ft"}, masks | {"fold": 0}, masks | {"fold": 1}]
+    assert sentences.list_notes(cells) == ["nnunet (external): mind this"]
