@@ -114,25 +114,19 @@ def test_nnunet_itself_from_the_export_to_the_verdict(exported, tmp_path):
     shutil.copytree(exported, folder)
     places = {name: tmp_path / name for name in ("nnUNet_preprocessed", "nnUNet_results")}
     environment = os.environ | {name: str(path) for name, path in places.items()}
-    environment |= {
-        "nnUNet_raw": str(folder / RAW.rsplit("/", 1)[0]),
-        "nnUNet_n_proc_DA": "0",
-        "nnUNet_def_n_proc": "1",
-    }
-    environment |= {"nnUNet_compile": "f", "OMP_NUM_THREADS": "1"}
+    environment |= {"nnUNet_raw": str(folder / RAW).removesuffix("/Dataset501_neurograft"), "nnUNet_compile": "f"}
+    environment |= {"nnUNet_def_n_proc": "1", "OMP_NUM_THREADS": "1"}
 
-    def call(*command):
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment)
+    def call(workers, *command):
+        more = {"nnUNet_n_proc_DA": workers}
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment | more)
         assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
 
-    programs = Path(NNUNET).parent
-    call(
-        programs / "nnUNetv2_plan_and_preprocess",
-        *["-d", "501", "-c", "2d", "-np", "1", "-npfp", "1", "--verify_dataset_integrity"],
-    )
+    programs, asked = Path(NNUNET).parent, ("-d", "501", "-c", "2d", "-np", "1", "-npfp", "1")
+    call("1", programs / "nnUNetv2_plan_and_preprocess", *asked, "--verify_dataset_integrity")
     shutil.copy(folder / RAW / "splits_final.json", places["nnUNet_preprocessed"] / "Dataset501_neurograft")
     for fold in range(3):
-        call(programs / "python", ROOT / "tests/helpers/train_nnunet.py", 501, fold)
+        call("0", programs / "python", ROOT / "tests/helpers/train_nnunet.py", "Dataset501_neurograft", fold)
     (trained,) = places["nnUNet_results"].glob("Dataset501_neurograft/*__2d")
     run(folder, external={"nnunet": {"predictions": str(trained), "seconds": 60}})
     ours, page = judge(folder, "nnunet")
