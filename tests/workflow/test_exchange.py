@@ -23,6 +23,7 @@ CONFIG = {
     "train_network": {"steps": 4, "batch": 4},
     "experiment": {"segmentation": {"strategies": ["scratch", "lp-ft"]}, "classification": {"strategies": []}},
 }
+SUBJECTS = CONFIG["dataset"]["subjects"]
 RAW = "results/export/nnUNet_raw/Dataset501_neurograft"
 NNUNET = shutil.which("nnUNetv2_train")
 
@@ -67,7 +68,7 @@ def exported(tmp_path_factory):
 def test_the_export_is_the_cohort_on_its_reference_scans_grids(exported):
     split = json.loads((exported / "results/splits.json").read_text())["tasks"]["segmentation"]
     described = json.loads((exported / RAW / "dataset.json").read_text())
-    assert list(described["channel_names"].values()) == split["sequences"] and described["numTraining"] == 6
+    assert list(described["channel_names"].values()) == split["sequences"] and described["numTraining"] == SUBJECTS
     for subject in split["subjects"]:
         status = json.loads((exported / f"results/work/sub-{subject}/status.json").read_text())
         grid, labels = status["sequences"][status["reference"]], nib.load(exported / RAW / f"labelsTr/{subject}.nii.gz")
@@ -94,11 +95,11 @@ def test_masks_come_back_to_a_verdict_and_wrong_ones_lose_nothing(exported, tmp_
     (tmp_path / subject).rename(masks / subject)
     run(folder, external=external)
     ours, page = judge(folder, "perfect")
-    assert len(ours["scores"]) == 6 * 3 * 3
+    assert len(ours["scores"]) == SUBJECTS * 3 * 3
     assert {float(row["value"]) for row in ours["scores"] if row["metric"] == "dice"} == {1.0}
     assert [float(row["seconds"]) for row in ours["times"]] == [30.0] * 3
     (row,) = [row for row in ours["comparison"] if row["verdict"]]
-    assert row["against"] == "scratch" and float(row["mean_difference"]) > 0.2 and row["patients"] == "6"
+    assert row["against"] == "scratch" and float(row["mean_difference"]) > 0.2 and row["patients"] == str(SUBJECTS)
     assert "perfect (external)" in page and "user&#39;s word" not in page
     # whoever trained with other folds is told so, and the report before stays
     files.write_json(masks / "neurograft_folds.json", {"hash": "of others"})
@@ -130,7 +131,7 @@ def test_nnunet_itself_from_the_export_to_the_verdict(exported, tmp_path):
     (trained,) = places["nnUNet_results"].glob("Dataset501_neurograft/*__2d")
     run(folder, external={"nnunet": {"predictions": str(trained), "seconds": 60}})
     ours, page = judge(folder, "nnunet")
-    assert len(ours["scores"]) == 6 * 3 * 3 and len(ours["times"]) == 3
+    assert len(ours["scores"]) == SUBJECTS * 3 * 3 and len(ours["times"]) == 3
     (row,) = [row for row in ours["comparison"] if row["verdict"]]
-    assert (row["against"], row["patients"]) == ("scratch", "6")
+    assert (row["against"], row["patients"]) == ("scratch", str(SUBJECTS))
     assert "nnunet (external)" in page
