@@ -29,6 +29,7 @@ else:
     include: "workflow/rules/preprocessing.smk"
     include: "workflow/rules/candidates.smk"
     include: "workflow/rules/delivery.smk"
+    include: "workflow/rules/exchange.smk"
 
 
 include: "workflow/rules/sources.smk"
@@ -50,5 +51,7 @@ rule all:
     input:
         # known from the start, so that a missing network stops a run at its beginning and not after hours of preprocessing
         RUN.choice.fetched,
+        # so is a folder of masks that is not there
+        [given["predictions"] for given in RUN.external.values()],
         "results/report",
         per_subject("results/work/sub-{subject}/space-{space}/deliver_segmentation.json"),

@@ -195,15 +195,6 @@ def test_unfit_experiments_are_refused():
         design.check_experiment(asked, "lp-ft", known)
 
 
-def test_an_unknown_target_is_named_with_the_columns_there_are():
-    found = {"X": {"columns": {"diagnosis": "glioma", "age": "50"}}}
-    for fine in ("tumour-slice", "diagnosis", "site"):
-        design.check_target(fine, found)
-    with pytest.raises(SettingsError, match="site, diagnosis, age"):
-        design.check_target("diagnossis", found)
-    design.check_target("diagnosis", {"phantom001": {"columns": {}}})
-
-
 def test_a_variant_may_stand_where_a_strategy_stands():
     config = {"dataset": {"layout": "phantom"}, "variants": {"last-layers-2": {"method": "last-layers", "k": 2}}}
     config["experiment"] = {"segmentation": {"strategies": ["scratch", "last-layers-2"]}}
@@ -283,3 +274,20 @@ def test_an_ensemble_of_one_or_of_classes_is_refused():
         design.check_experiment(ensembles("scratch", "supervoxels-random"), "lp-ft", known)
     with pytest.raises(SettingsError, match="leave it out here"):
         design.check_experiment(ensembles(task="classification"), "lp-ft", known)
+
+
+def test_masks_of_other_programs_are_arms_beside_the_strategies():
+    """In the space of the verdict and the folds of the export, once, whatever else varies; nothing is trained."""
+    asked = span(strategies=["scratch", "lp-ft", "ensemble"], spaces=["native", "template"], splits=["sites", "folds"])
+    asked |= {"n": [2, "all"], "seeds": [7, 0], "external": {"nnunet": {"predictions": "masks"}}}
+    made = make_design(asked)
+    (arm,) = made.list_arms("segmentation", source="external")
+    place = {"strategy": "nnunet", "space": "reference", "split": "folds", "n": "all", "seed": 7}
+    assert arm == place | {"task": "segmentation", "source": "external"}
+    cells = made.list_cells("segmentation", make_rows(), source="external")
+    assert [cell["fold"] for cell in cells] == [0, 1]
+    assert ("external", "nnunet") not in made.compared_arms
+    ensemble = made.list_arms("segmentation", strategy="ensemble")[0]
+    assert design.list_members(made.list_arms("segmentation"), ensemble) == ["lp-ft"]
+    without = make_design({name: value for name, value in asked.items() if name != "external"})
+    assert made.count_trainings(make_rows()) == without.count_trainings(make_rows())

@@ -44,3 +44,8 @@ def test_a_variant_stands_for_its_strategy(name, base):
 def test_unknown_names_come_last():
     names = ["zebra", "ensemble", "scratch", "apple", "dann"]
     assert sorted(names, key=strategies.strategy_order) == ["scratch", "dann", "ensemble", "apple", "zebra"]
+
+
+def test_what_trains_here_is_told_by_source_and_strategy():
+    assert strategies.trains_here("photos", "lp-ft") and strategies.trains_here("photos", "last-layers-2")
+    assert not strategies.trains_here("photos", "ensemble") and not strategies.trains_here("external", "nnunet")

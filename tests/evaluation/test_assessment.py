@@ -153,3 +153,13 @@ def test_one_number_of_patients_and_no_sites_leave_their_tables_empty(tmp_path):
     # without a control there is nothing to save
     alone = assess(run(tmp_path / "alone", ("frozen",), ("4", "8")))
     assert alone["labels_saved"] == alone["time_saved"] == [] and alone["layers"]
+
+
+def test_masks_of_other_programs_are_in_none_of_these_tables(tmp_path):
+    """Their folders have no records of a training, and nothing about transfer follows from them."""
+    folders, scores = run(tmp_path)
+    masks = tmp_path / "external" / "nnunet" / "cell"
+    masks.mkdir(parents=True)
+    more = [row | {"source": "external", "strategy": "nnunet"} for row in scores]
+    found = assess(([*folders, masks], scores + more))
+    assert all(row["source"] != "external" for rows in found.values() for row in rows)

@@ -204,3 +204,42 @@ def test_verdicts_are_about_all_of_a_user_s_own_labels_or_the_one(names, judged)
     ]
     found = [row for row in comparison.compare_strategies(rows) if row["verdict"]]
     assert [(row["region"], row["strategy"], row["verdict"]) for row in found] == [(judged, "lp-ft", "helps")]
+
+
+def beside(rows, names=("nnunet",), gain=0.1, noise=0.02):
+    """Scores of other programs' masks of the same patients: one row of each patient and region, whatever the seeds."""
+    rng = np.random.default_rng(9)
+    single = [row for row in rows if row["strategy"] == "scratch" and row["seed"] == 0]
+    change = {"source": "external"}
+    return [
+        row | change | {"strategy": name, "value": row["value"] + gain + rng.normal(0, noise)}
+        for name in names
+        for row in single
+    ]
+
+
+def test_other_programs_are_judged_beside_the_primary_family():
+    """Their number makes no verdict on transfer harder, nor the other way round."""
+    ours = study(0.03, patients=12, noise=0.05)
+    alone = pick(comparison.compare_strategies(ours), strategy="lp-ft", region="WT", against="scratch")
+    both = comparison.compare_strategies(ours + beside(ours, ("nnunet", "other", "third")))
+    for name in ("p", "p_adjusted", "verdict", "low", "high"):
+        assert pick(both, strategy="lp-ft", region="WT", against="scratch")[name] == alone[name]
+    judged = [row for row in both if row["source"] == "external" and row["verdict"]]
+    assert [(row["strategy"], row["region"], row["against"]) for row in judged] == [
+        (name, "WT", "scratch") for name in ("nnunet", "other", "third")
+    ]
+    single = comparison.compare_strategies(ours + beside(ours))
+    (row,) = [row for row in single if row["source"] == "external" and row["verdict"]]
+    assert row["verdict"] == "helps" and row["mean_difference"] == pytest.approx(0.1, abs=0.05)
+    assert row["p_adjusted"] == row["p"] == judged[0]["p"], "alone in its family"
+    assert sum(row["p_adjusted"] for row in judged) > sum(row["p"] for row in judged)
+
+
+def test_other_programs_are_held_against_scratch_alone_of_all_sources():
+    ours = study(0.0, seeds=1, noise=0.0)
+    more = [row | {"source": "heads", "value": row["value"] - 0.1} for row in ours if row["strategy"] == "scratch"]
+    rows = comparison.compare_strategies(ours + more + beside(ours, gain=0.1, noise=0.0))
+    compared = [row for row in rows if row["source"] == "external"]
+    assert {row["against"] for row in compared} == {"scratch"} and {row["region"] for row in compared} == {"WT", "TC"}
+    assert all(row["mean_difference"] == pytest.approx(0.15) for row in compared), "the mean of both scratches"

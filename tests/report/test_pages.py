@@ -356,3 +356,12 @@ def test_a_run_with_own_labels_does_not_speak_of_tumours(tmp_path):
     said = re.sub(r"not a medical device|brain tumours?", "", page.plain())
     left = {said[max(0, found.start() - 60) : found.end() + 20] for found in re.finditer("tumour", said)}
     assert not left
+
+
+def test_what_could_not_be_checked_of_other_programs_masks_is_among_the_first_things_to_look_at(tmp_path):
+    made = make_run()
+    cell = next(cell for cell in made["cells"] if cell["task"] == "segmentation")
+    masks = cell | {"source": "external", "strategy": "nnunet", "history": [], "notes": ["mind this"]}
+    write(tmp_path / "out", cells=[*made["cells"], masks])
+    page = (tmp_path / "out/index.html").read_text()
+    assert '<a href="#comparison">nnunet (external): mind this</a>' in page

@@ -137,3 +137,14 @@ def test_who_lacks_a_sequence_and_what_is_left():
         {"subject": "u", "task": "segmentation", "words": "without t1c, flair: predicted from t2"},
     ]
     assert sentences.list_incomplete({}) == []
+
+
+def test_masks_of_another_program_have_a_sentence():
+    row = compared("hurts", strategy="nnunet", source="external", mean=-0.03, low=-0.05, high=-0.01)
+    assert sentences.comparison_sentence(row, [row]).startswith("nnunet (external) hurts: whole-tumour Dice changed by")
+
+
+def test_what_a_cell_notes_is_told_once_an_arm():
+    masks = {"source": "external", "strategy": "nnunet", "notes": ["mind this"]}
+    cells = [{"source": "s", "strategy": "lp-ft"}, masks | {"fold": 0}, masks | {"fold": 1}]
+    assert sentences.list_notes(cells) == ["nnunet (external): mind this"]

@@ -77,7 +77,8 @@ rule train_network:
     benchmark:
         "results/benchmarks/train_network/{task}_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.tsv"
     wildcard_constraints:
-        # these have a rule of their own
+        # these have rules of their own
+        source=f"(?!{strategies.EXTERNAL}/)[0-9A-Za-z.-]+",
         strategy=f"(?!({'|'.join(strategies.UNTRAINED)})/)[0-9a-z-]+",
     conda:
         "../../envs/environment.yaml"

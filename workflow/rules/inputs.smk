@@ -14,6 +14,11 @@ def included():
     return read_included(path, os.stat(path).st_mtime_ns)
 
 
+def labelled_subjects():
+    """The subjects that are in and have tumour labels."""
+    return [row["participant_id"] for row in DESIGN.list_answered("segmentation", included())]
+
+
 def per_subject(pattern):
     """An input function that expands a path over the subjects that are in, in the job's space or the template's.
 

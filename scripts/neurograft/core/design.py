@@ -15,6 +15,7 @@ from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from neurograft.core.cells import Cell
 from neurograft.core.config import SettingsError
+from neurograft.core.external import ExternalMasks, list_external_arms
 from neurograft.core.strategies import (
     CONTROLS,
     ENSEMBLE,
@@ -24,6 +25,7 @@ from neurograft.core.strategies import (
     TRANSDUCTIVE,
     UNTRAINED,
     base_strategy,
+    trains_here,
 )
 
 
@@ -42,6 +44,7 @@ class TaskConfig(Spans):
     """A block of the config's `experiment`: `segmentation` or `classification`."""
 
     also: NotRequired[list[Spans]]
+    external: NotRequired[dict[str, ExternalMasks]]  # of segmentation alone
     target: str  # what is classified; segmentation has none
 
 
@@ -78,7 +81,7 @@ SPANS = {"source": "sources", "strategy": "strategies", "space": "spaces", "spli
 
 
 def list_configured_arms(task: TaskConfig) -> list[ConfiguredArm]:
-    """List the distinct arms of one task's experiment: those of the task's spans, then those of `also`.
+    """List the distinct arms of one task's experiment: those of its spans, those of `also`, those of other programs.
 
     Parameters
     ----------
@@ -97,6 +100,7 @@ def list_configured_arms(task: TaskConfig) -> list[ConfiguredArm]:
             span["sources"], span["strategies"], span["spaces"], span["splits"], span["n"], span["seeds"]
         )
     )
+    arms |= dict.fromkeys(list_external_arms(task.get("external", {}), task["spaces"][0], task["seeds"][0]))
     return [
         {"source": source, "strategy": strategy, "space": space, "split": split, "n": n, "seed": seed}
         for source, strategy, space, split, n, seed in arms
@@ -244,31 +248,6 @@ def check_variants(variants: Mapping[str, Mapping[str, Any]]) -> None:
                 raise SettingsError(f"config: variants.{name}.{key} is {row[key]}; it takes a whole number")
 
 
-def check_target(target: str, subjects: Mapping[str, Mapping[str, Any]]) -> None:
-    """Check that a column that is to be classified exists, as far as the dataset's own files show.
-
-    Parameters
-    ----------
-    target : str
-        `experiment.classification.target`.
-    subjects : dict of str to dict
-        From `layouts.find_subjects`; simulated subjects have no columns yet.
-
-    Raises
-    ------
-    SettingsError
-        One line with the columns to choose from.
-    """
-    columns: dict[str, None] = dict.fromkeys(
-        ["site", *(name for subject in subjects.values() for name in subject["columns"])]
-    )
-    if target not in ("tumour-slice", *columns) and len(columns) > 1:
-        raise SettingsError(
-            f"config: experiment.classification.target is '{target}', but the dataset has no such column; "
-            f"choose tumour-slice or one of {', '.join(columns)}"
-        )
-
-
 def keep_included(rows: Iterable[Row]) -> list[Row]:
     """Keep the rows of the subjects that are in.
 
@@ -314,7 +293,7 @@ class Design:
 
     @property
     def judged_task(self) -> Literal["segmentation", "classification"]:
-        """The task that the verdict is about: segmentation where there is any."""
+        """The task that the verdict is about."""
         return "segmentation" if self.tasks["segmentation"]["strategies"] else "classification"
 
     @property
@@ -334,7 +313,7 @@ class Design:
         return [
             (arm["source"], arm["strategy"])
             for arm in self.list_arms(self.judged_task, **self.primary)
-            if arm["n"] == "all" and arm["strategy"] not in (*CONTROLS, *UNTRAINED)
+            if arm["n"] == "all" and trains_here(arm["source"], arm["strategy"]) and arm["strategy"] not in CONTROLS
         ]
 
     def list_arms(self, task: str, **fixed: object) -> list[DesignArm]:

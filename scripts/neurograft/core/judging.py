@@ -1,9 +1,10 @@
-"""What the verdict of a run is about, as far as it is known before anything is trained."""
+"""What a run classifies and judges, as far as it is known before anything is trained."""
 
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from neurograft.core.cells import PRIMARY
+from neurograft.core.config import SettingsError
 from neurograft.core.design import Design
 
 
@@ -49,3 +50,28 @@ def refuse_pictures(subjects: Mapping[str, Mapping[str, Any]]) -> str:
         f"nothing says which patient {unknown} of {len(subjects)} pictures are of, so slices of one patient may be in "
         "both training and test; a table participants.tsv with the columns filename and patient would solve this"
     )
+
+
+def check_target(target: str, subjects: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that a column that is to be classified exists, as far as the dataset's own files show.
+
+    Parameters
+    ----------
+    target : str
+        `experiment.classification.target`.
+    subjects : dict of str to dict
+        From `layouts.find_subjects`; simulated subjects have no columns yet.
+
+    Raises
+    ------
+    SettingsError
+        One line with the columns to choose from.
+    """
+    columns: dict[str, None] = dict.fromkeys(
+        ["site", *(name for subject in subjects.values() for name in subject["columns"])]
+    )
+    if target not in ("tumour-slice", *columns) and len(columns) > 1:
+        raise SettingsError(
+            f"config: experiment.classification.target is '{target}', but the dataset has no such column; "
+            f"choose tumour-slice or one of {', '.join(columns)}"
+        )

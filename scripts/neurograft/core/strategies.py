@@ -93,6 +93,14 @@ TRAINED = tuple(name for name, row in STRATEGIES.items() if row.rates)
 # these train no network, so they say nothing about transfer
 UNTRAINED = tuple(name for name, row in STRATEGIES.items() if not row.rates)
 ORDER = tuple(STRATEGIES)
+# the source of the arms whose masks another program made (`experiment.segmentation.external`): each has the name that
+# the config gives it as its strategy, trains nothing here, and is compared with scratch
+EXTERNAL = "external"
+
+
+def trains_here(source: str, strategy: str) -> bool:
+    """Check whether an arm is networks that this workflow trained: only these say anything about transfer."""
+    return source != EXTERNAL and strategy not in UNTRAINED
 
 
 def base_strategy(name: str) -> str:

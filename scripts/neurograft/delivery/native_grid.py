@@ -47,6 +47,25 @@ def native_transform(record, sequence=None):
     return chain(back, record["unwarp"]) if "unwarp" in record else back
 
 
+def stay_native(record, grid):
+    """Make a registration record for what lies on the grid of the reference's own file: no template is between.
+
+    Parameters
+    ----------
+    record : dict
+        Of `register_scans`.
+    grid : dict
+        `shape` and `affine` of that file.
+
+    Returns
+    -------
+    dict
+        As `record`, the reference's world in the place of the template's.
+    """
+    grid = {name: grid[name] for name in ("shape", "affine")}
+    return {"to_template": np.eye(4), "to_reference": record.get("to_reference", {}), "grid": grid}
+
+
 def to_native_grid(probabilities, transform, shape, affine, floor=0.0):
     """Interpolate the probabilities of all regions linearly onto a native grid, once.
 

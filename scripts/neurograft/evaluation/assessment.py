@@ -12,7 +12,7 @@ import numpy as np
 
 from neurograft.core.cells import ARM, CELL, Arm, Kin
 from neurograft.core.split_file import SplitFile
-from neurograft.core.strategies import UNTRAINED
+from neurograft.core.strategies import trains_here
 from neurograft.evaluation import benefit_estimates, benefits, fairness, privacy
 from neurograft.evaluation.benefits import PatientScore
 from neurograft.evaluation.frames import average_patients, group_rows
@@ -81,10 +81,13 @@ def assess_transfer(
         The rows of each table of `COLUMNS`.
     """
     # these tables are about networks
-    trained = [read_trained_cell(folder) for folder in folders if Path(folder).parent.name not in UNTRAINED]
+    # `.../source/strategy/cell`
+    networks = [folder for folder in folders if trains_here(*Path(folder).parts[-3:-1])]
+    trained = [read_trained_cell(folder) for folder in networks]
     cells = [cell for cell in trained if cell is not None]
     patients = {**split["tasks"]["classification"]["patients"], **split["tasks"]["segmentation"]["patients"]}
-    means = benefits.score_patients([row for row in scores if row["strategy"] not in UNTRAINED], patients)
+    rows = [row for row in scores if trains_here(row["source"], row["strategy"])]
+    means = benefits.score_patients(rows, patients)
     sizes: dict[tuple[str, str, str, str], list[int]] = {}
     for cell in cells:
         key = (cell["task"], cell["space"], cell["split"], str(cell["n"]))

@@ -13,7 +13,7 @@ import numpy as np
 from neurograft.core.cells import ARM, PRIMARY, Arm, Kin, control_sources
 from neurograft.core.labels import judged_region
 from neurograft.core.split_file import SplitFile
-from neurograft.core.strategies import CONTROLS, METHODS, UNTRAINED
+from neurograft.core.strategies import CONTROLS, EXTERNAL, METHODS, trains_here
 from neurograft.evaluation.frames import group_rows, pivot_values
 from neurograft.evaluation.metrics import METRICS
 from neurograft.evaluation.pairing import difference_scale, pair_arms
@@ -101,9 +101,12 @@ def compare_strategies(
 
     Time points of one patient are averaged first; seeds stay apart where both sides have the same ones, for they show
     a training's luck. Every row has an interval and probabilities. The primary family, and only it, has adjusted p
-    values and verdicts: the first of `cells.PRIMARY` that was scored (Dice of `labels.judged_region`), in the primary space and split at the largest n, each strategy and source against scratch. The controls themselves
-    are not in it, nor is what trains no network (`strategies.UNTRAINED`): methods are compared with scratch and with
-    each other, an ensemble with scratch. `cells.control_sources` chooses the source whose control is taken.
+    values and verdicts: the first of `cells.PRIMARY` that was scored (Dice of `labels.judged_region`), in the primary
+    space and split at the largest n, each strategy and source against scratch. The controls themselves are not in it,
+    nor is what trains no network here (`strategies.trains_here`): methods are compared with scratch and with each
+    other, an ensemble with scratch. Masks of other programs, held against the same scratch, are a family of their own:
+    whether another program is better is another question than whether transfer is, and asking it must not make the
+    other answer harder to get. `cells.control_sources` chooses the source whose control is taken.
 
     Parameters
     ----------
@@ -138,7 +141,7 @@ def compare_strategies(
             arm: Arm = {
                 "task": task, "source": source, "strategy": strategy, "space": space, "split": split, "n": n,
             }  # fmt: skip
-            for control in _list_controls(strategy, metric, trained, task):
+            for control in _list_controls(arm, metric, trained):
                 sources = control_sources(source, [name for other, name in trained if other == control], kin)
                 if sources:
                     pairs = pair_arms(arms, (strategy, source), control, sources, fold)
@@ -196,17 +199,21 @@ def _scratch_arm(row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in (*WITHIN, "source"))
 
 
-def _list_controls(strategy: str, metric: str, trained: Sequence[tuple[str, str]], task: str) -> list[str]:
+def _list_controls(arm: Arm, metric: str, trained: Sequence[tuple[str, str]]) -> list[str]:
     """List the controls that an arm is compared with: those trained, in a metric with a better direction."""
+    strategy = arm["strategy"]
     simpler = list(METHODS)[list(METHODS).index(strategy) + 1 :] if strategy in METHODS else []
-    usual = ("scratch", *simpler) if strategy in UNTRAINED else CONTROLS
+    usual = CONTROLS if trains_here(arm["source"], strategy) else ("scratch", *simpler)
     against = {"scratch": (), "frozen-random": ("scratch",)}.get(strategy, usual)
     names = {name for name, _ in trained}
-    return [control for control in against if control in names and METRICS[task][metric]["better"]]
+    return [control for control in against if control in names and METRICS[arm["task"]][metric]["better"]]
 
 
 def _judge_family(pairings: Sequence[_Pairing], place: Primary, refusal: str = "") -> None:
-    """Add verdicts to the pairings of the primary family: the first primary measure scored, at the largest n."""
+    """Add verdicts to the pairings of the primary family, and to those of other programs beside it.
+
+    The first primary measure scored, at the largest n.
+    """
     for measure in PRIMARY:
         scored = (pairing.region for pairing in pairings if pairing.arm["task"] == measure["task"])
         region = judged_region(scored) if measure["task"] == "segmentation" else ""
@@ -217,21 +224,25 @@ def _judge_family(pairings: Sequence[_Pairing], place: Primary, refusal: str = "
             if {**pairing.arm, "region": pairing.region, "metric": pairing.metric}.items() >= wanted.items()
         ]
         largest = max((_order_size(pairing.arm["n"]) for pairing in primary), default=None)
-        family = [
-            pairing
-            for pairing in primary
-            if _order_size(pairing.arm["n"]) == largest
-            and pairing.against == "scratch"
-            and pairing.arm["strategy"] not in (*CONTROLS, *UNTRAINED)
-        ]
-        if not family:
-            continue
-        results, scale = [pairing.result for pairing in family], family[0].scale
-        for pairing, verdict in zip(family, paired_verdict.judge_family(results, scale), strict=True):
-            pairing.verdict = Verdict("refused", refusal, np.nan) if refusal else verdict
-            if pairing.result["patients"] > 1:
-                pairing.needed = paired_verdict.require(pairing.result, scale.margin, len(family))
+        against = [p for p in primary if _order_size(p.arm["n"]) == largest and p.against == "scratch"]
+        networks = [pairing for pairing in against if trains_here(pairing.arm["source"], pairing.arm["strategy"])]
+        family = [pairing for pairing in networks if pairing.arm["strategy"] not in CONTROLS]
+        others = [pairing for pairing in against if pairing.arm["source"] == EXTERNAL]
+        if family or others:
+            _judge(family, refusal)
+            _judge(others, refusal)
+            return
+
+
+def _judge(family: Sequence[_Pairing], refusal: str) -> None:
+    """Add verdicts to the pairings of one family, adjusted for their number."""
+    if not family:
         return
+    results, scale = [pairing.result for pairing in family], family[0].scale
+    for pairing, verdict in zip(family, paired_verdict.judge_family(results, scale), strict=True):
+        pairing.verdict = Verdict("refused", refusal, np.nan) if refusal else verdict
+        if pairing.result["patients"] > 1:
+            pairing.needed = paired_verdict.require(pairing.result, scale.margin, len(family))
 
 
 def _comparison_row(pairing: _Pairing) -> ComparisonRow:

@@ -9,7 +9,7 @@ import numpy as np
 
 from neurograft.core.cells import Kin, control_sources
 from neurograft.core.split_file import SplitFile
-from neurograft.core.strategies import CONTROLS, UNTRAINED
+from neurograft.core.strategies import CONTROLS, EXTERNAL, trains_here
 from neurograft.evaluation.comparison import ComparisonRow
 from neurograft.evaluation.frames import pivot_values
 from neurograft.evaluation.pairing import difference_scale, pair_arms
@@ -95,7 +95,7 @@ def recommend_strategy(
     dict
         `use` is None, and `reason` says why, where nothing was compared or nothing could be judged.
     """
-    family = [row for row in comparison if row["verdict"]]
+    family = [row for row in comparison if row["verdict"] and row["source"] != EXTERNAL]
     if not family:
         return _nothing("no transfer strategy was scored against training from scratch on the same patients")
     first = family[0]
@@ -103,15 +103,16 @@ def recommend_strategy(
     split = tasks["segmentation"] if first["task"] == "segmentation" else tasks["classification"]
     patients: Mapping[str, str] = split["patients"]
     place = {name: str(first[name]) for name in ("task", "space", "split", "n", "region", "metric")}
-    rows: list[dict[str, Any]] = [
-        {**row, "patient": patients.get(str(row["subject"]), str(row["subject"]))}
-        for row in scores
-        if str(row["subject"]) and all(str(row[name]) == value for name, value in place.items())
+    every: list[dict[str, Any]] = [{**row} for row in scores if str(row["subject"])]
+    rows = [
+        row | {"patient": patients.get(str(row["subject"]), str(row["subject"]))}
+        for row in every
+        if all(str(row[name]) == value for name, value in place.items())
     ]
     arms = pivot_values(rows, ("strategy", "source", "seed"))
     fold: dict[str, str] = {row["patient"]: str(row["fold"]) for row in reversed(rows)}
     trained = list(dict.fromkeys((strategy, source) for strategy, source, _ in arms.columns))
-    usable = [arm for arm in trained if arm[0] not in UNTRAINED and (arm[0] not in CONTROLS or arm[0] == SCRATCH)]
+    usable = [arm for arm in trained if trains_here(arm[1], arm[0]) and (arm[0] not in CONTROLS or arm[0] == SCRATCH)]
     # one scratch: that of the network which most transfer strategies are compared with
     rivals = [source for strategy, source in usable if strategy != SCRATCH]
     having = [source for strategy, source in usable if strategy == SCRATCH]

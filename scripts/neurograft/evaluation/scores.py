@@ -302,7 +302,10 @@ def _score_subject(
     """Read what a cell predicted for a subject and what is true, and score it."""
     delivery: Any = native_grid
     record: Any = delivery.read_registration(files["registered"])
-    labels = read_json(files["status"])["labels"]
+    status = read_json(files["status"])
+    if cell.get("grid") == "reference":  # masks of another program, which went through no template
+        record = delivery.stay_native(record, status["sequences"][status["reference"]])
+    labels = status["labels"]
     predicted: dict[str, Any] = cell_folder.read_prediction(folder, subject, record)  # pyright: ignore[reportUnknownMemberType] # `experiment` is checked less strictly
     transform = delivery.native_transform(record, labels["grid_of"])
     return score_segmentation(cell, subject, predicted, transform, _open_labels(labels), scheme)

@@ -6,7 +6,7 @@ manifest.json     what was trained, on whom, from what (`Manifest`); `trained` f
 history.tsv       step, phase, loss, train_dice or train_accuracy, rate; of the first network where there are two
 seconds.tsv       step, seconds, of all trainings of the cell together: the only file with times
 sub-X.npz         segmentation: an array for each region, uint8 (0 to 255 for 0 to 1), on the brain's `box` of the grid
-                  of its space, and `box`
+                  of its space, and `box`; of other programs' masks on a box of the grid of the reference's own file
 predictions.tsv   classification: subject, slice (on the grid of its space; empty where the patient is the unit), class,
                   probability, truth; predictions_unlabelled.tsv the same without truth
 layers.tsv, features.tsv, fit.tsv   networks: what training changed, and the fit to training and test patients
@@ -97,6 +97,9 @@ class Manifest(TypedDict):
     columns: NotRequired[list[str]]
     # of ensembles
     members: NotRequired[list[dict[str, str]]]
+    # of other programs' masks: "reference" where they lie on the grid of the reference's own file, and what to know
+    grid: NotRequired[str]
+    notes: NotRequired[list[str]]
 
 
 def name_prediction(subject):

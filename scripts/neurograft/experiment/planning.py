@@ -4,6 +4,8 @@ import time
 
 import numpy as np
 
+from neurograft.core.labels import judged_region
+from neurograft.core.region_words import name_region
 from neurograft.experiment.network_cells import BUILDERS
 from neurograft.networks import compute, stages
 from neurograft.stats import error_rates, paired_verdict

@@ -14,7 +14,9 @@ from neurograft.cohort.dicom_rules import digest_rules, read_rules
 from neurograft.cohort.layouts import CohortError, find_subjects
 from neurograft.core.cells import find_kin
 from neurograft.core.config import SettingsError, fit_layout, resolve_config
-from neurograft.core.design import Design, check_experiment, check_target, check_variants, list_sources
+from neurograft.core.design import Design, check_experiment, check_variants, list_sources
+from neurograft.core.external import ExternalMasks, check_external
+from neurograft.core.judging import check_target
 from neurograft.core.prepared import fit_prepared, is_prepared, proposes_candidates
 from neurograft.core.tables import TableError
 from neurograft.imaging.templates import space_label, template_path
@@ -106,6 +108,11 @@ class RunSetup:
     def candidates(self) -> bool:
         """Whether tumour candidates are proposed."""
         return not self.pictures and proposes_candidates(self.config)
+
+    @property
+    def external(self) -> dict[str, ExternalMasks]:
+        """The masks of other programs that are to be judged, by the user's names of them."""
+        return self.config["experiment"]["segmentation"]["external"]
 
     def match_sources(self, wanted: Callable[[Source], bool]) -> str:
         """Return a regular expression for the names of some sources, so that one rule makes each of them.
@@ -274,6 +281,7 @@ def _check_config(config, sources):
     experiment = config["experiment"]
     check_variants(config["variants"])
     check_experiment(experiment, config["deliver"]["strategy"], sources, config["split_cohort"]["between"])
+    check_external(experiment["segmentation"]["external"], experiment["segmentation"]["strategies"], sources)
     check_sources(experiment, sources, config["publish"])
     if not proposes_candidates(config):
         check_simulated(experiment, sources)

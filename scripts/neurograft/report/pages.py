@@ -150,6 +150,7 @@ def fill_index(results, pages, pictures, listed):
         "references": references,
         "runtimes": experiment.describe_runtimes(results.runtimes),
         "untrained": sorted({cell.get("reason") or "no reason" for cell in main.cells if not cell["trained"]}),
+        "notes": sentences.list_notes(main.cells),
         "splits_hash": splits.get("hash", ""),
     }
     facts = {name: getattr(results, name) for name in ("plan", "primary", "sources", "versions", "strategy")}
@@ -201,6 +202,7 @@ def _attention(chapters):
         listed.append(("candidates", f"candidates flagged: {join(chapters['candidates']['flags'])}"))
     if chapters["training"]["falling"]:
         listed.append(("training", f"{len(chapters['training']['falling'])} trainings had not converged"))
+    listed += [("comparison", note) for note in chapters["notes"]]
     return listed + [("training", f"networks not trained: {reason}") for reason in chapters["untrained"]]
 
 

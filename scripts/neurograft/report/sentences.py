@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from neurograft.core import tables
 from neurograft.core.region_words import name_region
-from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, TRANSDUCTIVE, base_strategy
+from neurograft.core.strategies import CONTROLS, ENSEMBLE, EXTERNAL, METHODS, TRANSDUCTIVE, base_strategy
 from neurograft.report import summaries
 
 NO_VALUE = "–"
@@ -102,14 +102,14 @@ def stack_interval(row, digits=3, signed=False):
 
 
 def name_arm(row):
-    """Name a strategy with its source, and mark it if it adapts to target images."""
+    """Name a strategy with its source, and mark it if it adapts to target images or is another program's."""
     strategy, source = row["strategy"], str(row["source"] or "")
     if strategy in CONTROLS:
         # a control has the architecture of a source, but none of its weights
         return f"{strategy} ({source})" if source not in ("", "none") else strategy
     if not source or METHODS.get(strategy) == "none":
         return strategy
-    if METHODS.get(strategy) == "random encoder" or strategy == ENSEMBLE:
+    if METHODS.get(strategy) == "random encoder" or strategy == ENSEMBLE or source == EXTERNAL:
         return f"{strategy} ({source})"
     transductive = " (transductive)" if base_strategy(strategy) in TRANSDUCTIVE else ""
     return f"{strategy} from {source}{transductive}"
@@ -205,6 +205,21 @@ def list_incomplete(splits):
             words = f"without {', '.join(lacks)}: {role} from {available}"
             rows.append({"subject": subject, "task": task, "words": words})
     return rows
+
+
+def list_notes(cells):
+    """List what readers should know of the cells, each note of an arm once.
+
+    Parameters
+    ----------
+    cells : list of dict
+        Manifests; those of other programs' masks may have `notes`.
+
+    Returns
+    -------
+    list of str
+    """
+    return list(dict.fromkeys(f"{name_arm(cell)}: {note}" for cell in cells for note in cell.get("notes", ())))
 
 
 def name_arm_key(arm, n=False):

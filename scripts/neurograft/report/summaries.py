@@ -12,7 +12,7 @@ import numpy as np
 
 from neurograft.core.cells import control_sources
 from neurograft.core.labels import ALL, REGIONS, judged_region
-from neurograft.core.strategies import CONTROLS, UNTRAINED, strategy_order
+from neurograft.core.strategies import CONTROLS, EXTERNAL, strategy_order, trains_here
 from neurograft.core.tables import parse_number
 from neurograft.evaluation.metrics import find_metric
 from neurograft.evaluation.pairing import difference_scale
@@ -151,8 +151,13 @@ def pooled_scores(scores):
 
 def primary_rows(comparison):
     """List the rows with a verdict (Dice against scratch at the largest n), the clearest first."""
-    rows = [row for row in comparison if row["verdict"] and row["strategy"] not in CONTROLS]
+    rows = [row for row in of_networks(comparison) if row["verdict"] and row["strategy"] not in CONTROLS]
     return sorted(rows, key=lambda row: VERDICTS.index(row["verdict"]))
+
+
+def external_rows(comparison):
+    """List the rows with a verdict on masks of other programs: a family beside the primary one."""
+    return [row for row in comparison if row["verdict"] and row["source"] == EXTERNAL]
 
 
 def control_row(comparison, row, against="frozen-random"):
@@ -330,8 +335,8 @@ def find_control_scores(controls, source, kin=None):
 
 
 def of_networks(rows):
-    """Keep the rows of trained networks, which alone can show an effect of transfer."""
-    return [row for row in rows if row["strategy"] not in UNTRAINED]
+    """Keep the rows of networks trained here, which alone can show an effect of transfer."""
+    return [row for row in rows if trains_here(row["source"], row["strategy"])]
 
 
 def transferred(rows):

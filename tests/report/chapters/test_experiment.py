@@ -187,3 +187,11 @@ def test_run_times_come_longest_first():
     assert words(drawings(experiment.describe_runtimes(rows))[0]) == [
         "long", "90.0 s, at most 120.0 s, 2.1 GB", "short", "2.0 s, at most 2.0 s, 3 jobs",
     ]  # fmt: skip
+
+
+def test_masks_of_other_programs_stand_beside_the_strategies():
+    rows = [compared("lp-ft", 0.02, "helps"), compared("nnunet", -0.03, "hurts", source="external")]
+    told = experiment.describe_comparison(rows)
+    (forest,) = told["forests"]
+    assert "nnunet (external)" in forest["svg"] and "lp-ft from s" in forest["svg"]
+    assert [row["verdict"] for row in told["verdicts"]] == ["helps", "hurts"] and told["external"] == ["nnunet"]

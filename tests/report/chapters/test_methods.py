@@ -274,3 +274,11 @@ def test_dicom_is_told_and_its_converter_cited():
     )
     config, splits = configured("bids")
     assert "dcm2niix" not in told(config, splits) and "10.1016/j.jneumeth.2016.03.001" not in dois(config, splits)
+
+
+def test_masks_of_other_programs_are_named():
+    external = {"nnunet": {"predictions": "masks"}}
+    asked = {"segmentation": {"strategies": ["scratch"], "external": external}, "classification": {"strategies": []}}
+    text = told(*configured(trained=("segmentation",), experiment=asked))
+    assert "Segmentations by nnunet, made outside of this workflow, were scored and compared alike." in text
+    assert "outside of this workflow" not in told(*configured(trained=("segmentation",)))

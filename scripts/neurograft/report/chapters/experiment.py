@@ -207,10 +207,12 @@ def describe_comparison(comparison):
     verdicts = [
         {"verdict": row["verdict"], "mark": sentences.MARKS.get(row["verdict"], "●"),
          "sentence": sentences.comparison_sentence(row, comparison)}
-        for row in summaries.primary_rows(comparison)
+        for row in [*summaries.primary_rows(comparison), *summaries.external_rows(comparison)]
     ]  # fmt: skip
     transductive = any(strategies.base_strategy(row["strategy"]) in strategies.TRANSDUCTIVE for row in comparison)
-    return {"forests": forests, "table": table, "verdicts": verdicts, "transductive": transductive}
+    external = [row["strategy"] for row in summaries.external_rows(comparison)]
+    told = {"forests": forests, "table": table, "verdicts": verdicts}
+    return told | {"transductive": transductive, "external": external}
 
 
 def _note(row):

@@ -204,6 +204,9 @@ def _training(cite, config, trained, volumes):
     if "patches" in block and any(set(_every(config["experiment"][task], "sources")) & volumes for task in trained):
         steps += f" ({block['patches']['steps']} steps of {block['patches']['batch']} patches in 3-D)"
     sentences.append(cite(f"All strategies had the same input, augmentation and {steps}, without early stopping."))
+    others = [name for task in trained for name in config["experiment"][task].get("external", {})]
+    words = f"Segmentations by {', '.join(others)}, made outside of this workflow, were scored and compared alike."
+    sentences += [cite(words)] if others else []
     lacking = {subject for split in trained.values() for subject in split.get("incomplete", ())}
     words = (
         f"{len(lacking)} subject{'s' * (len(lacking) > 1)} lacked a sequence: its channel was set to zero, and in all "

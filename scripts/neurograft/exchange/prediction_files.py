@@ -1,0 +1,166 @@
+"""The files of another program's masks: whose they are, and in which folds they were made.
+
+The Snakefile lists them while it is parsed: standard library only.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from neurograft.core.split_file import Fold
+
+# written beside the export; a copy of it among the masks says which folds they were made with
+FOLDS_FILE = "neurograft_folds.json"
+# nnU-Net takes its data set's description along into the folder of its results, with this key in it
+DATASET_FILE = "dataset.json"
+FOLDS_KEY = "neurograft_folds"
+FOLD = re.compile(r"fold_(\d+)")
+MASK = re.compile(r"(.+)\.nii(\.gz)?")
+
+
+class PredictionError(ValueError):
+    """Masks that cannot be judged; the message is one line that says what to do."""
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    """A file that may be somebody's mask.
+
+    Attributes
+    ----------
+    path : str
+    stem : str
+        Its name without the ending.
+    fold : int or None
+        The number of the fold whose folder it lies in; None where there are no such folders.
+    """
+
+    path: str
+    stem: str
+    fold: int | None = None
+
+
+def list_masks(folder):
+    """List the masks in a folder, or in nnU-Net's folders of folds in it (`fold_0/validation`).
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Returns
+    -------
+    list of MaskFile
+        By path; of a folder that does not exist none.
+    """
+    folder = Path(folder)
+    places = {path: int(found[1]) for path in folder.glob("fold_*") if (found := FOLD.fullmatch(path.name))}
+    masks = []
+    for place, fold in (places or {folder: None}).items():
+        inner = place / "validation"
+        for path in (inner if fold is not None and inner.is_dir() else place).glob("*"):
+            if (found := MASK.fullmatch(path.name)) and path.is_file():
+                masks.append(MaskFile(str(path), found[1], fold))
+    return sorted(masks, key=lambda mask: mask.path)
+
+
+def list_inputs(folder):
+    """List everything that is read of a folder of masks; the folder itself where it does not exist."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        return [str(folder)]
+    told = [str(folder / name) for name in (FOLDS_FILE, DATASET_FILE) if (folder / name).is_file()]
+    return [mask.path for mask in list_masks(folder)] + told
+
+
+def match_masks(masks: Iterable[MaskFile], names: Mapping[str, str]) -> dict[str, list[MaskFile]]:
+    """Find whose mask each file is.
+
+    Parameters
+    ----------
+    masks : list of MaskFile
+    names : dict of str to str
+        Subject to what the dataset calls it. A file is the subject's if it is named after either, or if it is named
+        `sub-X` with any further entities behind it.
+
+    Returns
+    -------
+    dict of str to list of MaskFile
+        Files that are nobody's, such as those of subjects that are not judged, are passed over.
+    """
+    owners = {name: subject for subject, name in names.items()} | {subject: subject for subject in names}
+    owned: dict[str, list[MaskFile]] = {}
+    for mask in masks:
+        label = re.match(r"sub-([0-9A-Za-z]+)(?![0-9A-Za-z])", mask.stem)
+        subject = owners.get(mask.stem) or (owners.get(label[1]) if label else None)
+        if subject:
+            owned.setdefault(subject, []).append(mask)
+    return owned
+
+
+def check_folds(owned: Mapping[str, list[MaskFile]], folds: list[Fold]) -> None:
+    """Refuse masks of patients that the network behind them was trained on, as far as folders of folds tell.
+
+    Parameters
+    ----------
+    owned : dict of str to list of MaskFile
+        From `match_masks`.
+    folds : list of dict
+        Those of the split.
+
+    Raises
+    ------
+    PredictionError
+        For the first one found.
+    """
+    for subject, masks in owned.items():
+        for mask in masks:
+            if mask.fold is None:
+                continue
+            if mask.fold >= len(folds):
+                raise PredictionError(
+                    f"{mask.path} is of fold {mask.fold}, and there are {len(folds)} folds, counted from 0: train "
+                    "with the folds that `snakemake export_folds` writes"
+                )
+            if subject in folds[mask.fold]["train"]:
+                raise PredictionError(
+                    f"{mask.path} is the mask of a training patient: fold {mask.fold} trains on {subject}; train with "
+                    "the folds that `snakemake export_folds` writes"
+                )
+
+
+def read_folds_hash(folder):
+    """Read which folds the masks in a folder say that they were made with.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Returns
+    -------
+    str
+        As `digest_folds` gives it; "" where no file says it.
+
+    Raises
+    ------
+    PredictionError
+        If a file that should say it cannot be read.
+    """
+    path, key = Path(folder) / FOLDS_FILE, "hash"
+    if not path.is_file():
+        path, key = Path(folder) / DATASET_FILE, FOLDS_KEY
+    if not path.is_file():
+        return ""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return str(told.get(key, "")) if path.name == DATASET_FILE else str(told[key])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise PredictionError(f"{path} cannot be read; copy it again from the export") from None
+
+
+def digest_folds(folds: list[Fold]) -> str:
+    """Compute the SHA-256 of who is in training and test of each fold, in whatever order."""
+    content = [{side: sorted(fold[side]) for side in ("train", "test")} for fold in folds]
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

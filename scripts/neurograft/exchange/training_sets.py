@@ -1,0 +1,139 @@
+"""The cohort and its folds as other programs read them: nnU-Net's raw data set, MONAI's datalist, a plain table."""
+
+import csv
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from neurograft import __version__
+from neurograft.core import files
+from neurograft.core.labels import LABEL_SCHEMES
+from neurograft.core.split_file import SplitFile
+from neurograft.exchange.prediction_files import DATASET_FILE, FOLDS_FILE, FOLDS_KEY, digest_folds
+from neurograft.imaging import nifti
+from neurograft.imaging.typed import load_nifti
+
+IMAGES, LABELS, SPLITS_FILE = "imagesTr", "labelsTr", "splits_final.json"
+DATALIST, TABLE, README_FILE = "monai_datalist.json", "folds.csv", "README.txt"
+README = """The {subjects} labelled scans and {folds} folds of this cohort for other programs, by neurograft {version}.
+
+All sequences lie on the grid of the reference scan's own file, without skull; one that is missing is zero throughout.
+Labels are counted from 1: {labels}.
+
+nnU-Net v2:
+    export nnUNet_raw=$PWD/nnUNet_raw nnUNet_preprocessed=/somewhere/preprocessed nnUNet_results=/somewhere/results
+    nnUNetv2_plan_and_preprocess -d {number} --verify_dataset_integrity
+    cp nnUNet_raw/{name}/{splits} $nnUNet_preprocessed/{name}/
+    nnUNetv2_train {number} 3d_fullres FOLD          # for FOLD in 0 to {last}
+    then name the folder that holds fold_0 to fold_{last} as `predictions`.
+MONAI: {datalist}, as Auto3DSeg reads it; `fold` is the one in which a scan is *tested*.
+Anything else: {table}.
+
+Every mask must be made by a network that trained on nobody of the patient's fold. {folds_file} says which folds
+these are; put a copy of it beside the masks, and neurograft compares it with its own.
+"""
+
+
+def gather_exported(folder, split: SplitFile, exported, number=501, name="neurograft"):
+    """Lay the exported scans of the segmentation's patients out for other programs.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Written whole or not at all.
+    split : SplitFile
+    exported : dict of str to path
+        Subject to the folder that `exported_scans.export_scans` wrote; who is in no fold is passed over.
+    number, name
+        Of nnU-Net's data set.
+
+    Raises
+    ------
+    ValueError
+        If the cohort has no folds to export, with the reason.
+    """
+    task = split["tasks"]["segmentation"]
+    if not task["trainable"]:
+        raise ValueError(f"there are no folds to export: {task['reason']}")
+    dataset = f"Dataset{number:03d}_{name}"
+    raw = Path("nnUNet_raw") / dataset
+    tested = {subject: index for index, fold in enumerate(task["folds"]) for subject in fold["test"]}
+    rows = []
+    with files.whole(folder) as part:
+        for place in (IMAGES, LABELS):
+            (part / raw / place).mkdir(parents=True)
+        for subject in task["subjects"]:
+            source, label = Path(exported[subject]), str(raw / LABELS / f"{subject}.nii.gz")
+            _count_labels(source / "labels.nii.gz", part / label, split["schemes"][subject])
+            images = {}
+            for channel, sequence in enumerate(task["sequences"]):
+                images[sequence] = str(raw / IMAGES / f"{subject}_{channel:04d}.nii.gz")
+                _place(source / f"{sequence}.nii.gz", part / images[sequence], part / label)
+            address = {"subject": subject, "patient": task["patients"][subject], "fold": tested[subject]}
+            rows.append(address | images | {"labels": label})
+        _describe(part, part / raw, split, rows)
+        (part / README_FILE).write_text(_explain(split, number, dataset), encoding="utf-8")
+
+
+def _describe(part, raw, split: SplitFile, rows):
+    """Write the files that say what the images are and who is in which fold."""
+    task = split["tasks"]["segmentation"]
+    digest = digest_folds(task["folds"])
+    described = {
+        "channel_names": {str(channel): sequence for channel, sequence in enumerate(task["sequences"])},
+        "labels": _count_tissues(split["scheme"]),
+        "numTraining": len(rows),
+        "file_ending": ".nii.gz",
+        FOLDS_KEY: digest,
+    }
+    files.write_json(raw / DATASET_FILE, described)
+    dealt = [{"train": list(fold["train"]), "val": list(fold["test"])} for fold in task["folds"]]
+    files.write_json(raw / SPLITS_FILE, dealt)
+    listed = [
+        {"image": [row[sequence] for sequence in task["sequences"]], "label": row["labels"], "fold": row["fold"]}
+        for row in rows
+    ]
+    files.write_json(part / DATALIST, {"training": listed, "testing": []})
+    with open(part / TABLE, "w", newline="", encoding="utf-8") as table:
+        writer = csv.DictWriter(table, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    files.write_json(part / FOLDS_FILE, {"hash": digest, "folds": len(dealt), "splits": split["hash"]})
+
+
+def _explain(split: SplitFile, number, dataset):
+    """Write what a reader of the folder needs to know."""
+    task = split["tasks"]["segmentation"]
+    tissues = [f"{value} {tissue}" for tissue, value in _count_tissues(split["scheme"]).items() if value]
+    facts = {"subjects": len(task["subjects"]), "folds": len(task["folds"]), "last": len(task["folds"]) - 1}
+    facts |= {"number": number, "name": dataset, "labels": ", ".join(tissues), "version": __version__}
+    return README.format(**facts, splits=SPLITS_FILE, datalist=DATALIST, table=TABLE, folds_file=FOLDS_FILE)
+
+
+def _count_tissues(scheme):
+    """Count the tissues of a scheme from 1, in the order of their values, as `predictions` counts them back."""
+    ordered = sorted(LABEL_SCHEMES[scheme], key=lambda tissue: LABEL_SCHEMES[scheme][tissue])
+    return {"background": 0} | {tissue: value for value, tissue in enumerate(ordered, start=1)}
+
+
+def _count_labels(source, target, scheme):
+    """Write a label map with values counted from 1."""
+    labels = load_nifti(source)
+    table = np.zeros(256, np.uint8)
+    for value, own in enumerate(sorted(LABEL_SCHEMES[scheme].values()), start=1):
+        table[own] = value
+    nifti.write_image(target, nifti.image(table[np.asanyarray(labels.dataobj).astype(np.uint8)], labels.affine))
+
+
+def _place(source, target, label):
+    """Link a scan under its second name, or copy it where the file system has no links; zeros where there is none."""
+    if not source.exists():
+        grid = load_nifti(label)
+        nifti.write_image(target, nifti.image(np.zeros(grid.shape, np.int16), grid.affine))
+        return
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
