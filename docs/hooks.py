@@ -25,7 +25,8 @@ from neurograft.report.strategy_words import WORDS  # noqa: E402
 
 LIBRARY = ROOT / "scripts" / "neurograft"
 MARKER = re.compile(r"<!-- generated: ([a-z-]+) -->(?:\n\*.*\*$)?", re.MULTILINE)
-RULE = re.compile(r"^(?:rule|checkpoint) (\w+):\n((?:[ \t]+.*\n|\n)+)", re.MULTILINE)
+# `all` stands under a condition
+RULE = re.compile(r"^ {0,4}(?:rule|checkpoint) (\w+):\n((?:[ \t]+.*\n|\n)+)", re.MULTILINE)
 
 
 class MissingPartError(Exception):

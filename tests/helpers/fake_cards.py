@@ -1,0 +1,95 @@
+"""Cohorts of known truth that tell nothing but an effect and its error, and the cards that they would write."""
+
+import copy
+
+import numpy as np
+from scipy import stats
+
+from neurograft.stats import random_effects
+
+MEAN = 0.03
+WIDTHS = 200  # studies whose intervals are measured
+
+
+def _equal(rng, shape):
+    return rng.integers(8, 61, shape), np.full(shape, 0.12)
+
+
+def _small(rng, shape):
+    return np.full(shape, 8), np.full(shape, 0.12)
+
+
+def _mixed(rng, shape):
+    return rng.choice([8, 60], shape), rng.choice([0.06, 0.2], shape)
+
+
+# patients of each cohort, and their spread
+COHORTS = {"equal": _equal, "small": _small, "mixed": _mixed}
+
+
+def simulate_cohorts(kind, studies, cohorts, tau, seed=0):
+    """Simulate the effect that each cohort tells, its standard error, and the true effect of a further cohort."""
+    rng = np.random.default_rng([seed, cohorts, round(1000 * tau), list(COHORTS).index(kind)])
+    shape = (studies, cohorts)
+    patients, spread = COHORTS[kind](rng, shape)
+    truth = MEAN + tau * rng.standard_normal(shape)
+    effects = truth + spread / np.sqrt(patients) * rng.standard_normal(shape)
+    errors = spread * np.sqrt(rng.chisquare(patients - 1) / (patients - 1) / patients)
+    return effects, errors, MEAN + tau * rng.standard_normal(studies)
+
+
+def measure_coverage(kind, cohorts, tau, studies, seed=0):
+    """Count how often intervals hold the true mean, and a further cohort's true effect; measure how wide they are."""
+    effects, errors, further = simulate_cohorts(kind, studies, cohorts, tau, seed)
+    pool = random_effects.pool_effects(effects, errors)
+    below = [random_effects.share_below(pool, truth, new) for truth, new in ((MEAN, False), (further, True))]
+    inside = [float(np.mean((share >= 0.025) & (share <= 0.975))) for share in below]
+    few = random_effects.pool_effects(effects[:WIDTHS], errors[:WIDTHS])
+    halves = [np.subtract(*random_effects.find_interval(few, new)[::-1]) / 2 for new in (False, True)]
+    centre, usual, variance = _combine(effects, errors, pool.estimate)
+    distance = np.abs(further - centre)
+    spread = np.sqrt(pool.estimate**2 + variance)
+    quantiles = [stats.t.ppf(0.975, cohorts - less) if cohorts > less else np.inf for less in (2, 1)]
+    return {
+        "mean": inside[0],
+        "HKSJ": float(np.mean(np.abs(centre - MEAN) <= usual)),
+        "new": inside[1],
+        "t(k-2)": float(np.mean(distance <= quantiles[0] * spread)),
+        "t(k-1)": float(np.mean(distance <= quantiles[1] * spread)),
+        "mean +-": float(np.median(halves[0])),
+        "HKSJ +-": float(np.median(usual)),
+        "new +-": float(np.median(halves[1])),
+        "k-2 +-": float(np.median(quantiles[0] * spread)),
+    }
+
+
+def _combine(effects, errors, tau):
+    """Return the usual mean, the half width of its interval (HKSJ, guarded), and its variance."""
+    weights = 1 / (errors**2 + tau[:, None] ** 2)
+    total = weights.sum(axis=1)
+    centre = (weights * effects).sum(axis=1) / total
+    freedom = effects.shape[1] - 1
+    variance = (weights * (effects - centre[:, None]) ** 2).sum(axis=1) / freedom / total
+    half = np.maximum(stats.t.ppf(0.975, freedom) * np.sqrt(variance), stats.norm.ppf(0.975) / np.sqrt(total))
+    return centre, half, np.maximum(variance, 1 / total)
+
+
+def make_arm(mean=0.03, error=0.01, **changes):
+    """Make the entry of an arm."""
+    arm = {"strategy": "lp-ft", "parameters": {}, "source": "efficientnet-lite0", "n": "all", "steps": 450}
+    arm |= {"patients": 20, "mean_difference": mean, "standard_error": error}
+    return arm | {"patient_spread": None, "luck_spread": None, "verdict": "undecided"} | changes
+
+
+def make_card(*arms, simulated=False, **changes):
+    """Make a card with one question; `changes` are of the question."""
+    question = {"task": "segmentation", "target": "", "region": "WT", "metric": "dice", "better": "higher"}
+    question |= {"margin": 0.02, "split": "folds", "folds": 5, "seeds": 1, "sizes": ["all"], "patients": 20}
+    question |= {"arms": copy.deepcopy(list(arms))}
+    card = {
+        "format": 1,
+        "simulated": simulated,
+        "repeats": 1,
+        "versions": {"neurograft": "0.1.0", "torch": "2.13.0+cpu"},
+    }
+    return card | {"questions": [question | changes]}
