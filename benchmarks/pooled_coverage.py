@@ -12,7 +12,9 @@ freedom; half widths of some of them, medians.
 
 import argparse
 
-from helpers.fake_cards import COHORTS, measure_coverage
+from helpers.fake_cards import COHORTS, measure_coverage, measure_widths
+
+WIDTHS = 200  # studies whose intervals are measured
 
 
 def main():
@@ -22,7 +24,9 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rows = [
-        {"cohorts": kind, "k": k, "tau": tau} | measure_coverage(kind, k, tau, options.studies, options.seed)
+        {"cohorts": kind, "k": k, "tau": tau}
+        | measure_coverage(kind, k, tau, options.studies, options.seed)
+        | measure_widths(kind, k, tau, min(options.studies, WIDTHS), options.seed)
         for kind in COHORTS
         for k in (2, 3, 5, 10)
         for tau in (0.0, 0.02, 0.05)

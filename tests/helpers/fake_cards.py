@@ -8,7 +8,6 @@ from scipy import stats
 from neurograft.stats import random_effects
 
 MEAN = 0.03
-WIDTHS = 200  # studies whose intervals are measured
 
 
 def _equal(rng, shape):
@@ -39,39 +38,42 @@ def simulate_cohorts(kind, studies, cohorts, tau, seed=0):
 
 
 def measure_coverage(kind, cohorts, tau, studies, seed=0):
-    """Count how often intervals hold the true mean, and a further cohort's true effect; measure how wide they are."""
+    """Count how often intervals hold the true mean, and a further cohort's true effect, ours and the usual ones."""
     effects, errors, further = simulate_cohorts(kind, studies, cohorts, tau, seed)
     pool = random_effects.pool_effects(effects, errors)
     below = [random_effects.share_below(pool, truth, new) for truth, new in ((MEAN, False), (further, True))]
     inside = [float(np.mean((share >= 0.025) & (share <= 0.975))) for share in below]
-    few = random_effects.pool_effects(effects[:WIDTHS], errors[:WIDTHS])
-    halves = [np.subtract(*random_effects.find_interval(few, new)[::-1]) / 2 for new in (False, True)]
-    centre, usual, variance = _combine(effects, errors, pool.estimate)
-    distance = np.abs(further - centre)
-    spread = np.sqrt(pool.estimate**2 + variance)
-    quantiles = [stats.t.ppf(0.975, cohorts - less) if cohorts > less else np.inf for less in (2, 1)]
+    centre, half, usual = _combine(effects, errors, pool.estimate)
     return {
         "mean": inside[0],
-        "HKSJ": float(np.mean(np.abs(centre - MEAN) <= usual)),
+        "HKSJ": float(np.mean(np.abs(centre - MEAN) <= half)),
         "new": inside[1],
-        "t(k-2)": float(np.mean(distance <= quantiles[0] * spread)),
-        "t(k-1)": float(np.mean(distance <= quantiles[1] * spread)),
-        "mean +-": float(np.median(halves[0])),
-        "HKSJ +-": float(np.median(usual)),
-        "new +-": float(np.median(halves[1])),
-        "k-2 +-": float(np.median(quantiles[0] * spread)),
+        "t(k-2)": float(np.mean(np.abs(further - centre) <= usual[0])),
+        "t(k-1)": float(np.mean(np.abs(further - centre) <= usual[1])),
     }
 
 
+def measure_widths(kind, cohorts, tau, studies, seed=0):
+    """Measure the median half widths of the intervals, ours and the usual ones."""
+    effects, errors, _ = simulate_cohorts(kind, studies, cohorts, tau, seed)
+    pool = random_effects.pool_effects(effects, errors)
+    ours = [np.subtract(*random_effects.find_interval(pool, new)[::-1]) / 2 for new in (False, True)]
+    _, half, usual = _combine(effects, errors, pool.estimate)
+    widths = {"mean +-": ours[0], "HKSJ +-": half, "new +-": ours[1], "k-2 +-": usual[0]}
+    return {name: float(np.median(values)) for name, values in widths.items()}
+
+
 def _combine(effects, errors, tau):
-    """Return the usual mean, the half width of its interval (HKSJ, guarded), and its variance."""
+    """Return the usual mean, the half width of its interval (HKSJ, guarded), and those of two prediction intervals."""
     weights = 1 / (errors**2 + tau[:, None] ** 2)
     total = weights.sum(axis=1)
     centre = (weights * effects).sum(axis=1) / total
     freedom = effects.shape[1] - 1
     variance = (weights * (effects - centre[:, None]) ** 2).sum(axis=1) / freedom / total
     half = np.maximum(stats.t.ppf(0.975, freedom) * np.sqrt(variance), stats.norm.ppf(0.975) / np.sqrt(total))
-    return centre, half, np.maximum(variance, 1 / total)
+    spread = np.sqrt(tau**2 + np.maximum(variance, 1 / total))
+    quantiles = [stats.t.ppf(0.975, left) if left else np.inf for left in (freedom - 1, freedom)]
+    return centre, half, [quantile * spread for quantile in quantiles]
 
 
 def make_arm(mean=0.03, error=0.01, **changes):

@@ -88,25 +88,27 @@ def answer_question(pooled, several):
     answer : str
     """
     count = len(pooled.cohorts)
-    if not several:
+    judged = {kind: [arm.row for arm in several if arm.row["verdict"] == kind] for kind in MARKS}
+    kind = next((kind for kind in MARKS if judged[kind]), "nothing")
+    if kind == "nothing":
         have = {
             0: "there is no card to pool",
             1: f"there is one card, {''.join(pooled.cohorts)}, and pooling takes two",
         }
-        return "nothing", f"Nothing is pooled: {have.get(count, f'no two of the {count} cards share an arm')}."
-    largest = [arm for arm in several if arm.row["n"] == "all"] or several
-    kind = next(kind for kind in MARKS if any(arm.row["verdict"] == kind for arm in largest))
-    chosen = [arm for arm in largest if arm.row["verdict"] == kind]
-    best = max(chosen, key=lambda arm: arm.row["p_better"])
-    names = sentences.join_names([name_pooled(arm.row) for arm in chosen])
-    of = f"{best.row['cohorts']} cohorts with {best.row['patients']} patients"
+        none = f"no two of the {count} cards share an arm that has a verdict"
+        return kind, f"Nothing is pooled: {have.get(count, none)}."
+    numbers = [str(number) for number in sorted({row["cohorts"] for row in judged[kind]})]
     words = {
-        "helps": f"Over {of}, transfer helps on average: {names}.",
-        "hurts": f"Over {of}, transfer hurts on average: {names}.",
-        "no practical difference": f"Over {of}, transfer makes no practical difference on average: {names}.",
-        "undecided": f"Over {of}, it stays undecided whether transfer helps on average.",
-    }
-    return kind, words[kind]
+        "helps": "transfer helps on average: ",
+        "hurts": "transfer hurts on average: ",
+        "no practical difference": "transfer makes no practical difference on average: ",
+        "undecided": "it stays undecided whether transfer helps on average: ",
+    }[kind]
+    answer = f"Over {' to '.join(numbers[:1] + numbers[1:][-1:])} cohorts, {words}"
+    answer += sentences.join_names(name_pooled(row) for row in judged[kind])
+    if kind == "helps" and judged["hurts"]:
+        answer += f"; what hurts is {sentences.join_names(name_pooled(row) for row in judged['hurts'])}"
+    return kind, f"{answer}."
 
 
 def name_pooled(row):

@@ -37,8 +37,9 @@ def draw_pooled(arm: PooledArm):
     scale = svg.scale(-reach, reach, MIDDLE, right)
     bottom = 14 + STEP * (len(rows) + 2) + 8
     parts = []
-    if row["margin"] == row["margin"] and row["margin"] < reach:
-        parts.append(svg.box(scale(-row["margin"]), 8, scale(row["margin"]), bottom, "#e6eaee"))
+    if row["margin"] == row["margin"]:
+        band = min(row["margin"], reach)
+        parts.append(svg.box(scale(-band), 8, scale(band), bottom, "#e6eaee"))
     parts += svg.axis(scale, -reach, reach, 8, bottom, signed=True)
     parts.append(svg.line(scale(0), 6, scale(0), bottom, svg.INK, 1.2))
     finest = min(member.error for member in arm.members)
