@@ -7,7 +7,15 @@ import pytest
 from helpers.fake_cards import make_arm, make_card
 from helpers.running import ROOT
 from neurograft.evaluation import verdict_card
-from neurograft.evaluation.verdict_card import Card, CardArm, CardError, CardQuestion, fill_verdict_card, find_cards, read_cards
+from neurograft.evaluation.verdict_card import (
+    Card,
+    CardArm,
+    CardError,
+    CardQuestion,
+    fill_verdict_card,
+    find_cards,
+    read_cards,
+)
 
 SCHEMA = verdict_card.read_schema(ROOT / "workflow/schemas/verdict_card.schema.yaml")
 PATIENTS = ("Meier", "Schulz", "Weber")

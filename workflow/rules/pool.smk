@@ -1,22 +1,8 @@
 # The cards of several cohorts joined: `snakemake pool --config cards=DIR`, which needs no dataset.
-from neurograft.evaluation import verdict_card
 
 
 localrules:
     pool,
-
-
-try:
-    CARDS = verdict_card.find_cards(config["cards"]) if "cards" in config else []
-except verdict_card.CardError as mistake:
-    raise WorkflowError(str(mistake)) from None
-
-
-def cards(wildcards):
-    """The cards of the folder that `cards` names."""
-    if not CARDS:
-        raise WorkflowError("pool takes the folder of the cohorts' cards: snakemake pool --config cards=DIR")
-    return CARDS
 
 
 rule pool_verdicts:

@@ -308,7 +308,8 @@ def _name_cohorts(paths: Sequence[str | Path], folder: str | Path) -> list[str]:
         place = Path(path).relative_to(folder)
         parts = [part for part in place.parts[:-1] if part != "results"]
         short = "/".join(parts) if place.name == NAME and parts else place.with_suffix("").as_posix()
-        names.append(place.as_posix() if short in names else short)
+        # a line end in a file's name must not break a line of the answer
+        names.append(" ".join((place.as_posix() if short in names else short).split()))
     return names
 
 
@@ -319,6 +320,8 @@ def _read_card(path: Path, schema: Mapping[str, Any]) -> tuple[Card | None, str]
         return None, f"is larger than any card; {again}"
     try:
         value: Any = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+    except OSError as error:
+        return None, f"cannot be read ({error.strerror}); {again}"
     except (ValueError, RecursionError):
         return None, f"is no JSON; {again}"
     if not isinstance(value, dict) or "format" not in value:
