@@ -7,6 +7,7 @@ import jinja2
 from neurograft import __version__
 from neurograft.core import files
 from neurograft.evaluation.pooled_verdicts import ONE_COHORT
+from neurograft.evaluation.verdict_card import NORMAL
 from neurograft.report import sentences
 from neurograft.report.charts.pooled import draw_pooled
 from neurograft.report.sentences import MEASURES, REGIONS, format_interval, format_number, format_percent
@@ -153,7 +154,7 @@ def _fill_panel(arm):
     members = [
         [
             member.cohort, member.patients, member.steps or sentences.NO_VALUE, format_number(member.mean, signed=True),
-            format_interval(member.mean - 1.96 * member.error, member.mean + 1.96 * member.error, signed=True),
+            format_interval(member.mean - NORMAL * member.error, member.mean + NORMAL * member.error, signed=True),
             member.verdict or sentences.NO_VALUE,
         ]
         for member in arm.members
