@@ -9,6 +9,6 @@ card = verdict_card.fill_verdict_card(
     tables.read_table(snakemake.input.comparison),
     tables.read_table(snakemake.input.times),
     files.read_json(snakemake.input.splits),
-    snakemake.params.config,
+    snakemake.params.settings,
 )
 files.write_json(snakemake.output[0], card)

@@ -53,7 +53,7 @@ CONFIG = {
 
 
 def fill(rows, times=(), config=CONFIG):
-    return fill_verdict_card(rows, times, make_split(), config)
+    return fill_verdict_card(rows, times, make_split(), verdict_card.take_settings(config))
 
 
 def test_a_card_holds_what_was_found_and_is_as_its_schema_says():

@@ -72,7 +72,7 @@ rule fill_verdict_card:
         mem_mb=grow(500),
         runtime=grow(10),
     params:
-        config=config,
+        settings=verdict_card.take_settings(config),
         code=digest("fill_verdict_card"),
     script:
         "../../scripts/fill_verdict_card.py"

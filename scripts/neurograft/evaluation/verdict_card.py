@@ -75,6 +75,15 @@ class Card(TypedDict):
     questions: list[CardQuestion]
 
 
+class CardSettings(TypedDict):
+    """What a card says of the configuration; nothing else of it reaches the card."""
+
+    simulated: bool
+    repeats: int
+    margin: Mapping[str, float]  # by metric
+    variants: Mapping[str, Mapping[str, Any]]
+
+
 @dataclass(frozen=True)
 class NamedCard:
     """A card and the name that its cohort goes by: that of its file or folder."""
@@ -91,11 +100,21 @@ class LeftOut:
     reason: str
 
 
+def take_settings(config: Mapping[str, Any]) -> CardSettings:
+    """Take out of the resolved configuration what a card needs, so that no other change of it fills one in again."""
+    return {
+        "simulated": config["dataset"]["layout"] == "phantom",
+        "repeats": int(config["split_cohort"].get("repeats", 1)),
+        "margin": config.get("margin", {}),
+        "variants": config.get("variants", {}),
+    }
+
+
 def fill_verdict_card(
     comparison: Sequence[Mapping[str, Any]],
     times: Iterable[Mapping[str, Any]],
     split: SplitFile,
-    config: Mapping[str, Any],
+    settings: CardSettings,
 ) -> Card:
     """Fill in the card of a run.
 
@@ -108,8 +127,8 @@ def fill_verdict_card(
         Rows of `times.tsv`.
     split : dict
         `splits.json`.
-    config : dict
-        The resolved configuration.
+    settings : dict
+        From `take_settings`.
 
     Returns
     -------
@@ -121,11 +140,11 @@ def fill_verdict_card(
     questions: list[CardQuestion] = []
     for key in asked:
         rows = [row for row in against if tuple(str(row[name]) for name in QUESTION) == key]
-        questions.append(_fill_question(rows, trained, split, config))
+        questions.append(_fill_question(rows, trained, split, settings))
     return {
         "format": FORMAT,
-        "simulated": config["dataset"]["layout"] == "phantom",
-        "repeats": int(config["split_cohort"].get("repeats", 1)),
+        "simulated": settings["simulated"],
+        "repeats": settings["repeats"],
         "versions": _read_versions(),
         "questions": questions,
     }
@@ -135,7 +154,7 @@ def _fill_question(
     rows: Sequence[Mapping[str, Any]],
     times: Sequence[Mapping[str, Any]],
     split: SplitFile,
-    config: Mapping[str, Any],
+    settings: CardSettings,
 ) -> CardQuestion:
     """Fill in one question from the rows of its arms."""
     first = rows[0]
@@ -147,13 +166,13 @@ def _fill_question(
         "region": _word(first["region"]),
         "metric": str(first["metric"]),
         "better": str(first["better"]),
-        "margin": parse_number(config.get("margin", {}).get(first["metric"])),
+        "margin": parse_number(settings["margin"].get(str(first["metric"]))),
         "split": str(first["split"]),
         "folds": len({str(row["fold"]) for row in cells}) or 1,
         "seeds": len({str(row["seed"]) for row in cells}) or 1,
         "sizes": [_read_size(n) for n in dict.fromkeys(str(row["n"]) for row in rows)],
         "patients": len({of_task["patients"].get(subject, subject) for subject in of_task["subjects"]}),
-        "arms": [_fill_arm(row, cells, config.get("variants", {})) for row in rows],
+        "arms": [_fill_arm(row, cells, settings["variants"]) for row in rows],
     }
 
 
