@@ -6,7 +6,7 @@ min_version("9.27")
 
 # A user's --configfile *extends* what `configfile:` loads, so the demo's values are read only
 # where nobody named a dataset.
-if "dataset" not in config:
+if not {"dataset", "cards"} & set(config):
 
     configfile: f"{workflow.basedir}/config/config.yaml"
 
@@ -15,43 +15,47 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/inputs.smk"
+include: "workflow/rules/cards.smk"
+include: "workflow/rules/pool.smk"
 
 
-# A set of 2-D pictures has one job that reads them all; of scans, every subject has jobs of its own.
-if RUN.pictures:
+# Who pools the cards of several cohorts has no dataset, and needs nothing of what follows.
+if "cards" not in config:
 
-    include: "workflow/rules/pictures.smk"
+    include: "workflow/rules/setup.smk"
+    include: "workflow/rules/inputs.smk"
 
-else:
+    # A set of 2-D pictures has one job that reads them all; of scans, every subject has jobs of its own.
+    if RUN.pictures:
 
-    include: "workflow/rules/cohort.smk"
-    include: "workflow/rules/preprocessing.smk"
-    include: "workflow/rules/candidates.smk"
-    include: "workflow/rules/delivery.smk"
-    include: "workflow/rules/exchange.smk"
+        include: "workflow/rules/pictures.smk"
 
+    else:
 
-include: "workflow/rules/sources.smk"
-include: "workflow/rules/experiment.smk"
-include: "workflow/rules/evaluation.smk"
-include: "workflow/rules/transferability.smk"
-include: "workflow/rules/report.smk"
-include: "workflow/rules/targets.smk"
-include: "workflow/rules/execution.smk"
+        include: "workflow/rules/cohort.smk"
+        include: "workflow/rules/preprocessing.smk"
+        include: "workflow/rules/candidates.smk"
+        include: "workflow/rules/delivery.smk"
+        include: "workflow/rules/exchange.smk"
+    include: "workflow/rules/sources.smk"
+    include: "workflow/rules/experiment.smk"
+    include: "workflow/rules/evaluation.smk"
+    include: "workflow/rules/transferability.smk"
+    include: "workflow/rules/report.smk"
+    include: "workflow/rules/targets.smk"
+    include: "workflow/rules/execution.smk"
 
+    localrules:
+        all,
 
-localrules:
-    all,
-
-
-rule all:
-    """Everything: the report, and the delivered segmentation of every subject."""
-    default_target: True
-    input:
-        # known from the start, so that a missing network stops a run at its beginning and not after hours of preprocessing
-        RUN.choice.fetched,
-        # so is a folder of masks that is not there
-        [given["predictions"] for given in RUN.external.values()],
-        "results/report",
-        per_subject("results/work/sub-{subject}/space-{space}/deliver_segmentation.json"),
+    rule all:
+        """Everything: the report, the verdict card, and the delivered segmentation of every subject."""
+        default_target: True
+        input:
+            # known from the start, so that a missing network stops a run at its beginning and not after hours
+            RUN.choice.fetched,
+            # so is a folder of masks that is not there
+            [given["predictions"] for given in RUN.external.values()],
+            "results/report",
+            rules.fill_verdict_card.output,
+            per_subject("results/work/sub-{subject}/space-{space}/deliver_segmentation.json"),

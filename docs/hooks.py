@@ -25,7 +25,8 @@ from neurograft.report.strategy_words import WORDS  # noqa: E402
 
 LIBRARY = ROOT / "scripts" / "neurograft"
 MARKER = re.compile(r"<!-- generated: ([a-z-]+) -->(?:\n\*.*\*$)?", re.MULTILINE)
-RULE = re.compile(r"^(?:rule|checkpoint) (\w+):\n((?:[ \t]+.*\n|\n)+)", re.MULTILINE)
+# `all` stands under a condition
+RULE = re.compile(r"^ {0,4}(?:rule|checkpoint) (\w+):\n((?:[ \t]+.*\n|\n)+)", re.MULTILINE)
 
 
 class MissingPartError(Exception):
@@ -119,6 +120,23 @@ def _key_table(schema, prefix):
     return write_table(["key", "type", "default", "meaning"], rows)
 
 
+def write_card():
+    """Write every field of the verdict card: one table for each level of the file."""
+    schema = yaml.safe_load((ROOT / "workflow/schemas/verdict_card.schema.yaml").read_text(encoding="utf-8"))
+    question = schema["properties"]["questions"]["items"]
+    levels = {"The card": schema, "A question": question, "An arm": question["properties"]["arms"]["items"]}
+    return "\n\n".join(f"## {title}\n\n{_field_table(level)}" for title, level in levels.items())
+
+
+def _field_table(schema):
+    """Tabulate the fields of one level of the card; what lies within `versions` is named with it."""
+    rows = []
+    for name, inner in schema["properties"].items():
+        listed = f": {', '.join(f'`{part}`' for part in inner['properties'])}" if "properties" in inner else ""
+        rows.append([f"`{name}`", describe_type(inner) + listed, inner["description"]])
+    return write_table(["field", "type", "meaning"], rows)
+
+
 def _show(value):
     """Write a default as it would stand in a YAML file."""
     text = yaml.safe_dump(value, default_flow_style=True, width=1000).strip()
@@ -143,7 +161,7 @@ def _describe_kind(kind, schema):
     if kind == "array":
         items = schema.get("items", {})
         return f"list of {'blocks' if items.get('type') == 'object' else describe_type(items)}"
-    return {"string": "text", "boolean": "true or false", "object": "mapping"}.get(kind, kind)
+    return {"string": "text", "boolean": "true or false", "object": "mapping", "null": "nothing"}.get(kind, kind)
 
 
 def _describe_range(schema):
@@ -397,6 +415,7 @@ def _room_table(room):
 PARTS = {
     "rooms": write_rooms,
     "config": write_config,
+    "card": write_card,
     "strategies": write_strategies,
     "metrics": write_metrics,
     "scores": write_scores,

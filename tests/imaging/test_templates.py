@@ -42,7 +42,8 @@ def test_what_rules_import_while_parsing_is_light():
     """No rule may pull in torch, NumPy or nibabel: every job parses the Snakefile again."""
     code = (
         f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\n"
-        "from neurograft.execution import code_digest\nfrom neurograft.experiment import setup\n"
+        "from neurograft.evaluation import verdict_card\nfrom neurograft.execution import code_digest\n"
+        "from neurograft.experiment import setup\n"
         "heavy = {'torch', 'monai', 'ants', 'nibabel', 'pandas', 'scipy', 'sklearn'} & set(sys.modules)\n"
         "sys.exit(' '.join(sorted(heavy)) or 0)"
     )

@@ -52,6 +52,16 @@ def test_every_strategy_source_metric_and_target_is_there(hooks):
     assert "results/evaluation/comparison.tsv" in hooks.generate("outputs")
 
 
+def test_every_field_of_the_card_is_there_with_its_meaning(hooks):
+    schema = yaml.safe_load((ROOT / "workflow/schemas/verdict_card.schema.yaml").read_text())
+    question = schema["properties"]["questions"]["items"]
+    levels = (schema, question, question["properties"]["arms"]["items"])
+    fields = [(name, field) for level in levels for name, field in level["properties"].items()]
+    lines = [line for line in hooks.generate("card").splitlines() if line.startswith("| `")]
+    assert [line.split("`")[1] for line in lines] == [name for name, _ in fields]
+    assert all(field["description"] in line for line, (_, field) in zip(lines, fields))
+
+
 def test_a_marker_is_replaced_and_an_unknown_one_is_an_error(hooks):
     page = hooks.on_page_markdown("before\n<!-- generated: strategies -->\n*Made when built.*\n\nafter", page=None)
     assert "`lp-ft`" in page and "Made when built" not in page and page.endswith("\n\nafter")

@@ -21,7 +21,8 @@ from neurograft.sources import weights
 from neurograft.sources.table import read_sources
 
 # what stands on the scores of any cell
-COMPARED = dict.fromkeys(("compare_strategies", "assess_transfer", "audit_scores", "write_report"), 1)
+COMPARED = ("compare_strategies", "fill_verdict_card", "assess_transfer", "audit_scores", "write_report")
+COMPARED = dict.fromkeys(COMPARED, 1)
 # two strategies' networks of two tasks in two folds, the ensemble that one is in, and what shows the delivered ones
 NETWORKS = {"train_network": 8, "average_predictions": 2, "score_predictions": 10}
 DELIVERED = {"gather_delivered": 1, "deliver_segmentation": 4}

@@ -1,10 +1,9 @@
-# Validates the config, and lists the cohort by names only.
+# What every rule goes by, whether a run of its own or a pool of several runs' cards.
 # It is parsed again by every job: nothing heavy is imported here.
 import atexit
 import gc
 import os
 import sys
-from functools import lru_cache
 
 from snakemake.exceptions import WorkflowError
 
@@ -15,19 +14,7 @@ sys.path.insert(0, f"{workflow.basedir}/scripts")
 # a home may be full or read-only where jobs run: what matplotlib keeps of fonts lies in the working directory
 os.environ.setdefault("MPLCONFIGDIR", os.path.abspath(".snakemake/matplotlib"))
 
-from neurograft.cohort import file_names
-from neurograft.core import design, judging, strategies, tables
 from neurograft.execution import code_digest
-from neurograft.experiment import setup
-from neurograft.sources import table as source_table
-
-try:
-    # once a run is enough to verify weights: each training verifies what it loads
-    RUN = setup.prepare_run(config, workflow.basedir, verified=workflow.is_main_process)
-except setup.SetupError as mistake:
-    raise WorkflowError(str(mistake)) from None
-config.update(RUN.config)
-DESIGN = RUN.design
 
 
 wildcard_constraints:

@@ -57,6 +57,30 @@ rule compare_strategies:
         "../../scripts/compare_strategies.py"
 
 
+rule fill_verdict_card:
+    input:
+        splits="results/splits.json",
+        comparison=rules.compare_strategies.output.comparison,
+        times=rules.compare_strategies.output.times,
+    output:
+        "results/verdict_card.json",
+    log:
+        "results/logs/fill_verdict_card.log",
+    benchmark:
+        "results/benchmarks/fill_verdict_card/all.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(500),
+        runtime=grow(10),
+    params:
+        settings=verdict_card.take_settings(config),
+        code=digest("fill_verdict_card"),
+    script:
+        "../../scripts/fill_verdict_card.py"
+
+
 rule assess_transfer:
     input:
         splits="results/splits.json",

@@ -49,10 +49,11 @@ rule train:
 
 
 rule evaluate:
-    """Scores and comparisons under `results/evaluation`, without the report."""
+    """Scores and comparisons under `results/evaluation`, and the verdict card, without the report."""
     input:
         rules.compare_strategies.output,
         rules.assess_transfer.output,
+        rules.fill_verdict_card.output,
         audited,
 
 

@@ -1,0 +1,262 @@
+"""Verdicts of several cohorts pooled: what an arm does on average, and what it would do in a further cohort.
+
+Arms are pooled that answer the same question (task, region, metric, how the cohort was divided) with the same strategy,
+parameters, source and training size. An arm that one cohort alone has is listed, and not pooled.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypedDict, cast
+
+import numpy as np
+
+from neurograft.core.strategies import strategy_order
+from neurograft.evaluation.metrics import keep_in_range
+from neurograft.evaluation.verdict_card import (
+    CardArm,
+    CardQuestion,
+    LeftOut,
+    NamedCard,
+    name_card_arm,
+    name_question,
+)
+from neurograft.stats import random_effects
+from neurograft.stats.random_effects import Pool
+
+# the share of pages on which no arm differs from scratch that may hold a false verdict
+ALPHA = 0.05
+ONE_COHORT = "one cohort"
+
+
+class PooledRow(TypedDict):
+    """A row of `pooled.tsv`; differences are strategy minus scratch, in the metric's unit; NaN of one cohort alone."""
+
+    task: str
+    target: str
+    region: str
+    metric: str
+    better: str
+    split: str
+    strategy: str
+    parameters: str
+    source: str
+    n: str
+    cohorts: int
+    patients: int
+    margin: float
+    mean_difference: float
+    low: float
+    high: float
+    new_low: float  # the prediction interval: the true difference in a further cohort
+    new_high: float
+    p_better: float  # on average over cohorts, as the next three
+    p_better_margin: float
+    p_equal: float
+    p_worse_margin: float
+    p_better_new: float  # in a further cohort, as the next three
+    p_better_margin_new: float
+    p_equal_new: float
+    p_worse_margin_new: float
+    tau: float  # standard deviation of the true differences over cohorts
+    tau_low: float
+    tau_high: float
+    i2: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Member:
+    """What one cohort tells of an arm."""
+
+    cohort: str
+    patients: int
+    mean: float
+    error: float
+    steps: int | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class PooledArm:
+    """A row of the table and the cohorts behind it."""
+
+    row: PooledRow
+    members: list[Member]
+
+
+@dataclass(frozen=True)
+class PooledVerdicts:
+    """Everything that is said of some cards.
+
+    Attributes
+    ----------
+    arms : list of PooledArm
+        Those of several cohorts first; in the order of the strategies.
+    cohorts : list of str
+    left_out : list of LeftOut
+        Cards that are not pooled.
+    notes : list of str
+        What a reader has to know of those that are: arms without a standard error, margins that differ.
+    simulated : bool
+    """
+
+    arms: list[PooledArm]
+    cohorts: list[str]
+    left_out: list[LeftOut]
+    notes: list[str]
+    simulated: bool
+
+
+@dataclass(frozen=True)
+class _Told:
+    """An arm as one cohort's card tells it."""
+
+    cohort: str
+    question: CardQuestion
+    arm: CardArm
+
+
+def pool_verdicts(cards: Sequence[NamedCard], left_out: Iterable[LeftOut] = ()) -> PooledVerdicts:
+    """Pool the arms of several cards.
+
+    A pooled arm has a verdict where a cohort's own run gave one: "no practical difference" where its mean over cohorts
+    lies within the margin, else "helps" or "hurts" where it lies on one side of 0; both at a level that leaves 5 % for
+    all pooled verdicts together (Bonferroni). Anything else is "undecided". Where cohorts state different margins the
+    smallest counts.
+
+    Parameters
+    ----------
+    cards : list of NamedCard
+        From `verdict_card.read_cards`.
+    left_out : iterable of LeftOut
+        What that function left out, to be said beside the results.
+
+    Returns
+    -------
+    PooledVerdicts
+    """
+    groups: dict[tuple[str, ...], list[_Told]] = {}
+    notes: list[str] = []
+    for named in cards:
+        for question in named.card["questions"]:
+            for arm in question["arms"]:
+                if arm["mean_difference"] is None or not arm["standard_error"]:
+                    why = f"{arm['verdict'] or 'too few patients'}, no standard error"
+                    notes.append(
+                        f"{named.name}: {' '.join(name_card_arm(arm)).replace('  ', ' ')} is left out ({why})."
+                    )
+                    continue
+                key = (*name_question(question), *name_card_arm(arm))
+                groups.setdefault(key, []).append(_Told(named.name, question, arm))
+    family = sum(len(told) > 1 and _is_judged(told) for told in groups.values())
+    arms = [_pool_arm(key, told, family) for key, told in sorted(groups.items(), key=_order)]
+    notes += _note_margins(groups.values())
+    return PooledVerdicts(
+        arms=arms,
+        cohorts=[named.name for named in cards],
+        left_out=list(left_out),
+        notes=notes,
+        simulated=any(named.card["simulated"] for named in cards),
+    )
+
+
+def _order(group: tuple[tuple[str, ...], list[_Told]]) -> tuple[object, ...]:
+    """Order arms: those of several cohorts first, by question, the largest training size first, then by strategy."""
+    key, told = group
+    n = told[0].arm["n"]
+    size = -np.inf if n == "all" else -float(n)
+    return (len(told) < 2, key[:6], size, strategy_order(told[0].arm["strategy"]), key)
+
+
+def _is_judged(told: Sequence[_Told]) -> bool:
+    """Check whether a cohort's own run gives a verdict on an arm; it gives none on smaller training sizes, say."""
+    return any(one.arm["verdict"] for one in told)
+
+
+def _find_margin(told: Sequence[_Told]) -> float:
+    """Return the smallest margin that cohorts state for a question; NaN where none states one."""
+    return min((one.question["margin"] for one in told if one.question["margin"] is not None), default=np.nan)
+
+
+def _note_margins(groups: Iterable[Sequence[_Told]]) -> list[str]:
+    """Say once for each question which cohorts state another margin than the one that counts."""
+    notes: dict[str, None] = {}
+    for told in groups:
+        margin = _find_margin(told)
+        stated = {one.cohort: one.question["margin"] for one in told}
+        other = {cohort: value for cohort, value in stated.items() if value != margin and not np.isnan(margin)}
+        if other:
+            words = ", ".join(
+                f"{cohort} {'none' if value is None else f'{value:g}'}" for cohort, value in other.items()
+            )
+            notes[
+                f"Margins differ for {told[0].question['metric']}: the smallest, {margin:g}, counts; stated are also "
+                f"{words}. The differences themselves do not depend on it."
+            ] = None
+    return list(notes)
+
+
+def _pool_arm(key: tuple[str, ...], told: Sequence[_Told], family: int) -> PooledArm:
+    """Pool one arm over the cohorts that have it."""
+    members = [
+        Member(
+            cohort=one.cohort,
+            patients=one.arm["patients"],
+            mean=float(one.arm["mean_difference"] or 0.0),
+            error=float(one.arm["standard_error"] or 0.0),
+            steps=one.arm["steps"],
+            verdict=one.arm["verdict"],
+        )
+        for one in told
+    ]
+    names = ("task", "target", "region", "metric", "better", "split", "strategy", "parameters", "source", "n")
+    keys = dict(zip(names, key, strict=True))
+    margin = _find_margin(told)
+    row: dict[str, str | int | float] = {
+        **keys,
+        "cohorts": len(members),
+        "patients": sum(member.patients for member in members),
+        **dict.fromkeys(NUMBERS, np.nan),
+        "margin": margin,
+        "verdict": ONE_COHORT,
+    }
+    if len(members) > 1:
+        pool = random_effects.pool_effects([m.mean for m in members], [m.error for m in members])
+        row |= _describe_pool(pool, margin, keys["metric"], keys["better"])
+        row["verdict"] = _judge(pool, margin, keys["better"], ALPHA / family) if _is_judged(told) else ""
+    return PooledArm(cast(PooledRow, row), members)
+
+
+def _describe_pool(pool: Pool, margin: float, metric: str, better: str) -> dict[str, float]:
+    """Return the numbers of a pooled arm by the columns of the table; intervals end where the metric's range does."""
+    numbers: dict[str, float] = {"mean_difference": float(random_effects.find_quantile(pool, 0.5))}
+    for new, before, behind in ((False, "", ""), (True, "new_", "_new")):
+        low, high = (float(end) for end in random_effects.find_interval(pool, new))
+        inside = keep_in_range({"low": low, "high": high}, metric, difference=True)
+        numbers |= {f"{before}low": inside["low"], f"{before}high": inside["high"]}
+        below = [float(random_effects.share_below(pool, end, new)) for end in (0.0, -margin, margin)]
+        good = better == "higher"
+        numbers |= {
+            f"p_better{behind}": 1 - below[0] if good else below[0],
+            f"p_better_margin{behind}": 1 - below[2] if good else below[1],
+            f"p_equal{behind}": below[2] - below[1],
+            f"p_worse_margin{behind}": below[1] if good else 1 - below[2],
+        }
+    low, high = random_effects.find_tau_interval(pool)
+    numbers |= {"tau": float(pool.estimate), "tau_low": float(low), "tau_high": float(high)}
+    return {**numbers, "i2": float(pool.heterogeneity)}
+
+
+def _judge(pool: Pool, margin: float, better: str, alpha: float) -> str:
+    """Give the verdict of a pooled arm at an error rate."""
+    low, high = (float(end) for end in random_effects.find_interval(pool, level=1 - alpha))
+    if -margin < low and high < margin:
+        return "no practical difference"
+    if low > 0 or high < 0:
+        return "helps" if (low > 0) == (better == "higher") else "hurts"
+    return "undecided"
+
+
+NUMBERS = tuple(name for name, kind in PooledRow.__annotations__.items() if kind is float)
+# the columns of the table
+POOLED = tuple(PooledRow.__annotations__)

@@ -1,0 +1,397 @@
+"""The verdict card: what a run found, in a few kilobytes that can be given away, written and read.
+
+It holds numbers, names of strategies and sources, and versions; nothing of a patient, no path and no free text. Its
+form is `workflow/schemas/verdict_card.schema.yaml`, which allows nothing else. The Snakefile imports this module to
+find cards: nothing heavy is imported here.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TypedDict, cast
+
+from neurograft import __version__
+from neurograft.core.split_file import SplitFile, map_tasks
+from neurograft.core.strategies import CONTROLS, EXTERNAL
+from neurograft.core.tables import parse_number
+
+FORMAT = 1
+NAME = "verdict_card.json"
+DIGITS = 4  # significant ones of the card's numbers
+LARGEST = 1_000_000  # bytes; a card has a few thousand
+NORMAL = 1.959964  # half width of a 95 % interval in standard errors
+# what the arms of one question share
+QUESTION = ("task", "region", "metric", "space", "split")
+SOFTWARE = ("torch", "monai")
+
+
+class CardError(ValueError):
+    """Cards that cannot be looked for; the message is one line that says what to do."""
+
+
+class CardArm(TypedDict):
+    """One arm against scratch; the schema describes every field."""
+
+    strategy: str
+    parameters: dict[str, float]
+    source: str
+    n: int | str
+    steps: int | None
+    patients: int
+    mean_difference: float | None
+    standard_error: float | None
+    patient_spread: float | None
+    luck_spread: float | None
+    verdict: str
+
+
+class CardQuestion(TypedDict):
+    """One task, region and metric, with its arms."""
+
+    task: str
+    target: str
+    region: str
+    metric: str
+    better: str
+    margin: float | None
+    split: str
+    folds: int
+    seeds: int
+    sizes: list[int | str]
+    patients: int
+    arms: list[CardArm]
+
+
+class Card(TypedDict):
+    """The whole file."""
+
+    format: int
+    simulated: bool
+    repeats: int
+    versions: dict[str, str]
+    questions: list[CardQuestion]
+
+
+class CardSettings(TypedDict):
+    """What a card says of the configuration; nothing else of it reaches the card."""
+
+    simulated: bool
+    repeats: int
+    margin: Mapping[str, float]  # by metric
+    variants: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class NamedCard:
+    """A card and the name that its cohort goes by: that of its file or folder."""
+
+    name: str
+    card: Card
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file that is not pooled, and why, in one line that says what to do."""
+
+    name: str
+    reason: str
+
+
+def take_settings(config: Mapping[str, Any]) -> CardSettings:
+    """Take out of the resolved configuration what a card needs, so that no other change of it fills one in again."""
+    return {
+        "simulated": config["dataset"]["layout"] == "phantom",
+        "repeats": int(config["split_cohort"].get("repeats", 1)),
+        "margin": config.get("margin", {}),
+        "variants": config.get("variants", {}),
+    }
+
+
+def fill_verdict_card(
+    comparison: Sequence[Mapping[str, Any]],
+    times: Iterable[Mapping[str, Any]],
+    split: SplitFile,
+    settings: CardSettings,
+) -> Card:
+    """Fill in the card of a run.
+
+    Parameters
+    ----------
+    comparison : list of dict
+        Rows of `comparison.tsv`. The questions are those in which an arm has a verdict; their arms are all that were
+        compared with scratch, at every training size, without the controls.
+    times : iterable of dict
+        Rows of `times.tsv`.
+    split : dict
+        `splits.json`.
+    settings : dict
+        From `take_settings`.
+
+    Returns
+    -------
+    dict
+    """
+    # the name of another program's masks is the user's own text, and says nothing about transfer
+    against = [
+        row
+        for row in comparison
+        if row["against"] == "scratch" and row["strategy"] not in CONTROLS and row["source"] != EXTERNAL
+    ]
+    asked = dict.fromkeys(tuple(str(row[name]) for name in QUESTION) for row in against if row["verdict"])
+    trained = list(times)
+    questions: list[CardQuestion] = []
+    for key in asked:
+        rows = [row for row in against if tuple(str(row[name]) for name in QUESTION) == key]
+        questions.append(_fill_question(rows, trained, split, settings))
+    return {
+        "format": FORMAT,
+        "simulated": settings["simulated"],
+        "repeats": settings["repeats"],
+        "versions": _read_versions(),
+        "questions": questions,
+    }
+
+
+def _fill_question(
+    rows: Sequence[Mapping[str, Any]],
+    times: Sequence[Mapping[str, Any]],
+    split: SplitFile,
+    settings: CardSettings,
+) -> CardQuestion:
+    """Fill in one question from the rows of its arms."""
+    first = rows[0]
+    task, of_task = str(first["task"]), map_tasks(split)[str(first["task"])]
+    cells = [row for row in times if all(str(row[name]) == str(first[name]) for name in ("task", "space", "split"))]
+    return {
+        "task": task,
+        "target": _word(of_task.get("target", "")),
+        "region": _word(first["region"]),
+        "metric": str(first["metric"]),
+        "better": str(first["better"]),
+        "margin": parse_number(settings["margin"].get(str(first["metric"]))),
+        "split": str(first["split"]),
+        "folds": len({str(row["fold"]) for row in cells}) or 1,
+        "seeds": len({str(row["seed"]) for row in cells}) or 1,
+        "sizes": [_read_size(n) for n in dict.fromkeys(str(row["n"]) for row in rows)],
+        "patients": len({of_task["patients"].get(subject, subject) for subject in of_task["subjects"]}),
+        "arms": [_fill_arm(row, cells, settings["variants"]) for row in rows],
+    }
+
+
+def _fill_arm(
+    row: Mapping[str, Any], cells: Iterable[Mapping[str, Any]], variants: Mapping[str, Mapping[str, Any]]
+) -> CardArm:
+    """Turn a row of `comparison.tsv` into an arm: the one place that knows that table's columns."""
+    steps = [
+        int(cell["steps"])
+        for cell in cells
+        if all(str(cell[key]) == str(row[key]) for key in ("strategy", "source", "n"))
+    ]
+    variant = dict(variants.get(str(row["strategy"]), {"method": row["strategy"]}))
+    low, high = parse_number(row["low"]), parse_number(row["high"])
+    error = parse_number(row.get("standard_error"))
+    if error is None and low is not None and high is not None:
+        error = (high - low) / (2 * NORMAL)
+    return {
+        "strategy": str(variant.pop("method")),
+        "parameters": {str(name): float(value) for name, value in sorted(variant.items())},
+        "source": _word(row["source"]),
+        "n": _read_size(row["n"]),
+        "steps": max(steps, default=None),
+        "patients": int(row["patients"]),
+        "mean_difference": _round(parse_number(row["mean_difference"])),
+        "standard_error": _round(error),
+        "patient_spread": _round(parse_number(row.get("patient_spread"))),
+        "luck_spread": _round(parse_number(row.get("luck_spread"))),
+        "verdict": str(row["verdict"]),
+    }
+
+
+def _round(value: float | None) -> float | None:
+    """Round to what matters: all digits of a mean over few patients could be searched for in a table of scores."""
+    return None if value is None else float(f"{value:.{DIGITS}g}")
+
+
+def _read_size(n: object) -> int | str:
+    """Read a training size: a number, or `all`."""
+    return "all" if str(n) == "all" else int(str(n))
+
+
+def _word(value: object) -> str:
+    """Cut a name that the user chose down to what the schema allows of it."""
+    return re.sub(r"[^0-9A-Za-z._-]", "-", str(value))[:40]
+
+
+def _read_versions() -> dict[str, str]:
+    """Read the versions of what trained and judged."""
+    versions = {"neurograft": __version__}
+    for name in SOFTWARE:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def find_cards(folder: object) -> list[str]:
+    """Find the cards in a folder: its JSON files, and each `verdict_card.json` in the folders below.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Whole folders of results may lie in it. Hidden files are passed over.
+
+    Returns
+    -------
+    list of str
+        Sorted paths.
+
+    Raises
+    ------
+    CardError
+        If there is no such folder, or no card in it.
+    """
+    # a folder may be called 2024, which the command line reads as a number
+    if folder in (None, "") or not isinstance(folder, str | Path | int):
+        raise CardError(f"cards is {folder!r}: name the folder of the cards, as in --config cards=DIR")
+    place = Path(str(folder))
+    if not place.is_dir():
+        raise CardError(f"cards: {folder} is no folder; name the one that holds the cards of the cohorts")
+    found = {path for path in (*place.glob("*.json"), *place.rglob(NAME)) if path.is_file()}
+    shown = sorted(str(path) for path in found if not _is_hidden(path.relative_to(place)))
+    if not shown:
+        raise CardError(
+            f"cards: {folder} holds no card; copy each cohort's results/{NAME} into it, as COHORT.json or COHORT/{NAME}"
+        )
+    return shown
+
+
+def _is_hidden(path: Path) -> bool:
+    """Check whether a path has a part that begins with a full stop."""
+    return any(part.startswith(".") for part in path.parts)
+
+
+def read_cards(
+    paths: Sequence[str | Path], folder: str | Path, schema: Mapping[str, Any]
+) -> tuple[list[NamedCard], list[LeftOut]]:
+    """Read cards, and name those that cannot be pooled: a site's broken file bars nobody else's.
+
+    Parameters
+    ----------
+    paths : list of str or Path
+        From `find_cards`.
+    folder : str or Path
+        The folder that they were found in.
+    schema : dict
+        `verdict_card.schema.yaml`.
+
+    Returns
+    -------
+    cards : list of NamedCard
+    left_out : list of LeftOut
+        What is no card, a card of another format, a card that says nothing, the second copy of a card, and cards of
+        simulated patients beside real ones.
+    """
+    cards: list[NamedCard] = []
+    left_out: list[LeftOut] = []
+    seen: dict[str, str] = {}
+    for path, name in zip(paths, _name_cohorts(paths, folder), strict=True):
+        card, reason = _read_card(Path(path), schema)
+        if card is not None:
+            content = json.dumps({**card, "versions": {}}, sort_keys=True)
+            reason = f"is the same card as {seen[content]}; a cohort counts once" if content in seen else ""
+            seen.setdefault(content, name)
+        if card is None or reason:
+            left_out.append(LeftOut(name, reason))
+        else:
+            cards.append(NamedCard(name, card))
+    real = [named for named in cards if not named.card["simulated"]]
+    if real:
+        left_out += [
+            LeftOut(named.name, "is of simulated patients, and the others are not; pool it apart")
+            for named in cards
+            if named.card["simulated"]
+        ]
+    return real or cards, left_out
+
+
+def read_schema(path: str | Path) -> dict[str, Any]:
+    """Read the form of a card, a JSON schema in YAML."""
+    import yaml
+
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def _name_cohorts(paths: Sequence[str | Path], folder: str | Path) -> list[str]:
+    """Name each cohort by its file or, where that is called `verdict_card.json`, by its folder; no two alike."""
+    names: list[str] = []
+    for path in paths:
+        place = Path(path).relative_to(folder)
+        parts = [part for part in place.parts[:-1] if part != "results"]
+        short = "/".join(parts) if place.name == NAME and parts else place.with_suffix("").as_posix()
+        # a line end in a file's name must not break a line of the answer
+        names.append(" ".join((place.as_posix() if short in names else short).split()))
+    return names
+
+
+def _read_card(path: Path, schema: Mapping[str, Any]) -> tuple[Card | None, str]:
+    """Read one card; return None and the reason where it is none."""
+    again = f"copy the cohort's results/{NAME} again"
+    if path.stat().st_size > LARGEST:
+        return None, f"is larger than any card; {again}"
+    try:
+        value: Any = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+    except OSError as error:
+        return None, f"cannot be read ({error.strerror}); {again}"
+    except (ValueError, RecursionError):
+        return None, f"is no JSON; {again}"
+    if not isinstance(value, dict) or "format" not in value:
+        return None, f"is no verdict card; {again}"
+    content = cast("dict[str, Any]", value)
+    if content["format"] != FORMAT:
+        return None, (
+            f"has format {json.dumps(content['format'])[:20]}, and this version of neurograft reads {FORMAT}; write it "
+            f"again with the version that pools"
+        )
+    fault = _find_fault(content, schema)
+    if fault:
+        return None, f"is no card of format {FORMAT}: {fault}; {again}"
+    card = cast(Card, value)
+    return (card, "") if card["questions"] else (None, "compares nothing: its run has no verdict")
+
+
+def _refuse_constant(name: str) -> None:
+    """Refuse what Python reads as JSON though it is none: NaN and infinities."""
+    raise ValueError(name)
+
+
+def _find_fault(card: dict[str, Any], schema: Mapping[str, Any]) -> str:
+    """Say in a few words what is wrong with a card; nothing where it is as the schema says."""
+    from jsonschema import Draft202012Validator, exceptions
+
+    validator: Any = Draft202012Validator(cast(Any, schema))
+    mistake: Any = cast(Any, exceptions).best_match(validator.iter_errors(card))
+    if mistake is not None:
+        place = ".".join(str(part) for part in mistake.absolute_path) or "the top level"
+        return f"{place}: {' '.join(str(mistake.message).split())[:120]}"
+    for question in cast(Card, card)["questions"]:
+        arms = [name_card_arm(arm) for arm in question["arms"]]
+        twice = sorted({str(arm) for arm in arms if arms.count(arm) > 1})
+        if twice:
+            return f"the arm {twice[0]} stands in it twice"
+    keys = [name_question(question) for question in cast(Card, card)["questions"]]
+    return "a question stands in it twice" if len(set(keys)) < len(keys) else ""
+
+
+def name_question(question: CardQuestion) -> tuple[str, ...]:
+    """Return what makes two questions the same: what is learnt and scored, and how the cohort was divided."""
+    return tuple(str(question[name]) for name in ("task", "target", "region", "metric", "better", "split"))
+
+
+def name_card_arm(arm: CardArm) -> tuple[str, ...]:
+    """Return what makes two arms the same: strategy with its parameters, source, and training size."""
+    parameters = " ".join(f"{name}={value:g}" for name, value in sorted(arm["parameters"].items()))
+    return arm["strategy"], parameters, arm["source"], str(arm["n"])
