@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 from collections import Counter
+from typing import NamedTuple
 
 from neurograft.cohort.file_names import (
     list_bids_images,
@@ -19,6 +20,7 @@ from neurograft.cohort.file_names import (
     subject_label,
     take_one,
 )
+from neurograft.cohort.picture_folders import PictureOptions, PictureSetError, find_patients, has_masks
 from neurograft.core.sequences import SEQUENCES
 from neurograft.core.tables import TableError, read_table
 
@@ -42,7 +44,15 @@ class CohortError(ValueError):
     """A fault of the dataset as a whole; one line that says what to do."""
 
 
-def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude=""):
+class _Asked(NamedTuple):
+    """What a dataset's block of the configuration says beside the root."""
+
+    subjects: int
+    unlabelled: int
+    pictures: PictureOptions
+
+
+def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude="", pictures=None):
     """List a dataset's subjects and their files, by name alone.
 
     Parameters
@@ -58,30 +68,33 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude=""):
         How many of these, the last ones, come without their labels.
     exclude : str
         TSV of the subjects that are excluded by hand (`layouts.read_exclusions`); empty for none.
+    pictures : dict, optional
+        Fields of `picture_folders.PictureOptions`, of which layout images alone takes account.
 
     Returns
     -------
     dict of str to dict
         Subject label X (letters and digits of the original name) to `name`, `source` (folder or row),
-        `files` (sequence, "labels" or "image", to path; of phantom and dicom where they will be), `site`, `columns`
-        (the dataset's own, str to str), `scheme` (the label scheme its file names speak for, or ""), `problems`,
-        `notes`. Who is excluded by hand has no files, and that as the only
-        problem.
+        `files` (sequence, "labels" or "image", to path; of phantom, dicom and stacked pictures where they will be),
+        `site`, `columns` (the dataset's own, str to str), `scheme` (the label scheme its file names speak for, or ""),
+        `problems`, `notes`; of stacked pictures also `slices`. Who is excluded by hand has no files, and that as the
+        only problem.
 
     Raises
     ------
     CohortError
         If a root is not there, holds no subject, two subjects have the same label, or `exclude` has a mistake.
     """
-    found = {}
+    found, asked = {}, _Asked(subjects, unlabelled, PictureOptions(**(pictures or {})))
     for place in (root or [None]) if isinstance(root, list | tuple) else [root]:
         try:
-            listed = DATASETS[layout](os.path.expanduser(place or ""), (subjects, unlabelled))
-        except TableError as error:
+            listed = DATASETS[layout](os.path.expanduser(place or ""), asked)
+        except (TableError, PictureSetError) as error:
             raise CohortError(str(error)) from None
         if not listed:
             fault = "holds no subject" if place and os.path.exists(place) else "does not exist"
-            raise CohortError(f"dataset.root '{place or ''}' {fault}; layout {layout} expects {EXPECTED[layout]}")
+            expected = WITH_MASKS if layout == "images" and asked.pictures.channels else EXPECTED[layout]
+            raise CohortError(f"dataset.root '{place or ''}' {fault}; layout {layout} expects {expected}")
         for entry in listed:
             label = subject_label(entry["name"])
             if not label:
@@ -213,13 +226,13 @@ def _unquote(value):
     return value[1:-1].replace('""', '"') if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
-def _find_phantom(root, counts):
+def _find_phantom(root, asked):
     """Name the simulated subjects; their files come to be during the run."""
-    found, (subjects, unlabelled) = [], counts
-    for index in range(subjects):
+    found = []
+    for index in range(asked.subjects):
         name = f"phantom{index + 1:03d}"
         folder = f"{root or 'results/simulated'}/sub-{name}"
-        kinds = (*SEQUENCES, "labels") if index < subjects - unlabelled else SEQUENCES
+        kinds = (*SEQUENCES, "labels") if index < asked.subjects - asked.unlabelled else SEQUENCES
         files = {kind: f"{folder}/{kind}.nii.gz" for kind in kinds}
         found.append(_subject(name, folder, files, {}, scheme="brats2018"))
     return found
@@ -238,9 +251,20 @@ def _find_dicom(root, _):
     return found
 
 
-def _find_images(root, _):
-    """Find pictures in folders of classes; a picture is a subject, for nothing says whose it is."""
+def _find_images(root, asked):
+    """Find patients by their pictures, or pictures in folders of classes, where nothing says whose a picture is."""
+    if asked.pictures.channels:
+        return [_stacked_subject(patient, asked.pictures.channels) for patient in find_patients(root, asked.pictures)]
     return [_subject(one["name"], one["path"], {"image": one["path"]}, one["columns"]) for one in find_images(root)]
+
+
+def _stacked_subject(patient, channels):
+    """Name the volumes that a patient's pictures become during the run."""
+    kinds = [*channels, *(["labels"] if any(one["mask"] for one in patient["slices"]) else [])]
+    folder = f"results/work/sub-{subject_label(patient['name'])}/stacked"
+    files = {kind: f"{folder}/{kind}.nii.gz" for kind in kinds}
+    about = {key: patient[key] for key in ("name", "source", "columns", "problems", "notes")}
+    return _subject(files=files, **about) | {"slices": patient["slices"]}
 
 
 EXPECTED = {
@@ -251,6 +275,7 @@ EXPECTED = {
     "images": "a folder of classes, <class>/*.jpg or *.png, or two such folders, train and test",
     "phantom": "demo subjects to simulate: set their number to 1 or more",
 }
+WITH_MASKS = "a folder a patient, with <slice>.png beside <slice>_mask.png, or else dataset.pictures.table"
 DATASETS = {
     "bids": _find_bids,
     "brats": _find_brats,
@@ -339,6 +364,8 @@ def find_images(root):
     ------
     tables.TableError
         If the table cannot be read.
+    PictureSetError
+        If there are masks, which only patients have.
     """
     folders, _ = list_folder(root)
     parted = bool(folders) and all(folder.lower() in PARTS for folder in folders)
@@ -348,7 +375,13 @@ def find_images(root):
     found = []
     for part, place in places:
         for name in list_folder(os.path.join(root, place))[0]:
-            for file in list_folder(os.path.join(root, place, name))[1]:
+            files = list_folder(os.path.join(root, place, name))[1]
+            if has_masks(files):
+                raise PictureSetError(
+                    f"{os.path.join(root, place, name)} holds masks beside pictures: say in dataset.pictures.channels "
+                    "what the pictures show, such as [t1c], so that a folder is a patient; or take the masks out"
+                )
+            for file in files:
                 inside = os.path.join(place, name, file)
                 known = dict(people.get(inside.replace(os.sep, "/"), {}))
                 columns = {"class": name, "part": part, "file": inside, "stated_patient": known.pop("patient", "")}

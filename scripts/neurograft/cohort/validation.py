@@ -61,7 +61,14 @@ def _join_conversion(found):
     return found | {"files": files} | {key: found[key] + conversion[key] for key in ("problems", "notes")}
 
 
-JOB_OUTPUTS = {"phantom": _join_participant, "dicom": _join_conversion}
+def _join_stack(found):
+    """Add what `stacking.stack_pictures` says, and keep the volumes that it made."""
+    stack = read_json(Path(next(iter(found["files"].values()))).with_name("stack.json"))
+    files = {kind: path for kind, path in found["files"].items() if Path(path).exists()}
+    return found | {"files": files} | {key: found[key] + stack[key] for key in ("problems", "notes")}
+
+
+JOB_OUTPUTS = {"phantom": _join_participant, "dicom": _join_conversion, "images": _join_stack}
 STRAY_SHARE = 0.01  # of the voxels may be no number, if they lie outside of the head
 LARGEST_TUMOUR = 800.0  # ml; more is a brain mask or a map of tissues
 

@@ -15,6 +15,7 @@ from neurograft.cohort.layouts import CohortError, find_subjects
 from neurograft.core.cells import find_kin
 from neurograft.core.config import SettingsError, fit_layout, resolve_config
 from neurograft.core.design import Design, check_experiment, check_target, check_variants, list_sources
+from neurograft.core.stacked import fit_stacked, is_single
 from neurograft.core.tables import TableError
 from neurograft.imaging.templates import space_label, template_path
 from neurograft.preprocessing.extraction_engines import MissingEngineError, check_engines
@@ -93,8 +94,8 @@ class RunSetup:
 
     @property
     def pictures(self) -> bool:
-        """Whether the dataset is a set of 2-D pictures: nothing to register, to segment or to deliver."""
-        return self.config["dataset"]["layout"] == "images"
+        """Whether a subject is one picture: nothing to register, to segment or to deliver."""
+        return is_single(self.config)
 
     def match_sources(self, wanted: Callable[[Source], bool]) -> str:
         """Return a regular expression for the names of some sources, so that one rule makes each of them.
@@ -154,6 +155,32 @@ class RunSetup:
         """
         shared = {name: self.config["train_network"][name] for name in ("batch", "threads")}
         return self.config["pretrain"] | shared | {"seed": self.config["seed"]}
+
+    def list_pictures(self, subject: str) -> list[str]:
+        """List the pictures and masks that a subject's volumes are made of.
+
+        Parameters
+        ----------
+        subject : str
+
+        Returns
+        -------
+        list of str
+        """
+        slices = self.subjects[subject]["slices"]
+        return [path for one in slices for path in (*one["files"], one["mask"]) if path]
+
+    def list_stack_options(self) -> dict:
+        """List what pictures are stacked by, so that no other change stacks them again.
+
+        Returns
+        -------
+        dict
+            Arguments of `stacking.StackOptions.from_config`.
+        """
+        pictures = self.config["dataset"]["pictures"]
+        chosen = {name: pictures[name] for name in ("channels", "spacing")}
+        return chosen | {"scheme": self.config["import_scans"]["labels"]}
 
     def list_scans(self, subject: str) -> list[str]:
         """List the files of a subject that are the user's own, not made by a job of the run.
@@ -229,7 +256,7 @@ def choose_sources(config: dict, sources: dict[str, Source]) -> SourceChoice:
 def _prepare(config, root, verified):
     """Do what `prepare_run` does, each mistake raised as what it is."""
     schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
-    config = fit_layout(resolve_config(config, schema), config)
+    config = fit_stacked(fit_layout(resolve_config(config, schema), config), config)
     check_engines(**config["strip_skull"])
     sources = read_sources(root / "config/sources.tsv")
     _check_config(config, sources)

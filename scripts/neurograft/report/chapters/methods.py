@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from neurograft.cohort.assignment import choose_unlabelled
+from neurograft.core.stacked import is_single
 from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, UNTRAINED
 from neurograft.report.chapters.pictures import describe_evaluation, describe_pictures
 from neurograft.report.references import read_references, split_citation
@@ -62,7 +63,7 @@ def write_methods(config, splits, version="", sources=()):
         return sentence, [order.setdefault(works[key], len(order) + 1) for key in keys if key in works]
 
     # in the order of the text, because references are numbered in order of appearance
-    paragraphs, pictures = [_background(cite, version)], config.get("dataset", {}).get("layout") == "images"
+    paragraphs, pictures = [_background(cite, version)], is_single(config)
     if pictures:
         paragraphs += [describe_pictures(cite, config)]
     else:
@@ -109,6 +110,7 @@ def _preprocessing(cite, config):
         "phantom": ("All subjects were SIMULATED from the MNI152 template with known tumours.", "mni"),
         "dicom": ("DICOM series were converted with dcm2niix, and sequences were recognised from their headers by a "
                   "table of rules.", "dcm2niix"),
+        "images": ("The 2-D pictures of each patient were stacked, in the order of the numbers in their names.",),
     }  # fmt: skip
     origin = origins.get(config.get("dataset", {}).get("layout"))
     deformed = (
