@@ -16,7 +16,7 @@ def touch(root, *paths):
 
 def patients(root, **options):
     """The patients of a folder of grey pictures, by name."""
-    found = find_patients(str(root), PictureOptions(("t1c",), **options))
+    found = find_patients(str(root), ("t1c",), PictureOptions(**options))
     return {patient["name"]: patient for patient in found}
 
 
@@ -55,7 +55,7 @@ def test_what_has_no_partner_is_left_out_by_name(tmp_path):
 
 def test_a_patient_without_any_mask_keeps_all_pictures(tmp_path):
     touch(tmp_path, "A/1.png", "A/2.png", "B/1.png", "B/1_mask.png")
-    found = find_subjects("images", str(tmp_path), pictures={"channels": ["t1c"]})
+    found = find_subjects("images", str(tmp_path), sequences=["t1c"])
     assert [len(subject["slices"]) for subject in found.values()] == [2, 1]
     assert list(found["A"]["files"]) == ["t1c"] and list(found["B"]["files"]) == ["t1c", "labels"]
     assert found["B"]["files"]["labels"] == "results/work/sub-B/stacked/labels.nii.gz"
@@ -79,7 +79,7 @@ def test_a_picture_in_another_patients_folder_is_left_out(tmp_path):
 def test_a_patient_in_two_folders_stops_the_run_or_is_kept_together(tmp_path):
     touch(tmp_path, "a/P1/1.png", "b/P1/1.png")
     with pytest.raises(CohortError, match="both subject 'P1'"):
-        find_subjects("images", str(tmp_path), pictures={"channels": ["t1c"]})
+        find_subjects("images", str(tmp_path), sequences=["t1c"])
     touch(tmp_path, "c/P_1_1999/1.png", "c/P_1_2001/1.png", "c/P_12/1.png")
     (tmp_path / "data.csv").write_text("Patient;age\nP_1;40\nP_12;50\n")
     found = patients(tmp_path / "c", patients=str(tmp_path / "data.csv"))
@@ -98,11 +98,8 @@ def test_persons_sites_and_columns_of_a_table(tmp_path):
     assert found["MR1B"]["columns"] == {"patient": "MR1", "person": "MR1", "diagnosis": "glioma", "site": "MR"}
     assert found["MR1B"]["notes"] == ["the same person as MR1, on one side of every fold"]
     assert found["Q"]["notes"] == ["not in p.tsv", "dataset.pictures.site is not in the name, so the site is not known"]
-    subjects = find_subjects(
-        "images",
-        str(tmp_path / "set"),
-        pictures={"channels": ["t1c"], "patients": str(tmp_path / "p.tsv"), "site": "^(..)"},
-    )
+    more = {"patients": str(tmp_path / "p.tsv"), "site": "^(..)"}
+    subjects = find_subjects("images", str(tmp_path / "set"), sequences=["t1c"], pictures=more)
     assert subjects["XY2"]["site"] == "XY" and subjects["XY2"]["columns"]["diagnosis"] == ""
 
 
@@ -114,8 +111,8 @@ def test_a_table_of_pictures_with_one_a_channel(tmp_path):
         'P,1,i/a2.png,i/f2.png,m/2.png,glioma,"bad, moved"\n'
         "P,3,i/lost.png,i/f3.png,m/2.png,glioma,good\n"
     )
-    options = PictureOptions(("t1", "flair"), table=str(tmp_path / "t.csv"))
-    (patient,) = find_patients("", options)
+    options = PictureOptions(table=str(tmp_path / "t.csv"))
+    (patient,) = find_patients("", ("t1", "flair"), options)
     assert names(patient) == ["a2.png", "a1.png"]
     assert patient["slices"][0]["files"] == [f"{tmp_path}/i/a2.png", f"{tmp_path}/i/f2.png"]
     assert patient["columns"] == {"patient": "P", "diagnosis": "glioma", "quality": ""}
@@ -136,7 +133,7 @@ def test_a_table_of_pictures_that_cannot_be_used(tmp_path, text, says):
     touch(tmp_path, "1.png")
     (tmp_path / "t.tsv").write_text(text)
     with pytest.raises(PictureSetError, match=says) as caught:
-        find_patients("", PictureOptions(("t1",), table=str(tmp_path / "t.tsv")))
+        find_patients("", ("t1",), PictureOptions(table=str(tmp_path / "t.tsv")))
     assert "\n" not in str(caught.value)
 
 
@@ -172,10 +169,10 @@ def test_sets_that_are_laid_out_otherwise(tmp_path):
     touch(tmp_path, "1.png", "glioma/1.jpg", "glioma/1_mask.png")
     with pytest.raises(PictureSetError, match="put those of each patient into a folder of his own"):
         patients(tmp_path)
-    with pytest.raises(CohortError, match=r"say in dataset\.pictures\.channels"):
+    with pytest.raises(CohortError, match=r"say in dataset\.sequences"):
         find_subjects("images", str(tmp_path))
     with pytest.raises(CohortError, match="a folder a patient"):
-        find_subjects("images", str(tmp_path / "nowhere"), pictures={"channels": ["t1c"]})
+        find_subjects("images", str(tmp_path / "nowhere"), sequences=["t1c"])
     with pytest.raises(PictureSetError, match="leave it out"):
         patients(tmp_path, table="t.tsv")
     assert has_masks(["1.jpg", "1_mask.png"]) and not has_masks(["1_mask.png", "2.png"])

@@ -1,6 +1,7 @@
 """Pictures of a patient become volumes; what cannot be read whole is left out, by name."""
 
 import json
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from helpers.fake_images import make_head, save
 from neurograft.cohort import validation
 from neurograft.imaging.nifti import ScanError
-from neurograft.pictures.stacking import StackOptions, read_channels, read_mask, stack_pictures
+from neurograft.pictures.stacking import StackOptions, find_head, read_channels, read_mask, stack_pictures
 
 SHAPE = (60, 40)
 
@@ -51,11 +52,24 @@ def test_every_pixel_goes_where_it_belongs(tmp_path, suffix):
     picture = np.array(Image.open(slices[2]["files"][0]))
     # the left of a picture is the right of the head, its top the front
     for name, channel in (("t1", 0), ("flair", 1), ("t1c", 2)):
-        np.testing.assert_array_equal(values(scans[name])[::-1, ::-1, 2].T, picture[..., channel])
+        plane = values(scans[name])[::-1, ::-1, 2].T
+        # but for a pixel or two at the rim of the head
+        assert np.count_nonzero(plane != picture[..., channel]) < 10
     assert [int(plane.sum()) for plane in values(scans["labels"]).transpose(2, 0, 1)] == [0, 4, 8]
     assert values(scans["labels"])[40 - 9 : 40 - 5, 60 - 22 : 60 - 20, 2].all()
     assert record["slices"][1] == {"slice": 1} | slices[1] and record["problems"] == []
     assert record["notes"] == [f"empty masks, kept as slices without tumour: 0{suffix}"]
+
+
+def test_noisy_air_becomes_zero_and_a_dark_inside_stays():
+    head = np.stack([make_head(seed, (120, 100)).astype(float) for seed in range(2)], axis=2)
+    inside = head > 0
+    head[50:60, 45:55] = 1
+    noisy = head + np.random.default_rng(0).uniform(2, 9, head.shape)
+    found = find_head([noisy])
+    assert np.mean(found != inside) < 0.06 and found[50:60, 45:55].all()
+    crop = noisy[40:90, 30:70]
+    assert find_head([crop, crop]).mean() > 0.98
 
 
 def test_pictures_of_one_channel_each(tmp_path):
@@ -95,8 +109,8 @@ def test_grey_saved_in_colour_is_grey_and_true_colours_are_noted(tmp_path):
 def test_a_damaged_picture_is_left_out_by_name_and_never_half_read(tmp_path):
     slices = write_slices(tmp_path, count=4)
     for place in (slices[1]["files"][0], slices[3]["mask"]):
-        whole = open(place, "rb").read()
-        open(place, "wb").write(whole[: len(whole) // 2])
+        whole = Path(place).read_bytes()
+        Path(place).write_bytes(whole[: len(whole) // 2])
     scans, record = stack(tmp_path, slices)
     assert scans["t1"].shape == (40, 60, 2) == scans["labels"].shape
     assert [one["name"] for one in record["slices"]] == ["0.png", "2.png"]
@@ -184,7 +198,7 @@ def test_what_fills_the_place_of_a_sequence_counts_as_missing(tmp_path):
 @pytest.mark.parametrize(
     ("picture", "count", "says"),
     [
-        (np.zeros((60, 40), np.uint8), 3, "has 1 channels, and dataset.pictures.channels names 3"),
+        (np.zeros((60, 40), np.uint8), 3, "has 1 channels, and dataset.sequences names 3"),
         (np.zeros((60, 40, 3), np.uint8), 2, "has 3 channels"),
         (np.zeros((20, 40), np.uint8), 1, "has only 40 x 20 pixels"),
         (np.full((60, 40), np.nan, np.float32), 1, "not numbers"),

@@ -94,7 +94,7 @@ rule import_scans:
             name: value for name, value in RUN.subjects[wildcards.subject].items() if name not in ("source", "slices")
         },
         layout=config["dataset"]["layout"],
-        options=config["import_scans"],
+        options=config["import_scans"] | ({"prepared": True} if RUN.prepared else {}),
         template=config["register_scans"]["template"],
         code=digest("import_scans"),
     script:

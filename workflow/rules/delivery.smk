@@ -39,7 +39,9 @@ rule deliver_segmentation:
         mask="results/derivatives/sub-{subject}/anat/sub-{subject}_desc-brain_mask.nii.gz",
         registration="results/work/sub-{subject}/space-{space}/register_scans.json",
         registered="results/work/sub-{subject}/space-{space}/registered",
-        candidates="results/derivatives/sub-{subject}/anat/sub-{subject}_space-{space}_desc-candidates_dseg.nii.gz",
+        candidates=of_candidates(
+            "results/derivatives/sub-{subject}/anat/sub-{subject}_space-{space}_desc-candidates_dseg.nii.gz"
+        ),
         template=RUN.template or [],
     output:
         record="results/work/sub-{subject}/space-{space}/deliver_segmentation.json",

@@ -38,8 +38,8 @@ def subjects(wildcards):
 
 
 def candidate_list(wildcards):
-    """The list of every included subject's candidates, in the job's space or the template's; pictures have none."""
-    return [] if RUN.pictures else f"results/work/space-{getattr(wildcards, 'space', DESIGN.space)}/candidates.tsv"
+    """The list of every included subject's candidates, in the job's space or the template's, where any are proposed."""
+    return of_candidates(f"results/work/space-{getattr(wildcards, 'space', DESIGN.space)}/candidates.tsv")
 
 
 def format_cells(pattern, cells):
@@ -115,6 +115,11 @@ def when_audited(wildcards):
 def planned(wildcards):
     """The plan of the experiment, where there is anything to train."""
     return rules.plan_experiment.output.plan if trained_cells(wildcards) else []
+
+
+def of_candidates(path):
+    """What only a run that proposes tumour candidates has."""
+    return path if RUN.candidates else []
 
 
 def of_pictures(path):

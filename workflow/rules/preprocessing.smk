@@ -72,7 +72,7 @@ rule normalize_intensity:
         mem_mb=grow(2000),
         runtime=grow(10),
     params:
-        options=config["normalize_intensity"],
+        options=config["normalize_intensity"] | ({"prepared": True} if RUN.prepared else {}),
         code=digest("normalize_intensity"),
     script:
         "../../scripts/normalize_intensity.py"

@@ -1,6 +1,6 @@
 """Turn the subjects' import statuses into the rows of `cohort.tsv`."""
 
-from neurograft.core.labels import LABEL_SCHEMES, cohort_scheme, regions_of
+from neurograft.core.labels import cohort_scheme, regions_of, tissues_of
 
 FIXED_COLUMNS = ("participant_id", "included", "reason", "sequences", "labels", "site", "scheme", "name")
 FIXED_COLUMNS += ("recognised", "will_do", "notes")
@@ -52,7 +52,7 @@ def _settle_scheme(status, common):
     scheme, labels, notes = status["scheme"], status["labels"], status["notes"]
     if labels is None:
         return scheme, False, notes
-    fits = set(labels["values"]) <= set(LABEL_SCHEMES.get(common, {}).values())
+    fits = set(labels["values"]) <= set(tissues_of(common).values() if common else ())
     if scheme == common or (fits and not labels["certain"]):
         return common, True, notes
     if scheme and common and regions_of(scheme) == regions_of(common):

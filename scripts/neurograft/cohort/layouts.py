@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from neurograft.cohort.file_names import (
     list_bids_images,
@@ -21,7 +21,7 @@ from neurograft.cohort.file_names import (
     take_one,
 )
 from neurograft.cohort.picture_folders import PictureOptions, PictureSetError, find_patients, has_masks
-from neurograft.core.sequences import SEQUENCES
+from neurograft.core.sequences import SEQUENCES, list_sequences
 from neurograft.core.tables import TableError, read_table
 
 SITE_COLUMNS = ("site", "center", "centre", "site_id")
@@ -44,15 +44,18 @@ class CohortError(ValueError):
     """A fault of the dataset as a whole; one line that says what to do."""
 
 
-class _Asked(NamedTuple):
-    """What a dataset's block of the configuration says beside the root."""
+@dataclass(frozen=True)
+class _Wanted:
+    """What a layout is asked for besides its root: how many to simulate, the names of sequences, more on pictures."""
 
-    subjects: int
-    unlabelled: int
-    pictures: PictureOptions
+    subjects: int = 0
+    unlabelled: int = 0
+    sequences: tuple[str, ...] = SEQUENCES
+    # where a subject is a patient with pictures
+    stacked: PictureOptions | None = None
 
 
-def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude="", pictures=None):
+def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude="", sequences=(), pictures=None):
     """List a dataset's subjects and their files, by name alone.
 
     Parameters
@@ -60,16 +63,19 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude="", pictu
     layout : str
         A row of `DATASETS`.
     root : str, or list of str
-        Folder (bids, brats, dicom, images), TSV (table), or where the simulated scans will be (phantom; by default
-        `results/simulated`). Several are joined.
+        Folder (bids, brats, decathlon, dicom, images), TSV (table), or where the simulated scans will be (phantom; by
+        default `results/simulated`). Several are joined.
     subjects : int
         How many subjects a phantom has; other layouts find theirs.
     unlabelled : int
         How many of these, the last ones, come without their labels.
     exclude : str
         TSV of the subjects that are excluded by hand (`layouts.read_exclusions`); empty for none.
+    sequences : sequence of str
+        The dataset's own names of its images, where they are not the known sequences; of pictures (layout images) what
+        their channels show, and none where a picture is a subject of its own.
     pictures : dict, optional
-        Fields of `picture_folders.PictureOptions`, of which layout images alone takes account.
+        Fields of `picture_folders.PictureOptions` (layout images).
 
     Returns
     -------
@@ -85,16 +91,18 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude="", pictu
     CohortError
         If a root is not there, holds no subject, two subjects have the same label, or `exclude` has a mistake.
     """
-    found, asked = {}, _Asked(subjects, unlabelled, PictureOptions(**(pictures or {})))
+    stacked = PictureOptions(**(pictures or {})) if layout == "images" and sequences else None
+    found, wanted = {}, _Wanted(subjects, unlabelled, tuple(sequences) or SEQUENCES, stacked)
     for place in (root or [None]) if isinstance(root, list | tuple) else [root]:
         try:
-            listed = DATASETS[layout](os.path.expanduser(place or ""), asked)
+            listed = DATASETS[layout](os.path.expanduser(place or ""), wanted)
         except (TableError, PictureSetError) as error:
             raise CohortError(str(error)) from None
         if not listed:
             fault = "holds no subject" if place and os.path.exists(place) else "does not exist"
-            expected = WITH_MASKS if layout == "images" and asked.pictures.channels else EXPECTED[layout]
-            raise CohortError(f"dataset.root '{place or ''}' {fault}; layout {layout} expects {expected}")
+            raise CohortError(
+                f"dataset.root '{place or ''}' {fault}; layout {layout} expects {_expect(layout, wanted)}"
+            )
         for entry in listed:
             label = subject_label(entry["name"])
             if not label:
@@ -111,6 +119,11 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude="", pictu
     return found
 
 
+def _expect(layout, wanted):
+    """Say what a layout expects."""
+    return (WITH_MASKS if wanted.stacked else EXPECTED[layout]).format(", ".join(wanted.sequences))
+
+
 def _subject(name, source, files, columns, scheme="", problems=(), notes=()):
     """Put one subject together; its site moves out of the columns."""
     columns = {key: "" if value == "n/a" else value for key, value in columns.items()}
@@ -118,7 +131,7 @@ def _subject(name, source, files, columns, scheme="", problems=(), notes=()):
     return {
         "name": name,
         "source": source,
-        "files": {kind: files[kind] for kind in (*SEQUENCES, "labels", "image") if kind in files},
+        "files": {kind: files[kind] for kind in (*list_sequences(files), "labels") if kind in files},
         "site": next(filter(None, sites), ""),
         "columns": columns,
         "scheme": scheme,
@@ -200,22 +213,23 @@ def _bids_subject(root, name, people, shelves):
     return _subject(name, folder, files, columns, notes=notes)
 
 
-def _find_table(path, _):
+def _find_table(path, wanted):
     """Read a TSV of paths; a path that does not exist is that subject's problem, not the run's."""
     if not os.path.exists(path):
         return []
-    reserved, found = {"participant_id", "labels", *SEQUENCES}, []
+    reserved, found = {name.lower(): name for name in ("participant_id", "labels", *wanted.sequences)}, []
     for number, fields in enumerate(read_table(path), start=2):
-        row = {(k.lower() if k.lower() in reserved else k): _unquote(v) for k, v in fields.items()}
-        if "participant_id" not in row or not row.keys() & set(SEQUENCES):
-            raise CohortError(f"{path} has the columns {', '.join(fields)}; layout table expects {EXPECTED['table']}")
+        row = {reserved.get(k.lower(), k): _unquote(v) for k, v in fields.items()}
+        if "participant_id" not in row or not row.keys() & set(wanted.sequences):
+            needed = _expect("table", wanted)
+            raise CohortError(f"{path} has the columns {', '.join(fields)}; layout table expects {needed}")
         source, files, problems = f"row {number} of {path}", {}, []
-        for name in (*SEQUENCES, "labels"):
+        for name in (*wanted.sequences, "labels"):
             if row.get(name, "") not in ("", "n/a"):
                 files[name] = os.path.join(os.path.dirname(path), os.path.expanduser(row[name]))
                 if not os.path.exists(files[name]):
                     problems.append(f"{name}: {files.pop(name)} does not exist; correct {source}")
-        columns = {key: value for key, value in row.items() if key not in reserved}
+        columns = {key: value for key, value in row.items() if key not in reserved.values()}
         found.append(_subject(row["participant_id"], source, files, columns, problems=problems))
     return found
 
@@ -226,13 +240,63 @@ def _unquote(value):
     return value[1:-1].replace('""', '"') if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
-def _find_phantom(root, asked):
+def _find_decathlon(root, wanted):
+    """Read a folder of images beside a folder of labels of the same names, as `imagesTr` and `labelsTr` are.
+
+    An image is `<subject>.nii.gz`, or with several sequences `<subject>_0000.nii.gz` and so on in their order, as
+    nnU-Net names them. A `participants.tsv` may say more of the subjects.
+    """
+    places = {name.lower(): os.path.join(root, name) for name in list_folder(root)[0]}
+    images, labels = (
+        _list_volumes(next((places[name] for name in names if name in places), None))
+        for names in (("imagestr", "images"), ("labelstr", "labels"))
+    )
+    # a number of four digits is the image's where no label has it, and else the subject's
+    numbered = bool(images) and all(re.search(r"_\d{4}$", stem) for stem in images) and not set(images) & set(labels)
+    files = {}
+    for stem, paths in images.items():
+        name, kind = (stem[:-5], str(int(stem[-4:]))) if numbered else (stem, "0")
+        files.setdefault(name, {}).setdefault(kind, []).extend(paths)
+    for name, paths in labels.items():
+        files.setdefault(name, {})["labels"] = paths
+    people = _read_people(root)
+    return [_decathlon_subject(name, files[name], people.get(name, {}), wanted.sequences) for name in sorted(files)]
+
+
+def _list_volumes(folder):
+    """List the NIfTI files of a folder: name without ending to paths."""
+    found = {}
+    for file in list_folder(folder)[1] if folder else ():
+        match = re.match(r"(?!\.)(.+?)\.nii(\.gz)?$", file)
+        if match:
+            found.setdefault(match[1], []).append(os.path.join(folder, file))
+    return found
+
+
+def _decathlon_subject(name, files, columns, sequences):
+    """Put a subject of numbered images together; what fits no sequence, or stands there twice, is its problem."""
+    named, problems = {}, []
+    names = {str(number): sequence for number, sequence in enumerate(sequences)} | {"labels": "labels"}
+    for kind, paths in files.items():
+        sequence = names.get(kind, "")
+        if not sequence:
+            problems.append(f"{paths[0]}: dataset.sequences names no image {kind}, counted from 0; name it there")
+        elif len(paths) > 1:
+            problems.append(f"{' and '.join(sorted(paths))} are both its {sequence}; remove one")
+        else:
+            named[sequence] = paths[0]
+    if set(named) == {"labels"} and not problems:
+        problems.append(f"{named.pop('labels')} has no image of its name; add the image, or remove the labels")
+    return _subject(name, next(iter(files.values()))[0], named, columns, problems=problems)
+
+
+def _find_phantom(root, wanted):
     """Name the simulated subjects; their files come to be during the run."""
     found = []
-    for index in range(asked.subjects):
+    for index in range(wanted.subjects):
         name = f"phantom{index + 1:03d}"
         folder = f"{root or 'results/simulated'}/sub-{name}"
-        kinds = (*SEQUENCES, "labels") if index < asked.subjects - asked.unlabelled else SEQUENCES
+        kinds = (*SEQUENCES, "labels") if index < wanted.subjects - wanted.unlabelled else SEQUENCES
         files = {kind: f"{folder}/{kind}.nii.gz" for kind in kinds}
         found.append(_subject(name, folder, files, {}, scheme="brats2018"))
     return found
@@ -251,16 +315,17 @@ def _find_dicom(root, _):
     return found
 
 
-def _find_images(root, asked):
+def _find_images(root, wanted):
     """Find patients by their pictures, or pictures in folders of classes, where nothing says whose a picture is."""
-    if asked.pictures.channels:
-        return [_stacked_subject(patient, asked.pictures.channels) for patient in find_patients(root, asked.pictures)]
+    if wanted.stacked:
+        patients = find_patients(root, wanted.sequences, wanted.stacked)
+        return [_stacked_subject(patient, wanted.sequences) for patient in patients]
     return [_subject(one["name"], one["path"], {"image": one["path"]}, one["columns"]) for one in find_images(root)]
 
 
-def _stacked_subject(patient, channels):
+def _stacked_subject(patient, sequences):
     """Name the volumes that a patient's pictures become during the run."""
-    kinds = [*channels, *(["labels"] if any(one["mask"] for one in patient["slices"]) else [])]
+    kinds = [*sequences, *(["labels"] if any(one["mask"] for one in patient["slices"]) else [])]
     folder = f"results/work/sub-{subject_label(patient['name'])}/stacked"
     files = {kind: f"{folder}/{kind}.nii.gz" for kind in kinds}
     about = {key: patient[key] for key in ("name", "source", "columns", "problems", "notes")}
@@ -270,7 +335,8 @@ def _stacked_subject(patient, channels):
 EXPECTED = {
     "bids": "a BIDS dataset: a folder with sub-<label>/[ses-<label>/]anat/*_T1w.nii.gz and the like",
     "brats": "a folder of BraTS cases: <case>/<case>_t1.nii.gz (2018-2021) or <case>/<case>-t1n.nii.gz (2023)",
-    "table": "a tab-separated file with the column participant_id and paths in t1, t1c, t2, flair, labels",
+    "table": "a tab-separated file with the column participant_id and paths in {}, labels",
+    "decathlon": "a folder images (or imagesTr) of <subject>.nii.gz, beside it labels (or labelsTr) of the same names",
     "dicom": "one folder a patient, with DICOM files of any name in folders of any depth",
     "images": "a folder of classes, <class>/*.jpg or *.png, or two such folders, train and test",
     "phantom": "demo subjects to simulate: set their number to 1 or more",
@@ -280,6 +346,7 @@ DATASETS = {
     "bids": _find_bids,
     "brats": _find_brats,
     "table": _find_table,
+    "decathlon": _find_decathlon,
     "dicom": _find_dicom,
     "images": _find_images,
     "phantom": _find_phantom,
@@ -378,8 +445,8 @@ def find_images(root):
             files = list_folder(os.path.join(root, place, name))[1]
             if has_masks(files):
                 raise PictureSetError(
-                    f"{os.path.join(root, place, name)} holds masks beside pictures: say in dataset.pictures.channels "
-                    "what the pictures show, such as [t1c], so that a folder is a patient; or take the masks out"
+                    f"{os.path.join(root, place, name)} holds masks beside pictures: say in dataset.sequences what "
+                    "the pictures show, such as [t1c], so that a folder is a patient; or take the masks out"
                 )
             for file in files:
                 inside = os.path.join(place, name, file)

@@ -30,8 +30,6 @@ class PictureOptions:
 
     Parameters
     ----------
-    channels : sequence of str
-        The sequences that a picture shows, in the order of its channels; none where a picture is a subject of its own.
     table : str
         Path of a table of pictures; empty where the folders say whose they are.
     patients : str
@@ -44,7 +42,6 @@ class PictureOptions:
         Millimetres of a voxel from left to right, from front to back and between slices; empty if not known.
     """
 
-    channels: Sequence[str] = ()
     table: str = ""
     patients: str = ""
     person: str = ""
@@ -92,7 +89,7 @@ class PicturePatient(TypedDict):
     notes: list[str]
 
 
-def find_patients(root, options: PictureOptions) -> list[PicturePatient]:
+def find_patients(root, sequences, options: PictureOptions) -> list[PicturePatient]:
     """Find the patients of a set of pictures, by names alone.
 
     Parameters
@@ -100,6 +97,8 @@ def find_patients(root, options: PictureOptions) -> list[PicturePatient]:
     root : str
         Holds a folder a patient, at any of `DEPTH` levels, with `<name>.png` beside `<name>_mask.png`; empty where
         there is a table of pictures.
+    sequences : sequence of str
+        What a picture shows, in the order of its channels; a table may have a picture for each.
     options : PictureOptions
 
     Returns
@@ -117,7 +116,7 @@ def find_patients(root, options: PictureOptions) -> list[PicturePatient]:
         raise PictureSetError(
             "dataset.root is not used beside dataset.pictures.table, which has the paths; leave it out"
         )
-    found = _read_pictures(options) if options.table else _read_folders(root)
+    found = _read_pictures(options, sequences) if options.table else _read_folders(root)
     for patient in found:
         _leave_unmasked(patient)
     if found and options.patients:
@@ -209,27 +208,26 @@ def _leave_unmasked(patient):
         patient["notes"].append(f"{LEFT}: {', '.join(bare)}, no mask; add one (all 0 where there is nothing)")
 
 
-def _read_pictures(options) -> list[PicturePatient]:
+def _read_pictures(options, sequences) -> list[PicturePatient]:
     """Read a table of pictures: one row a slice."""
     table = os.path.expanduser(options.table)
     rows = [{key.strip(): value.strip() for key, value in row.items()} for row in read_separated_table(table)]
     if not rows:
         raise PictureSetError(f"{table} has no rows; give one for each picture")
-    kinds = ["picture"] if "picture" in rows[0] else [name for name in options.channels if name in rows[0]]
+    kinds = ["picture"] if "picture" in rows[0] else [name for name in sequences if name in rows[0]]
     if not kinds or "patient" not in rows[0]:
-        channels = " or ".join(options.channels)
         raise PictureSetError(
             f"{table} has the columns {', '.join(rows[0])}; it needs patient and picture (or a path for each of "
-            f"{channels}), and may have mask, slice and columns of the patient"
+            f"{', '.join(sequences)}), and may have mask, slice and columns of the patient"
         )
     found: dict[str, PicturePatient] = {}
-    numbers, owners, reserved = {}, {}, {"patient", "picture", "mask", "slice", *options.channels}
+    numbers, owners, reserved = {}, {}, {"patient", "picture", "mask", "slice", *sequences}
     for number, row in enumerate(rows, start=2):
         name = row["patient"]
         if not name:
             raise PictureSetError(f"row {number} of {table} names no patient; fill in the column patient")
         patient = found.setdefault(name, _patient(name, table, []))
-        wanted = kinds if kinds == ["picture"] else list(options.channels)
+        wanted = kinds if kinds == ["picture"] else list(sequences)
         paths = [_resolve(table, row.get(kind, "")) for kind in (*wanted, "mask")]
         for path in filter(None, paths[:-1]):
             if owners.setdefault(path, number) != number:

@@ -149,6 +149,8 @@ def tell_recognised(status: SubjectStatus):
     """Describe in one line what was recognised of a subject's scans; "" for an excluded subject."""
     if not status["included"]:
         return ""
+    if status.get("prepared"):
+        return f"taken as prepared: {', '.join(status['sequences'])}"
     stripped = [name for name, facts in status["sequences"].items() if facts["stripped"]]
     heads = [name for name in status["sequences"] if name not in stripped]
     phrases = [
@@ -166,6 +168,8 @@ def tell_plan(status: SubjectStatus, template):
     """Describe in one line what preprocessing will do for a subject; parameters as in `validation.import_scans`."""
     if not status["included"]:
         return "nothing, it is excluded"
+    if status.get("prepared"):
+        return "nothing to strip or to align"
     reference, steps = status["reference"], []
     heads = [name for name, facts in status["sequences"].items() if not facts["stripped"]]
     others = [name for name in status["sequences"] if name != reference]

@@ -11,8 +11,8 @@ from typing import cast
 import numpy as np
 
 from neurograft.cohort.folds import deal_between, deal_folds, deal_sites
-from neurograft.core.labels import cohort_scheme, regions_of
-from neurograft.core.sequences import SEQUENCES
+from neurograft.core.labels import cohort_scheme, is_own, regions_of
+from neurograft.core.sequences import SEQUENCES, list_sequences
 from neurograft.core.split_file import ClassificationSplit, Fold, SplitFile, TaskSplit, map_tasks
 
 PREFERRED = ("t1c", "t2", "flair")
@@ -79,7 +79,8 @@ def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", t
         Of the folds and of the order of the training patients.
     sequences : "auto" or list of str
         Input channels. "auto": those of T1c, T2 and FLAIR that at least half of the labelled subjects
-        have, and T1 by the same rule where one of the three is missing; of pictures (layout images) their one channel.
+        have, and T1 by the same rule where one of the three is missing; then the user's own sequences by that rule,
+        and of pictures (layout images) their one channel.
     target : str
         What is classified: "tumour-slice" (from the labels) or a column of the cohort.
     between : dict, optional
@@ -114,7 +115,8 @@ def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", t
     classify: ClassificationSplit = {"target": target, "classes": classes, **dealt}
     for task in (segment, classify) if sliced else (segment,):
         if task["trainable"] and (not scheme or set(task["subjects"]) <= tumour_free):
-            task["trainable"], task["reason"] = False, "no labelled subject has a tumour"
+            lacks = "any of the labels" if is_own(scheme) else "a tumour"
+            task["trainable"], task["reason"] = False, f"no labelled subject has {lacks}"
             task["folds"], task["sites"], task["between"] = [], [], []
     splits: SplitFile = {
         "seed": seed,
@@ -188,13 +190,16 @@ def _split_task(answers, cohort, request) -> TaskSplit:
 
 def _choose_channels(wanted, present, subjects):
     """Choose the input channels: as asked, or by the rule of `split_cohort`."""
+    own = [name for name in list_sequences(name for names in present.values() for name in names) if name]
     if wanted != "auto":
-        unknown = set(wanted) - set(SEQUENCES)
+        known = list(dict.fromkeys((*SEQUENCES, *own)))
+        unknown = set(wanted) - set(known)
         if unknown or not wanted:
-            raise ValueError(f"sequences: {sorted(unknown) or 'none given'}; known are {', '.join(SEQUENCES)}")
+            raise ValueError(f"sequences: {sorted(unknown) or 'none given'}; known are {', '.join(known)}")
         return list(wanted)
     having = Counter(name for subject in subjects for name in present[subject])
-    common = [name for name in (*PREFERRED, "t1", "image") if having[name] and 2 * having[name] >= len(subjects)]
+    order = dict.fromkeys((*PREFERRED, "t1", *own))
+    common = [name for name in order if having[name] and 2 * having[name] >= len(subjects)]
     return [name for name in common if name != "t1"] if set(PREFERRED) <= set(common) else common
 
 

@@ -28,7 +28,7 @@ class SequenceFile(TypedDict):
 
 
 class LabelFile(TypedDict):
-    """The file of a subject's tumour labels.
+    """The file of a subject's labels.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class LabelFile(TypedDict):
     values : list of int
         The values that occur, without 0; empty for a label without tumour.
     scheme : str
-        A row of `core.labels.LABEL_SCHEMES`, or "" where neither values nor names tell one.
+        A row of `core.labels.LABEL_SCHEMES`, labels of the user's own, or "" where neither values nor names tell one.
     certain : bool
         Whether the values fit one scheme only.
     grid_of : str
@@ -71,13 +71,15 @@ class SubjectStatus(TypedDict):
     layout : str
         A row of `layouts.DATASETS`.
     sequences : dict of str to SequenceFile
-        The sequences that could be read, in the order of `core.sequences.SEQUENCES`.
+        The sequences that could be read, in the order of `core.sequences.list_sequences`.
     reference : str or None
         The sequence that the others are aligned to; None without any.
     coregistered : bool
         Whether the sequences are aligned to each other already.
     in_template : bool
         Whether they lie on a grid of the template, and so are said to be in its space.
+    prepared : bool, not required
+        Whether they were prepared elsewhere: taken as they are, all on one grid.
     labels : LabelFile or None
         None without labels, and for an excluded subject.
     scheme : str
@@ -100,6 +102,7 @@ class SubjectStatus(TypedDict):
     reference: str | None
     coregistered: bool
     in_template: bool
+    prepared: NotRequired[bool]
     labels: LabelFile | None
     scheme: str
     site: str

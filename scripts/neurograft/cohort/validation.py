@@ -22,9 +22,9 @@ from neurograft.cohort.prior_processing import (
 )
 from neurograft.cohort.subject_status import LabelFile, SequenceFile, SubjectStatus
 from neurograft.core.files import read_json
-from neurograft.core.labels import recognise_scheme
-from neurograft.core.sequences import SEQUENCES
-from neurograft.imaging.headers import corner_distance, read_geometry, same_grid, voxel_sizes
+from neurograft.core.labels import is_own, recognise_scheme
+from neurograft.core.sequences import list_sequences
+from neurograft.imaging.headers import SMALLEST_FIELD, corner_distance, read_geometry, same_grid, voxel_sizes
 from neurograft.imaging.nifti import ScanError, image, onto_axes
 from neurograft.imaging.typed import fill_holes
 
@@ -74,7 +74,7 @@ LARGEST_TUMOUR = 800.0  # ml; more is a brain mask or a map of tissues
 
 
 def import_scans(
-    subject, found, layout, reference=("t1c", "t1", "flair", "t2"), labels="auto", template=None
+    subject, found, layout, reference=("t1c", "t1", "flair", "t2"), labels="auto", template=None, prepared=False
 ) -> tuple[SubjectStatus, dict[str, nib.Nifti1Image]]:
     """Read and check everything a subject has.
 
@@ -89,9 +89,11 @@ def import_scans(
     reference : sequence of str
         The first of these that is present is the reference sequence.
     labels : str
-        "auto" or a row of `labels.LABEL_SCHEMES`.
+        "auto", a row of `labels.LABEL_SCHEMES`, or labels of the user's own (`labels.write_scheme`).
     template : str, optional
         As in `templates.template_path`: what the scans are to be registered to, if they are not yet.
+    prepared : bool
+        Whether the scans were prepared elsewhere and are taken as they are: all of one grid, of any size.
 
     Returns
     -------
@@ -101,16 +103,18 @@ def import_scans(
     """
     found = join_job_outputs(found, layout)
     problems, notes, scans, facts = list(found["problems"]), list(found["notes"]), {}, {}
-    for sequence in (name for name in SEQUENCES if name in found["files"]):
-        scan, sequence_facts = _try_reading(sequence, problems, notes, read_scan, found["files"][sequence])
+    smallest = 0 if prepared else SMALLEST_FIELD
+    for sequence in list_sequences(found["files"]):
+        scan, sequence_facts = _try_reading(sequence, problems, notes, read_scan, found["files"][sequence], smallest)
         if sequence_facts:
             scans[sequence], facts[sequence] = scan, sequence_facts
     if not scans and not problems:
-        problems.append("no sequence found; give at least one of t1, t1c, t2, flair")
-    order = [name for name in (*reference, *SEQUENCES) if name in scans]
+        problems.append("no sequence found; give at least one of t1, t1c, t2, flair, or those of dataset.sequences")
+    order = [name for name in dict.fromkeys((*reference, *facts)) if name in scans]
+    problems += _find_other_grids(scans, order) if prepared else []
     label, scheme = None, found["scheme"] if labels == "auto" else labels
     if "labels" in found["files"] and scans:
-        wanted = ({name: scans[name] for name in order}, facts, found["scheme"], labels)
+        wanted = ({name: scans[name] for name in order}, facts, found["scheme"], labels, smallest)
         scan, label = _try_reading("labels", problems, notes, read_labels, found["files"]["labels"], *wanted)
         if label:
             scans["labels"], scheme = scan, label["scheme"]
@@ -124,8 +128,10 @@ def import_scans(
         "layout": layout,
         "sequences": facts,
         "reference": order[0] if order else None,
-        "coregistered": not problems and share_one_space(scans, facts, 0.9 if layout == "brats" else 0.98),
+        "coregistered": not problems
+        and (prepared or share_one_space(scans, facts, 0.9 if layout == "brats" else 0.98)),
         "in_template": not problems and lies_in_template([scans[name] for name in facts], template_grids(template)),
+        "prepared": prepared,
         "labels": None if problems else label,
         "scheme": scheme,
         "site": columns.pop("site", "") or found["site"],
@@ -135,6 +141,18 @@ def import_scans(
     }
     status["recognised"], status["will_do"] = tell_recognised(status), tell_plan(status, template)
     return status, {} if problems else scans
+
+
+def _find_other_grids(scans, order):
+    """Name the first of some prepared scans that is on another grid than the reference."""
+    other = next((name for name in order[1:] if not same_grid(scans[name], scans[order[0]])), None)
+    if other is None:
+        return []
+    shapes = f"{scans[other].shape} and {scans[order[0]].shape} voxels, or placed elsewhere"
+    return [
+        f"{other} and {order[0]} are on different grids ({shapes}), and prepared scans (strip_skull.engine none) are "
+        "not aligned; resample them to one grid"
+    ]
 
 
 def _try_reading(name, problems, notes, read, *args):
@@ -148,13 +166,15 @@ def _try_reading(name, problems, notes, read, *args):
     return scan, facts
 
 
-def read_scan(path) -> tuple[nib.Nifti1Image, SequenceFile, list[str]]:
+def read_scan(path, smallest=SMALLEST_FIELD) -> tuple[nib.Nifti1Image, SequenceFile, list[str]]:
     """Read one image and check all that can be checked of it alone.
 
     Parameters
     ----------
     path : str or Path
         NIfTI-1 or -2, gzipped or not.
+    smallest : float
+        Millimetres that the field of view has to have along each axis.
 
     Returns
     -------
@@ -169,7 +189,7 @@ def read_scan(path) -> tuple[nib.Nifti1Image, SequenceFile, list[str]]:
     ScanError
         With file, fault and what to do.
     """
-    data, affine, other, notes = _read_volume(path)
+    data, affine, other, notes = _read_volume(path, smallest)
     stray = ~np.isfinite(data)
     if stray.any():
         count = int(stray.sum())
@@ -203,10 +223,10 @@ def _canonical(data, affine):
     return image(np.ascontiguousarray(turned.dataobj), turned.affine)
 
 
-def _read_volume(path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, list[str]]:
+def _read_volume(path, smallest) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, list[str]]:
     """Read a file as (float32 array of three axes, affine, the header's other affine or None, notes)."""
     loaded, pixdim = open_nifti(path)
-    affine, other, notes = read_geometry(path, loaded, pixdim)
+    affine, other, notes = read_geometry(path, loaded, pixdim, smallest)
     with np.errstate(all="ignore"):  # a value too large for float32 becomes infinite and is caught later
         try:
             data = loaded.get_fdata(dtype=np.float32, caching="unchanged")
@@ -258,7 +278,9 @@ def _head(data, stray):
     return fill_holes(ndimage.binary_closing(finite > 0.1 * np.percentile(finite[finite != 0], 99)))
 
 
-def read_labels(path, scans, facts, naming="", wanted="auto") -> tuple[nib.Nifti1Image, LabelFile, list[str]]:
+def read_labels(
+    path, scans, facts, naming="", wanted="auto", smallest=SMALLEST_FIELD
+) -> tuple[nib.Nifti1Image, LabelFile, list[str]]:
     """Read a label image and check it against the scans.
 
     Parameters
@@ -270,6 +292,8 @@ def read_labels(path, scans, facts, naming="", wanted="auto") -> tuple[nib.Nifti
         From `read_scan`.
     naming, wanted : str
         See `labels.recognise_scheme`.
+    smallest : float
+        As in `read_scan`.
 
     Returns
     -------
@@ -282,14 +306,15 @@ def read_labels(path, scans, facts, naming="", wanted="auto") -> tuple[nib.Nifti
     ------
     ScanError
     """
-    data, affine, _, notes = _read_volume(path)
+    data, affine, _, notes = _read_volume(path, smallest)
     if not np.isfinite(data).all() or np.abs(data - np.round(data)).max() > 1e-3:
         raise ScanError(f"{path} holds values that are no whole numbers; labels need nearest-neighbour resampling")
     values = [int(value) for value in np.unique(np.round(data)) if value != 0]
     try:
         scheme, certain = recognise_scheme(values, naming, wanted)
     except ValueError as error:
-        raise ScanError(f"{path}: {error}; recode the values, or set the label scheme") from None
+        how = "name them in dataset.labels" if is_own(wanted) else "set the label scheme, or dataset.labels"
+        raise ScanError(f"{path}: {error}; recode the values, or {how}") from None
     affine = _follow_scan(data.shape, affine, facts)
     native = nib.Nifti1Image(np.round(data).astype(np.uint8), affine)
     lying = {name: onto_axes(native, scan.affine) for name, scan in scans.items()}
@@ -298,10 +323,12 @@ def read_labels(path, scans, facts, naming="", wanted="auto") -> tuple[nib.Nifti
         grids = ", ".join(f"{name} {scan.shape}" for name, scan in scans.items())
         raise ScanError(f"{path} {native.shape} is on the grid of no sequence ({grids}); resample it to one of them")
     volume = (data != 0).sum() * np.prod(voxel_sizes(affine)) / 1000
-    if volume > LARGEST_TUMOUR:
+    if volume > LARGEST_TUMOUR and not is_own(scheme):
         raise ScanError(f"{path} marks {volume:.0f} ml, more than a tumour: a brain mask or a map of tissues?")
     if not values:
-        notes.append("no tumour in the label, kept as tumour-free")
+        notes.append(
+            "none of the labels is in the file" if is_own(scheme) else "no tumour in the label, kept as tumour-free"
+        )
     on_scan = image(np.ascontiguousarray(lying[grid_of].dataobj), scans[grid_of].affine)
     record: LabelFile = {
         "file": os.path.abspath(path),

@@ -31,7 +31,8 @@ def resolve_config(config: Mapping[str, Any], schema: dict[str, Any]) -> dict[st
         One line for the first mistake found.
     """
     complete: dict[str, Any] = _fill(copy.deepcopy(config), schema)
-    mistake = _find_mistake(complete, _allow_variants(schema, complete.get("variants")))
+    allowed = _allow_sequences(_allow_variants(schema, complete.get("variants")), complete.get("dataset"))
+    mistake = _find_mistake(complete, allowed)
     if mistake is not None:
         raise SettingsError(_explain(mistake))
     return complete
@@ -57,14 +58,14 @@ def fit_layout(config: dict[str, Any], given: Mapping[str, Any]) -> dict[str, An
     SettingsError
         One line for the first part that pictures cannot have.
     """
-    if config["dataset"]["layout"] != "images" or config["dataset"]["pictures"]["channels"]:
+    if config["dataset"]["layout"] != "images" or config["dataset"]["sequences"]:
         return config
     asked, config = given.get("experiment", {}), copy.deepcopy(config)
     if asked.get("segmentation", {}).get("strategies"):
         raise SettingsError(
             "config: experiment.segmentation.strategies: layout images has no outlines of tumours to learn from; "
             "leave it out, and put the strategies under experiment.classification; for patients with masks see "
-            "dataset.pictures.channels"
+            "dataset.sequences"
         )
     wanted = config["experiment"]["classification"]
     if asked.get("classification", {}).get("target") == "tumour-slice":
@@ -120,6 +121,19 @@ def _allow_variants(schema: dict[str, Any], variants: object) -> dict[str, Any]:
     lists = [task["properties"]["strategies"]["items"] for task in blocks["experiment"]["properties"].values()]
     for place in (*lists, blocks["deliver"]["properties"]["strategy"]):
         place["enum"] += [name for name in names if name not in place["enum"]]
+    return schema
+
+
+def _allow_sequences(schema: dict[str, Any], dataset: object) -> dict[str, Any]:
+    """Add the config's own sequences to those that the schema lists."""
+    names: Any = cast("dict[str, Any]", dataset).get("sequences") if isinstance(dataset, dict) else []
+    if not isinstance(names, list) or not names:
+        return schema
+    schema = copy.deepcopy(schema)
+    blocks = schema["properties"]
+    channels = blocks["split_cohort"]["properties"]["sequences"]["oneOf"][1]
+    for place in (blocks["import_scans"]["properties"]["reference"]["items"], channels["items"]):
+        place["enum"] += [name for name in cast("list[Any]", names) if name not in place["enum"]]
     return schema
 
 

@@ -1,7 +1,9 @@
-"""Tumour labels and the nested regions that are scored: whole tumour, tumour core, enhancing tumour.
+"""Labels and the regions that are scored: of a tumour whole, core and enhancing, or the labels that a user names.
 
 A label scheme says which value means which tissue; a region is a set of tissues. Both are tables, so that no other
-module spells a label value.
+module spells a label value. A scheme travels as text: the name of a row of `LABEL_SCHEMES`, or labels of the user's
+own as they are, `anterior=1,posterior=2` (`write_scheme`). The regions of own labels are each label and, before them,
+all of them together (`ALL`) where there is more than one.
 
 Regions as in the BraTS challenges (Menze et al. 2015; Baid et al. 2021).
 """
@@ -12,6 +14,69 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+ALL = "all"  # the region of all of a user's own labels together
+
+
+def write_scheme(labels: Mapping[str, int]) -> str:
+    """Write labels of the user's own as a scheme.
+
+    Parameters
+    ----------
+    labels : dict of str to int
+        Name (letters and digits) to value.
+
+    Returns
+    -------
+    str
+        Such as "anterior=1,posterior=2".
+    """
+    return ",".join(f"{name}={value}" for name, value in labels.items())
+
+
+def is_own(scheme: str) -> bool:
+    """Check whether a scheme is labels of the user's own, which need not be of a tumour."""
+    return "=" in scheme
+
+
+def tissues_of(scheme: str) -> dict[str, int]:
+    """Return what a scheme calls its values, whether it is a row of `LABEL_SCHEMES` or the user's own.
+
+    Parameters
+    ----------
+    scheme : str
+
+    Returns
+    -------
+    dict of str to int
+        Tissue, or name of a label, to value.
+
+    Raises
+    ------
+    KeyError
+        If there is no such scheme.
+    """
+    if not is_own(scheme):
+        return LABEL_SCHEMES[scheme]
+    pairs = (pair.split("=") for pair in scheme.split(","))
+    return {name: int(value) for name, value in pairs}
+
+
+def judged_region(regions: Iterable[str]) -> str:
+    """Choose the region that verdicts are about: the outermost of those that were scored.
+
+    Parameters
+    ----------
+    regions : iterable of str
+        Of one cohort's scheme, in any order; empty ones, of a classification, do not count.
+
+    Returns
+    -------
+    str
+        The whole tumour; of labels of the user's own all together, or the only one.
+    """
+    scored = dict.fromkeys(region for region in regions if region)
+    return next((name for name in (*REGIONS, ALL) if name in scored), next(iter(scored), "WT"))
+
 
 def regions_of(scheme: str) -> tuple[str, ...]:
     """List the regions that a scheme can tell apart, from the outermost to the innermost.
@@ -19,12 +84,12 @@ def regions_of(scheme: str) -> tuple[str, ...]:
     Parameters
     ----------
     scheme : str
-        A row of `LABEL_SCHEMES`.
+        A row of `LABEL_SCHEMES`, or own labels.
 
     Returns
     -------
     tuple of str
-        ("WT", "TC", "ET"), or ("WT",) for a binary scheme.
+        ("WT", "TC", "ET"), or ("WT",) for a binary scheme; ("all", "anterior", "posterior") of own labels, or the one.
     """
     return tuple(region_values(scheme))
 
@@ -37,7 +102,10 @@ def region_values(scheme: str) -> dict[str, tuple[int, ...]]:
     dict of str to tuple of int
         For example {"WT": (1, 2, 4), "TC": (1, 4), "ET": (4,)}.
     """
-    tissues = LABEL_SCHEMES[scheme]
+    tissues = tissues_of(scheme)
+    if is_own(scheme):
+        together = {ALL: tuple(tissues.values())} if len(tissues) > 1 else {}
+        return together | {name: (value,) for name, value in tissues.items()}
     values = {name: tuple(v for tissue, v in tissues.items() if tissue in REGIONS[name]) for name in REGIONS}
     return {name: inside for name, inside in values.items() if inside}
 
@@ -63,7 +131,8 @@ def labels_from_regions(
     """Turn region probabilities, or masks, into labels whose regions are nested.
 
     An inner region wins: what passes the threshold as enhancing tumour is also core and whole tumour,
-    whatever the outer channels say (an outer region is the union with everything inside it).
+    whatever the outer channels say (an outer region is the union with everything inside it). Labels of the user's own
+    exclude each other: a voxel that passes the threshold as one of them, or as all together, gets the likeliest.
 
     Parameters
     ----------
@@ -88,12 +157,31 @@ def labels_from_regions(
     if not probabilities or set(probabilities) - set(regions):
         given = ", ".join(probabilities) or "none"
         raise ValueError(f"scheme {scheme} has the regions {', '.join(regions)}; given: {given}")
+    if is_own(scheme):
+        return _likeliest(probabilities, tissues_of(scheme), threshold)
     labels = np.zeros(np.shape(next(iter(probabilities.values()))), np.uint8)
     for name in regions:  # from the outside to the inside, so that the inner tissue is painted last
         if name in probabilities:
             tissue = next(tissue for tissue in OWN_TISSUE[name] if tissue in LABEL_SCHEMES[scheme])
             labels[np.asarray(probabilities[name]) >= threshold] = LABEL_SCHEMES[scheme][tissue]
     return labels
+
+
+def _likeliest(
+    probabilities: Mapping[str, ArrayLike], tissues: Mapping[str, int], threshold: float
+) -> NDArray[np.uint8]:
+    """Give each voxel that belongs to any of a user's own labels the likeliest of those given, the first of equals."""
+    given = {name: np.asarray(probabilities[name]) for name in tissues if name in probabilities}
+    whole = np.asarray(probabilities[ALL]) if ALL in probabilities else None
+    if not given:
+        # all together alone say nothing of which one it is
+        given = {next(iter(tissues)): np.asarray(probabilities[ALL])}
+    stacked = np.stack(list(given.values()))
+    values = np.array([tissues[name] for name in given], np.uint8)
+    inside = stacked.max(axis=0) >= threshold
+    if whole is not None:
+        inside = inside | (whole >= threshold)
+    return np.where(inside, values[stacked.argmax(axis=0)], 0).astype(np.uint8)
 
 
 def recognise_scheme(values: Iterable[int], naming: str = "", wanted: str = "auto") -> tuple[str, bool]:
@@ -106,7 +194,7 @@ def recognise_scheme(values: Iterable[int], naming: str = "", wanted: str = "aut
     naming : str
         The scheme that the file names suggest, or "".
     wanted : str
-        A scheme that the user set, or "auto".
+        A scheme that the user set, also labels of his own, or "auto".
 
     Returns
     -------
@@ -122,7 +210,7 @@ def recognise_scheme(values: Iterable[int], naming: str = "", wanted: str = "aut
         If the values fit no scheme, or not the one wanted.
     """
     values = set(values)
-    schemes = LABEL_SCHEMES if wanted == "auto" else {wanted: LABEL_SCHEMES[wanted]}
+    schemes = LABEL_SCHEMES if wanted == "auto" else {wanted: tissues_of(wanted)}
     fits = [name for name, tissues in schemes.items() if values <= set(tissues.values())]
     if not fits:
         allowed = "; ".join(f"{name} {sorted(t.values())}" for name, t in schemes.items())
@@ -151,7 +239,7 @@ def cohort_scheme(records: Iterable[Mapping[str, Any]]) -> str:
     Returns
     -------
     str
-        A row of `LABEL_SCHEMES`; "" if nothing decides.
+        A row of `LABEL_SCHEMES`, or own labels; "" if nothing decides.
     """
     certain: list[str] = []
     guessed: list[str] = []
@@ -167,7 +255,8 @@ def cohort_scheme(records: Iterable[Mapping[str, Any]]) -> str:
         guessed = [scheme for scheme in guessed if scheme != "binary"]
     for votes in (certain, guessed, named):
         if any(votes):
-            return max(LABEL_SCHEMES, key=votes.count)
+            # own labels are said of every subject, so they stand beside no row of the table
+            return max((*LABEL_SCHEMES, *filter(is_own, votes)), key=votes.count)
     return ""
 
 

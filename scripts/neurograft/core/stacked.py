@@ -1,4 +1,4 @@
-"""Pictures of patients (layout images with `dataset.pictures.channels`): what follows for the rest of a config.
+"""Pictures of patients (layout images with `dataset.sequences`): what follows for the rest of a config.
 
 The pictures of a patient are stacked, and from there everything is as for scans that were prepared elsewhere. Not in
 `config`, whose pictures belong to nobody. The Snakefile imports this module while it is parsed: standard library only.
@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurograft.core.config import SettingsError
-from neurograft.core.sequences import SEQUENCES
 
 
 def is_stacked(config: Mapping[str, Any]) -> bool:
     """Check whether a subject is a patient with pictures of several slices."""
     dataset = config.get("dataset", {})
-    return dataset.get("layout") == "images" and bool(dataset.get("pictures", {}).get("channels"))
+    return dataset.get("layout") == "images" and bool(dataset.get("sequences"))
 
 
 def is_single(config: Mapping[str, Any]) -> bool:
@@ -50,8 +49,7 @@ def fit_stacked(config: dict[str, Any], given: Mapping[str, Any]) -> dict[str, A
             raise SettingsError(f"{place}.{said[0]}: only layout images has pictures; leave it out")
         if said:
             raise SettingsError(
-                f"{place}.{said[0]} is for pictures of patients: say what they show in dataset.pictures.channels, as "
-                "in [t1c]"
+                f"{place}.{said[0]} is for pictures of patients: say what they show in dataset.sequences, such as [t1c]"
             )
         return config
     if len(pictures["spacing"]) not in (0, 3):
@@ -64,8 +62,6 @@ def fit_stacked(config: dict[str, Any], given: Mapping[str, Any]) -> dict[str, A
             )
     config = copy.deepcopy(config)
     config["strip_skull"]["engine"] = config["register_scans"]["template"] = "none"
-    if not set(pictures["channels"]) <= set(SEQUENCES):
-        config["dataset"]["sequences"] = list(pictures["channels"])
     asked = given.get("register_scans", {}).get("spacing")
     if isinstance(asked, int | float):
         # never between slices: their thickness is not that of a pixel, and some may be missing

@@ -1,12 +1,13 @@
 """Resample probabilities to a subject's native grid, as the dataset's own labels."""
 
+import itertools
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
 from neurograft.core import files
-from neurograft.core.labels import LABEL_SCHEMES, labels_from_regions
+from neurograft.core.labels import is_own, labels_from_regions, tissues_of
 from neurograft.imaging import nifti, resampling
 from neurograft.imaging.transforms import chain, invert_transform, is_linear, map_points
 from neurograft.imaging.typed import load_nifti
@@ -19,6 +20,8 @@ TISSUES = {
     "enhancing": ("ET", "#f0e442"),
     "tumour": ("WT", "#009e73"),
 }
+# of the user's own labels, one after the other: Okabe and Ito's colours, told apart also by colour-blind readers
+OWN_COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 
 
 def native_transform(record, sequence=None):
@@ -115,7 +118,7 @@ def deliver_segmentation(predictions, record, shape, affine, scheme, sequence=No
     shape, affine
         Native grid of the reference's file.
     scheme : str
-        Row of `LABEL_SCHEMES`: whose values the segmentation has.
+        Row of `LABEL_SCHEMES`, or own labels: whose values the segmentation has.
     sequence : str, optional
         Deliver on the grid of this sequence instead of the reference's.
 
@@ -163,8 +166,9 @@ def dseg_table(scheme):
         `index`, `name`, `abbreviation`, `color`.
     """
     rows = [{"index": 0, "name": "background", "abbreviation": "BG", "color": "#000000"}]
-    for name, value in sorted(LABEL_SCHEMES[scheme].items(), key=lambda item: item[1]):
-        abbreviation, colour = TISSUES[name]
+    own = itertools.cycle(OWN_COLOURS)
+    for name, value in sorted(tissues_of(scheme).items(), key=lambda item: item[1]):
+        abbreviation, colour = (name, next(own)) if is_own(scheme) else TISSUES[name]
         rows.append({"index": value, "name": name, "abbreviation": abbreviation, "color": colour})
     return rows
 

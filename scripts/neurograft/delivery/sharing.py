@@ -13,6 +13,8 @@ from neurograft import __version__
 from neurograft.cohort.subject_status import SubjectStatus
 from neurograft.cohort.validation import open_nifti
 from neurograft.core import files, tables
+from neurograft.core.labels import is_own
+from neurograft.core.sequences import OWN_SUFFIX
 from neurograft.delivery import subject_figures
 from neurograft.imaging import derivatives, nifti
 from neurograft.imaging.typed import load_nifti
@@ -121,7 +123,7 @@ README = """Scans of {count} participants, prepared for sharing by neurograft {v
 
 desc-defaced: what lies in front of and below the brain was set to zero. Ears and the shape of the skull are still
 there. desc-stripped: the image came without skull, and so without face; it was copied.
-desc-brain_mask: brain masks. desc-tumour_dseg: the dataset's own tumour labels.
+desc-brain_mask: brain masks. desc-tumour_dseg or desc-labels_dseg: the dataset's own labels.
 Voxel values are otherwise those of the original files. Headers hold the grid and the scale alone, sidecars a few
 acquisition parameters, and numbers stand in the place of names.
 """
@@ -154,7 +156,12 @@ def share_scans(folder, picture, subject, status: SubjectStatus, stem, margin=5.
             mask = load_nifti(derivatives.brain_mask_file(stem, name))
             face = np.zeros(stored.shape, bool)
             if not sequence_file["stripped"]:
-                face, reason = find_face(mask, stored != zero, margin)
+                # of prepared scans the mask is all that they show, so it tells no face
+                face, reason = (
+                    (face, "it was prepared elsewhere, so no brain is known that would tell the face")
+                    if status.get("prepared")
+                    else find_face(mask, stored != zero, margin)
+                )
                 if reason:
                     record["left_out"][name] = reason
                     continue
@@ -292,13 +299,14 @@ def _place(root, number, source, record):
     anat, rows = root / number / "anat", []
     anat.mkdir(parents=True)
     for name, how in record["images"].items():
-        target = f"{number}_{NAMES[name].format(f'desc-{how}')}"
+        target = f"{number}_{NAMES.get(name, f'acq-{name}_{{}}_{OWN_SUFFIX}').format(f'desc-{how}')}"
         _link(source / name, anat / target)
         _link(source / f"{name}_mask", anat / f"{number}_acq-{name}_desc-brain_mask")
         face = "cut off" if how == DEFACED else "none: it came without skull"
         rows.append({"filename": f"{number}/anat/{target}.nii.gz", "face": face})
     if record["scheme"]:
-        _link(source / "labels", anat / f"{number}_desc-tumour_dseg")
+        what = "labels" if is_own(record["scheme"]) else "tumour"
+        _link(source / "labels", anat / f"{number}_desc-{what}_dseg")
     return rows
 
 

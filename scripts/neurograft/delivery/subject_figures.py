@@ -1,6 +1,7 @@
 """Pictures of one subject for the report: brain masks, alignment, tumour candidates, segmentations."""
 
 import io
+import itertools
 from pathlib import Path
 
 import nibabel as nib
@@ -15,7 +16,7 @@ from scipy import ndimage
 
 from neurograft.cohort.subject_status import SubjectStatus
 from neurograft.core import files, tables
-from neurograft.core.sequences import SEQUENCES
+from neurograft.core.sequences import list_sequences
 from neurograft.imaging import derivatives, nifti, resampling
 from neurograft.imaging.typed import load_nifti
 
@@ -157,6 +158,8 @@ NAMES = {"t1": "T1", "t1c": "T1c", "t2": "T2", "flair": "FLAIR"}
 # Okabe and Ito's colours, told apart also by colour-blind readers
 YELLOW, SKY, ORANGE, VERMILION, PURPLE, GREEN = "#F0E442", "#56B4E9", "#E69F00", "#D55E00", "#CC79A7", "#009E73"
 TISSUES = {"necrosis": VERMILION, "oedema": SKY, "enhancing": YELLOW, "tumour": SKY}
+# of other labels; orange is the delivered outline's
+LABELS = (YELLOW, SKY, VERMILION, GREEN, PURPLE)
 OPINIONS = {1: ORANGE, 2: PURPLE}
 RANKS = (YELLOW, SKY, ORANGE, PURPLE, GREEN)
 BRATS = {"necrosis": 1, "oedema": 2, "enhancing": 4}
@@ -190,13 +193,13 @@ def draw_quality(scans, masks, registered=None, template=None, title="", simulat
         the template's outline.
     """
     differ = disagreement or {}
-    shown = [name for name in SEQUENCES if name in scans]
+    shown = list_sequences(scans)
     rows = [_native_row(name, scans[name], masks.get(name), differ.get(name)) for name in shown]
-    entries: list[Artist] = [Line2D([], [], color=YELLOW, label="brain mask of this sequence")]
+    entries: list[Artist] = [Line2D([], [], color=YELLOW, label="brain mask of this sequence")] if masks else []
     if differ:
         entries.append(Patch(color=OPINIONS[1], label="brain in this mask only"))
         entries.append(Patch(color=OPINIONS[2], label="brain in the second opinion only"))
-    if any(name in SEQUENCES for name in registered or {}):
+    if list_sequences(registered or {}):
         rows += _registered_rows(registered, template)
     if registered and template is not None:
         entries.append(Line2D([], [], color=SKY, label="template's outline"))
@@ -250,16 +253,17 @@ def draw_segmentation(reference, predicted, truth=None, scheme=None, title="", s
     truth : image, optional
         The dataset's own labels on the same grid.
     scheme : dict of str to int, optional
-        Tissue to label value; BraTS 2018 (1, 2, 4) if absent.
+        Tissue, or name of a label, to value; BraTS 2018 (1, 2, 4) if absent.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Slices with the most tumour: tissues as colours, then prediction and truth as outlines
+        Slices with most of what is labelled: tissues as colours, then prediction and truth as outlines
         (or the bare image where there is no truth).
     """
-    fills = {value: TISSUES.get(name, PURPLE) for name, value in (scheme or BRATS).items()}
-    entries: list[Artist] = [Patch(color=fills[value], label=name) for name, value in (scheme or BRATS).items()]
+    scheme = scheme or BRATS
+    fills, whole = _colour_tissues(scheme), _name_whole(scheme)
+    entries: list[Artist] = [Patch(color=fills[value], label=name) for name, value in scheme.items()]
     data, cut, sizes = crop_head(reference)
     delivered = np.asanyarray(predicted.dataobj)
     labelled = delivered * 0 if truth is None else np.asanyarray(truth.dataobj)
@@ -273,12 +277,26 @@ def draw_segmentation(reference, predicted, truth=None, scheme=None, title="", s
     if truth is not None:
         both = np.count_nonzero(delivered) + np.count_nonzero(labelled)
         dice = 2 * np.count_nonzero((delivered > 0) & (labelled > 0)) / both if both else 1.0
-        note += f", labelled {np.count_nonzero(labelled) * litres:.1f} ml, whole-tumour Dice {dice:.2f}"
+        note += f", labelled {np.count_nonzero(labelled) * litres:.1f} ml, {whole} Dice {dice:.2f}"
         outlines = [("line", (delivered > 0)[cut], ORANGE), ("line", (labelled > 0)[cut], "white")]
         rows[1] = ("outlines", data, sizes, views, outlines)
         entries.append(Line2D([], [], color=ORANGE, label="delivered"))
         entries.append(Line2D([], [], color="white", label="as labelled"))
     return lay_out(rows, note, simulated, entries)
+
+
+def _colour_tissues(scheme):
+    """Return label value to colour: of the parts of a tumour each its own, of other labels one after the other."""
+    if set(scheme) <= set(TISSUES):
+        return {value: TISSUES[name] for name, value in scheme.items()}
+    return dict(zip(scheme.values(), itertools.cycle(LABELS)))
+
+
+def _name_whole(scheme):
+    """Name what all values of a scheme are together."""
+    if set(scheme) <= set(TISSUES):
+        return "whole-tumour"
+    return "all-labels" if len(scheme) > 1 else next(iter(scheme))
 
 
 def draw_defaced(cut, title="", simulated=False):
@@ -308,7 +326,7 @@ def draw_defaced(cut, title="", simulated=False):
             (CORONAL, 0, _see_front(data, level), words) for data, words in ((before, "as it was"), (after, "shared"))
         ]
         sides = [(SAGITTAL, int(share * before.shape[0]), after, "shared") for share in (0.5, 0.35)]
-        rows.append((NAMES[name], before, sizes, [*sides, *fronts], []))
+        rows.append((NAMES.get(name, name), before, sizes, [*sides, *fronts], []))
     return lay_out(rows, title, simulated, [])
 
 
@@ -360,12 +378,12 @@ def _native_row(name, scan, mask, differ=None):
     inside = np.zeros(data.shape, bool) if mask is None else (np.asanyarray(mask.dataobj) > 0)[cut]
     layers = [] if differ is None else [("fill", np.asanyarray(differ.dataobj)[cut], OPINIONS)]
     views = choose_evenly(inside)
-    return f"{NAMES[name]}\nas scanned", data, sizes, views, [*layers, ("line", inside, YELLOW)]
+    return f"{NAMES.get(name, name)}\nas scanned", data, sizes, views, [*layers, ("line", inside, YELLOW)]
 
 
 def _registered_rows(registered, template):
     """Make the rows on the template's grid: one sequence in four views, all sequences in one."""
-    aligned = [name for name in SEQUENCES if name in registered]
+    aligned = list_sequences(registered)
     first = registered[aligned[0]]
     data, cut, sizes = crop_head(first)
     layers = []
@@ -375,9 +393,9 @@ def _registered_rows(registered, template):
         level = 0.55 * np.median(shape[shape > 0]) if (shape > 0).any() else 1
         layers = [("line", shape / (2 * level), SKY)]
     views = choose_evenly(data != 0)
-    rows: list[tuple] = [(f"{NAMES[aligned[0]]}\nregistered", data, sizes, views, layers)]
+    rows: list[tuple] = [(f"{NAMES.get(aligned[0], aligned[0])}\nregistered", data, sizes, views, layers)]
     if len(aligned) > 1:
-        shown = [(*views[1], read_finite(registered[name])[cut], NAMES[name]) for name in aligned]
+        shown = [(*views[1], read_finite(registered[name])[cut], NAMES.get(name, name)) for name in aligned]
         rows.append(("all\nregistered", data, sizes, shown, layers))
     return rows
 
@@ -393,20 +411,26 @@ def draw_subject(folder, status: SubjectStatus, scans, registered, stem, space_s
     scans, registered : dict of str to nibabel.Nifti1Image
         As imported, with `labels` where there are any, and as registered.
     stem, space_stem : str
-        The subject's stems (`derivatives`) on native grids and in template space.
+        The subject's stems (`derivatives`) on native grids and in template space; no second one where no candidates
+        were proposed.
     template : nibabel.Nifti1Image, optional
         The template on the registered grid.
     """
     sequences = {name: scans[name] for name in status["sequences"]}
     simulated = status["layout"] == "phantom"
     common = {"title": f"sub-{status['subject']}", "simulated": simulated}
-    masks = derivatives.read_masks(stem, sequences)
+    if status.get("prepared"):
+        # there is no brain to outline, and registered is what was given
+        masks, aligned = {}, {}
+    else:
+        masks, aligned = derivatives.read_masks(stem, sequences), registered
     differ = derivatives.read_disagreement(stem)
     disagreement = {} if differ is None else {status["reference"]: differ}
-    drawn = {"quality": draw_quality(sequences, masks, registered, template, disagreement=disagreement, **common)}
-    candidates = nifti.read_image(derivatives.candidates_file(space_stem))
-    normalized = derivatives.read_normalized(space_stem)
-    drawn["candidates"] = draw_candidates(normalized, candidates, registered.get("labels"), **common)
+    drawn = {"quality": draw_quality(sequences, masks, aligned, template, disagreement=disagreement, **common)}
+    if space_stem:
+        candidates = nifti.read_image(derivatives.candidates_file(space_stem))
+        normalized = derivatives.read_normalized(space_stem)
+        drawn["candidates"] = draw_candidates(normalized, candidates, registered.get("labels"), **common)
     if Path(derivatives.segmentation_file(stem)).exists():
         drawn["segmentation"] = _draw_delivered(stem, status, scans, common)
     with files.whole(folder) as part:

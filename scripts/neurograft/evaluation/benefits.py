@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from neurograft.core.cells import Cell, Kin, control_sources, take_cell
+from neurograft.core.labels import judged_region
 from neurograft.evaluation.benefit_estimates import (
     Drop,
     DropRow,
@@ -23,7 +24,8 @@ from neurograft.evaluation.frames import Pivot, average_columns, group_rows, par
 from neurograft.evaluation.metrics import keep_in_range
 from neurograft.evaluation.records import TrainedCell
 
-MEASURES = {"segmentation": ("WT", "dice"), "classification": ("", "accuracy")}
+# of segmentation in the region that verdicts are about (`labels.judged_region`)
+MEASURES = {"segmentation": "dice", "classification": "accuracy"}
 
 
 def score_patients(scores: Iterable[Mapping[str, Any]], patients: Mapping[str, str]) -> list[PatientScore]:
@@ -41,10 +43,12 @@ def score_patients(scores: Iterable[Mapping[str, Any]], patients: Mapping[str, s
     list of dict
         `CELL` as text, `patient`, `value`.
     """
+    tested = [row for row in scores if str(row["subject"])]
+    judged = {"segmentation": judged_region(row["region"] or "" for row in tested), "classification": ""}
     chosen = [
         row
-        for row in scores
-        if str(row["subject"]) and (row["region"] or "", row["metric"]) == MEASURES.get(row["task"])
+        for row in tested
+        if (row["region"] or "", row["metric"]) == (judged.get(row["task"]), MEASURES.get(row["task"]))
     ]
     values = parse_values([row["value"] for row in chosen]).tolist()
     return [
@@ -196,7 +200,7 @@ def lose_elsewhere(
             placed = np.array([bool(sites.get(patient)) for patient in table.patients])
             placed &= ~np.isnan(sides["folds"]) & ~np.isnan(sides["sites"])
             drop = _find_drop(table.patients, sides["folds"], sides["sites"], sites, numbers)
-            inside = keep_in_range(drop, MEASURES[task][1], difference=True)
+            inside = keep_in_range(drop, MEASURES[task], difference=True)
             row: DropRow = {
                 "task": task, "source": source, "strategy": strategy, "space": space, "n": n,
                 "in_site": _mean(sides["folds"][placed]), "cross_site": _mean(sides["sites"][placed]),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurograft.core.cells import ARM, PRIMARY, Arm, CellManifest, Kin, control_sources
+from neurograft.core.labels import judged_region
 from neurograft.core.split_file import SplitFile
 from neurograft.core.strategies import CONTROLS, METHODS, UNTRAINED
 from neurograft.evaluation.frames import Pivot, group_rows, pivot_values
@@ -78,8 +79,8 @@ def compare_strategies(
     """Compare every strategy with the controls, paired over patients.
 
     Seeds (and time points of one patient) are averaged inside a patient first. The primary family, and only it, has p
-    values and verdicts: Dice of the whole tumour in the primary space and split at the largest n, each strategy and
-    source against scratch. The controls themselves are not in it, nor is what trains no network
+    values and verdicts: Dice of the whole tumour (`labels.judged_region`) in the primary space and split at the largest
+    n, each strategy and source against scratch. The controls themselves are not in it, nor is what trains no network
     (`strategies.UNTRAINED`): methods are compared with scratch and with each other, an ensemble with scratch.
     `cells.control_sources` chooses the source whose control is taken.
 
@@ -124,7 +125,8 @@ def compare_strategies(
                     pairings.append(_Pairing(arm, region, metric, control, sources, difference, folds, result))
     if primary is None and pairings:
         primary = {"space": pairings[0].arm["space"], "split": pairings[0].arm["split"]}
-    _judge_family(pairings, cells, {**PRIMARY, **(primary or {})})
+    region = judged_region(pairing.region for pairing in pairings)
+    _judge_family(pairings, cells, {**PRIMARY, "region": region, **(primary or {})})
     return [_comparison_row(pairing) for pairing in pairings]
 
 

@@ -4,6 +4,8 @@ import time
 
 import numpy as np
 
+from neurograft.core.labels import judged_region
+from neurograft.core.region_words import name_region
 from neurograft.experiment.network_cells import BUILDERS
 from neurograft.networks import compute, stages
 from neurograft.stats import error_rates, paired_verdict
@@ -36,8 +38,9 @@ def plan_experiment(counts, split, subjects, backbones, compared, options):
     dict
         `cells`: rows of `task`, `source`, `cells`, `seconds` (one cell from scratch, the dearest of the ordinary
         strategies), `hours` (all of them, one after another) and `reason` (why nothing is trained, or empty);
-        `patients`, `folds`, `family`, `deviation` (assumed, of the paired Dice), `smallest_difference` (None: no
-        verdict can be given), `error_rates` (`error_rates.tabulate_error_rates` of this design) and `words`.
+        `patients`, `folds`, `family`, `region` (that the verdict is about), `deviation` (assumed, of the paired Dice),
+        `smallest_difference` (None: no verdict can be given), `error_rates` (`error_rates.tabulate_error_rates` of
+        this design) and `words`.
     """
     rows = []
     for task, sources in counts.items():
@@ -59,6 +62,7 @@ def plan_experiment(counts, split, subjects, backbones, compared, options):
         "patients": patients,
         "folds": folds,
         "family": family,
+        "region": judged_region(task_split.get("regions", ())),
         "deviation": paired_verdict.DEVIATION,
         "smallest_difference": round(float(smallest), 3) if np.isfinite(smallest) else None,
         "error_rates": error_rates.tabulate_error_rates(patients, folds, family) if folds and family else [],
@@ -141,6 +145,7 @@ def describe_plan(plan):
     else:
         lines.append(
             f"{design}: the smallest difference that 9 of 10 such studies find is {plan['smallest_difference']:.3f} of "
-            f"whole-tumour Dice, if the paired differences have a standard deviation of {plan['deviation']:g}"
+            f"{name_region(plan['region'])} Dice, if the paired differences have a standard deviation of "
+            f"{plan['deviation']:g}"
         )
     return lines

@@ -15,11 +15,12 @@ from neurograft.cohort.layouts import CohortError, find_subjects
 from neurograft.core.cells import find_kin
 from neurograft.core.config import SettingsError, fit_layout, resolve_config
 from neurograft.core.design import Design, check_experiment, check_target, check_variants, list_sources
+from neurograft.core.prepared import fit_prepared, is_prepared, proposes_candidates
 from neurograft.core.stacked import fit_stacked, is_single
 from neurograft.core.tables import TableError
 from neurograft.imaging.templates import space_label, template_path
 from neurograft.preprocessing.extraction_engines import MissingEngineError, check_engines
-from neurograft.sources.checks import check_recommended, check_sources
+from neurograft.sources.checks import check_recommended, check_simulated, check_sources
 from neurograft.sources.table import SourceError, add_base_sources, is_remote, read_sources
 from neurograft.sources.weights import add_ready, locate, verify
 
@@ -96,6 +97,16 @@ class RunSetup:
     def pictures(self) -> bool:
         """Whether a subject is one picture: nothing to register, to segment or to deliver."""
         return is_single(self.config)
+
+    @property
+    def prepared(self) -> bool:
+        """Whether scans are taken as they are: nothing is stripped and nothing registered."""
+        return is_prepared(self.config)
+
+    @property
+    def candidates(self) -> bool:
+        """Whether tumour candidates are proposed."""
+        return not self.pictures and proposes_candidates(self.config)
 
     def match_sources(self, wanted: Callable[[Source], bool]) -> str:
         """Return a regular expression for the names of some sources, so that one rule makes each of them.
@@ -178,9 +189,8 @@ class RunSetup:
         dict
             Arguments of `stacking.StackOptions.from_config`.
         """
-        pictures = self.config["dataset"]["pictures"]
-        chosen = {name: pictures[name] for name in ("channels", "spacing")}
-        return chosen | {"scheme": self.config["import_scans"]["labels"]}
+        dataset, scheme = self.config["dataset"], self.config["import_scans"]["labels"]
+        return {"sequences": dataset["sequences"], "spacing": dataset["pictures"]["spacing"], "scheme": scheme}
 
     def list_scans(self, subject: str) -> list[str]:
         """List the files of a subject that are the user's own, not made by a job of the run.
@@ -256,7 +266,8 @@ def choose_sources(config: dict, sources: dict[str, Source]) -> SourceChoice:
 def _prepare(config, root, verified):
     """Do what `prepare_run` does, each mistake raised as what it is."""
     schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
-    config = fit_stacked(fit_layout(resolve_config(config, schema), config), config)
+    config = fit_stacked(fit_layout(resolve_config(config, schema), config), given := config)
+    config = fit_prepared(config, given)
     check_engines(**config["strip_skull"])
     sources = read_sources(root / "config/sources.tsv")
     _check_config(config, sources)
@@ -291,6 +302,8 @@ def _check_config(config, sources):
     check_variants(config["variants"])
     check_experiment(experiment, config["deliver"]["strategy"], sources, config["split_cohort"]["between"])
     check_sources(experiment, sources, config["publish"])
+    if not proposes_candidates(config):
+        check_simulated(experiment, sources)
     check_recommended(config["recommend"]["sources"], sources)
 
 

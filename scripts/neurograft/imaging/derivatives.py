@@ -6,6 +6,7 @@ again. Files that only some subjects have (the mask of one sequence, say) are wr
 by the same job, which first removes those of an earlier run.
 """
 
+import glob
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from neurograft import __version__
 from neurograft.core import files, tables
-from neurograft.core.sequences import SEQUENCES, SUFFIXES
+from neurograft.core.sequences import OWN_SUFFIX, SEQUENCES, SUFFIXES, list_sequences, suffix_of
 from neurograft.imaging import nifti, packing
 
 
@@ -29,7 +30,7 @@ def disagreement_file(stem):
 
 def normalized_file(stem, sequence):
     """Name a sequence's normalised image."""
-    return f"{stem}_desc-{sequence}_{SUFFIXES[sequence]}.nii.gz"
+    return f"{stem}_desc-{sequence}_{suffix_of(sequence)}.nii.gz"
 
 
 def candidates_file(stem):
@@ -54,7 +55,7 @@ def probability_file(stem, region):
 
 # acq- and desc- are the only entities behind a stem
 ENDING = re.compile(
-    rf"(_acq-[A-Za-z0-9]+)?(_desc-[A-Za-z0-9]+)?_(mask|dseg|probseg|{'|'.join(sorted(set(SUFFIXES.values())))})"
+    rf"(_acq-[A-Za-z0-9]+)?(_desc-[A-Za-z0-9]+)?_(mask|dseg|probseg|{'|'.join(SUFFIXES)})"
     r"\.(nii\.gz|json|tsv)"
 )
 
@@ -65,16 +66,20 @@ def stem_of(path):
     Parameters
     ----------
     path : str or Path
+        Or nothing, of what a run does not have.
 
     Returns
     -------
-    str
+    str or None
+        None for no path.
 
     Raises
     ------
     ValueError
         If no derivative has such a name.
     """
+    if not path:
+        return None
     path = Path(path)
     ending = ENDING.search(path.name)
     if ending is None or ending.end() < len(path.name):
@@ -168,9 +173,9 @@ def write_normalized(stem, normalized):
     normalized : dict of str to nibabel.Nifti1Image
         float32 sequences, zero outside of the brain, and `brain`, the mask on the same grid.
     """
-    for suffix in set(SUFFIXES.values()):
+    for suffix in SUFFIXES:
         _remove(f"{stem}_desc-*_{suffix}.nii.gz")
-    for name in (name for name in SEQUENCES if name in normalized):
+    for name in list_sequences(normalized):
         sidecar = {"SkullStripped": True, "Units": "arbitrary", "Sequence": name}
         nifti.write_image(normalized_file(stem, name), packing.as_int16(normalized[name]), sidecar)
     nifti.write_image(brain_mask_file(stem), normalized["brain"], {"Type": "Brain"})
@@ -182,10 +187,17 @@ def read_normalized(stem):
     Returns
     -------
     dict of str to nibabel.Nifti1Image
-        Those that exist, in the order of `sequences.SEQUENCES`.
+        Those that exist, in the order of `sequences.SEQUENCES`, then the user's own by name.
     """
-    paths = {name: normalized_file(stem, name) for name in SUFFIXES}
+    paths = {name: normalized_file(stem, name) for name in (*SEQUENCES, *_list_own(stem))}
     return {name: nifti.read_image(path) for name, path in paths.items() if Path(path).exists()}
+
+
+def _list_own(stem):
+    """List the user's own sequences of which there is a normalised image."""
+    before, after = f"{Path(stem).name}_desc-", f"_{OWN_SUFFIX}.nii.gz"
+    found = Path(stem).parent.glob(f"{glob.escape(before)}*{after}")
+    return sorted(path.name.removeprefix(before).removesuffix(after) for path in found)
 
 
 def write_delivered(stem, labels, probabilities, table, missing=()):

@@ -46,7 +46,9 @@ def same_grid(one, other):
     return bool(corner_distance(one.shape, one.affine, other.affine) < 0.05 * voxel_sizes(one.affine).min())
 
 
-def read_geometry(path, loaded, pixdim=None) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
+def read_geometry(
+    path, loaded, pixdim=None, smallest=SMALLEST_FIELD
+) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
     """Read from its header where an image's voxels are, in RAS mm.
 
     sform, if it and qform put every voxel at the same place within half a voxel; the only one that is set; or,
@@ -59,6 +61,8 @@ def read_geometry(path, loaded, pixdim=None) -> tuple[np.ndarray, np.ndarray | N
     loaded : nibabel.Nifti1Image
     pixdim : array_like, shape (4,), optional
         `pixdim[0:4]` as written: nibabel mends zero and negative ones while loading, which may mirror an image.
+    smallest : float
+        Millimetres that the field of view has to have along each axis.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def read_geometry(path, loaded, pixdim=None) -> tuple[np.ndarray, np.ndarray | N
     else:
         _check_sizes(path, affine, pixdim)
     notes += [] if unit == "mm" else [f"lengths are in {unit} by the header, converted to mm"]
-    _check_extent(path, shape, affine, unit)
+    _check_extent(path, shape, affine, unit, smallest)
     bend = corner_distance(shape, affine, _straightened(shape, affine))
     if bend > 0.5 * voxel_sizes(affine).min():
         raise ScanError(
@@ -166,7 +170,7 @@ def _check_sizes(path, affine, pixdim):
         )
 
 
-def _check_extent(path, shape, affine, unit):
+def _check_extent(path, shape, affine, unit, smallest):
     """Refuse voxels and fields of view that no head scan has."""
     sizes = voxel_sizes(affine)
     if sizes.min() < SMALLEST_VOXEL or sizes.max() > LARGEST_VOXEL:
@@ -175,8 +179,11 @@ def _check_extent(path, shape, affine, unit):
         )
         raise ScanError(f"{path} has voxels of {_by(sizes)} mm, which no head scan has; {advice}")
     fields = sizes * shape
-    if fields.min() < SMALLEST_FIELD:
-        raise ScanError(f"{path} covers only {_by(fields)} mm, less than a brain; give a scan of the whole head")
+    if fields.min() < smallest:
+        raise ScanError(
+            f"{path} covers only {_by(fields)} mm, less than a brain; give a scan of the whole head, or set "
+            "strip_skull.engine to none if it is cut out on purpose"
+        )
 
 
 def _straightened(shape, affine):

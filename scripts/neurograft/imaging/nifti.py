@@ -76,7 +76,7 @@ def read_scans(folder):
     Returns
     -------
     dict of str to nibabel.Nifti1Image
-        Sequences in the order of `SEQUENCES`, then the others (such as `labels`) by name.
+        Sequences in the order of `SEQUENCES`, then the others (such as `labels`, or the user's own) by name.
     """
     names = {path.name.removesuffix(".nii.gz"): path for path in Path(folder).glob("*.nii.gz")}
     order = [name for name in SEQUENCES if name in names] + sorted(set(names) - set(SEQUENCES))

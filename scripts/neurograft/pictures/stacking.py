@@ -8,13 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from neurograft.core.files import whole, write_json
-from neurograft.core.labels import LABEL_SCHEMES
+from neurograft.core.labels import tissues_of
 from neurograft.imaging.nifti import ScanError, image, write_scans
+from neurograft.imaging.typed import fill_holes, label_pieces
 from neurograft.pictures.reading import GREY, LEAST_SIDE, LUMA, open_whole
 
 WHITE = (255, 65535)  # what programs write for 1 into a mask of 8 or 16 bits
+# of air in two public sets, smoothed over SMOOTH pixels, as a share of what is bright: 0.02 to 0.06
+DARK, SMOOTH = 0.08, 1.5
+LEAST_PIECE = 0.05  # of the largest piece of a slice
 COLOURED = 4  # mean difference between the channels of a picture in colour; a grey one differs by compression only
 
 
@@ -24,8 +29,8 @@ class StackOptions:
 
     Parameters
     ----------
-    channels : sequence of str
-        The sequences that a picture shows, in the order of its channels, or of the files of a slice.
+    sequences : sequence of str
+        What a picture shows, in the order of its channels, or of the files of a slice.
     spacing : sequence of float
         Millimetres of a voxel from left to right, from front to back and between slices; empty if not known, and then
         a voxel counts as 1 mm.
@@ -33,15 +38,14 @@ class StackOptions:
         The label values that a mask may hold beside 0. Of a single one, white counts as it.
     """
 
-    channels: Sequence[str]
+    sequences: Sequence[str]
     spacing: Sequence[float] = ()
     values: Sequence[int] = (1,)
 
     @classmethod
-    def from_config(cls, channels, spacing, scheme):
+    def from_config(cls, sequences, spacing, scheme):
         """Make them of the config's values; `scheme` is that of the labels, or "auto" for masks of one kind."""
-        values = sorted(LABEL_SCHEMES[scheme].values()) if scheme in LABEL_SCHEMES else [1]
-        return cls(channels, spacing, values)
+        return cls(sequences, spacing, [1] if scheme == "auto" else sorted(tissues_of(scheme).values()))
 
 
 def stack_pictures(folder, slices, options: StackOptions):
@@ -52,7 +56,7 @@ def stack_pictures(folder, slices, options: StackOptions):
     folder : str or Path
         Written whole: `<sequence>.nii.gz` and `labels.nii.gz` (where there are masks), canonical: X runs to the right
         of the head, which is the left side of a picture; and `stack.json`: `problems`, `notes` and `slices` (`slice`,
-        counted from 0, `name`, `files`, `mask`), which says where each picture went.
+        counted from 0, `name`, `files`, `mask`), which says where each picture went. Around the head is 0.
     slices : list of picture_folders.Slice
         In their order.
     options : StackOptions
@@ -102,7 +106,7 @@ def _read_all(slices, options):
 def _read_slice(one, options):
     """Read the channels of a slice, None for one that is not there, and what is to be said of it."""
     if len(one["files"]) == 1:
-        return read_channels(one["files"][0], len(options.channels))
+        return read_channels(one["files"][0], len(options.sequences))
     read = [read_channels(file, 1) if file else ([None], []) for file in one["files"]]
     return [channels[0] for channels, _ in read], [remark for _, said in read for remark in said]
 
@@ -139,7 +143,7 @@ def read_channels(path, count):
         coloured = np.ptp(values, axis=2).mean() > COLOURED
         return [values @ LUMA], remarks + (["in colour, read as grey"] if coloured else [])
     if values.shape[2] != count:
-        raise ScanError(f"{path} has {values.shape[2]} channels, and dataset.pictures.channels names {count}")
+        raise ScanError(f"{path} has {values.shape[2]} channels, and dataset.sequences names {count}")
     return list(values.transpose(2, 0, 1)), remarks
 
 
@@ -187,7 +191,7 @@ def read_mask(path, values=(1,)):
         listed = ", ".join(f"{value:g}" for value in sorted(seen)[:6]) + (", ..." if len(seen) > 6 else "")
         known = "255" if len(values) == 1 else " ".join(map(str, values))
         raise ScanError(
-            f"{path} holds the values {listed} and not only 0 and {known}; save it as PNG, or set import_scans.labels"
+            f"{path} holds the values {listed} and not only 0 and {known}; save it as PNG, or set dataset.labels"
         )
     return mask.astype(np.uint8)
 
@@ -219,7 +223,7 @@ def _stack(read, options, notes):
     if not options.spacing:
         notes.append("the size of a pixel is not stated (dataset.pictures.spacing): it counts as 1 mm")
     volumes = {}
-    for number, name in enumerate(options.channels):
+    for number, name in enumerate(options.sequences):
         planes = [channels[number] for _, channels, _ in read]
         lacking = [one["name"] for (one, _, _), plane in zip(read, planes, strict=True) if plane is None]
         if lacking:
@@ -228,11 +232,42 @@ def _stack(read, options, notes):
             continue
         volumes[name] = np.stack([_turn(plane) for plane in planes], axis=2)
     volumes = _drop_fillers(volumes, notes)
-    scans = {name: image(volume.astype(np.float32), affine) for name, volume in volumes.items()}
     masks = [mask for _, _, mask in read]
-    if all(mask is not None for mask in masks):
-        scans["labels"] = image(np.stack([_turn(mask) for mask in masks], axis=2), affine)
-    return scans
+    drawn = None if any(mask is None for mask in masks) else np.stack([_turn(mask) for mask in masks], axis=2)
+    shown = find_head(list(volumes.values())) | (False if drawn is None else drawn > 0)
+    scans = {name: image(np.where(shown, volume, 0).astype(np.float32), affine) for name, volume in volumes.items()}
+    return scans | ({} if drawn is None else {"labels": image(drawn, affine)})
+
+
+def find_head(volumes):
+    """Tell what a stack of slices shows from the air around it, which is noisy, and not 0 after compression.
+
+    Parameters
+    ----------
+    volumes : list of ndarray, shape (X, Y, Z)
+        All that there are of one patient; of a crop without air all is shown.
+
+    Returns
+    -------
+    ndarray of bool, shape (X, Y, Z)
+        In each slice the larger pieces of what is not dark, with their holes.
+    """
+    bright = np.zeros(volumes[0].shape, np.float32)
+    for volume in volumes:
+        low, high = volume.min(), np.percentile(volume, 99.5)
+        bright += np.clip((volume - low) / max(high - low, 1e-6), 0, 1) / len(volumes)
+    bright = ndimage.gaussian_filter(bright, (SMOOTH, SMOOTH, 0)) > DARK
+    return np.stack([_fill_pieces(bright[..., z]) for z in range(bright.shape[2])], axis=2)
+
+
+def _fill_pieces(plane):
+    """Keep the pieces of a slice that are not much smaller than the largest, and fill their holes."""
+    pieces, count = label_pieces(plane)
+    if not count:
+        return plane
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return fill_holes((sizes >= LEAST_PIECE * sizes.max())[pieces])
 
 
 def _turn(picture):

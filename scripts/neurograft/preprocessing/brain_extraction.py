@@ -5,7 +5,7 @@ import numpy as np
 from neurograft.imaging.masks import mask_volume, overlap, tidy_mask
 from neurograft.imaging.measures import measure_scans
 from neurograft.imaging.nifti import image
-from neurograft.preprocessing.extraction_engines import BRAIN_EXTRACTION_ENGINES
+from neurograft.preprocessing.extraction_engines import BRAIN_EXTRACTION_ENGINES, NONE
 
 # An adult brain with its fluid spaces, the extremes of disease and of the field of view included.
 SMALLEST_ML, LARGEST_ML = 600, 2200
@@ -29,7 +29,8 @@ def strip_skull(scans, stripped, reference, engine="deepbet", second="none", thr
     reference : str
         The sequence that the others are later aligned to; the masks' volumes are compared with its.
     engine : str
-        A key of `BRAIN_EXTRACTION_ENGINES`.
+        A key of `BRAIN_EXTRACTION_ENGINES`; "none" takes every scan as it is, stripped or not, without a look at its
+        size.
     second : str
         Another such key, for a second opinion on the reference; "none" for none. It changes no mask.
     threads : int
@@ -40,32 +41,35 @@ def strip_skull(scans, stripped, reference, engine="deepbet", second="none", thr
     masks : dict of str to nibabel.Nifti1Image
         uint8, on the grid of each sequence.
     record : dict
-        `engine`, `stripped_already` (all of them), `stripped` (each), `volume_ml`, `flags` in plain words, and
-        `measures.measure_scans`; with a second opinion on a reference that had its skull also `second`: `engine`,
+        `engine`, `stripped_already` (all of them), `stripped` (each), `volume_ml` (of brains), `flags` in plain words,
+        and `measures.measure_scans`; with a second opinion on a reference that had its skull also `second`: `engine`,
         `agreement` (Dice of the two masks of the reference, by its name), `volume_ml`; and `look`, like `flags`, but
         no reason to leave the subject out.
     disagreement : nibabel.Nifti1Image or None
         uint8, on the grid of the reference: `FIRST_ONLY` and `SECOND_ONLY` where only one of the two sees brain.
     """
-    names = [name for name in scans if name != "labels"]
+    names, whole = [name for name in scans if name != "labels"], engine == NONE
+    if whole:
+        # there is no air to take the noise from, nor a brain whose size could be judged
+        stripped = dict.fromkeys(names, True)
     finite = {name: _finite(scans[name]) for name in names}
     find = None
     masks = {}
     for name in names:
-        if stripped.get(name, False):
+        if stripped.get(name, False) and not whole:
             found = np.asanyarray(finite[name].dataobj) != 0
         else:
             # the network is loaded once, and only where there is a skull to strip
             find = find or BRAIN_EXTRACTION_ENGINES[engine](threads)
             found = _find(find, finite[name])
-        masks[name] = image(tidy_mask(found).astype(np.uint8), scans[name].affine)
+        masks[name] = image((found if whole else tidy_mask(found)).astype(np.uint8), scans[name].affine)
     volumes = {name: round(mask_volume(mask), 1) for name, mask in masks.items()}
     record = {
         "engine": engine,
         "stripped_already": all(stripped.get(name, False) for name in names),
         "stripped": {name: bool(stripped.get(name, False)) for name in names},
-        "volume_ml": volumes,
-        "flags": volume_flags(volumes, reference),
+        "volume_ml": {} if whole else volumes,
+        "flags": [] if whole else volume_flags(volumes, reference),
     } | measure_scans(scans, masks, stripped)
     if second == "none" or stripped.get(reference, False):
         return masks, record, None

@@ -90,4 +90,19 @@ def _with_threads(threads, run):
         torch.set_num_threads(before)
 
 
-BRAIN_EXTRACTION_ENGINES = {"deepbet": _load_deepbet, "robex": _load_robex, "hd-bet": _load_hd_bet}
+def _take_whole(threads):
+    """Take all that a scan shows, for scans that were prepared elsewhere: of a crop the whole field of view.
+
+    What is zero counts as background, but not where an axial slice encloses it.
+    """
+    from neurograft.imaging.typed import fill_holes
+
+    def find(scan):
+        shown = np.asanyarray(scan.dataobj) != 0
+        return np.stack([fill_holes(shown[..., k]) for k in range(shown.shape[2])], axis=2)
+
+    return find
+
+
+NONE = "none"
+BRAIN_EXTRACTION_ENGINES = {"deepbet": _load_deepbet, "robex": _load_robex, "hd-bet": _load_hd_bet, NONE: _take_whole}

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from neurograft.core.sequences import SEQUENCES
+from neurograft.core.sequences import list_sequences
 from neurograft.imaging.measures import contrast_to_noise, describe_intensities
 from neurograft.imaging.nifti import image
 from neurograft.imaging.resampling import grid_box
@@ -75,7 +75,7 @@ def robust_zscore(values, sequence=None):
     values : ndarray, shape (N,)
         Intensities of one sequence inside the brain, clipped to their 0.5 and 99.5 percentiles.
     sequence : str, optional
-        One of `SEQUENCES`; only `whitestripe` asks.
+        Its name; only `whitestripe` asks.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def percentile(values, sequence=None):
     return np.min(values), np.ptp(values)
 
 
-def normalize_intensity(registered, method="robust-zscore", bias_correction=False):
+def normalize_intensity(registered, method="robust-zscore", bias_correction=False, prepared=False):
     """Scale each sequence by its own brain.
 
     Intensities are clipped to the 0.5 and 99.5 percentiles of the brain first, so that a bright vessel
@@ -136,6 +136,8 @@ def normalize_intensity(registered, method="robust-zscore", bias_correction=Fals
         A key of `INTENSITY_METHODS`.
     bias_correction : bool
         Take the coil's sensitivity out first (`intensity.correct_bias`).
+    prepared : bool
+        The scans were prepared elsewhere: all show the whole mask, so that a zero inside of it is a value.
 
     Returns
     -------
@@ -154,9 +156,9 @@ def normalize_intensity(registered, method="robust-zscore", bias_correction=Fals
     normalised = {}
     record = {"method": method, "bias_correction": bias_correction}
     record |= {"contrast_to_noise": {}, "coverage": {}, "flags": [], "intensities": {"before": {}, "after": {}}}
-    for name in (sequence for sequence in SEQUENCES if sequence in registered):
+    for name in list_sequences(registered):
         data = scanned = np.nan_to_num(np.asanyarray(registered[name].dataobj)[box].astype(np.float32))
-        inside = brain & (data != 0)
+        inside = brain if prepared else brain & (data != 0)
         if bias_correction:
             data = correct_bias(data, inside, np.linalg.norm(registered[name].affine[:3, :3], axis=0))
         out = np.zeros(whole.shape, np.float32)
@@ -215,7 +217,7 @@ def cut_slices(normalised, labels=None, landmarks=None):
     """
     brain = np.asanyarray(normalised["brain"].dataobj) > 0
     box = _brain_box(brain)
-    sequences = [sequence for sequence in SEQUENCES if sequence in normalised]
+    sequences = list_sequences(normalised)
     stack = np.stack([np.asanyarray(normalised[name].dataobj)[box] for name in sequences])
     # a float16 ends at 65504; no sane normalised value comes near
     images = np.ascontiguousarray(np.clip(stack, -6e4, 6e4).transpose(3, 0, 1, 2).astype(np.float16))

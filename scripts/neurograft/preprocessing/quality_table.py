@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from neurograft.core.sequences import SEQUENCES
+from neurograft.core.sequences import list_sequences
 from neurograft.core.tables import parse_number
 from neurograft.imaging.measures import QUANTILES
 from neurograft.imaging.robust import robust_spread
@@ -211,7 +211,7 @@ def compare_sites(intensities):
     if len({row["site"] or NOT_STATED for row in rows}) < 2:
         return []
     compared = []
-    for name in (name for name in SEQUENCES if any(row["sequence"] == name for row in rows)):
+    for name in list_sequences(row["sequence"] for row in rows):
         parts = {when: [row for row in rows if (row["sequence"], row["when"]) == (name, when)] for when in WHEN}
         effects = {
             summary: {when: site_effect([make(row) for row in part], [row["site"] or NOT_STATED for row in part])

@@ -9,7 +9,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from neurograft.cohort.subject_status import SubjectStatus, reference_of
-from neurograft.core.sequences import SEQUENCES
+from neurograft.core.sequences import list_sequences
 from neurograft.imaging.masks import combine_masks, overlap
 from neurograft.imaging.measures import mutual_information
 from neurograft.imaging.nifti import image, read_image
@@ -83,18 +83,22 @@ class PriorAlignment:
         The scans are said to lie in the template's space: believed, unless the brains do not match.
     labels_on : str or None
         The sequence on whose grid the labels were drawn; the reference if absent.
+    prepared : bool
+        The scans were prepared elsewhere: all on one grid, taken as they are.
     """
 
     reference: str
     coregistered: bool = False
     in_template: bool = False
     labels_on: str | None = None
+    prepared: bool = False
 
     @classmethod
     def from_status(cls, status: SubjectStatus):
         """Read it from a subject's import status."""
         labels_on = status["labels"]["grid_of"] if status["labels"] else None
-        return cls(reference_of(status), status["coregistered"], status["in_template"], labels_on)
+        known = status["coregistered"], status["in_template"], labels_on, status.get("prepared", False)
+        return cls(reference_of(status), *known)
 
 
 def centre_start(fixed_mask, moving_mask):
@@ -225,6 +229,8 @@ def register_scans(scans, masks, prior, template=None, options=None, threads=1):
         `lesion_ml`.
     """
     options, reference = options or RegistrationOptions(), prior.reference
+    if prior.prepared:
+        return take_prepared(scans, masks, prior, options.spacing)
     flags, given_masks = [], masks
     masks = _usable_masks(scans, given_masks, flags)
     record = {"engine": options.engine, "aligned_already": bool(prior.coregistered), "similarity": {}, "overlap": {}}
@@ -261,9 +267,47 @@ def register_scans(scans, masks, prior, template=None, options=None, threads=1):
     return registered | fields, record
 
 
+def take_prepared(scans, masks, prior, spacing=None):
+    """Take scans that were prepared elsewhere as they are: nothing is aligned, and without a spacing none resampled.
+
+    Parameters
+    ----------
+    scans, masks
+        As in `register_scans`, all on one grid.
+    prior : PriorAlignment
+    spacing : float, optional
+        Millimetres; without it the scans keep their grid.
+
+    Returns
+    -------
+    registered, record
+        As `register_scans` returns them; `brain` is where any sequence shows something.
+    """
+    names, like = list_sequences(scans), scans[prior.reference]
+    shown = np.any([np.asanyarray(masks[name].dataobj) > 0 for name in names], axis=0)
+    brain, grid, still = image(shown.astype(np.uint8), like.affine), regridded(like, spacing), np.eye(4)
+    if spacing is None:
+        registered = {
+            name: image(np.where(shown, np.asanyarray(scans[name].dataobj), 0).astype(np.float32), like.affine)
+            for name in names
+        }
+        registered |= {"labels": scans["labels"]} if "labels" in scans else {}
+        registered |= {"brain": brain}
+    else:
+        registered = resample_all(scans, brain, dict.fromkeys(names, still), prior.reference, prior.reference, grid)
+    record = {"engine": "none", "aligned_already": True, "similarity": {}, "overlap": {}, "cut": {}, "look": []}
+    record |= {
+        "to_template": still.tolist(),
+        "to_reference": {name: still.tolist() for name in names if name != prior.reference},
+        "grid": {"shape": list(grid.shape), "affine": np.asarray(grid.affine).tolist()},
+        "flags": [],
+    }
+    return registered, record
+
+
 def _list_alignments(scans, masks, prior, template):
     """List what is to be aligned, by name: the pair, the kind of alignment and whether the header is believed."""
-    others = [name for name in SEQUENCES if name in scans and name != prior.reference]
+    others = [name for name in list_sequences(scans) if name != prior.reference]
     fixed, fixed_mask = scans[prior.reference], masks[prior.reference]
     pairs = {name: ((fixed, scans[name], fixed_mask, masks[name]), "rigid", prior.coregistered) for name in others}
     if template is not None:
@@ -372,7 +416,7 @@ def resample_all(scans, brain, transforms, reference, labels_on, grid, threads=1
     corner = np.asarray(affine, float).copy()
     corner[:3, 3] = affine[:3, :3] @ [s.start for s in box] + affine[:3, 3]
     small = tuple(s.stop - s.start for s in box)
-    spacing = np.linalg.norm(corner[:3, :3], axis=0).mean()
+    spacing = np.linalg.norm(corner[:3, :3], axis=0)
 
     def paste(piece):
         full = np.zeros(tuple(shape), piece.get_data_dtype())
@@ -388,7 +432,7 @@ def resample_all(scans, brain, transforms, reference, labels_on, grid, threads=1
     if "labels" in scans:
         # drawn labels may reach out of the brain mask, so they are not cut by it
         registered["labels"] = resample_labels(scans["labels"], shape, affine, transforms[labels_on])
-    registered = {name: registered[name] for name in (*SEQUENCES, "labels") if name in registered}
+    registered = {name: registered[name] for name in (*list_sequences(registered), "labels") if name in registered}
     return registered | {"brain": image(inside.astype(np.uint8), affine)}
 
 
@@ -407,7 +451,7 @@ def _note(record, flags, name, quality):
 def _usable_masks(scans, masks, flags):
     """Replace an empty mask by all that is not zero, so that the later steps have something to show."""
     usable = {}
-    for name in (sequence for sequence in SEQUENCES if sequence in scans):
+    for name in list_sequences(scans):
         usable[name] = masks[name]
         if not np.any(np.asanyarray(masks[name].dataobj)):
             flags.append(f"registration failed: the brain mask of {name} is empty, so the whole image was used")

@@ -18,6 +18,8 @@ class Guidance:
     ----------
     pictures : dict of str to dict
         By the name of a subject's figure.
+    prepared, own_labels : dict of str to dict
+        The same for figures that show something else of prepared scans, and of labels that are not of tumours.
     quality : dict of str to dict
         By the beginning of a column's name in `quality.tsv`.
     unknown_quality : dict of str to str
@@ -29,6 +31,8 @@ class Guidance:
     """
 
     pictures: dict[str, Words]
+    prepared: dict[str, Words]
+    own_labels: dict[str, Words]
     quality: dict[str, Words]
     unknown_quality: Words
     images: Words
@@ -39,6 +43,22 @@ class Guidance:
 def read_guidance(path=GUIDANCE) -> Guidance:
     """Read the words from the YAML file, once per process."""
     return Guidance(**yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+
+
+def choose_pictures(prepared: bool, own_labels: bool) -> dict[str, Words]:
+    """Return the words for a subject's figures.
+
+    Parameters
+    ----------
+    prepared, own_labels : bool
+        Whether the scans were prepared elsewhere, and whether the labels are the user's own.
+
+    Returns
+    -------
+    dict of str to dict
+    """
+    words = read_guidance()
+    return words.pictures | (words.prepared if prepared else {}) | (words.own_labels if own_labels else {})
 
 
 def quality_words(column: str) -> Words:

@@ -8,6 +8,7 @@ from pathlib import Path
 import jinja2
 
 from neurograft.core import files, tables
+from neurograft.core.prepared import is_prepared, proposes_candidates
 from neurograft.report import guidance, sentences, summaries
 from neurograft.report.chapters import candidates, claims, experiment, methods, quality, transfer
 from neurograft.report.chapters.pictures import describe_images
@@ -153,6 +154,8 @@ def fill_index(results, pages, pictures, listed):
         "splits_hash": splits.get("hash", ""),
     }
     facts = {name: getattr(results, name) for name in ("plan", "primary", "sources", "versions", "strategy")}
+    facts |= {"whole": results.whole, "own_labels": results.own_labels}
+    facts |= {"proposed": proposes_candidates(results.config)}
     top = {"tiles": _tiles(results, chapters, pooled), "attention": _attention(chapters)}
     return facts | chapters | top | {"pages": pages, "pictures": pictures}
 
@@ -171,7 +174,9 @@ def _tiles(results, chapters, pooled):
     dice = summaries.delivered_means(pooled, results.strategy, results.source)
     if dice:
         mean = summaries.mean_interval(dice.values())["mean"]
-        tiles.append((sentences.format_number(mean), f"mean whole-tumour Dice of {results.strategy}, unseen patients"))
+        tiles.append(
+            (sentences.format_number(mean), f"mean {results.whole} Dice of {results.strategy}, unseen patients")
+        )
     return tiles
 
 
@@ -232,7 +237,7 @@ def fill_pages(results, pages, pictures):
     tasks = results.splits.get("tasks", {})
     quality_rows = {str(row["subject"]): row for row in results.quality}
     scores, incomplete = _scores_by_subject(results.main.scores), sentences.list_incomplete(results.splits)
-    names, figures = list(pages), guidance.read_guidance().pictures
+    names, figures = list(pages), guidance.choose_pictures(is_prepared(results.config), results.own_labels)
     for at, row in enumerate(results.cohort):
         subject = str(row["participant_id"])
         measured, scored = quality_rows.get(subject, {}), scores.get(subject, {})

@@ -13,6 +13,8 @@ from typing import Any
 from neurograft import __version__
 from neurograft.core import tables
 from neurograft.core.files import read_json
+from neurograft.core.labels import is_own, judged_region
+from neurograft.core.region_words import name_region
 from neurograft.experiment import cell_folder
 from neurograft.report import summaries
 
@@ -133,6 +135,16 @@ class Results:
     def source(self) -> str:
         """The source whose segmentations are delivered, which is the first of segmentation, or nothing."""
         return next(iter(self.config.get("experiment", {}).get("segmentation", {}).get("sources", [])), "")
+
+    @cached_property
+    def whole(self) -> str:
+        """The words for the region that verdicts are about, such as "whole-tumour", to stand before "Dice"."""
+        return name_region(judged_region(self.splits.get("tasks", {}).get("segmentation", {}).get("regions", ())))
+
+    @property
+    def own_labels(self) -> bool:
+        """Whether the labels are the user's own, and so need not be of tumours."""
+        return is_own(self.splits.get("scheme", ""))
 
     @cached_property
     def main(self) -> "Results":

@@ -3,6 +3,7 @@
 from markupsafe import Markup
 
 from neurograft.core import tables
+from neurograft.core.region_words import name_region
 from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, TRANSDUCTIVE, base_strategy
 from neurograft.report import summaries
 
@@ -14,7 +15,6 @@ MEASURES = {
     "balanced-accuracy": "balanced accuracy", "accuracy": "accuracy", "auc": "AUC", "brier": "Brier score",
     "sensitivity": "sensitivity", "specificity": "specificity",
 }  # fmt: skip
-REGIONS = {"WT": "whole-tumour", "TC": "tumour-core", "ET": "enhancing-tumour", "": ""}
 
 
 def format_number(value, digits=3, signed=False):
@@ -115,7 +115,7 @@ def name_arm(row):
 
 def comparison_sentence(row, comparison):
     """Describe a comparison that has a verdict in one or two sentences."""
-    region = REGIONS.get(row["region"], row["region"])
+    region = name_region(row["region"])
     name, patients = name_arm(row), row["patients"]
     change = f"{region} Dice changed by {format_difference(row)} compared with training from scratch, "
     change += f"in {patients} patients"
@@ -194,7 +194,7 @@ def headline(comparison, splits, scores, cells, simulated):
     trained = [cell for cell in cells if cell.get("trained", True)]
     if not trained and not scores:
         why = "; ".join(sorted(reason for reason in reasons if reason)) or "no network was asked for"
-        note = "Preprocessing, quality control and tumour candidates, shown below, are complete nevertheless."
+        note = "Preprocessing and quality control, shown below, are complete nevertheless."
         return _headline("nothing", f"No network was trained: {why.rstrip('.')}.", [note, *caution])
     rows = summaries.primary_rows(comparison)
     if not rows:

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from neurograft.core.cells import control_sources
+from neurograft.core.labels import ALL, REGIONS, judged_region
 from neurograft.core.strategies import CONTROLS, UNTRAINED, strategy_order
 from neurograft.core.tables import parse_number
 from neurograft.evaluation.metrics import keep_in_range
@@ -82,9 +83,20 @@ def pool_patients(scores, splits):
 
 
 def delivered_means(scores, strategy, source=""):
-    """Return subject to whole-tumour Dice of the delivered strategy and source (of any source if none is named)."""
-    means = patient_means(scores, "segmentation", "WT", "dice")
+    """Return subject to Dice (`scored_region`) of the delivered strategy and source (of any if none is named)."""
+    means = patient_means(scores, "segmentation", scored_region(scores), "dice")
     return next((scores for key, scores in means.items() if key[2] == strategy and source in ("", key[1])), {})
+
+
+def scored_region(scores):
+    """Return the region of segmentation that verdicts are about, of those that were scored."""
+    return judged_region(row["region"] or "" for row in scores if row["task"] == "segmentation")
+
+
+def region_order(region):
+    """Return a key that sorts regions as the report lists them, from the outermost; the user's own by name."""
+    order = (*REGIONS, ALL)
+    return (order.index(region) if region in order else len(order), region)
 
 
 def mean_interval(values):
@@ -114,13 +126,10 @@ def mean_interval(values):
 
 
 def measures(scores):
-    """List the (task, region, metric) that occur, with whole tumour and Dice first."""
-    regions = {"WT": 0, "TC": 1, "ET": 2}
+    """List the (task, region, metric) that occur, with the outermost region and Dice first."""
     metrics = {"dice": 0, "hd95": 1, "balanced-accuracy": 0, "auc": 1}
     scored = {(row["task"], row["region"] or "", row["metric"]) for row in scores}
-    return sorted(
-        scored, key=lambda m: (m[0] != "segmentation", m[0], metrics.get(m[2], 9), m[2], regions.get(m[1], 9), m[1])
-    )
+    return sorted(scored, key=lambda m: (m[0] != "segmentation", m[0], metrics.get(m[2], 9), m[2], *region_order(m[1])))
 
 
 def pooled_scores(scores):
@@ -137,7 +146,7 @@ def pooled_scores(scores):
 
 
 def primary_rows(comparison):
-    """List the rows with a verdict (whole-tumour Dice against scratch at the largest n), the clearest first."""
+    """List the rows with a verdict (Dice against scratch at the largest n), the clearest first."""
     rows = [row for row in comparison if row["verdict"] and row["strategy"] not in CONTROLS]
     return sorted(rows, key=lambda row: VERDICTS.index(row["verdict"]))
 
@@ -204,11 +213,8 @@ def is_outlier(row, column):
     return column in names or marked.lower() == "true"
 
 
-# the measure by which an arm is judged: the first of its task that was scored
-MEASURES = (
-    *(("segmentation", "WT", "dice"), ("classification", "", "balanced-accuracy")),
-    ("classification", "", "accuracy"),
-)
+# the measure by which an arm is judged: the first of its task that was scored; of segmentation in `scored_region`
+MEASURES = (("segmentation", "dice"), ("classification", "balanced-accuracy"), ("classification", "accuracy"))
 # every measure above lies between 0 and 1, as this one does
 SHARE = "dice"
 NOT_SHOWN = "not shown"
@@ -221,15 +227,21 @@ def task_measures(scores):
     """List the (task, region, metric) by which each task is judged."""
     scored = {(row["task"], row["region"] or "", row["metric"]) for row in scores if str(row["subject"] or "")}
     first = {}
-    for measure in MEASURES:
+    for measure in _list_measures(scores):
         if measure in scored:
             first.setdefault(measure[0], measure)
     return list(first.values())
 
 
+def _list_measures(scores):
+    """List `MEASURES` with their regions."""
+    region = scored_region(scores)
+    return [(task, region if task == "segmentation" else "", metric) for task, metric in MEASURES]
+
+
 def main_measure(scores):
     """Return the (task, region, metric) by which a run is judged."""
-    return next(iter(task_measures(scores)), MEASURES[0])
+    return next(iter(task_measures(scores)), _list_measures(scores)[0])
 
 
 def keep_primary(rows, primary):

@@ -6,7 +6,7 @@ parsed: standard library only.
 
 from neurograft.core.config import SettingsError
 from neurograft.core.design import list_sources
-from neurograft.sources.table import add_base_sources, forbids_sharing
+from neurograft.sources.table import add_base_sources, forbids_sharing, kind_of
 
 
 def check_sources(experiment, sources, publish):
@@ -40,6 +40,29 @@ def check_sources(experiment, sources, publish):
                     whose = "whose" if of is row else f"made from {of['name']}, whose"
                     mistake = f"{place}, {whose} licence {of['licence']} {reason}"
                     raise SettingsError(f"{mistake}: set publish to false, or take another source")
+
+
+def check_simulated(experiment, sources):
+    """Check that no source is pretrained on simulated tumours, for a dataset that is none of tumours in whole brains.
+
+    Parameters
+    ----------
+    experiment, sources
+        As in `check_sources`.
+
+    Raises
+    ------
+    SettingsError
+        One line for the first mistake found.
+    """
+    for task, wanted in experiment.items():
+        for name in list_sources(wanted):
+            for of in add_base_sources({name: sources[name]}, sources).values():
+                if kind_of(of) == "simulated":
+                    raise SettingsError(
+                        f"config: experiment.{task}.sources names '{name}', made of simulated tumours in whole brains: "
+                        "not for prepared scans or own labels or sequences; take another source"
+                    )
 
 
 def check_recommended(wanted, sources):

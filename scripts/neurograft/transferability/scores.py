@@ -10,6 +10,7 @@ from scipy import stats
 
 from neurograft.core.cells import PRIMARY
 from neurograft.core.files import read_json
+from neurograft.core.labels import judged_region
 from neurograft.transferability.formulas import cc_fv, gbc, h_score, leep, logme, transrate
 
 FEWEST_SAMPLES = 5
@@ -316,8 +317,8 @@ def read_features(folder):
 def audit_scores(scored, compared, primary):
     """Hold each score against the gain that the frozen strategy really had over scratch, over sources.
 
-    The gain is the mean over patients of the paired difference in whole-tumour Dice, with all training patients (n =
-    all), in the primary space and split.
+    The gain is the mean over patients of the paired difference in Dice of the region that verdicts are about, with all
+    training patients (n = all), in the primary space and split.
 
     Parameters
     ----------
@@ -333,7 +334,8 @@ def audit_scores(scored, compared, primary):
     list of dict
         As of `scores.audit`.
     """
-    wanted = PRIMARY | primary | {"strategy": "frozen", "against": "scratch", "n": "all"}
+    region = judged_region(row["region"] for row in compared)
+    wanted = PRIMARY | {"region": region} | primary | {"strategy": "frozen", "against": "scratch", "n": "all"}
     matching = [row for row in compared if all(str(row[key]) == value for key, value in wanted.items())]
     gains = {row["source"]: number(row["mean_difference"]) for row in matching}
     scores = {name: {} for name in SCORES}

@@ -118,7 +118,7 @@ def better_performance(results):
     for row in summaries.keep_largest_n(others):
         verdict = summaries.read_interval(parse_number(row["low"]), parse_number(row["high"]), "higher", "lower")
         findings.append(finding(name_arm(row), f"{MEASURES[metric]} {format_difference(row)}", verdict))
-    why = "there is no primary comparison (whole-tumour Dice against scratch)"
+    why = f"there is no primary comparison ({results.whole} Dice against scratch)"
     return findings, [why if findings else "no transfer strategy was scored against training from scratch"]
 
 

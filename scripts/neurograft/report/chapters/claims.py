@@ -43,6 +43,7 @@ def list_claims(results):
     for claim, side, how, measure in CLAIMS:
         findings, missing = measure(measured_run)
         lines = [f"{line['name']}: {line['figure']}" for line in findings]
+        how = how.format(whole=results.whole[:1].upper() + results.whole[1:])
         row = {"claim": claim, "side": side, "how": how, "figure": ";\n".join([*lines, *missing])}
         state = "measured" if not missing else "in part" if findings else NOT_MEASURED
         listed.append(row | {"verdict": sum_up(findings), "state": state})
@@ -92,7 +93,7 @@ CLAIMS = (
     ),
     (
         "Better performance", "promise",
-        "Whole-tumour Dice of unseen patients compared with training from scratch, paired over patients, with "
+        "{whole} Dice of unseen patients compared with training from scratch, paired over patients, with "
         "confidence interval and a verdict adjusted for multiple comparisons.",
         benefits.better_performance,
     ),

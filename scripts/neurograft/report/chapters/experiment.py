@@ -4,6 +4,8 @@ import math
 from collections import Counter, defaultdict
 
 from neurograft.core import strategies
+from neurograft.core.labels import ALL
+from neurograft.core.region_words import name_region
 from neurograft.core.tables import parse_boolean, parse_number
 from neurograft.evaluation.metrics import METRICS, keep_in_range
 from neurograft.report import sentences, summaries
@@ -17,7 +19,9 @@ MOST_DRAWN = 200  # patients in one chart
 
 def name_measure(region, metric):
     """Name a column of the results."""
-    return f"{region} {sentences.MEASURES.get(metric, metric)}".strip()
+    # what is short for readers of tumours stays so
+    short = name_region(region) if region == ALL else region
+    return f"{short} {sentences.MEASURES.get(metric, metric)}".strip()
 
 
 def describe_flow(cohort, splits):
@@ -156,7 +160,6 @@ def _patients_chart(means, columns, task):
 
 def describe_comparison(comparison):
     """Return the forest plots, a sentence for each verdict, and the complete table."""
-    regions = {"WT": 0, "TC": 1, "ET": 2}
     groups = defaultdict(list)
     # where a patient has a single prediction, accuracy is the only metric
     single = {row["task"] for row in comparison} - {r["task"] for r in comparison if r["metric"] in MAIN_METRICS}
@@ -166,7 +169,13 @@ def describe_comparison(comparison):
     controls = (*strategies.CONTROLS, *strategies.METHODS).index
     order = sorted(
         groups,
-        key=lambda k: (k[0] != "segmentation", -summaries.size(k[4]), regions.get(k[1], 9), k[2], controls(k[3])),
+        key=lambda k: (
+            k[0] != "segmentation",
+            -summaries.size(k[4]),
+            *summaries.region_order(k[1]),
+            k[2],
+            controls(k[3]),
+        ),
     )
     forests = []
     for key in order:
@@ -211,7 +220,7 @@ def _note(row):
 
 
 def choose_overlays(scores, strategy, pictures, source=""):
-    """Choose the subjects to show by a rule: best, median and worst whole-tumour Dice, then unlabelled subjects.
+    """Choose the subjects to show by a rule: best, median and worst Dice, then unlabelled subjects.
 
     Parameters
     ----------
@@ -228,11 +237,12 @@ def choose_overlays(scores, strategy, pictures, source=""):
     """
     dice = summaries.delivered_means(scores, strategy, source)
     dice = {subject: value for subject, value in dice.items() if "segmentation" in pictures.get(subject, {})}
+    whole = name_region(summaries.scored_region(scores))
     ranked = sorted(dice, key=lambda subject: dice[subject])
     shown = {}
     if ranked:
         for subject, why in ((ranked[-1], "best"), (ranked[len(ranked) // 2], "median"), (ranked[0], "worst")):
-            shown.setdefault(subject, f"{why} whole-tumour Dice of unseen patients, {format_number(dice[subject])}")
+            shown.setdefault(subject, f"{why} {whole} Dice of unseen patients, {format_number(dice[subject])}")
     others = [name for name, figures in sorted(pictures.items()) if "segmentation" in figures and name not in dice]
     for subject in others[:DELIVERED_SHOWN]:
         shown.setdefault(subject, "no score (no labels, or not in the experiment)")

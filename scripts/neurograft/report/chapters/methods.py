@@ -3,6 +3,9 @@
 from pathlib import Path
 
 from neurograft.cohort.assignment import choose_unlabelled
+from neurograft.core.labels import is_own, judged_region
+from neurograft.core.prepared import is_prepared, proposes_candidates
+from neurograft.core.region_words import name_region
 from neurograft.core.stacked import is_single
 from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, UNTRAINED
 from neurograft.report.chapters.pictures import describe_evaluation, describe_pictures
@@ -14,6 +17,7 @@ SCALES = {
     "nyul": "Intensities within the brain were normalised by a robust z-score and, for each network, mapped by "
     "histogram landmarks to the mean histogram of its training patients (nyul).",
 }
+BIAS = "The bias field of each sequence was corrected with N4."
 # how each kind of source that the workflow makes (`table.MADE_FROM`) was made, or (`no patients`) could not be made
 PRETRAININGS = {
     "simulated": "The source {name} was made here: a segmentation network was trained from random weights for {steps} "
@@ -67,7 +71,8 @@ def write_methods(config, splits, version="", sources=()):
     if pictures:
         paragraphs += [describe_pictures(cite, config)]
     else:
-        paragraphs += [_preprocessing(cite, config), _candidates(cite, config)]
+        paragraphs += [_taken(cite, config) if is_prepared(config) else _preprocessing(cite, config)]
+        paragraphs += [_candidates(cite, config)] if proposes_candidates(config) else []
     experiment, tasks = config.get("experiment", {}), splits.get("tasks", {})
     trained = {task: split for task, split in tasks.items()
                if split.get("trainable") and experiment.get(task, {}).get("strategies")}  # fmt: skip
@@ -78,7 +83,7 @@ def write_methods(config, splits, version="", sources=()):
         evaluation = describe_evaluation(cite, trained) if pictures else []
         paragraphs += [evaluation or _evaluation(cite, splits.get("scheme"), trained)]
     if "segmentation" in trained:
-        paragraphs.append(_scores(cite))
+        paragraphs.append(_scores(cite, is_own(splits.get("scheme") or "")))
     return paragraphs, [{"number": number, "text": work.text, "doi": work.doi} for work, number in order.items()]
 
 
@@ -124,12 +129,31 @@ def _preprocessing(cite, config):
              "combined by majority vote.", stripping[1]),
         cite(f"With {tool[0]}, each sequence was registered rigidly to the subject's reference sequence, unless it was "
              f"already aligned{affine}; the transforms were composed, and each image was resampled once"
-             + (f" to {spacing:g} mm." if spacing else "."), *tool[1], *mni),
+             + (f" to {_say_size(spacing)}." if spacing else "."), *tool[1], *mni),
         *([cite(deformed, "brett")] if register.get("deformable") and template != "none" else []),
-        *([cite("The bias field of each sequence was corrected with N4.", "n4")] if bias_corrected else []),
+        *([cite(BIAS, "n4")] if bias_corrected else []),
         cite(SCALES.get(method, f"Intensities within the brain were normalised ({method})." if method else
              "Intensities within the brain were normalised."), method),
     ]  # fmt: skip
+
+
+def _taken(cite, config):
+    """Describe scans that were prepared elsewhere."""
+    spacing, block = config["register_scans"].get("spacing"), config.get("normalize_intensity", {})
+    grid = f"resampled once to {_say_size(spacing)}" if spacing else "left on their own grid"
+    method = block.get("method")
+    return [
+        cite("Scans were checked, reoriented to canonical axes, and used as they had been prepared before: nothing was "
+             f"skull-stripped or registered, and images were {grid}."),
+        *([cite(BIAS, "n4")] if block.get("bias_correction") else []),
+        cite(SCALES.get(method, f"Intensities within the field of view were normalised ({method}).").replace(
+            "within the brain", "within the field of view"), method),
+    ]  # fmt: skip
+
+
+def _say_size(spacing):
+    """Write a voxel size: one number, or one for each axis."""
+    return " x ".join(f"{size:g}" for size in (spacing if isinstance(spacing, list) else [spacing])) + " mm"
 
 
 def _candidates(cite, config):
@@ -235,6 +259,7 @@ def _evaluation(cite, scheme, trained):
     folds = max(len(task.get("folds", [])) for task in trained.values())
     brats = ("brats",) if str(scheme).startswith("brats") else ()
     paired = "paired over patients: mean difference with a 95 % confidence interval"
+    whole = name_region(judged_region(name for task in trained.values() for name in task.get("regions", ())))
     sentences = [
         cite(f"Patients, not slices, were assigned to {folds} stratified folds, because slices of one patient on both "
              "sides inflate every score.", "yagis"),
@@ -244,18 +269,19 @@ def _evaluation(cite, scheme, trained):
     return [
         *sentences,
         cite("Scores were computed on the native grid of the reference against the original label file.", *brats),
-        cite("The primary analysis was whole-tumour Dice at the largest number of training patients, each strategy "
+        cite(f"The primary analysis was {whole} Dice at the largest number of training patients, each strategy "
              f"against scratch, {paired}, the largest p of a sign-flip test and of t tests over patients and over "
              "folds, with Holm's correction. All other comparisons have an interval and no verdict.", "holm"),
     ]  # fmt: skip
 
 
-def _scores(cite):
+def _scores(cite, own_labels):
+    pixels, slices = ("labelled and other", "any label") if own_labels else ("tumour and other brain", "tumour")
     named = "LogME, H-score (with shrinkage), TransRate, GBC and CC-FV"
     return [
         cite("Transferability scores of each 2-D source were computed from its frozen features in labelled patients, "
-             f"at equal numbers of tumour and other brain pixels: {named}, averaged over feature maps and patients, "
-             "and, if the source has a classification head, LEEP on slices with and without tumour.",
+             f"at equal numbers of {pixels} pixels: {named}, averaged over feature maps and patients, "
+             f"and, if the source has a classification head, LEEP on slices with and without {slices}.",
              *(f"score {name}" for name in read_references().scores)),
         cite("No such score is known to be reliable on medical tasks; each was compared with the gain measured with "
              "the frozen encoder if there were at least five sources.", "score reliability"),

@@ -1,0 +1,176 @@
+"""Scans prepared elsewhere, and labels and sequences of the user's own: what follows for the rest of a config.
+
+Three things that a config may say, together or alone: `strip_skull.engine: none` (scans are taken as they are),
+`dataset.labels` (labels of any kind) and `dataset.sequences` (images of any kind). What is made for tumours in the
+known sequences of whole heads then does not apply: it is left out, or refused where it was asked for.
+
+The Snakefile imports this module while it is parsed: standard library only.
+"""
+
+import copy
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from neurograft.core.config import SettingsError
+from neurograft.core.design import list_configured_arms
+from neurograft.core.labels import ALL, REGIONS, is_own, write_scheme
+from neurograft.core.sequences import OTHERS, SEQUENCES
+from neurograft.core.strategies import METHODS
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
+LARGEST_VALUE = 255
+# layouts whose files say nothing of which sequence they are, so that a config may
+NAMED_BY_CONFIG = ("table", "decathlon", "images")
+RESERVED = (*OTHERS, "image", "site", "patient")
+SLICE_TARGET = "tumour-slice"
+
+
+def is_prepared(config: Mapping[str, Any]) -> bool:
+    """Check whether scans are taken as they are: nothing is stripped and nothing registered."""
+    return config.get("strip_skull", {}).get("engine") == "none"
+
+
+def proposes_candidates(config: Mapping[str, Any]) -> bool:
+    """Check whether tumour candidates are proposed: of brains, in known sequences, where labels are of tumours.
+
+    Parameters
+    ----------
+    config : dict
+        From `fit_prepared`; what it lacks has its default.
+
+    Returns
+    -------
+    bool
+    """
+    unknown = set(config.get("dataset", {}).get("sequences", ())) - set(SEQUENCES)
+    return not (is_prepared(config) or unknown or is_own(config.get("import_scans", {}).get("labels", "")))
+
+
+def fit_prepared(config: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Fit a config to prepared scans and to labels and sequences of the user's own; any other is returned as it is.
+
+    Parameters
+    ----------
+    config : dict
+        From `config.resolve_config`; it is not changed.
+    given : dict
+        The config as the user wrote it: only what was asked for on purpose is refused.
+
+    Returns
+    -------
+    dict
+        `dataset.labels` is moved to `import_scans.labels` as a scheme (`labels.write_scheme`), and prepared scans keep
+        their own grid where no spacing was asked for (None).
+
+    Raises
+    ------
+    SettingsError
+        One line for the first thing that does not fit.
+    """
+    config = copy.deepcopy(config)
+    own = config["dataset"].pop("labels")
+    if config["dataset"]["sequences"]:
+        _check_sequences(config)
+    elif config["dataset"]["layout"] == "decathlon":
+        raise SettingsError(
+            "config: dataset.sequences is not set, and layout decathlon numbers its images: name them in that order, "
+            "such as [mri]"
+        )
+    if own:
+        _fit_labels(config, given, own)
+    if is_prepared(config):
+        _fit_grid(config, given)
+    elif config["register_scans"]["spacing"] == "own":
+        raise SettingsError(
+            "config: register_scans.spacing: own is the grid of scans that were prepared elsewhere (strip_skull.engine "
+            "none); give millimetres"
+        )
+    if not proposes_candidates(config):
+        _refuse_candidates(config)
+    return config
+
+
+def _check_sequences(config: Mapping[str, Any]) -> None:
+    """Check the names of sequences that a dataset has in the place of the known ones."""
+    layout, place = config["dataset"]["layout"], "config: dataset.sequences"
+    if layout not in NAMED_BY_CONFIG:
+        raise SettingsError(
+            f"{place}: layout {layout} knows its sequences by the names of its files; leave it out, or name them in a "
+            "table (layout table)"
+        )
+    for name in config["dataset"]["sequences"]:
+        if not NAME.fullmatch(name) or name.lower() in RESERVED:
+            raise SettingsError(
+                f"{place}: '{name}' cannot be a sequence: take letters and digits, a letter first, and none of "
+                f"{', '.join(RESERVED)}"
+            )
+    names = [name.lower() for name in config["dataset"]["sequences"]]
+    if len(set(names)) < len(names):
+        raise SettingsError(f"{place}: {', '.join(config['dataset']['sequences'])}: two differ in capitals alone")
+    foreign = set(_asked_sequences(config)) - set(config["dataset"]["sequences"])
+    if foreign:
+        known = ", ".join(config["dataset"]["sequences"])
+        raise SettingsError(f"config: split_cohort.sequences names '{min(foreign)}'; dataset.sequences has {known}")
+
+
+def _asked_sequences(config: Mapping[str, Any]) -> list[str]:
+    """List the input channels that were asked for by name."""
+    asked = config["split_cohort"]["sequences"]
+    return [] if asked == "auto" else asked
+
+
+def _fit_labels(config: dict[str, Any], given: Mapping[str, Any], own: Mapping[str, int]) -> None:
+    """Move labels of the user's own to where they are read, and leave out the classes that are made of tumours."""
+    place = "config: dataset.labels"
+    if config["import_scans"]["labels"] != "auto":
+        raise SettingsError(f"{place} and import_scans.labels both say what the label values are; keep one")
+    for name, value in own.items():
+        if not NAME.fullmatch(str(name)) or name.lower() in (ALL, "background", *map(str.lower, REGIONS)):
+            raise SettingsError(
+                f"{place}: '{name}' cannot be a label's name: take letters and digits, a letter first, and none of "
+                f"{ALL}, background, {', '.join(REGIONS)}"
+            )
+        if not 1 <= value <= LARGEST_VALUE:
+            raise SettingsError(f"{place}: {name} is {value}; a label is 1 to {LARGEST_VALUE}, and 0 the background")
+    for kind, listed in (("value", [str(value) for value in own.values()]), ("name", [name.lower() for name in own])):
+        twice = next((each for each in listed if listed.count(each) > 1), None)
+        if twice is not None:
+            raise SettingsError(f"{place}: the {kind} {twice} is there twice; each label needs its own")
+    config["import_scans"]["labels"] = write_scheme(own)
+    wanted = config["experiment"]["classification"]
+    if wanted["target"] == SLICE_TARGET:
+        if given.get("experiment", {}).get("classification", {}).get("strategies"):
+            raise SettingsError(
+                "config: experiment.classification.target is 'tumour-slice', and dataset.labels are no tumours; name a "
+                "column of the dataset, or leave the classification out"
+            )
+        wanted["strategies"], wanted["also"] = [], []
+
+
+def _fit_grid(config: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse what needs a brain, and let prepared scans keep their grid."""
+    if config["register_scans"]["template"] != "none":
+        raise SettingsError(
+            "config: strip_skull.engine is none, so no brain is known that could be aligned to a template: set "
+            "register_scans.template to none, or name an engine (scans without skull are recognised)"
+        )
+    if config["strip_skull"]["second"] != "none":
+        raise SettingsError(
+            "config: strip_skull.second asks for a second opinion of the brain, and engine none has no first; leave it "
+            "out"
+        )
+    if given.get("register_scans", {}).get("spacing", "own") == "own":
+        config["register_scans"]["spacing"] = None
+
+
+def _refuse_candidates(config: Mapping[str, Any]) -> None:
+    """Refuse what is made of tumour candidates."""
+    why = "tumour candidates, which are proposed neither of prepared scans nor beside own labels or sequences"
+    asked = {arm["strategy"] for arm in list_configured_arms(config["experiment"]["segmentation"])} & set(METHODS)
+    if asked:
+        raise SettingsError(f"config: experiment.segmentation.strategies: {min(asked)} is made of {why}; leave it out")
+    if config["train_network"]["sampling"] == "candidates":
+        raise SettingsError(f"config: train_network.sampling draws slices by {why}; set it to labels")
+    if config["register_scans"]["deformable"]:
+        raise SettingsError(f"config: register_scans.deformable leaves out of its comparison {why}; set it to false")
