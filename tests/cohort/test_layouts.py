@@ -396,3 +396,47 @@ def test_an_empty_root_stops_the_run(tmp_path):
     touch_image_folders(tmp_path, "picture.jpg")  # in no class
     with pytest.raises(layouts.CohortError, match=r"holds no subject.*folder of classes"):
         layouts.find_subjects("images", str(tmp_path))
+
+
+# images and labels side by side, and sequences of the user's own
+
+
+def test_a_table_has_the_columns_that_the_config_names(tmp_path):
+    touch(tmp_path, "a.nii.gz", "l.nii.gz")
+    path = write_tsv(tmp_path / "t.tsv", ("participant_id", "MRI", "labels", "t1"), ("a", "a.nii.gz", "l.nii.gz", "x"))
+    (found,) = layouts.find_subjects("table", path, sequences=["mri"]).values()
+    assert {kind: Path(file).name for kind, file in found["files"].items()} == {"mri": "a.nii.gz", "labels": "l.nii.gz"}
+    assert found["columns"] == {"t1": "x"}
+    with pytest.raises(layouts.CohortError, match="paths in pd, dwi, labels"):
+        layouts.find_subjects("table", path, sequences=["pd", "dwi"])
+
+
+def test_decathlon_pairs_images_and_labels_by_name(tmp_path):
+    touch(tmp_path, "imagesTr/h_001.nii.gz", "imagesTr/h_0002.nii", "imagesTr/._h_001.nii.gz", "imagesTr/notes.txt")
+    touch(tmp_path, "labelsTr/h_001.nii.gz", "imagesTs/h_003.nii.gz")
+    (tmp_path / "participants.tsv").write_text("participant_id\tsite\tage\nh_001\tA\t4\n")
+    found = layouts.find_subjects("decathlon", str(tmp_path), sequences=["mri"])
+    assert {name: list(one["files"]) for name, one in found.items()} == {"h0002": ["mri"], "h001": ["mri", "labels"]}
+    assert found["h001"]["site"] == "A" and found["h001"]["columns"] == {"age": "4"}
+    assert not any(one["problems"] for one in found.values())
+
+
+def test_decathlon_numbers_several_images(tmp_path):
+    touch(tmp_path, "images/p1_0000.nii.gz", "images/p1_0001.nii.gz", "images/p2_0001.nii.gz", "images/p3_0007.nii.gz")
+    touch(tmp_path, "labels/p1.nii.gz", "labels/p4.nii.gz", "images/p2_0000.nii", "images/p2_0000.nii.gz")
+    found = layouts.find_subjects("decathlon", str(tmp_path), sequences=["t2", "adc"])
+    assert list(found["p1"]["files"]) == ["t2", "adc", "labels"] and not found["p1"]["problems"]
+    assert "are both its t2; remove one" in found["p2"]["problems"][0]
+    assert found["p3"]["problems"] == [
+        f"{tmp_path}/images/p3_0007.nii.gz: dataset.sequences names no image 7, counted from 0; name it there"
+    ]
+    assert "has no image of its name" in found["p4"]["problems"][0] and found["p4"]["files"] == {}
+
+
+def test_decathlon_numbers_of_subjects_are_no_numbers_of_images(tmp_path):
+    touch(tmp_path, *(f"images/h_000{k}.nii.gz" for k in (1, 2)), *(f"labels/h_000{k}.nii.gz" for k in (1, 2)))
+    found = layouts.find_subjects("decathlon", str(tmp_path), sequences=["mri"])
+    assert list(found) == ["h0001", "h0002"]
+    assert all(list(one["files"]) == ["mri", "labels"] for one in found.values())
+    with pytest.raises(layouts.CohortError, match=r"a folder images \(or imagesTr\)"):
+        layouts.find_subjects("decathlon", str(tmp_path / "images"), sequences=["mri"])

@@ -345,3 +345,67 @@ def test_of_a_simulated_subject_its_columns(tmp_path):
 
 def test_other_layouts_have_said_everything():
     assert join_job_outputs({"files": {}}, "bids") == {"files": {}}
+
+
+# scans that were prepared elsewhere, and labels of the user's own
+
+OWN = "anterior=1,posterior=2"
+CROP = (9, 11, 8)  # voxels of 1 mm
+
+
+def prepared(wanted=OWN, **files):
+    """Import a subject as it was prepared."""
+    plain = {"name": "a", "site": "", "columns": {}, "problems": [], "notes": [], "scheme": "", "files": files}
+    return validation.import_scans("a", plain, "table", labels=wanted, template="none", prepared=True)
+
+
+def crop(seed=0):
+    return np.random.default_rng(seed).uniform(10, 90, CROP).astype(np.float32)
+
+
+def marks(*values):
+    data = np.zeros(CROP, np.uint8)
+    data[2 : 2 + len(values), 3, 3] = values
+    return data
+
+
+def test_a_crop_is_taken_where_it_is_said_to_be_one(tmp_path):
+    files = {"mri": save(tmp_path / "a.nii.gz", crop(), np.eye(4)), "labels": save(tmp_path / "l.nii.gz", marks(1, 2))}
+    files["labels"] = save(tmp_path / "l.nii.gz", marks(1, 2), np.eye(4))
+    status, scans = prepared(**files)
+    assert status["included"] and status["prepared"] and status["coregistered"] and not status["in_template"]
+    assert status["reference"] == "mri" and list(scans) == ["mri", "labels"]
+    assert status["scheme"] == status["labels"]["scheme"] == OWN and status["labels"]["values"] == [1, 2]
+    assert status["will_do"] == "nothing to strip or to align" and status["recognised"] == "taken as prepared: mri"
+    assert "less than a brain; give a scan of the whole head, or set strip_skull.engine to none" in refused(
+        t1=files["mri"]
+    )
+
+
+def test_a_label_value_without_a_name_excludes_its_subject(tmp_path):
+    files = {"mri": save(tmp_path / "a.nii.gz", crop(), np.eye(4))}
+    status, _ = prepared(**files, labels=save(tmp_path / "l.nii.gz", marks(1, 3), np.eye(4)))
+    assert not status["included"] and "label values 1, 3 are not known" in status["reason"]
+    assert status["reason"].endswith("recode the values, or name them in dataset.labels")
+    status, _ = prepared(**files, labels=save(tmp_path / "l.nii.gz", marks(), np.eye(4)))
+    assert status["included"] and status["notes"] == ["labels: none of the labels is in the file"]
+
+
+def test_own_labels_may_be_larger_than_a_tumour(tmp_path):
+    whole = np.ones(SHAPE, np.uint8)
+    files = {"t1": save(tmp_path / "t1.nii.gz", head()), "labels": save(tmp_path / "l.nii.gz", whole)}
+    assert "more than a tumour" in refused(**files)
+    status, _ = bring(**files, wanted="tissue=1")
+    assert status["included"] and "prepared" in status and not status["prepared"]
+
+
+def test_prepared_sequences_share_a_grid(tmp_path):
+    moved = np.eye(4)
+    moved[0, 3] = 3
+    files = {"pd": save(tmp_path / "pd.nii.gz", crop(), np.eye(4)), "dwi": save(tmp_path / "d.nii.gz", crop(1), moved)}
+    status, scans = prepared(**files)
+    assert not status["included"] and scans == {}
+    assert status["reason"].startswith("dwi and pd are on different grids ((9, 11, 8) and (9, 11, 8) voxels, or placed")
+    files["dwi"] = save(tmp_path / "d.nii.gz", crop(1), np.eye(4))
+    status, scans = prepared(**files)
+    assert list(scans) == ["pd", "dwi"] and status["coregistered"]

@@ -8,11 +8,15 @@ from hypothesis import strategies as st
 from neurograft.core.labels import (
     LABEL_SCHEMES,
     cohort_scheme,
+    is_own,
+    judged_region,
     labels_from_regions,
     recognise_scheme,
     region_masks,
     region_values,
     regions_of,
+    tissues_of,
+    write_scheme,
 )
 
 
@@ -111,3 +115,64 @@ def test_scheme_of_a_cohort_from_its_table():
         {"included": "false", "labels": "true", "scheme": "brats2023"},
     ]
     assert cohort_scheme(rows) == "brats2018"
+
+
+OWN = "anterior=1,posterior=2"
+
+
+def test_labels_of_the_user_s_own_are_a_scheme():
+    assert write_scheme({"anterior": 1, "posterior": 2}) == OWN
+    assert tissues_of(OWN) == {"anterior": 1, "posterior": 2} and tissues_of("binary") == {"tumour": 1}
+    assert region_values(OWN) == {"all": (1, 2), "anterior": (1,), "posterior": (2,)}
+    assert regions_of("lesion=7") == ("lesion",) and region_values("lesion=7") == {"lesion": (7,)}
+    assert is_own(OWN) and is_own("lesion=7") and not any(map(is_own, ("", *LABEL_SCHEMES)))
+    with pytest.raises(KeyError):
+        tissues_of("brats1999")
+
+
+def test_values_that_the_user_did_not_name_are_refused():
+    assert recognise_scheme([1, 2], "brats2018", OWN) == recognise_scheme([], "", OWN) == (OWN, True)
+    with pytest.raises(ValueError, match=r"label values 2, 3 are not known \(known: 0 and anterior=1,posterior=2"):
+        recognise_scheme([3, 2], "", OWN)
+
+
+@given(st.lists(st.integers(0, 2), min_size=1))
+def test_own_labels_and_their_masks_are_inverse(picks):
+    drawn = np.array(picks, np.uint8)
+    again = labels_from_regions(region_masks(drawn, OWN), OWN)
+    assert again.dtype == np.uint8 and (again == drawn).all()
+
+
+@given(st.lists(st.tuples(*[st.floats(0, 1)] * 3), min_size=1), st.floats(0.05, 0.95))
+def test_own_labels_exclude_each_other_and_the_likeliest_wins(rows, threshold):
+    given_ = dict(zip(("all", "anterior", "posterior"), np.array(rows).T, strict=True))
+    made = labels_from_regions(given_, OWN, threshold)
+    assert (made == 0).tolist() == (np.array(rows).max(axis=1) < threshold).tolist()
+    inside = made > 0
+    assert (made[inside] == np.where(given_["anterior"] >= given_["posterior"], 1, 2)[inside]).all()
+
+
+def test_own_labels_of_some_regions_alone():
+    assert labels_from_regions({"posterior": np.array([0.6, 0.4])}, OWN).tolist() == [2, 0]
+    assert labels_from_regions({"all": np.array([0.6, 0.4])}, OWN).tolist() == [1, 0]
+    with pytest.raises(ValueError, match="has the regions all, anterior, posterior"):
+        labels_from_regions({"WT": np.ones(2)}, OWN)
+
+
+def test_the_scheme_of_a_cohort_with_own_labels():
+    assert cohort_scheme([status(OWN), status(OWN, labelled=False)]) == OWN
+    assert cohort_scheme([{"included": "true", "labels": "true", "scheme": OWN}]) == OWN
+
+
+@pytest.mark.parametrize(
+    ("regions", "judged"),
+    [
+        ((), "WT"),
+        (["", ""], "WT"),
+        (["ET", "TC", "WT", ""], "WT"),
+        (["posterior", "all", "anterior"], "all"),
+        (["lesion", "lesion"], "lesion"),
+    ],
+)
+def test_the_region_that_verdicts_are_about(regions, judged):
+    assert judged_region(regions) == judged

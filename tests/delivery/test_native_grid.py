@@ -166,3 +166,13 @@ def test_every_scheme_has_its_table(scheme):
     assert [row["index"] for row in rows] == [0, *sorted(labels.LABEL_SCHEMES[scheme].values())]
     assert {row["name"] for row in rows[1:]} == set(labels.LABEL_SCHEMES[scheme])
     assert len({row["abbreviation"] for row in rows}) == len({row["color"] for row in rows}) == len(rows)
+
+
+def test_own_labels_have_their_table():
+    rows = dseg_table("posterior=2,anterior=1")
+    assert [(row["index"], row["name"], row["abbreviation"]) for row in rows] == [
+        (0, "background", "BG"), (1, "anterior", "anterior"), (2, "posterior", "posterior"),
+    ]  # fmt: skip
+    assert len({row["color"] for row in rows}) == 3
+    many = dseg_table(",".join(f"l{k}={k}" for k in range(1, 12)))
+    assert len(many) == 12

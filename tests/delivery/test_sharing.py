@@ -256,3 +256,16 @@ def test_a_real_head_loses_its_face_and_nothing_of_its_brain(name):
     assert face[:, front:, lower].all()
     head = data > 0.1 * np.percentile(data, 99)
     assert 0.1 < (face & head).sum() / head.sum() < 0.5
+
+
+def test_prepared_scans_are_not_shared_as_if_their_face_were_gone(tmp_path):
+    affine = np.diag([STEP, STEP, STEP, 1])
+    plant(tmp_path / "mri.nii.gz", head(), affine)
+    found = {"name": "p", "site": "", "columns": {}, "problems": [], "notes": [], "scheme": ""}
+    found["files"] = {"mri": str(tmp_path / "mri.nii.gz")}
+    status, _ = validation.import_scans("p", found, "table", template="none", prepared=True)
+    nifti.write_image(tmp_path / "sub_acq-mri_desc-brain_mask.nii.gz", nifti.image(np.ones(SHAPE, np.uint8), affine))
+    sharing.share_scans(tmp_path / "shared", tmp_path / "look.png", "p", status, str(tmp_path / "sub"))
+    record = json.loads((tmp_path / "shared/record.json").read_text())
+    assert record["images"] == {} and "prepared elsewhere" in record["left_out"]["mri"]
+    assert not list((tmp_path / "shared").glob("*.nii.gz"))

@@ -390,3 +390,27 @@ def test_labels_of_another_place_are_moved_before_they_are_compared(steps, tmp_p
     affine[:3, 3] -= 3 * affine[:3, 0]
     moved = steps["scans"] | {"labels": nifti.image(data, affine)}
     assert "Dice 1.00" in draw(tmp_path / "p", steps, monkeypatch, scans=moved)["segmentation"]
+
+
+def test_own_labels_have_colours_of_their_own_and_their_names():
+    scan = head()
+    truth = nifti.image(
+        np.asanyarray(blob(scan, (20, 24, 18)).dataobj) + np.asanyarray(blob(scan, (10, 24, 18), 2).dataobj),
+        scan.affine,
+    )
+    said = " ".join(words(subject_figures.draw_segmentation(scan, truth, truth, {"anterior": 1, "posterior": 2})))
+    assert "anterior posterior" in said and "all-labels Dice 1.00" in said and "tumour" not in said
+    one = blob(scan, (20, 24, 18))
+    assert "lesion Dice 1.00" in " ".join(words(subject_figures.draw_segmentation(scan, one, one, {"lesion": 1})))
+    many = subject_figures._colour_tissues({f"l{k}": k for k in range(1, 9)})
+    assert len(many) == 8 and many[1] != many[2]
+
+
+def test_a_prepared_scan_is_drawn_as_it_was_given(steps, tmp_path, monkeypatch):
+    deliver(steps, None)
+    scans = {"mri": steps["scans"]["t1c"]}
+    grid = {"file": "mri", "shape": list(scans["mri"].shape), "affine": scans["mri"].affine}
+    status = steps["status"] | {"sequences": {"mri": grid}, "reference": "mri", "prepared": True}
+    words = draw(tmp_path / "p", steps, monkeypatch, status=status, scans=scans, space_stem=None, template=None)
+    assert set(words) == {"quality"} and "mri\nas scanned" in words["quality"]
+    assert "brain mask" not in words["quality"] and "registered" not in words["quality"]

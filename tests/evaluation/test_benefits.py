@@ -40,6 +40,8 @@ def test_only_the_one_measure_counts():
     found = benefits.score_patients(rows, {"p00": "P"})
     assert [(row["patient"], row["value"]) for row in found] == [("P", 0.5)]
     assert set(CELL) <= set(found[0]) and [row["fold"] for row in found] == ["0"]
+    own = [score("p00", 0.5, region="all"), score("p00", 0.1, region="anterior")]
+    assert [row["value"] for row in benefits.score_patients(own, MINE)] == [0.5]
 
 
 def test_a_strategy_that_needs_half_the_patients_saves_as_many():

@@ -172,3 +172,13 @@ def test_no_interval_of_a_difference_leaves_the_range_of_the_metric():
         row["value"] = float((row["strategy"] == "lp-ft") == (row["fold"] == 0))
     row = pick(comparison.compare_strategies(rows), strategy="lp-ft", region="WT", against="scratch")
     assert (row["low"], row["mean_difference"], row["high"]) == (-1, 0, 1)
+
+
+@pytest.mark.parametrize(("names", "judged"), [(("all", "anterior"), "all"), (("lesion", "lesion"), "lesion")])
+def test_verdicts_are_about_all_of_a_user_s_own_labels_or_the_one(names, judged):
+    renamed = dict(zip(("WT", "TC"), names, strict=True))
+    rows = [
+        row | {"region": renamed[row["region"]]} for row in study(0.08) if row["region"] == "WT" or len({*names}) > 1
+    ]
+    found = [row for row in comparison.compare_strategies(rows) if row["verdict"]]
+    assert [(row["region"], row["strategy"], row["verdict"]) for row in found] == [(judged, "lp-ft", "helps")]

@@ -119,3 +119,18 @@ def test_real_healthy_head_against_anatomical_labels():
     closed = ndimage.binary_closing(np.pad(labels, 8), ndimage.generate_binary_structure(3, 1), iterations=5)
     closed = ndimage.binary_fill_holes(closed)[8:-8, 8:-8, 8:-8]
     assert overlap(np.asanyarray(masks["t1"].dataobj) > 0, closed) > 0.93
+
+
+def test_prepared_scans_are_their_own_field_of_view_whatever_their_size():
+    affine, rng = np.eye(4), np.random.default_rng(0)
+    whole = rng.uniform(1, 9, (12, 14, 6)).astype(np.float32)
+    whole[5, 6, 3] = 0
+    shown = np.zeros((12, 14, 6), np.float32)
+    shown[2:5, 3:9], shown[8:10, 3:9] = 5 + whole[2:5, 3:9], 5 + whole[8:10, 3:9]
+    scans = {"pd": nifti.image(whole, affine), "dwi": nifti.image(shown, affine)}
+    masks, record, disagreement = brain_extraction.strip_skull(scans, {"pd": False, "dwi": False}, "pd", engine="none")
+    # a zero that a slice encloses is a value; two pieces stay two
+    assert np.asanyarray(masks["pd"].dataobj).all() and masks["pd"].get_data_dtype() == np.uint8
+    np.testing.assert_array_equal(np.asanyarray(masks["dwi"].dataobj) > 0, shown > 0)
+    assert record["flags"] == [] and record["volume_ml"] == {} and record["signal_to_noise"] == {}
+    assert disagreement is None

@@ -179,3 +179,17 @@ def test_packed_image_keeps_zero_and_nearly_everything(tmp_path):
     back = np.asanyarray(nifti.read_image(tmp_path / "a.nii.gz").dataobj)
     np.testing.assert_allclose(back, data, atol=np.abs(data).max() / 65000)
     assert not np.any(back[data == 0])
+
+
+def test_a_zero_inside_of_a_prepared_scan_is_a_value():
+    rng = np.random.default_rng(0)
+    data = rng.uniform(50, 60, (10, 12, 6)).astype(np.float32)
+    data[4, 5, 3] = 0
+    whole = {"mri": nifti.image(data, np.eye(4)), "brain": nifti.image(np.ones(data.shape, np.uint8), np.eye(4))}
+    for prepared, low in ((True, True), (False, False)):
+        normalised, record = intensity.normalize_intensity(whole, prepared=prepared)
+        value = np.asanyarray(normalised["mri"].dataobj)[4, 5, 3]
+        assert (value < -1) == low and (value == 0) != low
+        assert (record["coverage"]["mri"] == 1) == prepared
+    images, _, index = intensity.cut_slices(normalised)
+    assert index["sequences"] == ["mri"] and images.shape == (6, 1, 10, 12)

@@ -327,3 +327,24 @@ def test_two_alignments_at_a_time_give_the_bytes_of_one_at_a_time(subject):
     assert first[1] == again[1] and first[0].keys() == again[0].keys()
     for name, scan in first[0].items():
         assert np.asanyarray(scan.dataobj).tobytes() == np.asanyarray(again[0][name].dataobj).tobytes()
+
+
+def test_prepared_scans_stay_as_they_are():
+    rng, affine = np.random.default_rng(0), np.diag([0.5, 0.5, 6.0, 1.0])
+    data = {name: rng.uniform(1, 9, (20, 18, 4)).astype(np.float32) for name in ("pd", "dwi")}
+    data["dwi"][:3] = 0
+    scans = {name: nifti.image(values, affine) for name, values in data.items()}
+    scans["labels"] = nifti.image((data["pd"] > 8).astype(np.uint8), affine)
+    masks = {name: nifti.image((values != 0).astype(np.uint8), affine) for name, values in data.items()}
+    prior = PriorAlignment("pd", coregistered=True, prepared=True)
+    registered, record = registration.register_scans(scans, masks, prior, options=RegistrationOptions())
+    assert list(registered) == ["pd", "dwi", "labels", "brain"]
+    for name, values in data.items():
+        np.testing.assert_array_equal(np.asanyarray(registered[name].dataobj), values)
+    assert np.asanyarray(registered["brain"].dataobj).all() and record["flags"] == record["look"] == []
+    assert record["to_reference"] == {"dwi": np.eye(4).tolist()} and record["to_template"] == np.eye(4).tolist()
+    assert record["grid"] == {"shape": [20, 18, 4], "affine": affine.tolist()}
+    native = native_grid.native_transform(record, "dwi")
+    np.testing.assert_array_equal(native, np.eye(4))
+    coarse, record = registration.register_scans(scans, masks, prior, options=RegistrationOptions(spacing=2.0))
+    assert coarse["pd"].shape == coarse["labels"].shape == tuple(record["grid"]["shape"]) == (5, 4, 12)

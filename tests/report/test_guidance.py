@@ -61,6 +61,8 @@ def test_every_picture_says_how_to_read_it():
     ("section", "keys"),
     [
         ("pictures", ["title", "good", "bad"]),
+        ("prepared", ["title", "good", "bad"]),
+        ("own_labels", ["title", "good", "bad"]),
         ("quality", ["title", "unit", "good", "bad", "advice"]),
         ("transfer", ["good", "bad", "advice"]),
     ],
@@ -71,6 +73,16 @@ def test_every_entry_is_whole_and_plain_text(section, keys):
     texts = [text for words in entries.values() for text in words.values()]
     assert all(isinstance(text, str) and text == text.strip() and "  " not in text for text in texts)
     assert all(words[key] for words in entries.values() for key in keys if key != "unit")
+
+
+def test_prepared_scans_and_own_labels_have_words_of_their_own():
+    assert guidance.choose_pictures(False, False) == WORDS.pictures
+    both = guidance.choose_pictures(True, True)
+    assert list(both) == list(WORDS.pictures)
+    assert both["quality"] == WORDS.prepared["quality"] and both["segmentation"] == WORDS.own_labels["segmentation"]
+    assert both["candidates"] == WORDS.pictures["candidates"]
+    assert not any("tumour" in text or "brain" in text.lower() for name in ("quality", "segmentation")
+                   for text in both[name].values())  # fmt: skip
 
 
 def test_the_file_is_read_once():

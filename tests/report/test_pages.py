@@ -337,3 +337,22 @@ def test_the_table_of_subjects_has_a_row_for_everybody_with_the_cohorts_own_colu
     assert "age" in told["extra"] and not set(told["extra"]) & set(FIXED)
     reasons = {row["participant_id"]: row["reason"] for row in run["cohort"]}
     assert all(reasons[row["subject"]] in row["notes"] for row in told["rows"])
+
+
+def test_a_run_with_own_labels_does_not_speak_of_tumours(tmp_path):
+    run = make_run(patients=6)
+    names = {"WT": "all", "TC": "anterior", "ET": "posterior"}
+    for table in ("scores", "comparison"):
+        run[table] = [row | {"region": names.get(row["region"], row["region"])} for row in run[table]]
+    run["splits"]["scheme"] = "anterior=1,posterior=2"
+    run["splits"]["tasks"]["segmentation"]["regions"] = ["all", "anterior", "posterior"]
+    run["splits"]["tasks"].pop("classification")
+    run |= {"candidates": {}, "config": {"strip_skull": {"engine": "none"}, "register_scans": {"template": "none"},
+                                         "deliver": {"strategy": "lp-ft"}}}  # fmt: skip
+    for table in ("scores", "comparison", "cells", "times"):
+        run[table] = [row for row in run[table] if row["task"] == "segmentation"]
+    page = write(tmp_path / "report", **run)
+    assert "all-labels Dice" in page.plain() and "anterior Dice" in page.plain()
+    said = re.sub(r"not a medical device|brain tumours?", "", page.plain())
+    left = {said[max(0, found.start() - 60) : found.end() + 20] for found in re.finditer("tumour", said)}
+    assert not left

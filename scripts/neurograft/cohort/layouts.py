@@ -121,7 +121,8 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude="", seque
 
 def _expect(layout, wanted):
     """Say what a layout expects."""
-    return (WITH_MASKS if wanted.stacked else EXPECTED[layout]).format(", ".join(wanted.sequences))
+    expected = WITH_MASKS if wanted.stacked else EXPECTED[layout]
+    return expected.replace(", ".join(SEQUENCES), ", ".join(wanted.sequences))
 
 
 def _subject(name, source, files, columns, scheme="", problems=(), notes=()):
@@ -335,7 +336,7 @@ def _stacked_subject(patient, sequences):
 EXPECTED = {
     "bids": "a BIDS dataset: a folder with sub-<label>/[ses-<label>/]anat/*_T1w.nii.gz and the like",
     "brats": "a folder of BraTS cases: <case>/<case>_t1.nii.gz (2018-2021) or <case>/<case>-t1n.nii.gz (2023)",
-    "table": "a tab-separated file with the column participant_id and paths in {}, labels",
+    "table": "a tab-separated file with the column participant_id and paths in t1, t1c, t2, flair, labels",
     "decathlon": "a folder images (or imagesTr) of <subject>.nii.gz, beside it labels (or labelsTr) of the same names",
     "dicom": "one folder a patient, with DICOM files of any name in folders of any depth",
     "images": "a folder of classes, <class>/*.jpg or *.png, or two such folders, train and test",

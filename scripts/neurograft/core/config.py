@@ -149,4 +149,6 @@ def _explain(mistake: Any) -> str:
     if mistake.validator == "enum":
         allowed = ", ".join(str(choice) for choice in mistake.validator_value)
         return f"config: {place} is {mistake.instance!r}; choose one of: {allowed}"
+    if mistake.validator == "pattern":
+        return f"config: {place}: '{mistake.instance}' cannot be a name; take {mistake.schema['description']}"
     return f"config: {place}: {mistake.message}; see config/README.md"

@@ -8,7 +8,6 @@ The Snakefile imports this module while it is parsed: standard library only.
 """
 
 import copy
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,8 +17,6 @@ from neurograft.core.labels import ALL, REGIONS, is_own, write_scheme
 from neurograft.core.sequences import OTHERS, SEQUENCES
 from neurograft.core.strategies import METHODS
 
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
-LARGEST_VALUE = 255
 # layouts whose files say nothing of which sequence they are, so that a config may
 NAMED_BY_CONFIG = ("table", "decathlon", "images")
 RESERVED = (*OTHERS, "image", "site", "patient")
@@ -100,11 +97,8 @@ def _check_sequences(config: Mapping[str, Any]) -> None:
             "table (layout table)"
         )
     for name in config["dataset"]["sequences"]:
-        if not NAME.fullmatch(name) or name.lower() in RESERVED:
-            raise SettingsError(
-                f"{place}: '{name}' cannot be a sequence: take letters and digits, a letter first, and none of "
-                f"{', '.join(RESERVED)}"
-            )
+        if name.lower() in RESERVED:
+            raise SettingsError(f"{place}: '{name}' cannot be a sequence, nor any of {', '.join(RESERVED)}; rename it")
     names = [name.lower() for name in config["dataset"]["sequences"]]
     if len(set(names)) < len(names):
         raise SettingsError(f"{place}: {', '.join(config['dataset']['sequences'])}: two differ in capitals alone")
@@ -125,14 +119,10 @@ def _fit_labels(config: dict[str, Any], given: Mapping[str, Any], own: Mapping[s
     place = "config: dataset.labels"
     if config["import_scans"]["labels"] != "auto":
         raise SettingsError(f"{place} and import_scans.labels both say what the label values are; keep one")
-    for name, value in own.items():
-        if not NAME.fullmatch(str(name)) or name.lower() in (ALL, "background", *map(str.lower, REGIONS)):
-            raise SettingsError(
-                f"{place}: '{name}' cannot be a label's name: take letters and digits, a letter first, and none of "
-                f"{ALL}, background, {', '.join(REGIONS)}"
-            )
-        if not 1 <= value <= LARGEST_VALUE:
-            raise SettingsError(f"{place}: {name} is {value}; a label is 1 to {LARGEST_VALUE}, and 0 the background")
+    reserved = (ALL, "background", *REGIONS)
+    for name in own:
+        if name.lower() in map(str.lower, reserved):
+            raise SettingsError(f"{place}: '{name}' cannot be a label, nor any of {', '.join(reserved)}; rename it")
     for kind, listed in (("value", [str(value) for value in own.values()]), ("name", [name.lower() for name in own])):
         twice = next((each for each in listed if listed.count(each) > 1), None)
         if twice is not None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from helpers.fake_run import Experiment, make_run
 from neurograft.core.config import resolve_config
+from neurograft.core.prepared import fit_prepared
 from neurograft.core.strategies import TRAINED
 from neurograft.preprocessing import extraction_engines, intensity, registration
 from neurograft.report.chapters import methods
@@ -114,6 +115,24 @@ def test_the_text_follows_the_config():
     ):  # fmt: skip
         assert said in words, said
     assert "SIMULATED" not in words and "SIMULATED" in told(*configured("phantom"))
+
+
+def test_prepared_scans_with_own_labels_are_told_as_such():
+    from_config = {
+        "dataset": {"layout": "decathlon", "sequences": ["mri"], "labels": {"anterior": 1, "posterior": 2}},
+        "strip_skull": {"engine": "none"},
+        "register_scans": {"template": "none"},
+    }
+    config = fit_prepared(resolve_config(from_config, SCHEMA), from_config)
+    _, splits = configured(trained=["segmentation"])
+    splits["scheme"] = "anterior=1,posterior=2"
+    splits["tasks"]["segmentation"] |= {"regions": ["all", "anterior", "posterior"], "sequences": ["mri"]}
+    words = told(config, splits)
+    assert "nothing was skull-stripped or registered, and images were left on their own grid" in words
+    assert "all-labels Dice" in words and "axial slices of mri" in words
+    assert not re.search("tumour|deepbet|MNI152|greedy", words.split("Anatomical normalisation")[1])
+    config["register_scans"]["spacing"] = 2.0
+    assert "resampled once to 2 mm" in told(config, splits)
 
 
 def test_patches_are_told_of_where_a_source_is_3d():
