@@ -43,7 +43,7 @@ def test_single_pictures_and_scans_are_left_as_they_were():
         ("images", ["t1"], {"pictures": {"spacing": [1, 1]}}, "give three sizes"),
         ("images", ["t1"], {"strip_skull": {"engine": "robex"}}, "taken as they are"),
         ("images", ["t1"], {"register_scans": {"template": "MNI152"}}, "taken as they are"),
-        ("images", ["a b"], {}, "cannot be a sequence"),
+        ("images", ["a b"], {}, "cannot be a name"),
     ],
 )
 def test_what_does_not_fit_is_one_line(layout, sequences, blocks, says):
