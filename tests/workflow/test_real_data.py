@@ -179,7 +179,11 @@ def test_the_diagnosis_of_patients_with_slices(tmp_path):
     people = rows(DATA / "t1c_slices/patients.tsv")
     names = []
     for diagnosis in ("glioma", "meningioma", "pituitary"):
-        of = sorted((row for row in people if row["diagnosis"].startswith(diagnosis)), key=lambda row: row["person"])
+        of = sorted(
+            (row for row in people if row["diagnosis"].startswith(diagnosis)),
+            key=lambda row: row["person"],
+            reverse=True,
+        )
         names += [row["patient"] for row in of[:5]]
     pictures = {"patients": str(DATA / "t1c_slices/patients.tsv"), "person": "person", "spacing": [0.49, 0.49, 7]}
     root = link(tmp_path / "set", DATA / "t1c_slices", names)
