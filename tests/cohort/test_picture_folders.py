@@ -106,7 +106,7 @@ def test_persons_sites_and_columns_of_a_table(tmp_path):
 def test_a_table_of_pictures_with_one_a_channel(tmp_path):
     touch(tmp_path, "i/a1.png", "i/a2.png", "i/f1.png", "i/f2.png", "i/f3.png", "m/1.png", "m/2.png")
     (tmp_path / "t.csv").write_text(
-        "patient,slice,t1,flair,mask,diagnosis,quality\n"
+        "Patient,slice,T1,flair,Mask,diagnosis,quality\n"
         "P,2,i/a1.png,i/f1.png,m/1.png,glioma,good\n"
         'P,1,i/a2.png,i/f2.png,m/2.png,glioma,"bad, moved"\n'
         "P,3,i/lost.png,i/f3.png,m/2.png,glioma,good\n"

@@ -211,7 +211,11 @@ def _leave_unmasked(patient):
 def _read_pictures(options, sequences) -> list[PicturePatient]:
     """Read a table of pictures: one row a slice."""
     table = os.path.expanduser(options.table)
-    rows = [{key.strip(): value.strip() for key, value in row.items()} for row in read_separated_table(table)]
+    reserved = {name.lower(): name for name in ("patient", "picture", "mask", "slice", *sequences)}
+    rows = [
+        {reserved.get(key.lower(), key): value.strip() for key, value in row.items()}
+        for row in read_separated_table(table)
+    ]
     if not rows:
         raise PictureSetError(f"{table} has no rows; give one for each picture")
     kinds = ["picture"] if "picture" in rows[0] else [name for name in sequences if name in rows[0]]
@@ -221,7 +225,7 @@ def _read_pictures(options, sequences) -> list[PicturePatient]:
             f"{', '.join(sequences)}), and may have mask, slice and columns of the patient"
         )
     found: dict[str, PicturePatient] = {}
-    numbers, owners, reserved = {}, {}, {"patient", "picture", "mask", "slice", *sequences}
+    numbers, owners = {}, {}
     for number, row in enumerate(rows, start=2):
         name = row["patient"]
         if not name:
@@ -241,7 +245,7 @@ def _read_pictures(options, sequences) -> list[PicturePatient]:
         patient["slices"].append(one)
         place = parse_number(row.get("slice"))
         numbers[id(one)] = order_of(os.path.splitext(one["name"])[0]) if place is None else (place, one["name"])
-        _take_columns(patient, {key: value for key, value in row.items() if key not in reserved})
+        _take_columns(patient, {key: value for key, value in row.items() if key not in reserved.values()})
     for patient in found.values():
         patient["slices"].sort(key=lambda one: numbers[id(one)])
         varied = [key for key, value in patient["columns"].items() if value == VARIES]
@@ -306,8 +310,8 @@ def _say_whose(found, person):
     columns = dict.fromkeys(key for patient in found for key in patient["columns"] if key != "patient")
     if person and found and person not in columns:
         raise PictureSetError(
-            f"dataset.pictures.person is '{person}', but no table has such a column; choose one of "
-            f"{', '.join(columns) or 'none: name a table of patients'}"
+            f"dataset.pictures.person is '{person}', but no table has such a column; "
+            + (f"choose one of {', '.join(columns)}" if columns else "name one in dataset.pictures.patients")
         )
     for patient in found:
         own = patient["columns"].get("patient") or patient["name"]
