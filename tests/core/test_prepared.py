@@ -68,6 +68,9 @@ def test_own_labels_of_whole_heads_are_stripped_and_registered():
         ({"dataset__labels": {"a": 1, "A": 2}}, "the name a is there twice"),
         ({"dataset__labels": {"all": 1}}, "'all' cannot be a label"),
         ({"dataset__labels": {"wt": 1}}, "'wt' cannot be a label"),
+        ({"dataset__labels": {"box": 1}}, "'box' cannot be a label"),
+        ({"dataset__labels": {"left": 1, "right": 2}}, "give both sides one value"),
+        ({"dataset__labels": {"hippocampusLeft": 1}}, "tells left from right"),
         ({"dataset__labels": {"left part": 1}}, "'left part' cannot be a name; take letters and digits"),
         ({"dataset__labels": {"a": 256}}, "dataset.labels.a"),
         ({"dataset__labels": {"a": 0}}, "dataset.labels.a"),
@@ -102,6 +105,11 @@ def test_what_contradicts_itself_is_refused_in_one_line(change, says):
 def test_sequences_of_the_user_s_own_may_be_named_where_sequences_are():
     config = fit(split_cohort__sequences=["mri"], import_scans__reference=["mri"])
     assert config["split_cohort"]["sequences"] == ["mri"] and config["import_scans"]["reference"] == ["mri"]
+
+
+def test_a_name_that_only_sounds_like_a_side_is_a_name():
+    own = {"bright": 1, "leftover": 2, "Righteous": 3}
+    assert fit(dataset__labels=own)["import_scans"]["labels"] == "bright=1,leftover=2,Righteous=3"
 
 
 def test_a_column_may_be_classified_beside_own_labels():

@@ -310,8 +310,8 @@ def steps(tmp_path_factory):
     registered, _ = registration.register_scans(
         scans, masks, registration.PriorAlignment("t1c", True), options=registration.RegistrationOptions(spacing=5.0)
     )
-    normalized, _ = intensity.normalize_intensity(registered)
-    derivatives.write_normalized(space_stem, normalized)
+    normalized, record = intensity.normalize_intensity(registered)
+    derivatives.write_normalized(space_stem, normalized, record)
     ranks, _, _, _ = proposal.propose_candidates(
         normalized, registered["brain"], options=proposal.ProposalOptions(segments=200)
     )

@@ -79,12 +79,30 @@ def test_normalized_images_keep_zero_and_three_decimals(tmp_path):
     scans = {"t1c": nifti.image(data, np.eye(4)), "flair": nifti.image(data, np.eye(4))}
     scans["brain"] = nifti.image(data != 0, np.eye(4))
     stem = str(tmp_path / "sub-1_space-MNI152")
-    derivatives.write_normalized(stem, scans)
+    derivatives.write_normalized(stem, scans, {})
     back = derivatives.read_normalized(stem)
     assert list(back) == ["t1c", "flair"]
     values = np.asanyarray(back["t1c"].dataobj)
     assert np.all(values[:3] == 0)
     assert np.abs(values - data).max() <= 0.0006
+
+
+def test_images_of_the_user_s_own_come_back_by_their_names(tmp_path):
+    data = np.random.default_rng(0).normal(0, 2, (6, 6, 6)).astype(np.float32)
+    scans = {name: nifti.image(data + k, np.eye(4)) for k, name in enumerate(("pd", "t2", "dwi"))}
+    scans["brain"] = nifti.image(data != 0, np.eye(4))
+    stem = str(tmp_path / "sub-1_space-reference")
+    derivatives.write_normalized(stem, scans, {"prepared": True})
+    back = derivatives.read_normalized(stem)
+    assert list(back) == ["t2", "dwi", "pd"]
+    assert np.abs(np.asanyarray(back["pd"].dataobj) - data).max() <= 0.0006
+    named = derivatives.normalized_file(stem, "pd")
+    assert named.endswith("_desc-pd_MRI.nii.gz") and derivatives.stem_of(named) == stem
+    assert files.read_json(named.replace(".nii.gz", ".json"))["SkullStripped"] is False
+    assert files.read_json(f"{stem}_desc-brain_mask.json")["Type"] == "ROI"
+    derivatives.write_normalized(stem, {"brain": scans["brain"]}, {})
+    assert derivatives.read_normalized(stem) == {}
+    assert derivatives.stem_of([]) is None
 
 
 def test_delivery_replaces_and_withdraws(tmp_path):

@@ -203,3 +203,50 @@ def test_the_diagnosis_of_patients_with_slices(tmp_path):
         assert not {owner[name] for name in fold["test"]} & {owner[name] for name in fold["train"]}
     tested = {row["subject"] for row in rows(results / "evaluation/scores.tsv") if row["subject"]}
     assert tested == set(task["subjects"])
+
+
+@needs_data
+def test_crops_with_labels_of_their_own(tmp_path):
+    """Eight volumes of the hippocampus, one of them with a label that nobody named, in slices and in patches."""
+    given = DATA / "hippocampus"
+    subjects = {
+        path.name.split(".")[0]: {"mri": path, "labels": given / "labels" / path.name}
+        for path in sorted((given / "images").iterdir())[:8]
+    }
+    last = list(subjects)[-1]
+    strange = nib.load(subjects[last]["labels"])
+    strange = nib.Nifti1Image(np.where(np.asanyarray(strange.dataobj) == 2, 7, 0).astype(np.uint8), strange.affine)
+    strange.to_filename(tmp_path / "strange.nii.gz")
+    subjects[last]["labels"] = tmp_path / "strange.nii.gz"
+    dataset = write_table(tmp_path, subjects)
+    results = run(
+        tmp_path,
+        dataset | {"sequences": ["mri"], "labels": {"anterior": 1, "posterior": 2}},
+        strip_skull={"engine": "none"},
+        register_scans={"template": "none"},
+        split_cohort={"folds": 2},
+        train_network={"steps": 20, "batch": 4, "patches": {"steps": 2}},
+        experiment={
+            "segmentation": {
+                "strategies": ["scratch", "lp-ft"],
+                "also": [{"sources": ["deepbet"], "strategies": ["scratch"]}],
+            }
+        },
+    )
+    cohort = {row["name"]: row for row in rows(results / "cohort.tsv")}
+    assert "label values 7 are not known" in cohort.pop(last)["reason"]
+    assert all(row["reason"] == "" and row["scheme"] == "anterior=1,posterior=2" for row in cohort.values())
+    assert not any(row["flags"] or row["look"] for row in rows(results / "quality.tsv"))
+    scores = rows(results / "evaluation/scores.tsv")
+    assert {row["region"] for row in scores} == {"all", "anterior", "posterior"}
+    assert len({row["subject"] for row in scores}) == 7 and {row["task"] for row in scores} == {"segmentation"}
+    verdicts = [row for row in rows(results / "evaluation/comparison.tsv") if row["verdict"]]
+    assert {row["region"] for row in verdicts} == {"all"}
+    first = next(iter(subjects)).replace("_", "")
+    delivered = nib.load(results / f"derivatives/sub-{first}/anat/sub-{first}_dseg.nii.gz")
+    drawn = nib.load(subjects[next(iter(subjects))]["labels"])
+    assert delivered.shape == drawn.shape and np.array_equal(delivered.affine, drawn.affine)
+    assert set(np.unique(delivered.dataobj)) <= {0, 1, 2}
+    assert not list(results.rglob("*candidates*"))
+    page = (results / "report/index.html").read_text()
+    assert "all-labels Dice" in page and "anterior Dice" in page and "umour candidates" not in page

@@ -8,6 +8,7 @@ The Snakefile imports this module while it is parsed: standard library only.
 """
 
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from neurograft.core.strategies import METHODS
 
 # layouts whose files say nothing of which sequence they are, so that a config may
 NAMED_BY_CONFIG = ("table", "decathlon", "images")
+SIDED = re.compile(r"^(left|right)(?![a-z])|(Left|Right)(?![a-z])")
 RESERVED = (*OTHERS, "image", "site", "patient")
 SLICE_TARGET = "tumour-slice"
 
@@ -119,8 +121,14 @@ def _fit_labels(config: dict[str, Any], given: Mapping[str, Any], own: Mapping[s
     place = "config: dataset.labels"
     if config["import_scans"]["labels"] != "auto":
         raise SettingsError(f"{place} and import_scans.labels both say what the label values are; keep one")
-    reserved = (ALL, "background", *REGIONS)
+    # the last two have a meaning in the files of predictions
+    reserved = (ALL, "background", *REGIONS, "box", "file")
     for name in own:
+        if SIDED.search(name):
+            raise SettingsError(
+                f"{place}: '{name}' tells left from right, and networks are trained on mirrored images too; give both "
+                "sides one value"
+            )
         if name.lower() in map(str.lower, reserved):
             raise SettingsError(f"{place}: '{name}' cannot be a label, nor any of {', '.join(reserved)}; rename it")
     for kind, listed in (("value", [str(value) for value in own.values()]), ("name", [name.lower() for name in own])):

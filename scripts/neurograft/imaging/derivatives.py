@@ -120,10 +120,15 @@ def write_masks(stem, masks, status):
     for name, mask in masks.items():
         file = status["sequences"][name]
         native = nifti.to_native(mask, file["shape"], file["affine"])
-        sidecar = {"Type": "Brain", "Sources": [file["file"]]}
+        sidecar = {"Type": _type_of(status), "Sources": [file["file"]]}
         nifti.write_image(brain_mask_file(stem, name), native, sidecar)
         if name == status["reference"]:
             nifti.write_image(brain_mask_file(stem), native, sidecar)
+
+
+def _type_of(record):
+    """Return what a mask is of, in BIDS's words: of prepared scans it is all that they show."""
+    return "ROI" if record.get("prepared") else "Brain"
 
 
 def write_disagreement(stem, disagreement, status, record):
@@ -163,7 +168,7 @@ def read_masks(stem, sequences):
     return {name: nifti.read_image(brain_mask_file(stem, name)) for name in sequences}
 
 
-def write_normalized(stem, normalized):
+def write_normalized(stem, normalized, record):
     """Write the normalised images of a space, packed as int16, and the brain mask.
 
     Parameters
@@ -172,13 +177,16 @@ def write_normalized(stem, normalized):
         Stem with `space-`.
     normalized : dict of str to nibabel.Nifti1Image
         float32 sequences, zero outside of the brain, and `brain`, the mask on the same grid.
+    record : dict
+        Of `normalize_intensity`.
     """
     for suffix in SUFFIXES:
         _remove(f"{stem}_desc-*_{suffix}.nii.gz")
     for name in list_sequences(normalized):
-        sidecar = {"SkullStripped": True, "Units": "arbitrary", "Sequence": name}
+        # of prepared scans nobody knows
+        sidecar = {"SkullStripped": not record.get("prepared", False), "Units": "arbitrary", "Sequence": name}
         nifti.write_image(normalized_file(stem, name), packing.as_int16(normalized[name]), sidecar)
-    nifti.write_image(brain_mask_file(stem), normalized["brain"], {"Type": "Brain"})
+    nifti.write_image(brain_mask_file(stem), normalized["brain"], {"Type": _type_of(record)})
 
 
 def read_normalized(stem):

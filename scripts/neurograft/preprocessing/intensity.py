@@ -144,9 +144,10 @@ def normalize_intensity(registered, method="robust-zscore", bias_correction=Fals
     normalised : dict of str to nibabel.Nifti1Image
         float32, exactly zero outside of the brain and where the scan does not reach; and `brain`.
     record : dict
-        `method`, `bias_correction`, `contrast_to_noise` and `coverage` (share of the brain that the scan shows) of each
-        sequence, `intensities` (percentiles of each `before`, as scanned, and `after`), `flags` in plain words, and
-        with the method `nyul` the `landmarks` of each sequence, from which the cells learn a scale (`standard_scale`).
+        `method`, `bias_correction`, `prepared` (where they are), `contrast_to_noise` and `coverage` (share of the brain
+        that the scan shows) of each sequence, `intensities` (percentiles of each `before`, as scanned, and `after`),
+        `flags` in plain words, and with the method `nyul` the `landmarks` of each sequence, from which the cells learn
+        a scale (`standard_scale`).
     """
     scale = INTENSITY_METHODS[method]
     whole = np.asanyarray(registered["brain"].dataobj) > 0
@@ -154,7 +155,7 @@ def normalize_intensity(registered, method="robust-zscore", bias_correction=Fals
     box = _brain_box(whole)
     brain = whole[box]
     normalised = {}
-    record = {"method": method, "bias_correction": bias_correction}
+    record = {"method": method, "bias_correction": bias_correction} | ({"prepared": True} if prepared else {})
     record |= {"contrast_to_noise": {}, "coverage": {}, "flags": [], "intensities": {"before": {}, "after": {}}}
     for name in list_sequences(registered):
         data = scanned = np.nan_to_num(np.asanyarray(registered[name].dataobj)[box].astype(np.float32))
