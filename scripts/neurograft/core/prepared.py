@@ -21,7 +21,7 @@ from neurograft.core.strategies import METHODS
 # layouts whose files say nothing of which sequence they are, so that a config may
 NAMED_BY_CONFIG = ("table", "decathlon", "images")
 SIDED = re.compile(r"^(left|right)(?![a-z])|(Left|Right)(?![a-z])")
-RESERVED = (*OTHERS, "image", "site", "patient")
+RESERVED = (*OTHERS, "template", "deformed", "image", "site", "patient")
 SLICE_TARGET = "tumour-slice"
 
 
