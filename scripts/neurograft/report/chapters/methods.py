@@ -6,7 +6,7 @@ from neurograft.cohort.assignment import choose_unlabelled
 from neurograft.core.labels import is_own, judged_region
 from neurograft.core.prepared import is_prepared, proposes_candidates
 from neurograft.core.region_words import name_region
-from neurograft.core.stacked import is_single
+from neurograft.core.stacked import is_single, is_stacked
 from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, UNTRAINED
 from neurograft.report.chapters.pictures import describe_evaluation, describe_pictures
 from neurograft.report.references import read_references, split_citation
@@ -28,6 +28,8 @@ PRETRAININGS = {
     "no patients": "The source {name}, which learns from patients without labels, could not be made: there were no "
                    "such patients.",
 }  # fmt: skip
+STACKED = "The two-dimensional pictures of each patient were stacked in the order of the numbers in their names."
+NO_SIZE = " The size of a pixel was not known and counts as 1 mm, as does the distance of two pictures."
 NETWORKS = {
     "segmentation": ("MONAI FlexibleUNet", ("monai", "torch")),
     "patches": ("A 3-D network with a decoder of MONAI's U-Net blocks", ("monai", "torch")),
@@ -115,7 +117,6 @@ def _preprocessing(cite, config):
         "phantom": ("All subjects were SIMULATED from the MNI152 template with known tumours.", "mni"),
         "dicom": ("DICOM series were converted with dcm2niix, and sequences were recognised from their headers by a "
                   "table of rules.", "dcm2niix"),
-        "images": ("The 2-D pictures of each patient were stacked, in the order of the numbers in their names.",),
     }  # fmt: skip
     origin = origins.get(config.get("dataset", {}).get("layout"))
     deformed = (
@@ -142,7 +143,9 @@ def _taken(cite, config):
     spacing, block = config["register_scans"].get("spacing"), config.get("normalize_intensity", {})
     grid = f"resampled once to {_say_size(spacing)}" if spacing else "left on their own grid"
     method = block.get("method")
+    stacked = STACKED + ("" if config.get("dataset", {}).get("pictures", {}).get("spacing") else NO_SIZE)
     return [
+        *([cite(stacked)] if is_stacked(config) else []),
         cite("Scans were checked, reoriented to canonical axes, and used as they had been prepared before: nothing was "
              f"skull-stripped or registered, and images were {grid}."),
         *([cite(BIAS, "n4")] if block.get("bias_correction") else []),
