@@ -191,6 +191,7 @@ def test_who_is_left_out_and_why():
 def test_channels_by_the_rule(present, expected):
     rows = [row | {"sequences": present} for row in cohort()]
     assert splits.split_cohort(rows, folds=3)["tasks"]["segmentation"]["sequences"] == expected
+    assert splits.split_cohort(rows[::-1], folds=2) == splits.split_cohort(rows, folds=2)
     asked = splits.split_cohort(cohort(), folds=3, sequences=["flair", "t1"])
     assert asked["tasks"]["segmentation"]["sequences"] == ["flair", "t1"]
 
@@ -352,3 +353,24 @@ def test_a_subset_passes_whole(files, subset, engine, template, monkeypatch):
     assert record["sequences"] == list(subset) and record["flags"] == [] and len(table)
     assert {name for name in sequences.SEQUENCES if f"z_{name}" in table} == set(subset)
     assert int(np.asanyarray(ranked.dataobj).max()) == len(table)
+
+
+def test_own_labels_are_split_for_segmentation_and_make_no_classes_of_slices():
+    rows = [row | {"scheme": "anterior=1,posterior=2", "sequences": "mri"} for row in cohort(8)]
+    tasks = splits.split_cohort(rows, folds=2)["tasks"]
+    segment, classify = tasks["segmentation"], tasks["classification"]
+    assert segment["trainable"] and segment["regions"] == ["all", "anterior", "posterior"]
+    assert segment["sequences"] == ["mri"] and len(segment["folds"]) == 2
+    assert not classify["trainable"] and "name a column" in classify["reason"] and classify["folds"] == []
+    free = splits.QualityFindings(tumour_free=[row["participant_id"] for row in rows])
+    assert "has any of the labels" in splits.split_cohort(rows, free, folds=2)["tasks"]["segmentation"]["reason"]
+
+
+def test_own_sequences_are_channels_in_their_order_after_the_known_ones():
+    rows = [row | {"sequences": "t2,pd,dwi" if k else "pd"} for k, row in enumerate(cohort(8))]
+    assert splits.split_cohort(rows, folds=2)["tasks"]["segmentation"]["sequences"] == ["t2", "pd", "dwi"]
+    assert splits.split_cohort(rows[::-1], folds=2) == splits.split_cohort(rows, folds=2)
+    asked = splits.split_cohort(rows, folds=2, sequences=["dwi"])["tasks"]["segmentation"]
+    assert asked["sequences"] == ["dwi"] and len(asked["left_out"]) == 1
+    with pytest.raises(ValueError, match="known are t1, t1c, t2, flair, pd, dwi"):
+        splits.split_cohort(rows, folds=2, sequences=["mri"])

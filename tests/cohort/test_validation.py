@@ -202,7 +202,7 @@ def test_series_of_volumes(tmp_path):
 
 
 def test_no_sequence_and_all_problems_at_once(tmp_path):
-    assert refused() == "no sequence found; give at least one of t1, t1c, t2, flair"
+    assert refused() == "no sequence found; give at least one of t1, t1c, t2, flair, or those of dataset.sequences"
     assert refused(labels=save(tmp_path / "l.nii", tumour(1))).startswith("no sequence found")
     (tmp_path / "bad.nii.gz").write_bytes(b"\x1f\x8bno")
     reason = refused(

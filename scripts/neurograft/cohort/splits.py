@@ -115,9 +115,9 @@ def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", t
     classify: ClassificationSplit = {"target": target, "classes": classes, **dealt}
     for task in (segment, classify) if sliced else (segment,):
         if task["trainable"] and (not scheme or set(task["subjects"]) <= tumour_free):
-            lacks = "any of the labels" if is_own(scheme) else "a tumour"
-            task["trainable"], task["reason"] = False, f"no labelled subject has {lacks}"
-            task["folds"], task["sites"], task["between"] = [], [], []
+            _bar(task, f"no labelled subject has {'any of the labels' if is_own(scheme) else 'a tumour'}")
+    if sliced and is_own(scheme):
+        _bar(classify, "the labels are not of tumours; for a class of each patient, name a column as target")
     splits: SplitFile = {
         "seed": seed,
         "scheme": scheme,
@@ -128,6 +128,12 @@ def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", t
     splits["hash"] = digest(splits)
     assert_disjoint(splits)
     return splits
+
+
+def _bar(task: TaskSplit, reason):
+    """Say why a task cannot be trained, and leave it without folds."""
+    task["trainable"], task["reason"] = False, reason
+    task["folds"], task["sites"], task["between"] = [], [], []
 
 
 def _own_scheme(row, common):
@@ -190,7 +196,7 @@ def _split_task(answers, cohort, request) -> TaskSplit:
 
 def _choose_channels(wanted, present, subjects):
     """Choose the input channels: as asked, or by the rule of `split_cohort`."""
-    own = [name for name in list_sequences(name for names in present.values() for name in names) if name]
+    own = [name for name in list_sequences(name for who in sorted(present) for name in present[who]) if name]
     if wanted != "auto":
         known = list(dict.fromkeys((*SEQUENCES, *own)))
         unknown = set(wanted) - set(known)

@@ -294,7 +294,8 @@ def draw_segmentation(reference, predicted, truth=None, scheme=None, title="", s
         both = np.count_nonzero(delivered) + np.count_nonzero(labelled)
         dice = 2 * np.count_nonzero((delivered > 0) & (labelled > 0)) / both if both else 1.0
         note += f", labelled {np.count_nonzero(labelled) * litres:.1f} ml, {whole} Dice {dice:.2f}"
-        outlines = [("line", (delivered > 0)[cut], ORANGE), ("line", (labelled > 0)[cut], "white")]
+        # numbers, not booleans: the window of greys is that of the whole image, as above
+        outlines = [("line", 1.0 * (delivered > 0)[cut], ORANGE), ("line", 1.0 * (labelled > 0)[cut], "white")]
         rows[1] = ("outlines", data, sizes, views, outlines)
         entries.append(Line2D([], [], color=ORANGE, label="delivered"))
         entries.append(Line2D([], [], color="white", label="as labelled"))
