@@ -155,7 +155,7 @@ def normalize_intensity(registered, method="robust-zscore", bias_correction=Fals
     box = _brain_box(whole)
     brain = whole[box]
     normalised = {}
-    record = {"method": method, "bias_correction": bias_correction} | ({"prepared": True} if prepared else {})
+    record: dict = {"method": method, "bias_correction": bias_correction} | ({"prepared": True} if prepared else {})
     record |= {"contrast_to_noise": {}, "coverage": {}, "flags": [], "intensities": {"before": {}, "after": {}}}
     for name in list_sequences(registered):
         data = scanned = np.nan_to_num(np.asanyarray(registered[name].dataobj)[box].astype(np.float32))
