@@ -1,5 +1,7 @@
 """Intensities made comparable between scanners, and the slices that networks are trained on."""
 
+from typing import Any
+
 import numpy as np
 from scipy import ndimage
 
@@ -155,7 +157,8 @@ def normalize_intensity(registered, method="robust-zscore", bias_correction=Fals
     box = _brain_box(whole)
     brain = whole[box]
     normalised = {}
-    record: dict = {"method": method, "bias_correction": bias_correction} | ({"prepared": True} if prepared else {})
+    record: dict[str, Any] = {"method": method, "bias_correction": bias_correction}
+    record |= {"prepared": True} if prepared else {}
     record |= {"contrast_to_noise": {}, "coverage": {}, "flags": [], "intensities": {"before": {}, "after": {}}}
     for name in list_sequences(registered):
         data = scanned = np.nan_to_num(np.asanyarray(registered[name].dataobj)[box].astype(np.float32))
