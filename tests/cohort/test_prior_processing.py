@@ -134,3 +134,9 @@ def test_the_grids_are_those_of_the_template_in_use():
     # what nilearn carries is itself one of the usual grids
     assert any(own[0] == shape and np.array_equal(own[1], affine) for shape, affine in others)
     assert prior_processing.template_grids("none") == [] and Path(templates.template_path("MNI152")).exists()
+
+
+def test_a_background_is_cleared_from_a_single_slice_too():
+    data = np.full((20, 20, 1), -1024.0, np.float32)
+    data[5:15, 5:15] = 50
+    assert prior_processing.clear_background(data) and data.min() == 0 and data.max() == 1074

@@ -124,3 +124,28 @@ def test_a_missing_column_is_named(tmp_path):
     tables.write_table(tmp_path / "in.tsv", [{"subject": "A", "count": "1", "value": "1"}])
     with pytest.raises(tables.TableError, match="the column good is missing; there are subject, count, value"):
         tables.read_typed_table(tmp_path / "in.tsv", Measured)
+
+
+@pytest.mark.parametrize("separator", ["\t", ";", ","])
+def test_a_table_is_read_by_the_separator_that_its_first_line_has_most_of(tmp_path, separator):
+    path = tmp_path / "t.csv"
+    path.write_text("patient,age,site\nA,40,Oslo\n\nB,,x\n".replace(",", separator), encoding="utf-8-sig")
+    expected = [{"patient": "A", "age": "40", "site": "Oslo"}, {"patient": "B", "age": "", "site": "x"}]
+    assert tables.read_separated_table(path) == expected
+
+
+def test_quotes_hold_a_separator_and_faults_are_one_line(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('a;b\n"x; y";"say ""z"""\n')
+    assert tables.read_separated_table(path) == [{"a": "x; y", "b": 'say "z"'}]
+    for text, says in (
+        ('a;b\n"x;1\n', "cannot be read"),
+        ("a;b\n1;2;3\n", "remove a ';'"),
+        ("a;a\n", "name of its own"),
+    ):
+        path.write_text(text)
+        with pytest.raises(tables.TableError, match=says) as caught:
+            tables.read_separated_table(path)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(tables.TableError, match="No such file"):
+        tables.read_separated_table(tmp_path / "none.csv")

@@ -229,7 +229,10 @@ def test_strange_volumes_are_drawn(shape, fill):
     scan = nifti.image(np.full(shape, fill, np.float32), np.eye(4))
     data, _, sizes = subject_figures.crop_head(scan)
     nothing, everything = np.zeros(data.shape, bool), np.ones(data.shape, bool)
-    views = subject_figures.choose_evenly(nothing)[2:] + subject_figures.choose_by_weight(nothing, data, sizes)[2:]
+    views = [
+        *(subject_figures.choose_evenly(nothing) * 2)[-2:],
+        *(subject_figures.choose_by_weight(nothing, data, sizes) * 2)[-2:],
+    ]
     layers = [(kind, inside, look) for inside in (nothing, everything)
               for kind, look in (("line", "red"), ("fill", {1: "red"}), ("number", None))]  # fmt: skip
     figure = laid(("", data, sizes, views, layers))
@@ -282,6 +285,19 @@ def test_the_slices_with_most_weight_are_shown_8_mm_apart():
     ]
     weight[..., :38] = 0
     assert subject_figures.choose_by_weight(weight, weight, ONE)[:-1] == [(subject_figures.AXIAL, 38)]
+
+
+def test_of_a_flat_stack_only_axial_slices_are_shown():
+    mask, sizes = np.ones((30, 40, 7), bool), (1, 1, 1)
+    assert [index for _, index in subject_figures.choose_evenly(mask, sizes)] == [0, 2, 4, 6]
+    weight = np.zeros(mask.shape, int)
+    weight[3, 7, [1, 2, 4]] = [9, 8, 7]
+    chosen = subject_figures.choose_by_weight(weight, weight, sizes)
+    assert chosen == [(subject_figures.AXIAL, 1), (subject_figures.AXIAL, 2), (subject_figures.AXIAL, 4)]
+    one = mask[..., :1]
+    assert subject_figures.choose_by_weight(one * 0, one, sizes) == [(subject_figures.AXIAL, 0)]
+    # thick slices of a head are no flat stack
+    assert subject_figures.choose_evenly(mask, (1, 1, 5))[-1][0] == subject_figures.SAGITTAL
 
 
 def test_without_weight_the_views_are_even():

@@ -180,3 +180,16 @@ def test_preparing_a_run_imports_nothing_heavy():
     )
     path = os.pathsep.join([str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")])
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": path})
+
+
+def test_pictures_of_patients_are_no_single_pictures_and_their_files_are_listed(tmp_path):
+    for name in ("1.png", "1_mask.png", "2.png", "2_mask.png"):
+        (tmp_path / "set/A").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set/A" / name).touch()
+    dataset = {"layout": "images", "root": str(tmp_path / "set"), "sequences": ["t1c"]}
+    run = prepare(dataset=dataset, register_scans={"spacing": 2.0})
+    assert not run.pictures and run.prepared and run.template is None
+    files = [str(tmp_path / "set/A" / name) for name in ("1.png", "1_mask.png", "2.png", "2_mask.png")]
+    assert run.list_pictures("A") == files and run.list_scans("A") == []
+    assert run.list_stack_options() == {"sequences": ["t1c"], "spacing": [], "scheme": "auto"}
+    assert run.config["register_scans"]["spacing"] == [2.0, 2.0, 1.0]

@@ -112,3 +112,20 @@ def test_the_template_s_working_copy_stays_in_place():
     moved = resampling.resample(small, brain.shape, brain.affine)
     assert overlap(np.asanyarray(moved.dataobj) > 150, np.asanyarray(brain.dataobj) > 0) > 0.95
     assert np.allclose(np.linalg.norm(small.affine[:3, :3], axis=0), 3.0)
+
+
+def test_a_grid_may_have_a_voxel_size_for_each_axis():
+    stack = nifti.image(np.zeros((64, 48, 5), np.float32), np.diag([0.5, 0.5, 7.0, 1.0]))
+    shape, affine = resampling.regridded(stack, [2, 2, 7])
+    assert shape == (16, 12, 5)
+    np.testing.assert_allclose(np.diag(affine), [2, 2, 7, 1])
+    # no slice is moved, and none is mixed with its neighbours
+    assert affine[2, 3] == 0
+    noise = nifti.image(np.random.default_rng(0).normal(size=stack.shape).astype(np.float32), stack.affine)
+    alone = noise.dataobj.copy()
+    alone[..., :2], alone[..., 3:] = 0, 0
+    for order in (1, 3):
+        whole = resampling.resample(resampling.smoothed(noise, [2, 2, 7]), shape, affine, order=order)
+        single = resampling.smoothed(nifti.image(alone, stack.affine), [2, 2, 7])
+        one = resampling.resample(single, shape, affine, order=order)
+        np.testing.assert_allclose(whole.dataobj[..., 2], one.dataobj[..., 2], atol=1e-4)

@@ -78,12 +78,6 @@ def test_canvas_holds_all_but_a_rim(sizes):
     assert all(canvas[axis] + 8 >= size[axis] for size in sizes for axis in (0, 1))
 
 
-def test_of_a_small_crop_nothing_is_cut():
-    assert slice_batches.canvas_size([(35, 50)]) == (64, 64)
-    assert slice_batches.canvas_size([(12, 32), (20, 40)]) == (32, 64)
-    assert slice_batches.canvas_size([(72, 73)]) == (64, 96)
-
-
 def numbered(strata, count=40):
     """A patient whose slices hold their own number."""
     images = np.ones((count, 1, 32, 32)) * np.arange(count)[:, None, None, None]
@@ -92,10 +86,10 @@ def numbered(strata, count=40):
 
 def test_fixed_slices_are_half_of_each_stratum_as_they_are():
     case = make_case(3, (20, 40, 32))
-    images, masks = slice_batches.draw_fixed(case, 8, size=(32, 32))
+    images, masks = slice_batches.draw_fixed(case, 8)
     assert images.shape == (8, 2, 32, 32) and masks.shape == (8, 1, 32, 32)
     assert masks.any((1, 2, 3)).sum() == 4
-    assert all(torch.equal(a, b) for a, b in zip(slice_batches.draw_fixed(case, 8, size=(32, 32)), (images, masks)))
+    assert all(torch.equal(a, b) for a, b in zip(slice_batches.draw_fixed(case, 8), (images, masks)))
     wide, _ = slice_batches.draw_fixed(case, 8, size=(64, 32))
     known = torch.from_numpy(case["images"][:, 1:]).float()
     assert all((known == one[:, 12:52]).all((1, 2, 3)).any() for one in wide)

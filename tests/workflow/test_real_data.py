@@ -128,6 +128,83 @@ def test_the_leak_of_a_well_known_set_of_pictures(tmp_path):
         assert not {owner[name] for name in fold["test"]} & {owner[name] for name in fold["train"]}
 
 
+def link(folder, source, names):
+    """Make a set of some patients of a set of pictures."""
+    folder.mkdir()
+    for name in names:
+        (folder / name).symlink_to(source / name)
+    return str(folder)
+
+
+def one_cell_each(task, **changes):
+    """An experiment of a few steps."""
+    wanted = {"segmentation": {"strategies": []}, "classification": {"strategies": []}}
+    return wanted | {task: {"strategies": ["scratch", "frozen"]} | changes}
+
+
+@needs_data
+def test_slices_of_patients_with_masks_are_segmented(tmp_path):
+    names = sorted(place.name for place in (DATA / "lgg").glob("TCGA_*_19*"))[::12][:4]
+    pictures = {"patients": str(DATA / "lgg/data.csv"), "site": "^TCGA_([A-Z]+)_"}
+    root = [link(tmp_path / "lgg", DATA / "lgg", names), str(DATA / "lgg_tif")]
+    results = run(
+        tmp_path,
+        {"layout": "images", "root": root, "sequences": ["t1", "flair", "t1c"], "pictures": pictures},
+        experiment=one_cell_each("segmentation"),
+        deliver={"strategy": "frozen"},
+        register_scans={"spacing": 4.0},
+        split_cohort={"folds": 2},
+        train_network={"steps": 4},
+    )
+    cohort = {row["name"]: row for row in rows(results / "cohort.tsv")}
+    assert len(cohort) == 7 and all(row["included"] == "true" and row["labels"] == "true" for row in cohort.values())
+    assert (
+        cohort["TCGA_DU_5872_19950223"]["site"] == "DU" and cohort["TCGA_DU_5872_19950223"]["patient"] == "TCGA_DU_5872"
+    )
+    damaged = ("TCGA_DU_5872_19950223_42.tif", "TCGA_DU_8164_19970111_25_mask.tif", "TCGA_DU_8164_19970111_30.tif")
+    for file in damaged:
+        assert file in cohort["_".join(file.split("_")[:4])]["notes"]
+    scores = rows(results / "evaluation/scores.tsv")
+    dice = [row for row in scores if row["metric"] == "dice" and row["strategy"] == "scratch"]
+    assert sorted(row["subject"] for row in dice if row["subject"]) == sorted(
+        r["participant_id"] for r in cohort.values()
+    )
+    delivered = nib.load(results / "derivatives/sub-TCGADU587219950223/anat/sub-TCGADU587219950223_dseg.nii.gz")
+    assert delivered.shape == (256, 256, 20)
+    assert (results / "report/index.html").exists()
+
+
+@needs_data
+def test_the_diagnosis_of_patients_with_slices(tmp_path):
+    people = rows(DATA / "t1c_slices/patients.tsv")
+    names = []
+    for diagnosis in ("glioma", "meningioma", "pituitary"):
+        of = sorted(
+            (row for row in people if row["diagnosis"].startswith(diagnosis)),
+            key=lambda row: row["person"],
+            reverse=True,
+        )
+        names += [row["patient"] for row in of[:5]]
+    pictures = {"patients": str(DATA / "t1c_slices/patients.tsv"), "person": "person", "spacing": [0.49, 0.49, 7]}
+    root = link(tmp_path / "set", DATA / "t1c_slices", names)
+    results = run(
+        tmp_path,
+        {"layout": "images", "root": root, "sequences": ["t1c"], "pictures": pictures},
+        experiment=one_cell_each("classification", target="diagnosis"),
+        register_scans={"spacing": 4.0},
+        split_cohort={"folds": 2},
+        train_network={"steps": 4},
+    )
+    task = json.loads((results / "splits.json").read_text())["tasks"]["classification"]
+    assert len(task["classes"]) == 3 and len(task["subjects"]) == 15
+    owner = {row["participant_id"]: row["person"] for row in rows(results / "cohort.tsv")}
+    assert len(set(owner.values())) < 15
+    for fold in task["folds"]:
+        assert not {owner[name] for name in fold["test"]} & {owner[name] for name in fold["train"]}
+    tested = {row["subject"] for row in rows(results / "evaluation/scores.tsv") if row["subject"]}
+    assert tested == set(task["subjects"])
+
+
 @needs_data
 def test_crops_with_labels_of_their_own(tmp_path):
     """Eight volumes of the hippocampus, one of them with a label that nobody named, in slices and in patches."""

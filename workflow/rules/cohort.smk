@@ -48,6 +48,29 @@ rule convert_dicom:
         "../../scripts/convert_dicom.py"
 
 
+rule stack_pictures:
+    input:
+        lambda wildcards: RUN.list_pictures(wildcards.subject),
+    output:
+        stacked=directory("results/work/sub-{subject}/stacked"),
+    log:
+        "results/logs/stack_pictures/sub-{subject}.log",
+    benchmark:
+        "results/benchmarks/stack_pictures/sub-{subject}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1500),
+        runtime=grow(10),
+    params:
+        slices=lambda wildcards: RUN.subjects[wildcards.subject]["slices"],
+        options=RUN.list_stack_options(),
+        code=digest("stack_pictures"),
+    script:
+        "../../scripts/stack_pictures.py"
+
+
 rule import_scans:
     input:
         scan_files,
@@ -65,9 +88,10 @@ rule import_scans:
         mem_mb=grow(1500),
         runtime=grow(5),
     params:
-        # not where it was found: in a table that is a row, and a patient more above it changes that
+        # not where it was found: in a table that is a row, and a patient more above it changes that; what pictures there
+        # are has been said by their stack
         found=lambda wildcards: {
-            name: value for name, value in RUN.subjects[wildcards.subject].items() if name != "source"
+            name: value for name, value in RUN.subjects[wildcards.subject].items() if name not in ("source", "slices")
         },
         layout=config["dataset"]["layout"],
         options=config["import_scans"] | ({"prepared": True} if RUN.prepared else {}),

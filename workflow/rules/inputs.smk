@@ -67,7 +67,9 @@ def scan_files(wildcards):
     """The subject's own files, so that a changed scan reruns its subject and nobody else."""
     if not RUN.subjects[wildcards.subject]["files"]:
         return []  # excluded by hand
-    made = {"phantom": "simulate_subject", "dicom": "convert_dicom"}.get(config["dataset"]["layout"])
+    made = {"phantom": "simulate_subject", "dicom": "convert_dicom", "images": "stack_pictures"}.get(
+        config["dataset"]["layout"]
+    )
     # what a job makes comes with its folder
     return [*(getattr(rules, made).output if made else []), *RUN.list_scans(wildcards.subject)]
 

@@ -20,6 +20,7 @@ from neurograft.cohort.file_names import (
     subject_label,
     take_one,
 )
+from neurograft.cohort.picture_folders import PictureOptions, PictureSetError, find_patients, has_masks
 from neurograft.core.sequences import SEQUENCES, list_sequences
 from neurograft.core.tables import TableError, read_table
 
@@ -45,14 +46,16 @@ class CohortError(ValueError):
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What a layout is asked for besides its root: how many to simulate, and the dataset's own names of sequences."""
+    """What a layout is asked for besides its root: how many to simulate, the names of sequences, more on pictures."""
 
     subjects: int = 0
     unlabelled: int = 0
     sequences: tuple[str, ...] = SEQUENCES
+    # where a subject is a patient with pictures
+    stacked: PictureOptions | None = None
 
 
-def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude="", sequences=()):
+def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude="", sequences=(), pictures=None):
     """List a dataset's subjects and their files, by name alone.
 
     Parameters
@@ -69,27 +72,31 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude="", seque
     exclude : str
         TSV of the subjects that are excluded by hand (`layouts.read_exclusions`); empty for none.
     sequences : sequence of str
-        The dataset's own names of its images, where they are not the known sequences.
+        The dataset's own names of its images, where they are not the known sequences; of pictures (layout images) what
+        their channels show, and none where a picture is a subject of its own.
+    pictures : dict, optional
+        Fields of `picture_folders.PictureOptions` (layout images).
 
     Returns
     -------
     dict of str to dict
         Subject label X (letters and digits of the original name) to `name`, `source` (folder or row),
-        `files` (sequence, "labels" or "image", to path; of phantom and dicom where they will be), `site`, `columns`
-        (the dataset's own, str to str), `scheme` (the label scheme its file names speak for, or ""), `problems`,
-        `notes`. Who is excluded by hand has no files, and that as the only
-        problem.
+        `files` (sequence, "labels" or "image", to path; of phantom, dicom and stacked pictures where they will be),
+        `site`, `columns` (the dataset's own, str to str), `scheme` (the label scheme its file names speak for, or ""),
+        `problems`, `notes`; of stacked pictures also `slices`. Who is excluded by hand has no files, and that as the
+        only problem.
 
     Raises
     ------
     CohortError
         If a root is not there, holds no subject, two subjects have the same label, or `exclude` has a mistake.
     """
-    found, wanted = {}, _Wanted(subjects, unlabelled, tuple(sequences) or SEQUENCES)
+    stacked = PictureOptions(**(pictures or {})) if layout == "images" and sequences else None
+    found, wanted = {}, _Wanted(subjects, unlabelled, tuple(sequences) or SEQUENCES, stacked)
     for place in (root or [None]) if isinstance(root, list | tuple) else [root]:
         try:
             listed = DATASETS[layout](os.path.expanduser(place or ""), wanted)
-        except TableError as error:
+        except (TableError, PictureSetError) as error:
             raise CohortError(str(error)) from None
         if not listed:
             fault = "holds no subject" if place and os.path.exists(place) else "does not exist"
@@ -114,7 +121,8 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude="", seque
 
 def _expect(layout, wanted):
     """Say what a layout expects."""
-    return EXPECTED[layout].replace(", ".join(SEQUENCES), ", ".join(wanted.sequences))
+    expected = WITH_MASKS if wanted.stacked else EXPECTED[layout]
+    return expected.replace(", ".join(SEQUENCES), ", ".join(wanted.sequences))
 
 
 def _subject(name, source, files, columns, scheme="", problems=(), notes=()):
@@ -308,9 +316,21 @@ def _find_dicom(root, _):
     return found
 
 
-def _find_images(root, _):
-    """Find pictures in folders of classes; a picture is a subject, for nothing says whose it is."""
+def _find_images(root, wanted):
+    """Find patients by their pictures, or pictures in folders of classes, where nothing says whose a picture is."""
+    if wanted.stacked:
+        patients = find_patients(root, wanted.sequences, wanted.stacked)
+        return [_stacked_subject(patient, wanted.sequences) for patient in patients]
     return [_subject(one["name"], one["path"], {"image": one["path"]}, one["columns"]) for one in find_images(root)]
+
+
+def _stacked_subject(patient, sequences):
+    """Name the volumes that a patient's pictures become during the run."""
+    kinds = [*sequences, *(["labels"] if any(one["mask"] for one in patient["slices"]) else [])]
+    folder = f"results/work/sub-{subject_label(patient['name'])}/stacked"
+    files = {kind: f"{folder}/{kind}.nii.gz" for kind in kinds}
+    about = {key: patient[key] for key in ("name", "source", "columns", "problems", "notes")}
+    return _subject(files=files, **about) | {"slices": patient["slices"]}
 
 
 EXPECTED = {
@@ -322,6 +342,7 @@ EXPECTED = {
     "images": "a folder of classes, <class>/*.jpg or *.png, or two such folders, train and test",
     "phantom": "demo subjects to simulate: set their number to 1 or more",
 }
+WITH_MASKS = "a folder a patient, with <slice>.png beside <slice>_mask.png, or else dataset.pictures.table"
 DATASETS = {
     "bids": _find_bids,
     "brats": _find_brats,
@@ -411,6 +432,8 @@ def find_images(root):
     ------
     tables.TableError
         If the table cannot be read.
+    PictureSetError
+        If there are masks, which only patients have.
     """
     folders, _ = list_folder(root)
     parted = bool(folders) and all(folder.lower() in PARTS for folder in folders)
@@ -420,7 +443,13 @@ def find_images(root):
     found = []
     for part, place in places:
         for name in list_folder(os.path.join(root, place))[0]:
-            for file in list_folder(os.path.join(root, place, name))[1]:
+            files = list_folder(os.path.join(root, place, name))[1]
+            if has_masks(files):
+                raise PictureSetError(
+                    f"{os.path.join(root, place, name)} holds masks beside pictures: say in dataset.sequences what "
+                    "the pictures show, such as [t1c], so that a folder is a patient; or take the masks out"
+                )
+            for file in files:
                 inside = os.path.join(place, name, file)
                 known = dict(people.get(inside.replace(os.sep, "/"), {}))
                 columns = {"class": name, "part": part, "file": inside, "stated_patient": known.pop("patient", "")}

@@ -37,7 +37,8 @@ def clear_background(data):
     data : ndarray, shape (X, Y, Z)
     """
     value = data[0, 0, 0]
-    if value == 0 or not (data[:: data.shape[0] - 1, :: data.shape[1] - 1, :: data.shape[2] - 1] == value).all():
+    x, y, z = (max(1, length - 1) for length in data.shape)
+    if value == 0 or not (data[::x, ::y, ::z] == value).all():
         return []
     if np.mean(data == value) < LEAST_BACKGROUND:
         return []

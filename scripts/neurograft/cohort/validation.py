@@ -56,12 +56,22 @@ def _join_participant(found):
 
 def _join_conversion(found):
     """Add what `dicom_conversion.convert_dicom` says, and keep the files that it made."""
-    conversion = read_json(Path(found["files"]["t1"]).with_name("conversion.json"))
+    return _join_record(found, "conversion.json")
+
+
+def _join_stack(found):
+    """Add what `stacking.stack_pictures` says, and keep the volumes that it made."""
+    return _join_record(found, "stack.json")
+
+
+def _join_record(found, name):
+    """Add the problems and notes of a record beside a sequence's file, and keep the files that came to be."""
+    record = read_json(Path(next(iter(found["files"].values()))).with_name(name))
     files = {kind: path for kind, path in found["files"].items() if Path(path).exists()}
-    return found | {"files": files} | {key: found[key] + conversion[key] for key in ("problems", "notes")}
+    return found | {"files": files} | {key: found[key] + record[key] for key in ("problems", "notes")}
 
 
-JOB_OUTPUTS = {"phantom": _join_participant, "dicom": _join_conversion}
+JOB_OUTPUTS = {"phantom": _join_participant, "dicom": _join_conversion, "images": _join_stack}
 STRAY_SHARE = 0.01  # of the voxels may be no number, if they lie outside of the head
 LARGEST_TUMOUR = 800.0  # ml; more is a brain mask or a map of tissues
 

@@ -39,7 +39,7 @@ def resolve_config(config: Mapping[str, Any], schema: dict[str, Any]) -> dict[st
 
 
 def fit_layout(config: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Take out of a config what a set of 2-D pictures (layout images) cannot have; other layouts keep theirs.
+    """Take out of a config what 2-D pictures of nobody known (layout images) cannot have; any other keeps its own.
 
     Parameters
     ----------
@@ -58,13 +58,14 @@ def fit_layout(config: dict[str, Any], given: Mapping[str, Any]) -> dict[str, An
     SettingsError
         One line for the first part that pictures cannot have.
     """
-    if config["dataset"]["layout"] != "images":
+    if config["dataset"]["layout"] != "images" or config["dataset"]["sequences"]:
         return config
     asked, config = given.get("experiment", {}), copy.deepcopy(config)
     if asked.get("segmentation", {}).get("strategies"):
         raise SettingsError(
             "config: experiment.segmentation.strategies: layout images has no outlines of tumours to learn from; "
-            "leave it out, and put the strategies under experiment.classification"
+            "leave it out, and put the strategies under experiment.classification; for patients with masks see "
+            "dataset.sequences"
         )
     wanted = config["experiment"]["classification"]
     if asked.get("classification", {}).get("target") == "tumour-slice":

@@ -158,8 +158,8 @@ def _fit_grid(config: dict[str, Any], given: Mapping[str, Any]) -> None:
             "config: strip_skull.second asks for a second opinion of the brain, and engine none has no first; leave it "
             "out"
         )
-    asked = given.get("register_scans", {}).get("spacing", "own")
-    config["register_scans"]["spacing"] = None if asked == "own" else asked
+    if given.get("register_scans", {}).get("spacing", "own") == "own":
+        config["register_scans"]["spacing"] = None
 
 
 def _refuse_candidates(config: Mapping[str, Any]) -> None:

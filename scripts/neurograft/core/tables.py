@@ -1,5 +1,7 @@
 """Tab-separated tables, read and written the same way everywhere."""
 
+import csv
+import io
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,21 +34,60 @@ def read_table(path: str | Path) -> list[dict[str, str]]:
         If it cannot be opened or decoded, a column has no name or the name of another, or a row has more
         fields than there are columns.
     """
+    # not the csv module: it gives quotes a meaning, so that one stray quote swallows the rows below it
+    return _make_rows(path, [line.split("\t") for line in _read_text(path).split("\n")], "a tab")
+
+
+def read_separated_table(path: str | Path) -> list[dict[str, str]]:
+    """Read a table of the user's, separated by tabs, semicolons or commas: whichever its first line has most of.
+
+    Parameters
+    ----------
+    path : str or Path
+        As in `read_table`; between semicolons or commas a field may stand in double quotes.
+
+    Returns
+    -------
+    list of dict of str to str
+
+    Raises
+    ------
+    TableError
+        As `read_table`, and if quotes do not close.
+    """
+    text = _read_text(path)
+    header = text.partition("\n")[0]
+    separator = max("\t;,", key=header.count)
+    if separator == "\t":
+        return read_table(path)
+    try:
+        fields = list(csv.reader(io.StringIO(text), delimiter=separator, strict=True))
+    except csv.Error as error:
+        raise TableError(f"{path} cannot be read ({error}); save it again, or separate it by tabs") from None
+    return _make_rows(path, fields or [[""]], f"a '{separator}'")
+
+
+def _read_text(path: str | Path) -> str:
+    """Read a whole table as text, with plain line ends."""
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise TableError(f"{path} is not encoded in UTF-8; save it as 'UTF-8, tab-separated'") from None
     except OSError as error:
         raise TableError(f"{path} cannot be read ({error.strerror}); give the path of a TSV") from None
-    # not the csv module: it gives quotes a meaning, so that one stray quote swallows the rows below it
-    lines = [line.split("\t") for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _make_rows(path: str | Path, lines: Sequence[Sequence[str]], separator: str) -> list[dict[str, str]]:
+    """Name the fields of each line by the first line."""
     header = [name.strip() for name in lines[0]]
     if len(set(header)) < len(header) or "" in header:
         raise TableError(f"{path}: every column needs a name of its own; the first line is {header}")
     rows: list[dict[str, str]] = []
     for number, fields in enumerate(lines[1:], start=2):
         if len(fields) > len(header):
-            raise TableError(f"{path}: row {number} has {len(fields)} fields for {len(header)} columns; remove a tab")
+            count = f"row {number} has {len(fields)} fields for {len(header)} columns"
+            raise TableError(f"{path}: {count}; remove {separator}")
         if any(field.strip() for field in fields):
             rows.append(dict.fromkeys(header, "") | dict(zip(header, fields, strict=False)))
     return rows

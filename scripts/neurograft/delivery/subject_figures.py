@@ -24,6 +24,7 @@ AXIAL, CORONAL, SAGITTAL = 2, 1, 0
 EDGES = {AXIAL: ("R", "L"), CORONAL: ("R", "L"), SAGITTAL: ("A", "P")}
 FILL = 0.55
 INCHES = 2.05
+LEAST_WIDE = 6.0  # inches
 
 
 def read_finite(scan):
@@ -40,25 +41,38 @@ def crop_head(scan):
     return data[cut], cut, np.linalg.norm(scan.affine[:3, :3], axis=0)
 
 
-def choose_evenly(inside):
-    """Choose three axial slices and a sagittal one, evenly over the mask (or the whole image)."""
+def choose_evenly(inside, sizes=(1, 1, 1)):
+    """Choose three axial slices and a sagittal one, evenly over the mask (or the whole image); of a flat stack four."""
     box = resampling.grid_box(inside if inside.any() else np.ones(inside.shape, bool))
+    if _is_flat(inside.shape, sizes):
+        spread = np.linspace(box[2].start, box[2].stop - 1, min(4, box[2].stop - box[2].start))
+        return [(AXIAL, int(index)) for index in spread.round()]
     at = [int(box[2].start + share * (box[2].stop - 1 - box[2].start)) for share in (0.32, 0.52, 0.72)]
     side = int(box[0].start + 0.46 * (box[0].stop - 1 - box[0].start))
     return [(AXIAL, index) for index in at] + [(SAGITTAL, side)]
 
 
 def choose_by_weight(weight, data, sizes):
-    """Choose the three axial slices with most weight, 8 mm apart, and the best coronal slice."""
+    """Choose the three axial slices with most weight, 8 mm apart, and the best coronal slice; of a flat stack four."""
+    flat = _is_flat(data.shape, sizes)
     if not weight.any():
-        return [*choose_evenly(data != 0)[:3], (CORONAL, data.shape[1] // 2)]
+        return (
+            choose_evenly(data != 0, sizes) if flat else [*choose_evenly(data != 0)[:3], (CORONAL, data.shape[1] // 2)]
+        )
     profile = weight.sum(axis=(0, 1))
-    apart = max(1, round(8 / sizes[2]))
+    most, apart = (4, max(1, len(profile) // 6)) if flat else (3, max(1, round(8 / sizes[2])))
     chosen = []
     for index in np.argsort(-profile, kind="stable"):
-        if profile[index] > 0 and len(chosen) < 3 and all(abs(index - other) >= apart for other in chosen):
+        if profile[index] > 0 and len(chosen) < most and all(abs(index - other) >= apart for other in chosen):
             chosen.append(int(index))
-    return [(AXIAL, index) for index in sorted(chosen)] + [(CORONAL, int(weight.sum(axis=(0, 2)).argmax()))]
+    axial = [(AXIAL, index) for index in sorted(chosen)]
+    return axial if flat else [*axial, (CORONAL, int(weight.sum(axis=(0, 2)).argmax()))]
+
+
+def _is_flat(shape, sizes):
+    """Check whether an image is a stack of so few slices that from the side there is nothing to see."""
+    x, y, z = np.array(shape) * sizes
+    return z < min(x, y) / 3
 
 
 def lay_out(rows, title, simulated, entries):
@@ -69,7 +83,8 @@ def lay_out(rows, title, simulated, entries):
     heights = [max(field[3] for field in row) for row in fields] or [1]
     # many rows get smaller panels, so that the file stays small without shrinking the letters
     inches = INCHES * min(1, (2.8 / max(1, len(rows))) ** 0.5)
-    wide = columns * inches + 0.4
+    # of one panel too the title and the legend are whole
+    wide = max(columns * inches + 0.4, LEAST_WIDE)
     tall = columns * inches * sum(heights) / sum(widths) + 0.75
     figure = Figure(figsize=(wide, tall), facecolor="black")
     figure.suptitle(
@@ -82,7 +97,8 @@ def lay_out(rows, title, simulated, entries):
         parse_math=False,
     )
     grid = figure.add_gridspec(
-        len(heights), columns, left=0.4 / wide, right=0.998, bottom=0.36 / tall, top=1 - 0.36 / tall,
+        len(heights), columns, left=0.4 / wide, right=min(0.998, (0.4 + columns * inches) / wide),
+        bottom=0.36 / tall, top=1 - 0.36 / tall,
         wspace=0.02, hspace=0.02, width_ratios=widths, height_ratios=heights,
     )  # fmt: skip
     for number, (label, data, sizes, views, layers) in enumerate(rows):
@@ -378,7 +394,7 @@ def _native_row(name, scan, mask, differ=None):
     data, cut, sizes = crop_head(scan)
     inside = np.zeros(data.shape, bool) if mask is None else (np.asanyarray(mask.dataobj) > 0)[cut]
     layers = [] if differ is None else [("fill", np.asanyarray(differ.dataobj)[cut], OPINIONS)]
-    views = choose_evenly(inside)
+    views = choose_evenly(inside, sizes)
     return f"{NAMES.get(name, name)}\nas scanned", data, sizes, views, [*layers, ("line", inside, YELLOW)]
 
 
@@ -393,10 +409,13 @@ def _registered_rows(registered, template):
         # a level between fluid and tissue shows the ventricles too, by which the eye judges alignment
         level = 0.55 * np.median(shape[shape > 0]) if (shape > 0).any() else 1
         layers = [("line", shape / (2 * level), SKY)]
-    views = choose_evenly(data != 0)
+    views = choose_evenly(data != 0, sizes)
     rows: list[tuple] = [(f"{NAMES.get(aligned[0], aligned[0])}\nregistered", data, sizes, views, layers)]
     if len(aligned) > 1:
-        shown = [(*views[1], read_finite(registered[name])[cut], NAMES.get(name, name)) for name in aligned]
+        shown = [
+            (*views[min(1, len(views) - 1)], read_finite(registered[name])[cut], NAMES.get(name, name))
+            for name in aligned
+        ]
         rows.append(("all\nregistered", data, sizes, shown, layers))
     return rows
 

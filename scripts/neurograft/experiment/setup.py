@@ -18,6 +18,7 @@ from neurograft.core.design import Design, check_experiment, check_variants, lis
 from neurograft.core.external import ExternalMasks, check_external
 from neurograft.core.judging import check_target
 from neurograft.core.prepared import fit_prepared, is_prepared, proposes_candidates
+from neurograft.core.stacked import fit_stacked, is_single
 from neurograft.core.tables import TableError
 from neurograft.imaging.templates import space_label, template_path
 from neurograft.preprocessing.extraction_engines import MissingEngineError, check_engines
@@ -96,8 +97,8 @@ class RunSetup:
 
     @property
     def pictures(self) -> bool:
-        """Whether the dataset is a set of 2-D pictures: nothing to register, to segment or to deliver."""
-        return self.config["dataset"]["layout"] == "images"
+        """Whether a subject is one picture: nothing to register, to segment or to deliver."""
+        return is_single(self.config)
 
     @property
     def prepared(self) -> bool:
@@ -173,6 +174,31 @@ class RunSetup:
         shared = {name: self.config["train_network"][name] for name in ("batch", "threads")}
         return self.config["pretrain"] | shared | {"seed": self.config["seed"]}
 
+    def list_pictures(self, subject: str) -> list[str]:
+        """List the pictures and masks that a subject's volumes are made of.
+
+        Parameters
+        ----------
+        subject : str
+
+        Returns
+        -------
+        list of str
+        """
+        slices = self.subjects[subject]["slices"]
+        return [path for one in slices for path in (*one["files"], one["mask"]) if path]
+
+    def list_stack_options(self) -> dict:
+        """List what pictures are stacked by, so that no other change stacks them again.
+
+        Returns
+        -------
+        dict
+            Arguments of `stacking.StackOptions.from_config`.
+        """
+        dataset, scheme = self.config["dataset"], self.config["import_scans"]["labels"]
+        return {"sequences": dataset["sequences"], "spacing": dataset["pictures"]["spacing"], "scheme": scheme}
+
     def list_scans(self, subject: str) -> list[str]:
         """List the files of a subject that are the user's own, not made by a job of the run.
 
@@ -247,7 +273,8 @@ def choose_sources(config: dict, sources: dict[str, Source]) -> SourceChoice:
 def _prepare(config, root, verified):
     """Do what `prepare_run` does, each mistake raised as what it is."""
     schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
-    config = fit_prepared(fit_layout(resolve_config(config, schema), config), config)
+    config = fit_stacked(fit_layout(resolve_config(config, schema), config), given := config)
+    config = fit_prepared(config, given)
     check_engines(**config["strip_skull"])
     sources = read_sources(root / "config/sources.tsv")
     _check_config(config, sources)

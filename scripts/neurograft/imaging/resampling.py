@@ -142,8 +142,8 @@ def regridded(like, spacing):
     Parameters
     ----------
     like : nibabel.Nifti1Image
-    spacing : float or None
-        Millimetres; None keeps the image's own grid.
+    spacing : float, sequence of 3 float or None
+        Millimetres, of all axes or of each; None keeps the image's own grid.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def regridded(like, spacing):
     """
     if spacing is None:
         return grid_of(like)
-    size = np.linalg.norm(like.affine[:3, :3], axis=0)
+    size, spacing = np.linalg.norm(like.affine[:3, :3], axis=0), np.asarray(spacing, float)
     shape = np.maximum(1, np.round(np.array(like.shape) * size / spacing)).astype(int)
     affine = like.affine.copy()
     affine[:3, :3] = like.affine[:3, :3] / size * spacing
@@ -161,7 +161,7 @@ def regridded(like, spacing):
 
 
 def smoothed(scan, spacing):
-    """Blur an image just enough that a grid of `spacing` mm does not alias; coarser axes stay as they are."""
+    """Blur an image just enough that a grid of `spacing` mm (of all axes or of each) does not alias."""
     size = np.linalg.norm(scan.affine[:3, :3], axis=0)
     ratio = np.asarray(spacing) / size
     # full width at half maximum of the target's voxel, minus what the source's voxel has already

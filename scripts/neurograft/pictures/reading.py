@@ -97,21 +97,37 @@ def read_picture(path):
     ScanError
         With the file, the fault and what to do.
     """
+    count, (picture, coloured) = open_whole(path, lambda opened: (getattr(opened, "n_frames", 1), _grey(opened)))
+    _check_picture(path, picture)
+    notes = [f"the first of {count} pictures in the file"] if count > 1 else []
+    return picture, notes + (["in colour, read as grey"] if coloured else [])
+
+
+def open_whole(path, take):
+    """Open a picture and take something of it, or say what is wrong with the file.
+
+    Parameters
+    ----------
+    path : str or Path
+    take : callable
+        From the open picture to what is returned. It reads the pixels, so that a damaged one is noticed.
+
+    Raises
+    ------
+    ScanError
+        With the file, the fault and what to do.
+    """
     try:
         if not os.path.getsize(path):
             raise ScanError(f"{path} is empty; copy it again")
         with Image.open(path, formats=FORMATS) as opened:
-            count = getattr(opened, "n_frames", 1)
-            picture, coloured = _grey(opened)
+            return take(opened)
     except ScanError:
         raise
     except Image.UnidentifiedImageError:
         raise ScanError(f"{path} is not a picture (JPEG, PNG, BMP, TIFF); remove it or convert it") from None
     except Exception as error:  # Pillow has no common class for the errors of a broken file
         raise ScanError(f"{path} cannot be read ({error}); copy or export it again") from None
-    _check_picture(path, picture)
-    notes = [f"the first of {count} pictures in the file"] if count > 1 else []
-    return picture, notes + (["in colour, read as grey"] if coloured else [])
 
 
 def _grey(opened):

@@ -416,7 +416,7 @@ def resample_all(scans, brain, transforms, reference, labels_on, grid, threads=1
     corner = np.asarray(affine, float).copy()
     corner[:3, 3] = affine[:3, :3] @ [s.start for s in box] + affine[:3, 3]
     small = tuple(s.stop - s.start for s in box)
-    spacing = np.linalg.norm(corner[:3, :3], axis=0).mean()
+    spacing = np.linalg.norm(corner[:3, :3], axis=0)
 
     def paste(piece):
         full = np.zeros(tuple(shape), piece.get_data_dtype())

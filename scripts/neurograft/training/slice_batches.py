@@ -181,14 +181,10 @@ def canvas_size(sizes, spare=8):
     """Choose the slice size for training: multiples of 32 that hold the largest case.
 
     Up to `spare` voxels too many are cut off at the edges, where there is hardly any brain,
-    rather than filling 32 more; not of a crop little larger than 32, of which it would be a fifth.
+    rather than filling 32 more.
     """
-
-    def hold(n):
-        kept = n if n <= MULTIPLE + spare else n - spare
-        return int(np.ceil(kept / MULTIPLE) * MULTIPLE)
-
-    return tuple(map(hold, np.max(sizes, axis=0)))
+    largest = np.max(sizes, axis=0)
+    return tuple(int(max(MULTIPLE, np.ceil((n - spare) / MULTIPLE) * MULTIPLE)) for n in largest)
 
 
 def fit(array, size):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from helpers.fake_run import Experiment, make_run
 from neurograft.core.config import resolve_config
 from neurograft.core.prepared import fit_prepared
+from neurograft.core.stacked import fit_stacked
 from neurograft.core.strategies import TRAINED
 from neurograft.preprocessing import extraction_engines, intensity, registration
 from neurograft.report.chapters import methods
@@ -115,6 +116,17 @@ def test_the_text_follows_the_config():
     ):  # fmt: skip
         assert said in words, said
     assert "SIMULATED" not in words and "SIMULATED" in told(*configured("phantom"))
+
+
+@pytest.mark.parametrize("spacing", [[], [0.5, 0.5, 7.0]])
+def test_stacked_pictures_are_told_as_such_and_whether_their_size_is_known(spacing):
+    dataset = {"layout": "images", "sequences": ["t1c"], "pictures": {"spacing": spacing}}
+    given = {"dataset": dataset, "register_scans": {"spacing": 2.0}}
+    config = fit_prepared(fit_stacked(resolve_config(given, SCHEMA), given), given)
+    text = told(config, configured()[1])
+    assert "pictures of each patient were stacked" in text and "skull-stripped with" not in text
+    assert ("not known and counts as 1 mm" in text) == (not spacing)
+    assert f"resampled once to 2 x 2 x {7 if spacing else 1} mm" in text
 
 
 def test_prepared_scans_with_own_labels_are_told_as_such():

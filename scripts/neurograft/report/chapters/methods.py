@@ -6,6 +6,7 @@ from neurograft.cohort.assignment import choose_unlabelled
 from neurograft.core.labels import is_own, judged_region
 from neurograft.core.prepared import is_prepared, proposes_candidates
 from neurograft.core.region_words import name_region
+from neurograft.core.stacked import is_single, is_stacked
 from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, UNTRAINED
 from neurograft.report.chapters.pictures import describe_evaluation, describe_pictures
 from neurograft.report.references import read_references, split_citation
@@ -27,6 +28,8 @@ PRETRAININGS = {
     "no patients": "The source {name}, which learns from patients without labels, could not be made: there were no "
                    "such patients.",
 }  # fmt: skip
+STACKED = "The two-dimensional pictures of each patient were stacked in the order of the numbers in their names."
+NO_SIZE = " The size of a pixel was not known and counts as 1 mm, as does the distance of two pictures."
 NETWORKS = {
     "segmentation": ("MONAI FlexibleUNet", ("monai", "torch")),
     "patches": ("A 3-D network with a decoder of MONAI's U-Net blocks", ("monai", "torch")),
@@ -66,7 +69,7 @@ def write_methods(config, splits, version="", sources=()):
         return sentence, [order.setdefault(works[key], len(order) + 1) for key in keys if key in works]
 
     # in the order of the text, because references are numbered in order of appearance
-    paragraphs, pictures = [_background(cite, version)], config.get("dataset", {}).get("layout") == "images"
+    paragraphs, pictures = [_background(cite, version)], is_single(config)
     if pictures:
         paragraphs += [describe_pictures(cite, config)]
     else:
@@ -127,7 +130,7 @@ def _preprocessing(cite, config):
              "combined by majority vote.", stripping[1]),
         cite(f"With {tool[0]}, each sequence was registered rigidly to the subject's reference sequence, unless it was "
              f"already aligned{affine}; the transforms were composed, and each image was resampled once"
-             + (f" to {spacing:g} mm." if spacing else "."), *tool[1], *mni),
+             + (f" to {_say_size(spacing)}." if spacing else "."), *tool[1], *mni),
         *([cite(deformed, "brett")] if register.get("deformable") and template != "none" else []),
         *([cite(BIAS, "n4")] if bias_corrected else []),
         cite(SCALES.get(method, f"Intensities within the brain were normalised ({method})." if method else
@@ -138,15 +141,22 @@ def _preprocessing(cite, config):
 def _taken(cite, config):
     """Describe scans that were prepared elsewhere."""
     spacing, block = config["register_scans"].get("spacing"), config.get("normalize_intensity", {})
-    grid = f"resampled once to {spacing:g} mm" if spacing else "left on their own grid"
+    grid = f"resampled once to {_say_size(spacing)}" if spacing else "left on their own grid"
     method = block.get("method")
+    stacked = STACKED + ("" if config.get("dataset", {}).get("pictures", {}).get("spacing") else NO_SIZE)
     return [
+        *([cite(stacked)] if is_stacked(config) else []),
         cite("Scans were checked, reoriented to canonical axes, and used as they had been prepared before: nothing was "
              f"skull-stripped or registered, and images were {grid}."),
         *([cite(BIAS, "n4")] if block.get("bias_correction") else []),
         cite(SCALES.get(method, f"Intensities within the field of view were normalised ({method}).").replace(
             "within the brain", "within the field of view"), method),
     ]  # fmt: skip
+
+
+def _say_size(spacing):
+    """Write a voxel size: one number, or one for each axis."""
+    return " x ".join(f"{size:g}" for size in (spacing if isinstance(spacing, list) else [spacing])) + " mm"
 
 
 def _candidates(cite, config):
