@@ -11,7 +11,7 @@ from typing import TypedDict, cast
 import numpy as np
 
 from neurograft.core.strategies import strategy_order
-from neurograft.evaluation.metrics import keep_in_range
+from neurograft.evaluation.pairing import difference_scale
 from neurograft.evaluation.verdict_card import (
     CardArm,
     CardQuestion,
@@ -231,9 +231,9 @@ def _describe_pool(pool: Pool, margin: float, metric: str, better: str) -> dict[
     """Return the numbers of a pooled arm by the columns of the table; intervals end where the metric's range does."""
     numbers: dict[str, float] = {"mean_difference": float(random_effects.find_quantile(pool, 0.5))}
     for new, before, behind in ((False, "", ""), (True, "new_", "_new")):
-        low, high = (float(end) for end in random_effects.find_interval(pool, new))
-        inside = keep_in_range({"low": low, "high": high}, metric, difference=True)
-        numbers |= {f"{before}low": inside["low"], f"{before}high": inside["high"]}
+        # what is cut off holds no possible value, so the interval covers as often
+        low, high = np.clip(random_effects.find_interval(pool, new), *difference_scale(metric).bounds).tolist()
+        numbers |= {f"{before}low": float(low), f"{before}high": float(high)}
         below = [float(random_effects.share_below(pool, end, new)) for end in (0.0, -margin, margin)]
         good = better == "higher"
         numbers |= {

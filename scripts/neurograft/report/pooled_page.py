@@ -6,11 +6,12 @@ import jinja2
 
 from neurograft import __version__
 from neurograft.core import files
+from neurograft.core.region_words import name_region
 from neurograft.evaluation.pooled_verdicts import ONE_COHORT
 from neurograft.evaluation.verdict_card import NORMAL
 from neurograft.report import sentences
 from neurograft.report.charts.pooled import draw_pooled
-from neurograft.report.sentences import MEASURES, REGIONS, format_interval, format_number, format_percent
+from neurograft.report.sentences import MEASURES, format_interval, format_number, format_percent
 
 TEMPLATES = Path(__file__).parent / "templates"
 TITLE = "Does transfer learning help, over several cohorts?"
@@ -121,7 +122,7 @@ def name_pooled(row):
 
 def describe_pooled(row):
     """Describe a pooled arm in one sentence: on average, and in a further cohort."""
-    region, metric = REGIONS.get(row["region"], row["region"]), MEASURES.get(row["metric"], row["metric"])
+    region, metric = name_region(row["region"]), MEASURES.get(row["metric"], row["metric"])
     measure = f"{region} {metric}".strip()
     verdict = {"no practical difference": " makes no practical difference", "undecided": " is undecided", "": ""}
     words = f"{name_pooled(row)}{verdict.get(row['verdict'], ' ' + row['verdict'])}: {measure} changed by "
