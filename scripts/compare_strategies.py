@@ -1,17 +1,17 @@
 """Gather every cell's scores, and compare the strategies over patients."""
 
 from neurograft.core import files, tables
-from neurograft.evaluation import comparison, recommendation
+from neurograft.evaluation import comparison
 from neurograft.evaluation.records import ScoreRow
 from neurograft.evaluation.scores import SCORES, TIMES
 from neurograft.execution import logs
 
 logs.send_to_log(snakemake.log[0])
-splits, params = files.read_json(snakemake.input.splits), snakemake.params
+params = snakemake.params
 scores, compared, again, times = comparison.compare_cells(
     snakemake.input.cells,
     [row for path in snakemake.input.scores for row in tables.read_typed_table(path, ScoreRow)],
-    splits,
+    files.read_json(snakemake.input.splits),
     params.primary,
     params.kin,
     comparison.Judging(**params.judging),
@@ -20,5 +20,3 @@ tables.write_table(snakemake.output.scores, scores, SCORES)
 tables.write_table(snakemake.output.comparison, compared, comparison.COMPARISON)
 tables.write_table(snakemake.output.again, again, comparison.COMPARISON)
 tables.write_table(snakemake.output.times, times, TIMES)
-answer = recommendation.recommend_strategy(scores, compared, times, splits, params.sources, params.kin)
-files.write_json(snakemake.output.recommendation, answer)

@@ -9,7 +9,7 @@ from helpers.fake_cases import CELL
 from neurograft.evaluation.comparison import Judging, compare_strategies
 from neurograft.evaluation.recommendation import recommend_strategy
 
-SOURCES = [{"name": CELL["source"], "licence": "Apache-2.0"}]
+LICENCES = {CELL["source"]: "Apache-2.0"}
 
 
 def advise(gains, seconds=None, patients=20, margin=0.02):
@@ -26,7 +26,7 @@ def advise(gains, seconds=None, patients=20, margin=0.02):
     compared = compare_strategies(scores, judging=Judging({"dice": margin}))
     owners = {f"p{number}": f"p{number}" for number in range(patients)}
     splits = {"tasks": {task: {"patients": owners} for task in ("segmentation", "classification")}}
-    return recommend_strategy(scores, compared, times, splits, SOURCES)
+    return recommend_strategy(scores, compared, times, splits, LICENCES)
 
 
 def test_what_is_clearly_better_is_taken_with_its_price():

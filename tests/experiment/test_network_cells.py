@@ -399,9 +399,10 @@ def test_adaptation_to_the_target_where_the_norms_allow_it(strategy, trained, co
 
 def test_a_cell_is_foretold_by_its_own_steps(cohort):
     slices, split = cohort
-    design = {"segmentation": {"deepbet": 3}}, split, SubjectFiles(slices), {"deepbet": "deepbet"}, ["scratch"]
+    design = {"segmentation": {"deepbet": 3}}, split, SubjectFiles(slices), {"deepbet": "deepbet"}
+    judged = {"task": "segmentation", "compared": [], "seeds": 1, "margin": 0.02}
     plans = [
-        planning.plan_experiment(*design, network_cells.CellOptions(4000, patches={"steps": steps, "batch": 1}))
+        planning.plan_experiment(*design, network_cells.CellOptions(4000, patches={"steps": steps, "batch": 1}), judged)
         for steps in (10, 1000)
     ]
     short, long = (plan["cells"][0]["seconds"] for plan in plans)

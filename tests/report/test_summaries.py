@@ -261,7 +261,7 @@ def test_the_delivered_source_is_not_the_first_by_name():
 
 
 def test_masks_of_other_programs_are_no_primary_rows_and_say_nothing_about_transfer():
-    rows = [compared("lp-ft", "no evidence"), compared("nnunet", "helps", source="external")]
+    rows = [compared("lp-ft", "undecided"), compared("nnunet", "helps", source="external")]
     assert [row["strategy"] for row in summaries.primary_rows(rows)] == ["lp-ft"]
     assert [row["strategy"] for row in summaries.external_rows(rows)] == ["nnunet"]
     assert [row["strategy"] for row in summaries.transferred(rows)] == ["lp-ft"]

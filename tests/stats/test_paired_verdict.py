@@ -88,10 +88,10 @@ def test_what_would_decide_shrinks_what_it_says():
 def test_a_study_of_the_size_that_would_decide_decides():
     """Studies with the patients that `require` asks for find the margin about as often as it says."""
     rng = np.random.default_rng(1)
-    row, margin = paired_verdict.paired_comparison(rng.normal(0, 0.1, 60)), 0.05
+    row, margin = paired_verdict.paired_comparison(rng.normal(0, 0.1, 200)), 0.025
     # without folds no luck is told from patients, so it is left out here
     needed = int(paired_verdict.require(row | {"luck_spread": 0.0}, margin)["patients"])
-    assert 20 < needed < 60
+    assert 80 < needed < 200
     found = [
         verdict(paired_verdict.paired_comparison(rng.normal(margin, 0.1, needed)), Scale()).verdict == "helps"
         for _ in range(100)

@@ -51,7 +51,13 @@ def test_masks_beside_a_finished_run_train_nothing_again(finished, tmp_path):
     said = snakemake(finished, *arguments)
     lines = [line.split() for line in said.splitlines()]
     jobs = {line[0]: int(line[1]) for line in lines if len(line) == 2 and line[1].isdigit()}
-    expected = {"import_predictions": 2, "score_predictions": 2, "compare_strategies": 1, "assess_transfer": 1}
+    expected = {
+        "import_predictions": 2,
+        "score_predictions": 2,
+        "compare_strategies": 1,
+        "assess_transfer": 1,
+        "recommend_strategy": 1,
+    }
     assert {name: count for name, count in jobs.items() if name in expected} == expected
     assert not {"train_network", "split_cohort", "register_scans", "deliver_segmentation"} & set(jobs)
 

@@ -69,7 +69,7 @@ def test_words_and_tables_rerun_no_long_step(change, module, before, after):
             "SMALLEST_ML, LARGEST_ML = 700, 2200",
             {"strip_skull"},
         ),
-        ("stats/paired_verdict.py", "ALPHA = 0.05", "ALPHA = 0.01", {"compare_strategies", "assess_transfer"}),
+        ("stats/multiplicity.py", "ALPHA = 0.05", "ALPHA = 0.01", {"compare_strategies", "assess_transfer"}),
         ("evaluation/metrics.py", "np.percentile(forth, 95)", "np.percentile(forth, 90)", {"score_predictions"}),
         (
             "core/labels.py",

@@ -36,7 +36,6 @@ rule compare_strategies:
         ),
         again="results/evaluation/aa.tsv",
         times="results/evaluation/times.tsv",
-        recommendation="results/recommendation.json",
     log:
         "results/logs/compare_strategies.log",
     benchmark:
@@ -51,10 +50,35 @@ rule compare_strategies:
         primary=DESIGN.primary,
         kin=RUN.kin,
         judging={"margins": config["margin"], "refusal": judging.refuse_pictures(RUN.subjects) if RUN.pictures else ""},
-        sources=list(RUN.choice.named.values()),
         code=digest("compare_strategies"),
     script:
         "../../scripts/compare_strategies.py"
+
+
+rule recommend_strategy:
+    input:
+        splits="results/splits.json",
+        scores=rules.compare_strategies.output.scores,
+        comparison=rules.compare_strategies.output.comparison,
+        times=rules.compare_strategies.output.times,
+    output:
+        "results/recommendation.json",
+    log:
+        "results/logs/recommend_strategy.log",
+    benchmark:
+        "results/benchmarks/recommend_strategy/all.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    params:
+        licences={name: row["licence"] for name, row in RUN.choice.named.items()},
+        kin=RUN.kin,
+        code=digest("recommend_strategy"),
+    script:
+        "../../scripts/recommend_strategy.py"
 
 
 rule fill_verdict_card:

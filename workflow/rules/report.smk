@@ -11,7 +11,7 @@ rule write_report:
         comparison=rules.compare_strategies.output.comparison,
         again=rules.compare_strategies.output.again,
         times=rules.compare_strategies.output.times,
-        recommendation=rules.compare_strategies.output.recommendation,
+        recommendation=rules.recommend_strategy.output[0],
         labels_saved=rules.assess_transfer.output.labels_saved,
         time_saved=rules.assess_transfer.output.time_saved,
         overfitting=rules.assess_transfer.output.overfitting,

@@ -65,7 +65,7 @@ def recommend_strategy(
     comparison: Sequence[ComparisonRow],
     times: Sequence[TimeRow],
     splits: SplitFile,
-    sources: Sequence[Mapping[str, Any]] = (),
+    licences: Mapping[str, str] | None = None,
     kin: Kin | None = None,
 ) -> Recommendation:
     """Rank scratch and every transfer strategy of the primary family by expected regret.
@@ -85,8 +85,8 @@ def recommend_strategy(
         Rows of `times.tsv`.
     splits : dict
         `splits.json`.
-    sources : list of dict
-        Rows of `config/sources.tsv`, for their licences.
+    licences : dict of str to str, optional
+        Source to the licence of its weights.
     kin : dict, optional
         As in `cells.control_sources`.
 
@@ -124,7 +124,7 @@ def recommend_strategy(
         losses = [_lose(pair_arms(arms, arm, other[0], [other[1]], fold), scale) for other in usable if other != arm]
         values = np.concatenate([column for key, column in arms.columns.items() if key[:2] == arm])
         mean, row = float(np.nanmean(values)), _find_row(family, arm)
-        choices.append(_describe(arm, (max(losses, default=0.0), mean), row, times, sources))
+        choices.append(_describe(arm, (max(losses, default=0.0), mean), row, times, licences or {}))
     least = min(choice["regret"] for choice in choices)
     close = [choice for choice in choices if choice["regret"] <= least + TIE * first["margin"]]
     use = min(close, key=lambda choice: (choice["seconds"], choice["regret"]))
@@ -164,14 +164,13 @@ def _describe(
     values: tuple[float, float],
     row: ComparisonRow | None,
     times: Sequence[TimeRow],
-    sources: Sequence[Mapping[str, Any]],
+    licences: Mapping[str, str],
 ) -> Choice:
     """Gather what is known of a choice; `values` are its regret and its mean score."""
     strategy, source = arm
     trainings = [time for time in times if (time["strategy"], str(time["source"])) == arm]
     if row:
         trainings = [time for time in trainings if all(str(time[name]) == str(row[name]) for name in ("task", "n"))]
-    licences = [str(known["licence"]) for known in sources if known["name"] == source and strategy != SCRATCH]
     return {
         "strategy": strategy,
         "source": source,
@@ -180,7 +179,7 @@ def _describe(
         "patients": row["patients"] if row else 0,
         "seconds": median([float(time["seconds"]) for time in trainings]) if trainings else 0.0,
         "steps": median([float(time["steps"]) for time in trainings]) if trainings else 0.0,
-        "licence": licences[0] if licences else "",
+        "licence": "" if strategy == SCRATCH else licences.get(source, ""),
         "verdict": row["verdict"] if row else "",
         "reason": row["reason"] if row else "",
         "difference": row["mean_difference"] if row else None,
