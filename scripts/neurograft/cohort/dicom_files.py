@@ -1,7 +1,7 @@
-"""DICOM files on disk: their headers, the series they make up, and what dcm2niix makes of one series.
+"""Read DICOM headers, sort files into series, and convert a series with dcm2niix.
 
-Headers hold names, dates and free text. Nothing here prints, and no message repeats what a header, a path
-below the patient's folder, or dcm2niix said.
+Headers contain names, dates and free text. This module prints nothing, and no message repeats text from a header, a
+path below the patient's folder, or the output of dcm2niix.
 """
 
 import json
@@ -22,33 +22,33 @@ from neurograft.cohort.file_names import list_files, subject_label
 TAGS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "Modality", "Rows",
         "StudyDate", "StudyTime", "SeriesTime", "AcquisitionTime", "SeriesNumber", "ContrastBolusAgent",
         "ContrastBolusAgentSequence", "PatientIdentityRemoved")  # fmt: skip
-# what may tell who or where somebody is: searched for in the folder's name and in what is kept of a header
+# fields that may identify a person or place; their words are searched for in folder names and in kept header fields
 PERSONAL = ("PatientName", "PatientID", "InstitutionName", "StationName", "ReferringPhysicianName", "OperatorsName")
 DICOMDIR = "1.2.840.10008.1.3.10"
-# MR image, enhanced, enhanced in colour, enhanced of old files
+# MR image, enhanced MR, enhanced MR colour, legacy converted enhanced MR
 MR_IMAGES = {f"1.2.840.10008.5.1.4.1.1.4{end}" for end in ("", ".1", ".3", ".4")}
-# -g i: no defaults of the user's; -l n: 16-bit values with sign, the others end the program at uneven slices;
-# -x i: neither cropped nor turned; -z n: not compressed; -c: no comment in the image's header
+# -g i: ignore the user's defaults; -l n: signed 16-bit values (with other settings dcm2niix exits at uneven slices);
+# -x i: do not crop or rotate; -z n: do not compress; -c: no comment in the image header
 OPTIONS = ("-g", "i", "-b", "y", "-ba", "y", "-c", "", "-i", "n", "-l", "n", "-m", "2", "-x", "i", "-z", "n")
 
 
 def list_series(folder):
-    """Sort a patient's DICOM files into series, by their headers.
+    """Sort a patient's DICOM files into series by their headers.
 
     Parameters
     ----------
     folder : str or Path
-        Files of any name in folders of any depth; others are passed over.
+        Files of any name in folders of any depth; other files are ignored.
 
     Returns
     -------
     series : list of dict
-        In the order of study, series number and time: `study` and `uid` (UIDs), `number`, `when` (times), `agent`
-        (contrast agent, or ""), `images` (whether dcm2niix can convert it: MR with pixels), `files`, `personal` (words
-        that may identify somebody, in lower case).
+        Sorted by study, series number and time: `study` and `uid` (UIDs), `number`, `when` (times), `agent` (contrast
+        agent, or ""), `images` (whether dcm2niix can convert it: MR with pixels), `files`, `personal` (words in lower
+        case that may identify a person).
     facts : dict
-        `damaged` (number of DICOM files that cannot be read), `people` (number of PatientIDs), `named` (whether the
-        folder's name is in PatientName or PatientID, and nothing says that these are pseudonyms).
+        `damaged` (number of unreadable DICOM files), `people` (number of PatientIDs), `named` (whether the folder's
+        name contains a word of PatientName or PatientID, and these are not marked as pseudonyms).
     """
     series, images, facts = {}, set(), {"damaged": 0, "people": set(), "named": False}
     label = subject_label(os.path.basename(os.path.abspath(folder))).lower()
@@ -71,10 +71,10 @@ def list_series(folder):
 
 
 def _read_header(path, size):
-    """Read a file's fields as text; None for one that is no DICOM object, an empty dict for a damaged one."""
+    """Read a file's fields as text; None if it is no DICOM object, an empty dict if it is damaged."""
     import pydicom  # here, so that the workflow can be parsed without it
 
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its warnings repeat the values of fields
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its warnings repeat field values
     try:
         with open(path, "rb") as file:
             if size and file.read(132)[128:] != b"DICM":
@@ -85,12 +85,12 @@ def _read_header(path, size):
             if str(header.file_meta.get("MediaStorageSOPClassUID")) == DICOMDIR:
                 return None
             return {name: _text(header.get(name)) for name in (*TAGS, *PERSONAL)}
-    except Exception:  # bytes of any kind come here, and what pydicom raises repeats them
+    except Exception:  # the bytes can be anything, and pydicom's errors repeat them
         return {}
 
 
 def _text(value):
-    """Write a field as text; of a sequence only that there is something in it."""
+    """Return a field as text; for a DICOM sequence only whether it is filled."""
     if value is None:
         return ""
     if type(value).__name__ == "Sequence":
@@ -113,26 +113,26 @@ def _describe(header):
 
 
 def _personal_words(header, names):
-    """Return the words of some fields, of three and more letters or digits, and each field as one word."""
+    """Return the words of some fields, and each whole field as one word, if they have at least three characters."""
     parts = [re.split(r"[\W_]+", header[name].lower()) for name in names]
     return {word for words in parts for word in (*words, "".join(words)) if len(word) > 2}
 
 
 def convert_series(files, folder):
-    """Convert one series by itself: at a damaged one dcm2niix exits, and would end the conversion of the others.
+    """Convert one series on its own, because dcm2niix exits at a damaged series and would skip the others.
 
     Parameters
     ----------
     files : sequence of str
         DICOM files of one series.
     folder : Path
-        Empty folder for the output; files are linked there under numbers, since names may identify the patient.
+        Empty folder for the output. Files are linked there under numbers, since their names may identify the patient.
 
     Returns
     -------
     list of dict
-        One for each image: `image` (path of a NIfTI), `sidecar` (as dcm2niix wrote it: not anonymous), `uneven`
-        (whether the slices are not evenly spaced), `used` (how many of the files became images). Empty if dcm2niix
+        One for each image: `image` (path of a NIfTI), `sidecar` (as written by dcm2niix, not anonymous), `uneven`
+        (whether the slices are unevenly spaced), `used` (how many of the files were converted). Empty if dcm2niix
         failed.
     """
     import dcm2niix
@@ -146,13 +146,13 @@ def convert_series(files, folder):
         except OSError as error:  # without the file's name
             raise OSError(error.errno, f"no links in the folder for temporary files: {error.strerror}") from None
     command = [dcm2niix.bin, *OPTIONS, "-f", "image", "-o", str(made), str(links)]
-    # what it prints holds paths and fields of the headers, so that it goes nowhere
+    # its output contains paths and header fields, so it is discarded
     ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
     if ran.returncode:
         return []
     used = sum(int(count) for count in re.findall(rb"Convert (\d+) DICOM as", ran.stdout))
     names = sorted(path.name.removesuffix(".nii") for path in made.glob("*.nii"))
-    # beside an image with uneven slices dcm2niix writes one resampled to even ones
+    # for an image with uneven slices dcm2niix also writes a copy resampled to even spacing
     resampled = {name for name in names if "_Eq" in name}
     return [
         {
@@ -167,7 +167,7 @@ def convert_series(files, folder):
 
 
 def _read_sidecar(path):
-    """Read a sidecar of dcm2niix; one that is missing or broken says nothing."""
+    """Read a sidecar of dcm2niix; return an empty dict if it is missing or broken."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8", errors="replace"), strict=False)
     except (OSError, ValueError):
@@ -175,7 +175,7 @@ def _read_sidecar(path):
 
 
 def clean_image(path):
-    """Read a NIfTI that dcm2niix wrote, and keep its values, scaling and position, nothing else of its header.
+    """Read a NIfTI written by dcm2niix; of its header keep only the scaling and the affine.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def clean_image(path):
     Returns
     -------
     nibabel.Nifti1Image
-        With the values as stored, and a fresh header: times, comments and extensions are gone.
+        The values as stored, with a new header: times, comments and extensions are removed.
     """
     loaded = nib.Nifti1Image.from_filename(path)
     stored = cast(ArrayProxy, loaded.dataobj)
@@ -197,18 +197,18 @@ def clean_image(path):
 
 
 def clean_sidecar(sidecar, personal=()):
-    """Keep of a sidecar the technical fields, and of these only what can be nothing else.
+    """Keep the technical fields of a sidecar, and only values that cannot be anything else.
 
     Parameters
     ----------
     sidecar : dict
     personal : collection of str
-        Words in lower case; a model's name that holds one is dropped.
+        Words in lower case; a model name that contains one is dropped.
 
     Returns
     -------
     dict
-        Fields of `NUMBERS`, `CODES` and the model.
+        Fields of `NUMBERS` and `CODES`, and the model name.
     """
     kept = {name: sidecar[name] for name in NUMBERS if type(sidecar.get(name)) in (int, float)}
     for name, allowed in CODES.items():

@@ -1,6 +1,6 @@
-"""Rules that recognise the MR sequence of a series: a table for the user to edit; the first row that matches decides.
+"""Recognise the MR sequence of a series with a table of rules that the user can edit; the first matching row applies.
 
-Imported while the Snakefile is parsed: standard library only.
+Imported when the Snakefile is parsed: standard library only.
 """
 
 import hashlib
@@ -18,16 +18,16 @@ def read_rules(path):
     Parameters
     ----------
     path : str or Path
-        A TSV with the columns `sequence` (a row of `SEQUENCES`, or none for a series that is left out), `rank` (1
-        where empty; of several series of a sequence the lowest rank is taken) and `comment`. Every other column
-        is a field of a series, every cell what it must be: nothing (anything fits), `a..b` (a number from a to b, one
-        of them may be missing), `-` (the field is missing or empty), or patterns joined by ` && `, each a regular
-        expression that is found in the text (upper and lower case are one), or after a `!` one that is not.
+        A TSV with the columns `sequence` (one of `SEQUENCES`, or none to leave the series out), `rank` (1 if empty;
+        of several series of a sequence, the one with the lowest rank is used) and `comment`. Every other column is a
+        field of the series. Its cell is empty (anything matches), `a..b` (a number from a to b; one of them may be
+        missing), `-` (the field is missing or empty), or patterns joined by ` && `. Each pattern is a
+        case-insensitive regular expression that must be found in the text, or must not be found if it starts with `!`.
 
     Returns
     -------
     list of dict
-        `row` (line of the table), `sequence`, `rank`, `comment`, `cells` (field to cell, the empty ones left out).
+        `row` (line of the table), `sequence`, `rank`, `comment`, `cells` (field to cell, without empty cells).
 
     Raises
     ------
@@ -53,24 +53,24 @@ def read_rules(path):
 
 
 def digest_rules(rules):
-    """Compute 16 hexadecimal digits that change with the result of `read_rules`."""
+    """Compute a digest (16 hexadecimal digits) of the result of `read_rules`."""
     return hashlib.sha256(repr(rules).encode()).hexdigest()[:16]
 
 
 def recognise(fields, rules):
-    """Find the first rule that a series fits.
+    """Find the first rule that matches a series.
 
     Parameters
     ----------
     fields : dict
-        Of dcm2niix's sidecar, times in seconds, and what `conversion` adds; see docs/how-to/dicom.md.
+        From dcm2niix's sidecar, with times in seconds, and those added during conversion; see docs/how-to/dicom.md.
     rules : list of dict
-        What `read_rules` gave.
+        From `read_rules`.
 
     Returns
     -------
     dict or None
-        The rule.
+        The rule, if one matches.
     """
     told = {key.lower(): value for key, value in fields.items()}
     for rule in rules:
@@ -80,7 +80,7 @@ def recognise(fields, rules):
 
 
 def _check_cell(cell, where):
-    """Raise TableError for a pattern that cannot be read."""
+    """Raise TableError for an invalid range or pattern."""
     ends = RANGE.fullmatch(cell)
     if ends and not _is_number(ends[1] or ends[2]):
         raise TableError(f"{where}: '{cell}' has no number; write 0.5..2, 0.5.. or ..2")
@@ -104,12 +104,12 @@ def _fits(value, cell):
 
 
 def _split(cell):
-    """Take a cell's patterns apart."""
+    """Split a cell into its patterns."""
     return [part.strip() for part in cell.split(" && ")]
 
 
 def _plain(value):
-    r"""Write a field as text: lists as words, and blanks for underscores, which a pattern's \\b takes for letters."""
+    r"""Return a field as text: lists as words, and underscores, which \\b counts as letters, as blanks."""
     words = value if isinstance(value, list) else [value]
     return " ".join(str(word) for word in words).replace("_", " ").strip()
 

@@ -1,6 +1,6 @@
-"""What file and folder names say: subject labels, BIDS entities, the choice among duplicates.
+"""Parse file and folder names: subject labels, BIDS entities, choice among duplicates.
 
-Standard library only; used while the Snakefile is parsed.
+Used when the Snakefile is parsed: standard library only.
 """
 
 import hashlib
@@ -10,18 +10,18 @@ import re
 import unicodedata
 
 BIDS_SUFFIXES = {"T1w": "t1", "T2w": "t2", "inplaneT2": "t2", "FLAIR": "flair"}
-# derivatives whose dseg files are anatomy, or the predictions of this project
+# derivatives whose dseg files are anatomical, or predictions of this project
 NOT_TUMOUR = "fmriprep|nipreps|freesurfer|fastsurfer|synthseg|cat12|qsiprep|neurograft"
 
 
 def subject_label(name):
-    """Reduce a name to the letters and digits that BIDS allows, accents dropped, `sub-` removed."""
+    """Reduce a name to the letters and digits that BIDS allows, without accents and `sub-`."""
     plain = unicodedata.normalize("NFKD", name.removeprefix("sub-")).encode("ascii", "ignore").decode()
     return re.sub("[^0-9A-Za-z]", "", plain)
 
 
 def list_folder(folder):
-    """Sort a folder's visible entries into names of folders and names of files; none if it is not there."""
+    """Return the names of a folder's visible folders and files, sorted; empty lists if the folder does not exist."""
     try:
         with os.scandir(folder) as entries:
             seen = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
@@ -31,7 +31,7 @@ def list_folder(folder):
 
 
 def list_files(folder):
-    """List the visible files below a folder, with their sizes and times.
+    """List the visible files below a folder with their sizes and times.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def list_files(folder):
     Returns
     -------
     list of (str, os.stat_result)
-        Paths in order; links to folders are not followed.
+        Sorted within each folder; links to folders are not followed.
     """
     found = []
     for parent, folders, files in os.walk(folder):
@@ -51,7 +51,7 @@ def list_files(folder):
 
 
 def digest_files(folder):
-    """Digest the names, sizes and times of the files below a folder, which Snakemake would keep by name.
+    """Compute a digest of the names, sizes and times of the files below a folder; Snakemake would store every name.
 
     Returns
     -------
@@ -63,14 +63,14 @@ def digest_files(folder):
 
 
 def take_one(candidates, rank):
-    """Choose one file for each sequence, and note what is left aside.
+    """Choose one file for each sequence, and note which files are left out.
 
     Parameters
     ----------
     candidates : dict of str to list of str
         Sequence to paths.
     rank : callable
-        Path to a key; the lowest is taken.
+        Maps a path to a sort key; the file with the lowest key is taken.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def take_one(candidates, rank):
 
 
 def split_bids_name(file):
-    """Take a BIDS file name apart.
+    """Split a BIDS file name into its parts.
 
     Returns
     -------
@@ -103,9 +103,9 @@ def split_bids_name(file):
 def list_bids_images(folder):
     """Sort the images of one BIDS folder.
 
-    T1w with the entity `ce` is the T1 with contrast agent, inplaneT2 a T2; phase images are left out. A
-    `dseg` counts as a tumour label unless it says that it is something else: another `space`, an
-    `atlas`, a `desc` of anatomy or of candidates.
+    T1w with the entity `ce` is contrast-enhanced T1, and inplaneT2 is T2; phase images are left out. A `dseg` counts
+    as a tumour label unless its name says otherwise: another `space`, an `atlas`, or a `desc` of anatomy or
+    candidates.
 
     Returns
     -------
@@ -127,14 +127,14 @@ def list_bids_images(folder):
 
 
 def _says_other(entities):
-    """Check whether the name of a `dseg` says that it is no tumour label on the grid of a scan."""
+    """Check whether the name of a `dseg` shows that it is not a tumour label on the grid of a scan."""
     moved = entities.get("space", "orig") not in ("orig", "individual")
     anatomy = re.search("aseg|aparc|tissue|candidates", entities.get("desc", ""), re.I)
     return moved or "atlas" in entities or anatomy is not None
 
 
 def rank_bids(path):
-    """Rank duplicates: full before in-plane, face left before defaced, plain names first, first run, name."""
+    """Rank duplicates: not in-plane, not defaced, fewest entities, first run, then by name."""
     file = os.path.basename(path)
     entities, suffix, _ = split_bids_name(file)
     run = re.sub(r"\D", "", entities.pop("run", "")) or "0"
@@ -142,7 +142,7 @@ def rank_bids(path):
 
 
 def may_hold_tumours(shelf):
-    """Check whether a folder of derivatives may hold tumour labels, by its name and its `GeneratedBy`."""
+    """Check from its name and its `GeneratedBy` whether a folder of derivatives may contain tumour labels."""
     try:
         with open(os.path.join(shelf, "dataset_description.json"), encoding="utf-8") as file:
             makers = json.dumps(json.load(file).get("GeneratedBy", ""))

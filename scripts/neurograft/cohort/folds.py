@@ -1,4 +1,4 @@
-"""Deal labelled patients into training and test: stratified folds, sites left out, one site to another."""
+"""Divide labelled patients into training and test: stratified folds, leave one site out, one site to another."""
 
 from collections import defaultdict
 
@@ -8,18 +8,18 @@ from neurograft.core.split_file import Fold
 
 
 def deal_folds(subjects, patients, strata, count, seed) -> list[Fold]:
-    """Deal patients, sorted by stratum and shuffled within it, round the folds like cards.
+    """Sort patients by stratum, shuffle them within strata, and assign them to the folds in turn.
 
-    Any run of neighbours, so each value of the first key, and each of the next within it, is then
-    spread to within one patient; it needs no fallback where strata are smaller than the folds.
+    Each value of the first key, and each value of the next key within it, is thus balanced over the folds to within
+    one patient. Strata with fewer patients than folds need no special treatment.
 
     Parameters
     ----------
     subjects : list of str
     patients : dict of str to str
-        Subject to patient: all subjects of a patient stay together.
+        Subject to patient: all subjects of a patient stay in one fold.
     strata : dict of str to tuple
-        Subject to what the folds are balanced by, the weightiest first.
+        Subject to the values by which the folds are balanced, the most important first.
     count, seed : int
 
     Returns
@@ -37,9 +37,9 @@ def deal_folds(subjects, patients, strata, count, seed) -> list[Fold]:
 
 
 def deal_sites(subjects, patients, strata, sites, seed) -> list[Fold]:
-    """Leave one site out at a time: it is tested by networks that trained on all others.
+    """Leave one site out at a time: networks trained on all other sites are tested on it.
 
-    A subject whose site is not known is in none of these folds. A patient seen at two sites belongs to the first.
+    A subject whose site is unknown is in none of these folds. A patient with two sites belongs to the first.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def deal_sites(subjects, patients, strata, sites, seed) -> list[Fold]:
     Returns
     -------
     list of dict
-        A fold a site, `name` is the site; none where there are fewer than two.
+        One fold for each site, with the site as `name`; none if there are fewer than two sites.
     """
     groups = _group([subject for subject in subjects if sites[subject]], patients)
     home = {patient: sites[own[0]] for patient, own in groups.items()}
@@ -86,7 +86,7 @@ def deal_between(subjects, patients, strata, sites, train, test, seed) -> list[F
     Returns
     -------
     list of dict
-        One fold; none where one of the two sides has no patient.
+        One fold; none if either side has no patient.
     """
     wanted = [subject for subject in subjects if sites[subject] in (*train, *test)]
     groups = _group(wanted, patients)
@@ -98,7 +98,7 @@ def deal_between(subjects, patients, strata, sites, train, test, seed) -> list[F
 
 
 def _group(subjects, patients):
-    """Gather subjects by patient."""
+    """Group subjects by patient."""
     groups = defaultdict(list)
     for subject in subjects:
         groups[patients[subject]].append(subject)
@@ -106,7 +106,7 @@ def _group(subjects, patients):
 
 
 def _fold(groups, tested, everyone, strata, rng) -> Fold:
-    """Make a fold from its test patients: the others train."""
+    """Make a fold from its test patients; all others are for training."""
     train = [patient for patient in everyone if patient not in set(tested)]
     spread = _spread(train, {patient: strata[groups[patient][0]][:2] for patient in train}, rng)
     return {
@@ -116,7 +116,7 @@ def _fold(groups, tested, everyone, strata, rng) -> Fold:
 
 
 def _spread(patients, strata, rng):
-    """Order patients at random so that every prefix holds the strata in about their proportions."""
+    """Order patients at random so that every prefix has about the overall proportions of the strata."""
     place = {}
     for stratum in sorted(set(strata.values())):
         members = sorted(patient for patient in patients if strata[patient] == stratum)
@@ -124,6 +124,3 @@ def _spread(patients, strata, rng):
         for rank, member in enumerate(rng.permutation(members).tolist()):
             place[member] = (rank + shift) / len(members)
     return sorted(patients, key=lambda patient: (place[patient], patient))
-
-
-# the three input channels that every pretrained stem has, filled with T1 where one of them is rare

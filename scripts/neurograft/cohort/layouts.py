@@ -1,8 +1,8 @@
-"""From the names in a dataset to subjects, for every layout.
+"""Find the subjects of a dataset from its file names, for every layout.
 
-The Snakefile imports this module while it is parsed, by every job of a cluster: standard library only, and no scan is
-opened. (A BIDS library takes more than the whole budget of 0.5 s for the names of 1,000 subjects:
-docs/explanation/decisions/workflow.md.)
+The Snakefile imports this module when it is parsed, which happens in every job on a cluster. It therefore uses only
+the standard library and opens no scan. (A BIDS library needs more than the whole budget of 0.5 s to list 1,000
+subjects: docs/explanation/decisions/workflow.md.)
 """
 
 import difflib
@@ -31,7 +31,7 @@ BRATS_NAMES = {
     "_t2": ("t2", "brats2018"),
     "_flair": ("flair", "brats2018"),
     "_seg": ("labels", "brats2018"),
-    "_segm": ("labels", "brats2018"),  # one case of the 2020 release is named so
+    "_segm": ("labels", "brats2018"),  # one case of the 2020 release has this name
     "-t1n": ("t1", "brats2023"),
     "-t1c": ("t1c", "brats2023"),
     "-t2w": ("t2", "brats2023"),
@@ -41,55 +41,55 @@ BRATS_NAMES = {
 
 
 class CohortError(ValueError):
-    """A fault of the dataset as a whole; one line that says what to do."""
+    """An error in the dataset as a whole; the message is one line that says what to do."""
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What a layout is asked for besides its root: how many to simulate, the names of sequences, more on pictures."""
+    """Options of a layout besides its root: subjects to simulate, sequence names, picture options."""
 
     subjects: int = 0
     unlabelled: int = 0
     sequences: tuple[str, ...] = SEQUENCES
-    # where a subject is a patient with pictures
+    # set if a subject is a patient with several pictures
     stacked: PictureOptions | None = None
 
 
 def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude="", sequences=(), pictures=None):
-    """List a dataset's subjects and their files, by name alone.
+    """List a dataset's subjects and their files from the file names alone.
 
     Parameters
     ----------
     layout : str
-        A row of `DATASETS`.
+        A key of `DATASETS`.
     root : str, or list of str
-        Folder (bids, brats, decathlon, dicom, images), TSV (table), or where the simulated scans will be (phantom; by
-        default `results/simulated`). Several are joined.
+        Folder (bids, brats, decathlon, dicom, images), TSV (table), or output folder of the simulated scans (phantom;
+        by default `results/simulated`). The subjects of several roots are combined.
     subjects : int
-        How many subjects a phantom has; other layouts find theirs.
+        Number of subjects to simulate (layout phantom only).
     unlabelled : int
-        How many of these, the last ones, come without their labels.
+        How many of these have no labels; they are the last ones.
     exclude : str
-        TSV of the subjects that are excluded by hand (`layouts.read_exclusions`); empty for none.
+        TSV of the subjects to exclude by hand (`layouts.read_exclusions`); empty for none.
     sequences : sequence of str
-        The dataset's own names of its images, where they are not the known sequences; of pictures (layout images) what
-        their channels show, and none where a picture is a subject of its own.
+        The dataset's own image names, if they are not the known sequences. For pictures (layout images): what their
+        channels show; empty if each picture is a subject of its own.
     pictures : dict, optional
         Fields of `picture_folders.PictureOptions` (layout images).
 
     Returns
     -------
     dict of str to dict
-        Subject label X (letters and digits of the original name) to `name`, `source` (folder or row),
-        `files` (sequence, "labels" or "image", to path; of phantom, dicom and stacked pictures where they will be),
-        `site`, `columns` (the dataset's own, str to str), `scheme` (the label scheme its file names speak for, or ""),
-        `problems`, `notes`; of stacked pictures also `slices`. Who is excluded by hand has no files, and that as the
-        only problem.
+        Subject label X (letters and digits of the original name) to `name`, `source` (folder or row), `files`
+        (sequence, "labels" or "image" to path; for phantom, dicom and stacked pictures the files do not exist yet),
+        `site`, `columns` (the dataset's own, str to str), `scheme` (the label scheme that the file names suggest, or
+        ""), `problems`, `notes`; for stacked pictures also `slices`. A subject excluded by hand has no files, and the
+        exclusion is its only problem.
 
     Raises
     ------
     CohortError
-        If a root is not there, holds no subject, two subjects have the same label, or `exclude` has a mistake.
+        If a root is missing or has no subject, two subjects have the same label, or `exclude` has a mistake.
     """
     stacked = PictureOptions(**(pictures or {})) if layout == "images" and sequences else None
     found, wanted = {}, _Wanted(subjects, unlabelled, tuple(sequences) or SEQUENCES, stacked)
@@ -120,13 +120,13 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude="", seque
 
 
 def _expect(layout, wanted):
-    """Say what a layout expects."""
+    """Describe the files that a layout expects."""
     expected = WITH_MASKS if wanted.stacked else EXPECTED[layout]
     return expected.replace(", ".join(SEQUENCES), ", ".join(wanted.sequences))
 
 
 def _subject(name, source, files, columns, scheme="", problems=(), notes=()):
-    """Put one subject together; its site moves out of the columns."""
+    """Build the entry of one subject; its site is taken out of the columns."""
     columns = {key: "" if value == "n/a" else value for key, value in columns.items()}
     sites = [columns.pop(key) for key in list(columns) if key.lower() in SITE_COLUMNS]
     return {
@@ -142,7 +142,7 @@ def _subject(name, source, files, columns, scheme="", problems=(), notes=()):
 
 
 def _find_brats(root, _, depth=4, path=()):
-    """Find the folders of a BraTS release, nested or not: `[HGG|LGG/]<subject>/<subject>_t1.nii.gz`."""
+    """Find the subjects of a BraTS release, nested or not: `[HGG|LGG/]<subject>/<subject>_t1.nii.gz`."""
     folders, files = list_folder(root)
     stems = {}
     for file in files:
@@ -150,7 +150,7 @@ def _find_brats(root, _, depth=4, path=()):
         if match and match[2].lower() in BRATS_NAMES:
             stems.setdefault(match[1], []).append((*BRATS_NAMES[match[2].lower()], os.path.join(root, file)))
     path = (*path, os.path.basename(os.path.abspath(root)))
-    # a folder is one subject, also if a file in it is misnamed; else several subjects' files lie side by side
+    # a folder is one subject even if one of its files is misnamed; otherwise it holds the files of several subjects
     if len(stems) > 1 and path[-1] not in stems:
         return [_brats_subject(stem, os.path.join(root, stem), path, found) for stem, found in stems.items()]
     if stems:
@@ -161,12 +161,12 @@ def _find_brats(root, _, depth=4, path=()):
 
 
 def _brats_subject(name, source, path, found):
-    """Read site, patient and grade from a BraTS name and its folders, where they are there."""
+    """Read site, patient and grade from a BraTS name and its folders, if they are given."""
     candidates, columns = {}, {}
     for sequence, _, file in found:
         candidates.setdefault(sequence, []).append(file)
     files, notes = take_one(candidates, rank=lambda file: (not file.endswith(".gz"), file))
-    # Brats18_CBICA_ABM_1 and BraTS-GLI-00001-000 end in the number of the examination, the patient comes before
+    # names such as Brats18_CBICA_ABM_1 and BraTS-GLI-00001-000 are patient, then number of the examination
     for pattern in (r"(brats1[789]_([a-z0-9]+)_.+)_\d+$", r"(brats-[a-z]+-\d+)()-\d+$"):
         match = re.match(pattern, name, re.I)
         if match:
@@ -178,7 +178,7 @@ def _brats_subject(name, source, path, found):
 
 
 def _find_bids(root, _):
-    """Find the subjects of a BIDS dataset, with labels from itself or its derivatives."""
+    """Find the subjects of a BIDS dataset, with labels from the dataset itself or its derivatives."""
     people = _read_people(root)
     shelves = [os.path.join(root, "derivatives", name) for name in list_folder(os.path.join(root, "derivatives"))[0]]
     shelves = [shelf for shelf in shelves if may_hold_tumours(shelf)]
@@ -186,22 +186,22 @@ def _find_bids(root, _):
 
 
 def _read_people(root):
-    """Read `participants.tsv`, where there is one: name of the subject's folder to its columns."""
+    """Read `participants.tsv`, if there is one: name of the subject's folder to its columns."""
     table = os.path.join(root, "participants.tsv")
     return {row.pop("participant_id", ""): row for row in read_table(table)} if os.path.exists(table) else {}
 
 
 def _bids_subject(root, name, people, shelves):
-    """Choose a subject's session and files: most sequences, first run, as the notes say.
+    """Choose a subject's session (most sequences) and files (first run); the notes record the choice.
 
-    Labels are `*_dseg.nii.gz` beside the scans, else in `derivatives/*/sub-X/[ses-Y/][anat/]`.
+    Labels are `*_dseg.nii.gz` beside the scans, or else in `derivatives/*/sub-X/[ses-Y/][anat/]`.
     """
     folder, sessions = os.path.join(root, name), {}
     for session in ["", *(part for part in list_folder(folder)[0] if part.startswith("ses-"))]:
         scans, labels = list_bids_images(os.path.join(folder, session, "anat"))
         if scans:
             sessions[session] = (scans, labels)
-    session = max(sessions, key=lambda key: len(sessions[key][0]), default="")  # the first of equals
+    session = max(sessions, key=lambda key: len(sessions[key][0]), default="")  # on a tie, the first
     scans, labels = sessions.get(session, ({}, []))
     if not labels:
         below = dict.fromkeys([os.path.join(session, "anat"), session, "anat", ""])
@@ -215,7 +215,7 @@ def _bids_subject(root, name, people, shelves):
 
 
 def _find_table(path, wanted):
-    """Read a TSV of paths; a path that does not exist is that subject's problem, not the run's."""
+    """Read a TSV of paths; a path that does not exist excludes that subject but does not stop the run."""
     if not os.path.exists(path):
         return []
     reserved, found = {name.lower(): name for name in ("participant_id", "labels", *wanted.sequences)}, []
@@ -236,23 +236,23 @@ def _find_table(path, wanted):
 
 
 def _unquote(value):
-    """Take off outer blanks, and the quotes that a spreadsheet puts around a field with a comma."""
+    """Strip outer blanks, and the quotes that a spreadsheet puts around a field with a comma."""
     value = value.strip()
     return value[1:-1].replace('""', '"') if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
 def _find_decathlon(root, wanted):
-    """Read a folder of images beside a folder of labels of the same names, as `imagesTr` and `labelsTr` are.
+    """Read a folder of images and a folder of labels with the same file names, such as `imagesTr` and `labelsTr`.
 
-    An image is `<subject>.nii.gz`, or with several sequences `<subject>_0000.nii.gz` and so on in their order, as
-    nnU-Net names them. A `participants.tsv` may say more of the subjects.
+    An image is `<subject>.nii.gz` or, with several sequences, `<subject>_0000.nii.gz` and so on in their order, as in
+    nnU-Net. A `participants.tsv` may give more columns.
     """
     places = {name.lower(): os.path.join(root, name) for name in list_folder(root)[0]}
     images, labels = (
         _list_volumes(next((places[name] for name in names if name in places), None))
         for names in (("imagestr", "images"), ("labelstr", "labels"))
     )
-    # a number of four digits is the image's where no label has it, and else the subject's
+    # a four-digit suffix numbers the images if no label has it; otherwise it belongs to the subject's name
     numbered = bool(images) and all(re.search(r"_\d{4}$", stem) for stem in images) and not set(images) & set(labels)
     files = {}
     for stem, paths in images.items():
@@ -265,7 +265,7 @@ def _find_decathlon(root, wanted):
 
 
 def _list_volumes(folder):
-    """List the NIfTI files of a folder: name without ending to paths."""
+    """List the NIfTI files of a folder: name without extension to paths."""
     found = {}
     for file in list_folder(folder)[1] if folder else ():
         match = re.match(r"(?!\.)(.+?)\.nii(\.gz)?$", file)
@@ -275,7 +275,7 @@ def _list_volumes(folder):
 
 
 def _decathlon_subject(name, files, columns, sequences):
-    """Put a subject of numbered images together; what fits no sequence, or stands there twice, is its problem."""
+    """Build a subject of numbered images; an image that fits no sequence, or is there twice, is a problem."""
     named, problems = {}, []
     names = {str(number): sequence for number, sequence in enumerate(sequences)} | {"labels": "labels"}
     for kind, paths in files.items():
@@ -292,7 +292,7 @@ def _decathlon_subject(name, files, columns, sequences):
 
 
 def _find_phantom(root, wanted):
-    """Name the simulated subjects; their files come to be during the run."""
+    """Name the simulated subjects; their files are made during the run."""
     found = []
     for index in range(wanted.subjects):
         name = f"phantom{index + 1:03d}"
@@ -304,7 +304,7 @@ def _find_phantom(root, wanted):
 
 
 def _find_dicom(root, _):
-    """Take each folder for a patient; its files come to be during the run, but for a tumour label of the user's."""
+    """List each folder as a patient; its files are made during the run, except the user's own tumour labels."""
     found, people = [], _read_people(root)
     for name in list_folder(root)[0]:
         source = os.path.join(root, name)
@@ -317,7 +317,7 @@ def _find_dicom(root, _):
 
 
 def _find_images(root, wanted):
-    """Find patients by their pictures, or pictures in folders of classes, where nothing says whose a picture is."""
+    """Find patients with their pictures, or single pictures in class folders, whose patients are unknown."""
     if wanted.stacked:
         patients = find_patients(root, wanted.sequences, wanted.stacked)
         return [_stacked_subject(patient, wanted.sequences) for patient in patients]
@@ -325,7 +325,7 @@ def _find_images(root, wanted):
 
 
 def _stacked_subject(patient, sequences):
-    """Name the volumes that a patient's pictures become during the run."""
+    """Name the volumes into which a patient's pictures are stacked during the run."""
     kinds = [*sequences, *(["labels"] if any(one["mask"] for one in patient["slices"]) else [])]
     folder = f"results/work/sub-{subject_label(patient['name'])}/stacked"
     files = {kind: f"{folder}/{kind}.nii.gz" for kind in kinds}
@@ -357,13 +357,13 @@ BY_HAND = "excluded by hand"
 
 
 def read_exclusions(path, subjects):
-    """Read who is excluded by hand, and why.
+    """Read which subjects are excluded by hand, and why.
 
     Parameters
     ----------
     path : str
-        TSV with the columns `participant_id` and `reason`; others are passed over. A name may be written as in the
-        dataset or as in `cohort.tsv`.
+        TSV with the columns `participant_id` and `reason`; others are ignored. Names may be written as in the dataset
+        or as in `cohort.tsv`.
     subjects : collection of str
         The labels of all subjects of the dataset.
 
@@ -375,11 +375,10 @@ def read_exclusions(path, subjects):
     Raises
     ------
     TableError
-        If the table cannot be read or lacks a column, names somebody who is not in the dataset or the same subject
-        twice, or leaves out a reason.
+        If the table cannot be read, lacks a column or a reason, or names an unknown subject or the same subject twice.
     """
     path = os.path.expanduser(path)
-    # a header alone is a table without rows, and valid
+    # a table with only a header is valid
     rows, header = read_table(path), read_header(path)
     missing = [column for column in COLUMNS if column not in header]
     if missing:
@@ -406,7 +405,7 @@ def read_header(path):
         return [name.strip() for name in file.readline().split("\t")]
 
 
-# how sets call their own two parts
+# folder names that datasets use for their two parts
 PARTS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("test", "testing", "val", "valid", "validation"), "test"),
@@ -414,26 +413,26 @@ PARTS = {
 
 
 def find_images(root):
-    """List the files in a folder's folders of classes.
+    """List the pictures in the class folders of a dataset.
 
     Parameters
     ----------
     root : str
-        Holds a folder a class, or the folders of a set's own parts (`PARTS`), which hold them. A table
-        `participants.tsv` in it, with the columns `filename` (path from the root) and `patient`, may name the patients.
+        Has one folder for each class, or folders of the dataset's own parts (`PARTS`) that contain the class folders.
+        A `participants.tsv` in it, with the columns `filename` (path from the root) and `patient`, may name patients.
 
     Returns
     -------
     list of dict
-        `name` (unique also in its letters and digits), `path`, `columns`: `class`, `part` ("train", "test" or ""),
-        `file` (path from the root) and those of the table, its `patient` as `stated_patient`.
+        `name` (unique even in its letters and digits alone), `path`, `columns`: `class`, `part` ("train", "test" or
+        ""), `file` (path from the root) and those of the table, with its `patient` renamed to `stated_patient`.
 
     Raises
     ------
     tables.TableError
         If the table cannot be read.
     PictureSetError
-        If there are masks, which only patients have.
+        If there are masks, which are only allowed for patients.
     """
     folders, _ = list_folder(root)
     parted = bool(folders) and all(folder.lower() in PARTS for folder in folders)
@@ -458,7 +457,7 @@ def find_images(root):
 
 
 def _name_apart(found):
-    """Name each file by its path; where only signs, accents or the suffix tell two apart, by a digest of it too."""
+    """Name each file by its path, plus a digest of it if only signs, accents or the suffix tell two files apart."""
     plain = [os.path.splitext(one["columns"]["file"])[0].replace(os.sep, " ") for one in found]
     counts = Counter(subject_label(name).lower() for name in plain)
     named = []

@@ -1,4 +1,4 @@
-"""SplitFile the cohort into folds by patient, frozen to a file with its hash: no patient ever in two roles."""
+"""Split the cohort into folds by patient, frozen to a file with a hash: no patient is in both training and test."""
 
 import hashlib
 import json
@@ -15,24 +15,25 @@ from neurograft.core.labels import cohort_scheme, is_own, regions_of
 from neurograft.core.sequences import SEQUENCES, list_sequences
 from neurograft.core.split_file import ClassificationSplit, Fold, SplitFile, TaskSplit, map_tasks
 
+# the three input channels of every pretrained stem; T1 is used if one of them is rare
 PREFERRED = ("t1c", "t2", "flair")
 STRATA = ("diagnosis", "grade")
 SLICE_TARGET = "tumour-slice"
 FEWEST_PATIENTS = 4
-# BraTS 2021 and later: five digits a patient, then three a time point
+# BraTS 2021 and later: five digits for the patient, then three for the time point
 TIME_POINT = re.compile(r"(BraTS[A-Za-z]*\d{5})\d{3}")
 
 
 @dataclass(frozen=True)
 class QualityFindings:
-    """What the quality table says of the subjects, as far as the split needs it.
+    """Findings of the quality table that the split needs.
 
     Parameters
     ----------
     flags : dict of str to list of str
-        Subject to what the quality records say against it; such a subject is left out.
+        Subject to its quality problems; such a subject is left out.
     tumour_free : collection of str
-        Labelled subjects without a tumour, to be spread over the folds.
+        Labelled subjects without a tumour, to be balanced over the folds.
     """
 
     flags: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -47,7 +48,7 @@ class QualityFindings:
 
 @dataclass(frozen=True)
 class _Cohort:
-    """The included subjects' rows and sequences, and what the quality table says of them."""
+    """Rows, sequences and quality findings of the included subjects."""
 
     rows: Mapping[str, Mapping[str, str]]
     sequences: Mapping[str, Sequence[str]]
@@ -57,7 +58,7 @@ class _Cohort:
 
 @dataclass(frozen=True)
 class _Request:
-    """What is asked of a split: parameters of `split_cohort`."""
+    """The parameters of `split_cohort` for a split."""
 
     folds: int
     seed: int
@@ -66,23 +67,23 @@ class _Request:
 
 
 def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", target=SLICE_TARGET, between=None):
-    """SplitFile the cohort into folds, for segmentation and for classification.
+    """Split the cohort into folds, for segmentation and for classification.
 
     Parameters
     ----------
     cohort_rows : list of dict
-        Rows of `results/cohort.tsv`; those not included are passed over.
+        Rows of `results/cohort.tsv`; those not included are ignored.
     quality : QualityFindings, optional
     folds : int
         At least 2.
     seed : int
-        Of the folds and of the order of the training patients.
+        For the folds and for the order of the training patients.
     sequences : "auto" or list of str
-        Input channels. "auto": those of T1c, T2 and FLAIR that at least half of the labelled subjects
-        have, and T1 by the same rule where one of the three is missing; then the user's own sequences by that rule,
-        and of pictures (layout images) their one channel.
+        Input channels. "auto": those of T1c, T2 and FLAIR that at least half of the labelled subjects have; T1 by the
+        same rule if one of the three is missing; then the user's own sequences by that rule. Pictures (layout images)
+        have one channel.
     target : str
-        What is classified: "tumour-slice" (from the labels) or a column of the cohort.
+        Target of classification: "tumour-slice" (from the labels) or a column of the cohort.
     between : dict, optional
         `train` and `test`: names of the sites of the split `between`.
 
@@ -93,7 +94,7 @@ def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", t
     Raises
     ------
     ValueError
-        On a request that no cohort could meet.
+        If the request could not be met by any cohort.
     """
     if folds < 2:
         raise ValueError(f"folds: {folds} makes no test patients; set at least 2")
@@ -131,19 +132,19 @@ def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", t
 
 
 def _bar(task: TaskSplit, reason):
-    """Say why a task cannot be trained, and leave it without folds."""
+    """Mark a task as not trainable, with the reason, and remove its folds."""
     task["trainable"], task["reason"] = False, reason
     task["folds"], task["sites"], task["between"] = [], [], []
 
 
 def _own_scheme(row, common):
-    """Choose a subject's label scheme: its own where it tells the same regions apart as the cohort's."""
+    """Choose a subject's label scheme: its own if it has the same regions as the cohort's, else the cohort's."""
     scheme = row["scheme"]
     return scheme if scheme and common and regions_of(scheme) == regions_of(common) else common
 
 
 def _answers(rows, column):
-    """Map each subject to its value of a column, where it is known."""
+    """Map each subject to its value of a column, if it is known."""
     columns = sorted(set().union(*rows.values())) if rows else []
     if rows and column not in columns:
         raise ValueError(f"target: the cohort has no column {column!r}; it has {', '.join(columns)}")
@@ -151,7 +152,7 @@ def _answers(rows, column):
 
 
 def _split_task(answers, cohort, request) -> TaskSplit:
-    """SplitFile one task; `answers` maps each subject with a known answer to its class, or to ''."""
+    """Split the subjects of one task; `answers` maps each labelled subject to its class, or to ''."""
     rows, count = cohort.rows, request.folds
     channels = _choose_channels(request.sequences, cohort.sequences, answers or rows)
     left_out, incomplete = {}, {}
@@ -179,7 +180,7 @@ def _split_task(answers, cohort, request) -> TaskSplit:
         if request.between:
             dealt["between"] = deal_between(usable, patients, strata, sites, **request.between, seed=request.seed)
     unlabelled = sorted(set(rows) - set(answers) - set(left_out))
-    # without incomplete subjects the key is absent, so that file and hash are those of a cohort that cannot have any
+    # without incomplete subjects the key is absent, so that file and hash are as for a cohort that can have none
     lacking = {subject: incomplete[subject] for subject in sorted(incomplete) if subject not in left_out}
     task = {
         "trainable": not reason,
@@ -195,7 +196,7 @@ def _split_task(answers, cohort, request) -> TaskSplit:
 
 
 def _choose_channels(wanted, present, subjects):
-    """Choose the input channels: as asked, or by the rule of `split_cohort`."""
+    """Choose the input channels: those requested, or by the rule of `split_cohort`."""
     own = [name for name in list_sequences(name for who in sorted(present) for name in present[who]) if name]
     if wanted != "auto":
         known = list(dict.fromkeys((*SEQUENCES, *own)))
@@ -224,16 +225,16 @@ def _why_not(known, rare, usable, count):
 
 
 def _stratum(subject, row, answer, tumour_free):
-    """List what the folds are balanced by, the weightiest first."""
+    """Return the values by which the folds are balanced, the most important first."""
     columns = tuple(str(row.get(name, "")) for name in STRATA)
     return (answer, subject in tumour_free, *columns, str(row.get("site", "")))
 
 
 def training_subjects(splits: SplitFile, task, fold, n="all", seed=0, split="folds"):
-    """Training subjects of one cell: the first `n` of the fold's list, in an order of the seed's own.
+    """Return the training subjects of one cell: the first `n` of the fold's list, in an order set by the seed.
 
-    Seed 0 takes the list as it stands in the file; every other seed draws it anew, so that the noise of
-    which patients were first is in the comparison. Within a seed smaller sets lie inside larger ones.
+    Seed 0 uses the order in the file; every other seed shuffles the list, so that the comparison includes the noise
+    from the choice of patients. For one seed, smaller training sets are subsets of larger ones.
 
     Parameters
     ----------
@@ -280,12 +281,12 @@ def patient_of(row):
 
 
 def assert_disjoint(splits: SplitFile):
-    """Refuse a split in which a patient has two roles or a labelled subject has none.
+    """Check that no patient is in both training and test, and that every labelled subject is in one of them.
 
     Raises
     ------
     ValueError
-        Naming the task, the fold and the patients.
+        Names the task, the fold and the patients.
     """
     for name, task in map_tasks(splits).items():
         owner = task["patients"]
@@ -295,7 +296,7 @@ def assert_disjoint(splits: SplitFile):
                 both = {owner[s] for s in fold["test"]} & {owner[s] for s in fold["train"]}
                 if both:
                     raise ValueError(f"{place}: {sorted(both)} are in training and test")
-                # a subject without a known site is in no fold of sites
+                # a subject whose site is unknown is in no fold of the split `sites`
                 if split == "folds" and sorted(fold["test"] + fold["train"]) != sorted(task["subjects"]):
                     raise ValueError(f"{place}: training and test together are not the labelled subjects")
             tested = [subject for fold in list_folds(task, split) for subject in fold["test"]]
@@ -314,7 +315,7 @@ def digest(splits: SplitFile):
 
 
 def verify_hash(splits: SplitFile):
-    """Refuse a split that was edited after it was frozen.
+    """Check that a split was not edited after it was frozen.
 
     Raises
     ------
@@ -332,5 +333,5 @@ def _known(value):
     return str(value if value is not None else "").strip().lower() not in ("", "n/a", "nan")
 
 
-# how patients are shared out: stratified folds, each site left out once, some sites to others
+# kinds of split: stratified folds, leave one site out, train on some sites and test on others
 SPLITS = ("folds", "sites", "between")

@@ -1,4 +1,4 @@
-"""Open a subject's files, check them, and describe in plain words what is wrong with them."""
+"""Read and check a subject's files, and describe every problem in plain words."""
 
 import gzip
 import os
@@ -30,73 +30,73 @@ from neurograft.imaging.typed import fill_holes
 
 
 def join_job_outputs(found, layout):
-    """Complete what file names say of a subject by what jobs wrote.
+    """Complete the entry of a subject, which comes from file names, with the output of jobs.
 
     Parameters
     ----------
     found : dict
-        What `layouts.find_subjects` says of the subject.
+        The subject's entry from `layouts.find_subjects`.
     layout : str
-        A row of `layouts.DATASETS`; one that is no row of `LATE_FACTS` has nothing to add.
+        A key of `layouts.DATASETS`; one that is not in `JOB_OUTPUTS` adds nothing.
 
     Returns
     -------
     dict
-        As `found`; `files` are those that came to be, `columns`, `problems` and `notes` may have grown.
+        As `found`, with only the `files` that were made, and with additions to `columns`, `problems` and `notes`.
     """
-    # who is excluded by hand has no files to ask
+    # subjects excluded by hand have no files
     return JOB_OUTPUTS.get(layout, dict)(found) if found["files"] else found
 
 
 def _join_participant(found):
-    """Add the columns that a simulated subject brings beside its images."""
+    """Add the columns that are stored beside the images of a simulated subject."""
     file = Path(next(iter(found["files"].values()))).with_name("participant.json")
     return found | {"columns": found["columns"] | (read_json(file) if file.exists() else {})}
 
 
 def _join_conversion(found):
-    """Add what `dicom_conversion.convert_dicom` says, and keep the files that it made."""
+    """Add the record of `dicom_conversion.convert_dicom`, and keep the files that it made."""
     return _join_record(found, "conversion.json")
 
 
 def _join_stack(found):
-    """Add what `stacking.stack_pictures` says, and keep the volumes that it made."""
+    """Add the record of `stacking.stack_pictures`, and keep the volumes that it made."""
     return _join_record(found, "stack.json")
 
 
 def _join_record(found, name):
-    """Add the problems and notes of a record beside a sequence's file, and keep the files that came to be."""
+    """Add the problems and notes of a record beside the images, and keep the files that exist."""
     record = read_json(Path(next(iter(found["files"].values()))).with_name(name))
     files = {kind: path for kind, path in found["files"].items() if Path(path).exists()}
     return found | {"files": files} | {key: found[key] + record[key] for key in ("problems", "notes")}
 
 
 JOB_OUTPUTS = {"phantom": _join_participant, "dicom": _join_conversion, "images": _join_stack}
-STRAY_SHARE = 0.01  # of the voxels may be no number, if they lie outside of the head
-LARGEST_TUMOUR = 800.0  # ml; more is a brain mask or a map of tissues
+STRAY_SHARE = 0.01  # largest share of the voxels that may be NaN or infinite, outside the head only
+LARGEST_TUMOUR = 800.0  # ml; a larger label is a brain mask or a tissue map
 
 
 def import_scans(
     subject, found, layout, reference=("t1c", "t1", "flair", "t2"), labels="auto", template=None, prepared=False
 ) -> tuple[SubjectStatus, dict[str, nib.Nifti1Image]]:
-    """Read and check everything a subject has.
+    """Read and check all images of a subject.
 
     Parameters
     ----------
     subject : str
         Label X.
     found : dict
-        What `layouts.find_subjects` says of the subject.
+        The subject's entry from `layouts.find_subjects`.
     layout : str
-        A row of `layouts.DATASETS`.
+        A key of `layouts.DATASETS`.
     reference : sequence of str
         The first of these that is present is the reference sequence.
     labels : str
-        "auto", a row of `labels.LABEL_SCHEMES`, or labels of the user's own (`labels.write_scheme`).
+        "auto", a key of `labels.LABEL_SCHEMES`, or the user's own labels (`labels.write_scheme`).
     template : str, optional
-        As in `templates.template_path`: what the scans are to be registered to, if they are not yet.
+        As in `templates.template_path`: the template to register the scans to, if they are not yet registered.
     prepared : bool
-        Whether the scans were prepared elsewhere and are taken as they are: all of one grid, of any size.
+        Whether the scans were prepared elsewhere and are used as they are: all on one grid, of any size.
 
     Returns
     -------
@@ -147,7 +147,7 @@ def import_scans(
 
 
 def _find_other_grids(scans, order):
-    """Name the first of some prepared scans that is on another grid than the reference."""
+    """Describe the first prepared scan that is not on the grid of the reference."""
     other = next((name for name in order[1:] if not same_grid(scans[name], scans[order[0]])), None)
     if other is None:
         return []
@@ -159,7 +159,7 @@ def _find_other_grids(scans, order):
 
 
 def _try_reading(name, problems, notes, read, *args):
-    """Read one file; add its fault to the problems, and what was corrected to the notes."""
+    """Read one file; an error is added to the problems, corrections to the notes."""
     try:
         scan, facts, remarks = read(*args)
     except ScanError as error:
@@ -170,14 +170,14 @@ def _try_reading(name, problems, notes, read, *args):
 
 
 def read_scan(path, smallest=SMALLEST_FIELD) -> tuple[nib.Nifti1Image, SequenceFile, list[str]]:
-    """Read one image and check all that can be checked of it alone.
+    """Read one image and make all checks that need no other image.
 
     Parameters
     ----------
     path : str or Path
         NIfTI-1 or -2, gzipped or not.
     smallest : float
-        Millimetres that the field of view has to have along each axis.
+        Smallest field of view along each axis, in mm.
 
     Returns
     -------
@@ -185,12 +185,12 @@ def read_scan(path, smallest=SMALLEST_FIELD) -> tuple[nib.Nifti1Image, SequenceF
         Canonical, float32, finite.
     facts : SequenceFile
     notes : list of str
-        What was corrected.
+        Corrections that were made.
 
     Raises
     ------
     ScanError
-        With file, fault and what to do.
+        Names the file, the fault and what to do.
     """
     data, affine, other, notes = _read_volume(path, smallest)
     stray = ~np.isfinite(data)
@@ -230,17 +230,17 @@ def _read_volume(path, smallest) -> tuple[np.ndarray, np.ndarray, np.ndarray | N
     """Read a file as (float32 array of three axes, affine, the header's other affine or None, notes)."""
     loaded, pixdim = open_nifti(path)
     affine, other, notes = read_geometry(path, loaded, pixdim, smallest)
-    with np.errstate(all="ignore"):  # a value too large for float32 becomes infinite and is caught later
+    with np.errstate(all="ignore"):  # a value too large for float32 becomes infinite, which is caught later
         try:
             data = loaded.get_fdata(dtype=np.float32, caching="unchanged")
-        except Exception as error:  # nibabel has no common class for what a broken file can do
+        except Exception as error:  # nibabel has no common exception class for broken files
             raise ScanError(f"{path} cannot be read ({error}); export or copy it again") from None
     notes += [f"a series of one volume, shape {data.shape}, read as one image"] if data.ndim > 3 else []
     return np.array(data.reshape(data.shape[:3])), affine, other, notes
 
 
 def open_nifti(path):
-    """Parse a whole file in memory, so that the checksum at the end of a gzip is read; give pixdim as written, too."""
+    """Parse a whole file in memory, so that the gzip checksum is verified; also return pixdim as written."""
     try:
         raw = Path(path).read_bytes()
         if raw[:2] == b"\x1f\x8b":
@@ -259,7 +259,7 @@ def open_nifti(path):
         kind = np.dtype(loaded.get_data_dtype())
         offset = int(cast(ArrayProxy, loaded.dataobj).offset)
         need = offset + int(np.prod(loaded.shape, dtype=object)) * kind.itemsize
-    except Exception:  # any bytes can come here, and nibabel has no common class for them
+    except Exception:  # the bytes can be anything, and nibabel has no common exception class
         raise ScanError(f"{path} is not a NIfTI image (.nii or .nii.gz); convert it to NIfTI") from None
     if need > len(raw):
         raise ScanError(f"{path} is cut off ({len(raw)} of {need} bytes); copy or download it again")
@@ -269,12 +269,12 @@ def open_nifti(path):
 
 
 def _size(raw, order):
-    """Read the header's first field, its own size, which tells NIfTI-1 (348) from NIfTI-2 (540)."""
+    """Read the first header field, the header size, which is 348 for NIfTI-1 and 540 for NIfTI-2."""
     return int.from_bytes(raw[:4], order)
 
 
 def _head(data, stray):
-    """Return the filled foreground: what is brighter than a tenth of the bright voxels, and its holes."""
+    """Return a mask of the head: voxels above a tenth of the 99th percentile, closed, with holes filled."""
     finite = np.where(stray, 0, data)
     if not finite.any():
         return np.ones(data.shape, bool)
@@ -290,7 +290,7 @@ def read_labels(
     ----------
     path : str or Path
     scans : dict of str to nibabel.Nifti1Image
-        Canonical; the label belongs to the first whose grid it has.
+        Canonical; the label belongs to the first scan with the same grid.
     facts : dict of str to SequenceFile
         From `read_scan`.
     naming, wanted : str
@@ -345,7 +345,7 @@ def read_labels(
 
 
 def _follow_scan(shape, affine, facts) -> np.ndarray:
-    """Return a label's affine: its scan's, where its header repeats the orientation that was not taken of the scan."""
+    """Return the label's affine, or its scan's if the label has the affine that was rejected for that scan."""
     least = 0.05 * voxel_sizes(affine).min()
     for grid in (each for each in facts.values() if "other_affine" in each and shape == tuple(each["shape"])):
         if corner_distance(shape, grid["other_affine"], affine) < least:

@@ -1,4 +1,4 @@
-"""The config against its schema: defaults filled in, a mistake named in one line."""
+"""Check the config against its schema, fill in defaults, and report a mistake in one line."""
 
 import copy
 import difflib
@@ -7,7 +7,7 @@ from typing import Any, cast
 
 
 class SettingsError(ValueError):
-    """A mistake in the config; the message says where, what, and what to write instead."""
+    """A mistake in the config; the message says where it is, what is wrong, and what to write instead."""
 
 
 def resolve_config(config: Mapping[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def resolve_config(config: Mapping[str, Any], schema: dict[str, Any]) -> dict[st
     config : dict
         As read from YAML; it is not changed.
     schema : dict
-        JSON schema (draft 2020-12); the only home of a default.
+        JSON schema (draft 2020-12); defaults are defined only there.
 
     Returns
     -------
@@ -39,24 +39,24 @@ def resolve_config(config: Mapping[str, Any], schema: dict[str, Any]) -> dict[st
 
 
 def fit_layout(config: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Take out of a config what 2-D pictures of nobody known (layout images) cannot have; any other keeps its own.
+    """Adapt the config to single 2-D pictures without known patients (layout images); others are left unchanged.
 
     Parameters
     ----------
     config : dict
         From `resolve_config`.
     given : dict
-        The config as the user wrote it: only what was asked for on purpose is refused.
+        The config as the user wrote it; only explicit settings are refused.
 
     Returns
     -------
     dict
-        The config; for pictures without segmentation and template, and with the folders' names as target.
+        The config; for pictures it has no segmentation and no template, and the target is the folder name.
 
     Raises
     ------
     SettingsError
-        One line for the first part that pictures cannot have.
+        One line for the first setting that is impossible with pictures.
     """
     if config["dataset"]["layout"] != "images" or config["dataset"]["sequences"]:
         return config
@@ -104,7 +104,7 @@ def _fill(value: Any, schema: Mapping[str, Any]) -> Any:
 
 
 def _find_mistake(config: dict[str, Any], schema: dict[str, Any]) -> Any:
-    """Return the most telling of jsonschema's validation errors, or None; jsonschema leaves their parts untyped."""
+    """Return jsonschema's best match among the validation errors, or None; jsonschema does not type them."""
     from jsonschema import Draft202012Validator, exceptions
 
     errors: Any = Draft202012Validator(schema)
@@ -112,7 +112,7 @@ def _find_mistake(config: dict[str, Any], schema: dict[str, Any]) -> Any:
 
 
 def _allow_variants(schema: dict[str, Any], variants: object) -> dict[str, Any]:
-    """Add the config's own strategies to those that the schema lists."""
+    """Add the strategies defined in the config to those that the schema allows."""
     names = list(cast("dict[str, Any]", variants)) if isinstance(variants, dict) else []
     if not names:
         return schema
@@ -125,7 +125,7 @@ def _allow_variants(schema: dict[str, Any], variants: object) -> dict[str, Any]:
 
 
 def _allow_sequences(schema: dict[str, Any], dataset: object) -> dict[str, Any]:
-    """Add the config's own sequences to those that the schema lists."""
+    """Add the sequences defined in the config to those that the schema allows."""
     names: Any = cast("dict[str, Any]", dataset).get("sequences") if isinstance(dataset, dict) else []
     if not isinstance(names, list) or not names:
         return schema

@@ -1,10 +1,10 @@
-"""The design of an experiment: which cells it has, and which of them a step or a table is about.
+"""The design of an experiment: its cells, and which of them belong to a step or a table.
 
-An *arm* is here one combination of source, strategy, space, split, training size (n) and seed. A *cell* is one arm of
-one task in one fold: one job trains it and predicts the patients that were left out of its training. Both are dicts
-whose keys are the wildcards of the rules, so that a rule formats its path with a cell and has no logic of its own.
+Here, an *arm* is one combination of source, strategy, space, split, training size (n) and seed. A *cell* is one arm of
+one task in one fold: one job trains it and predicts the patients left out of its training. Both are dicts whose keys
+are the wildcards of the rules, so a rule can format its path with a cell and needs no logic of its own.
 
-The Snakefile imports this module while it is parsed: standard library only.
+The Snakefile imports this module when it is parsed: standard library only.
 """
 
 import itertools
@@ -30,7 +30,7 @@ from neurograft.core.strategies import (
 
 
 class Spans(TypedDict):
-    """What a task is trained with: every combination of these values is an arm."""
+    """The values to combine for a task: every combination is an arm."""
 
     sources: list[str]
     strategies: list[str]
@@ -44,8 +44,8 @@ class TaskConfig(Spans):
     """A block of the config's `experiment`: `segmentation` or `classification`."""
 
     also: NotRequired[list[Spans]]
-    external: NotRequired[dict[str, ExternalMasks]]  # of segmentation alone
-    target: str  # what is classified; segmentation has none
+    external: NotRequired[dict[str, ExternalMasks]]  # segmentation only
+    target: str  # classification only
 
 
 class ConfiguredArm(TypedDict):
@@ -71,17 +71,17 @@ class DesignCell(DesignArm):
     fold: int
 
 
-# a row of the cohort table as text; beyond the fixed columns it has those of the dataset
+# a row of the cohort table as text: the fixed columns and those of the dataset
 Row: TypeAlias = Mapping[str, str]
 # the config's block `experiment`
 Experiment: TypeAlias = Mapping[str, TaskConfig]
 
-# what tells the arms of an experiment apart: the key of the config that lists its values
+# the fields that distinguish arms, and the config keys that list their values
 SPANS = {"source": "sources", "strategy": "strategies", "space": "spaces", "split": "splits", "n": "n", "seed": "seeds"}
 
 
 def list_configured_arms(task: TaskConfig) -> list[ConfiguredArm]:
-    """List the distinct arms of one task's experiment: those of its spans, those of `also`, those of other programs.
+    """List the distinct arms of one task: those of its own spans, of `also`, and of other programs.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def list_configured_arms(task: TaskConfig) -> list[ConfiguredArm]:
     Returns
     -------
     list of dict
-        `source`, `strategy`, `space` and `split` as the config names them, `n`, `seed`.
+        `source`, `strategy`, `space` and `split` as named in the config, `n`, `seed`.
     """
     arms = dict.fromkeys(
         arm
@@ -113,14 +113,14 @@ def _list_spans(task: TaskConfig) -> list[Spans]:
 
 
 def list_members(arms: Iterable[Mapping[str, Any]], arm: Mapping[str, Any]) -> list[str]:
-    """List the strategies whose predictions an ensemble averages: those of its source, space, split, n and seed.
+    """List the strategies that an ensemble averages: those with its source, space, split, n and seed.
 
     Parameters
     ----------
     arms : list of dict
-        Of the task, from `list_arms`.
+        The arms of the task, from `list_arms`.
     arm : dict
-        The ensemble's; its numbers may be text.
+        The ensemble's arm; numbers may be text.
 
     Returns
     -------
@@ -134,12 +134,12 @@ def list_members(arms: Iterable[Mapping[str, Any]], arm: Mapping[str, Any]) -> l
 
 
 def is_member(strategy: str) -> bool:
-    """Check whether an ensemble averages the predictions of a strategy, or of a variant of one, beside it."""
+    """Check whether a strategy, or the strategy of a variant, can be a member of an ensemble."""
     return base_strategy(strategy) not in NO_MEMBERS
 
 
 def list_sources(task: TaskConfig) -> list[str]:
-    """List every source of a task's experiment once, those of the task's own spans first."""
+    """List every source of a task once, with those of the task's own spans first."""
     return list(dict.fromkeys(source for span in _list_spans(task) for source in span["sources"]))
 
 
@@ -149,7 +149,7 @@ def check_experiment(
     sources: Mapping[str, Mapping[str, str]],
     between: Mapping[str, list[str]] | None = None,
 ) -> None:
-    """Check what no schema can express: that the parts of an experiment fit together.
+    """Check what the schema cannot express: that the parts of an experiment fit together.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def check_experiment(
     sources : dict
         Rows of `config/sources.tsv` by name.
     between : dict, optional
-        `split_cohort.between`: sites to `train` and `test` on.
+        `split_cohort.between`: the sites for `train` and `test`.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def check_experiment(
 
 
 def _check_methods(experiment: Experiment, sources: Mapping[str, Mapping[str, str]]) -> None:
-    """Check that what trains no network is asked for what it can do: segmentation, and methods by sources of slices."""
+    """Check that methods without a network are used only for segmentation, and supervoxels with 2-D sources."""
     for name, task in experiment.items():
         arms = list_configured_arms(task)
         for arm in arms:
@@ -249,12 +249,12 @@ def check_variants(variants: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def keep_included(rows: Iterable[Row]) -> list[Row]:
-    """Keep the rows of the subjects that are in.
+    """Keep the rows of the included subjects.
 
     Parameters
     ----------
     rows : iterable of dict
-        Of `results/cohort.tsv`.
+        Rows of `results/cohort.tsv`.
 
     Returns
     -------
@@ -265,14 +265,14 @@ def keep_included(rows: Iterable[Row]) -> list[Row]:
 
 @dataclass(frozen=True)
 class Design:
-    """What an experiment consists of, as the config asks for it.
+    """The experiment that the config asks for.
 
-    The rows that its methods take are those of the cohort table whose subjects are in (`keep_included`).
+    The methods take the cohort table's rows of included subjects (`keep_included`).
 
     Attributes
     ----------
     tasks : dict of str to dict
-        The config's block `experiment`: task to what is asked of it.
+        The config's block `experiment`, by task.
     spaces : dict of str to str
         The config's names of spaces ("template", "native") to the values of the entity `space-`.
     folds : int
@@ -288,7 +288,7 @@ class Design:
 
     @property
     def space(self) -> str:
-        """The template's space, or the patients' own where there is no template."""
+        """The template's space, or the patients' own space if there is no template."""
         return self.spaces["template"]
 
     @property
@@ -298,7 +298,7 @@ class Design:
 
     @property
     def primary(self) -> dict[str, str]:
-        """The `space` and `split` that the verdict is about: those named first."""
+        """The `space` and `split` that the verdict is about: the first in the config."""
         task = self.tasks[self.judged_task]
         return {"space": self.spaces[task["spaces"][0]], "split": task["splits"][0]}
 
@@ -309,7 +309,7 @@ class Design:
 
     @property
     def compared_arms(self) -> list[tuple[str, str]]:
-        """The source and strategy of every arm that the verdict is about: held against scratch, at the largest n."""
+        """The source and strategy of every arm with a verdict: compared with scratch at n = all."""
         return [
             (arm["source"], arm["strategy"])
             for arm in self.list_arms(self.judged_task, **self.primary)
@@ -323,7 +323,7 @@ class Design:
         ----------
         task : str
         **fixed
-            Values that an arm has to have, by their names in it.
+            Field values that an arm must have.
 
         Returns
         -------
@@ -333,18 +333,18 @@ class Design:
         arms: list[DesignArm] = [
             {**arm, "space": self.spaces[arm["space"]], "task": task} for arm in list_configured_arms(self.tasks[task])
         ]
-        # without a template both of the config's spaces are one
+        # without a template, both spaces of the config are the same
         distinct = {tuple(arm.items()): arm for arm in arms if fixed.items() <= arm.items()}
         return list(distinct.values())
 
     def list_answered(self, task: str, rows: list[Row]) -> list[Row]:
-        """List the subjects that a task may learn from: with tumour labels, or with a class in the cohort table.
+        """List the labelled subjects of a task: those with tumour labels, or with a class in the cohort table.
 
         Parameters
         ----------
         task : str
         rows : list of dict
-            Of the subjects that are in.
+            Of the included subjects.
 
         Returns
         -------
@@ -356,18 +356,18 @@ class Design:
         return [row for row in rows if row["labels"] == "true"]
 
     def count_folds(self, split: str, rows: list[Row]) -> int:
-        """Count the folds of a split; the step `split_cohort` settles who is in them.
+        """Count the folds of a split; the step `split_cohort` assigns the subjects to them.
 
         Parameters
         ----------
         split : {"folds", "sites", "between"}
         rows : list of dict
-            Of the subjects that a task may learn from.
+            Of the labelled subjects of a task.
 
         Returns
         -------
         int
-            Of sites one for each, and none where there are fewer than two.
+            For sites one fold each, or none if there are fewer than two sites.
         """
         sites = {row["site"] for row in rows if row["site"]}
         return {"folds": self.folds, "sites": len(sites) if len(sites) > 1 else 0, "between": 1}[split]
@@ -379,14 +379,14 @@ class Design:
         ----------
         task : str
         rows : list of dict
-            Of the subjects that are in.
+            Of the included subjects.
         **fixed
-            Values that a cell's arm has to have, as in `list_arms`.
+            Field values that a cell's arm must have, as in `list_arms`.
 
         Returns
         -------
         list of dict
-            Arms with their `fold`; none where there are fewer subjects to learn from than folds.
+            Arms with their `fold`; none if there are fewer labelled subjects than folds.
         """
         answered = self.list_answered(task, rows)
         if len(answered) < self.folds:
@@ -405,7 +405,7 @@ class Design:
         Parameters
         ----------
         rows : list of dict
-            Of the subjects that are in.
+            Of the included subjects.
 
         Returns
         -------
@@ -421,7 +421,7 @@ class Design:
         Parameters
         ----------
         ensemble : mapping
-            The ensemble's cell, such as a job's wildcards: all but its task and strategy.
+            The ensemble's cell, such as a job's wildcards; task and strategy are not needed.
 
         Returns
         -------
@@ -442,7 +442,7 @@ class Design:
         ]
 
     def is_delivered(self, cell: Mapping[str, Any]) -> bool:
-        """Check whether a cell's predictions become the delivered segmentation, alone or as a member of an ensemble.
+        """Check whether a cell's predictions become the delivered segmentation, directly or through an ensemble.
 
         Parameters
         ----------
@@ -458,12 +458,12 @@ class Design:
         return placed and (averaged or cell["strategy"] == self.delivered)
 
     def count_trainings(self, rows: list[Row]) -> dict[str, dict[str, int]]:
-        """Count the networks to train of each source, in each task that has strategies.
+        """Count the networks to train for each source, in each task that has strategies.
 
         Parameters
         ----------
         rows : list of dict
-            Of the subjects that are in.
+            Of the included subjects.
 
         Returns
         -------

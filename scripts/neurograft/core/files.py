@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and JSON."""
+"""Write files atomically, and read and write JSON."""
 
 import glob
 import json
@@ -17,19 +17,19 @@ import numpy as np
 def whole(path: str | Path) -> Generator[Path]:
     """Yield a temporary path beside `path` and rename it onto `path` only on success.
 
-    A killed job therefore never leaves a file, or folder, that looks finished.
+    A killed job therefore never leaves a file or folder that looks finished.
 
     Parameters
     ----------
     path : str or Path
-        The final name; its parent is created. The temporary name keeps the suffixes, since image writers choose the
-        format by them. It does not exist yet: the caller makes a file or a folder of it.
+        The final name; its parent is created. The temporary name keeps the suffixes, because image writers choose the
+        format by them. It does not exist yet: the caller creates it as a file or folder.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".part-{path.name}-"
     for left in path.parent.glob(f"{glob.escape(prefix)}*"):
-        # of a job that was killed; nobody else writes this path now
+        # left by a killed job; no other job writes this path
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
         part = Path(folder) / path.name
@@ -40,7 +40,7 @@ def whole(path: str | Path) -> Generator[Path]:
 
 
 def write_json(path: str | Path, value: object) -> None:
-    """Write `value` as indented JSON, whole or not at all."""
+    """Write `value` atomically as indented JSON."""
     with whole(path) as part:
         part.write_text(json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n", encoding="utf-8")
 
@@ -51,7 +51,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def _plain(value: object) -> Any:
-    """Turn NumPy scalars, arrays and paths into what JSON can hold."""
+    """Convert NumPy scalars, arrays and paths to types that JSON supports."""
     if isinstance(value, (np.generic, np.ndarray)):
         return cast(Any, value).tolist()
     return str(value)

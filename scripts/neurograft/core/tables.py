@@ -1,4 +1,4 @@
-"""Tab-separated tables, read and written the same way everywhere."""
+"""Read and write tab-separated tables, the same way everywhere."""
 
 import csv
 import io
@@ -12,17 +12,17 @@ Row = TypeVar("Row")
 
 
 class TableError(ValueError):
-    """A table that cannot be read; one line that says what to do."""
+    """A table that cannot be read; the message is one line that says what to do."""
 
 
 def read_table(path: str | Path) -> list[dict[str, str]]:
-    """Read a TSV, every field as text.
+    """Read a TSV with every field as text.
 
     Parameters
     ----------
     path : str or Path
-        UTF-8, with or without a byte order mark; the first line names the columns. Blank lines are
-        skipped, missing last fields are empty.
+        UTF-8, with or without a byte order mark; the first line names the columns. Blank lines are skipped, and
+        missing last fields are empty.
 
     Returns
     -------
@@ -31,20 +31,20 @@ def read_table(path: str | Path) -> list[dict[str, str]]:
     Raises
     ------
     TableError
-        If it cannot be opened or decoded, a column has no name or the name of another, or a row has more
-        fields than there are columns.
+        If it cannot be opened or decoded, a column name is empty or duplicated, or a row has more fields than there
+        are columns.
     """
-    # not the csv module: it gives quotes a meaning, so that one stray quote swallows the rows below it
+    # not the csv module, which interprets quotes: one stray quote would swallow the rows below it
     return _make_rows(path, [line.split("\t") for line in _read_text(path).split("\n")], "a tab")
 
 
 def read_separated_table(path: str | Path) -> list[dict[str, str]]:
-    """Read a table of the user's, separated by tabs, semicolons or commas: whichever its first line has most of.
+    """Read a user's table separated by tabs, semicolons or commas: the most frequent of these in the first line.
 
     Parameters
     ----------
     path : str or Path
-        As in `read_table`; between semicolons or commas a field may stand in double quotes.
+        As in `read_table`; with semicolons or commas, fields may be in double quotes.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def read_separated_table(path: str | Path) -> list[dict[str, str]]:
     Raises
     ------
     TableError
-        As `read_table`, and if quotes do not close.
+        As `read_table`, or if quotes are not closed.
     """
     text = _read_text(path)
     header = text.partition("\n")[0]
@@ -68,7 +68,7 @@ def read_separated_table(path: str | Path) -> list[dict[str, str]]:
 
 
 def _read_text(path: str | Path) -> str:
-    """Read a whole table as text, with plain line ends."""
+    """Read a whole table as text, with line ends normalised."""
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -79,7 +79,7 @@ def _read_text(path: str | Path) -> str:
 
 
 def _make_rows(path: str | Path, lines: Sequence[Sequence[str]], separator: str) -> list[dict[str, str]]:
-    """Name the fields of each line by the first line."""
+    """Turn lines into rows, with the column names of the first line."""
     header = [name.strip() for name in lines[0]]
     if len(set(header)) < len(header) or "" in header:
         raise TableError(f"{path}: every column needs a name of its own; the first line is {header}")
@@ -94,7 +94,7 @@ def _make_rows(path: str | Path, lines: Sequence[Sequence[str]], separator: str)
 
 
 def read_typed_table(path: str | Path, row_type: type[Row]) -> list[Row]:
-    """Read a TSV into typed rows, as `parse_rows` does with what `read_table` returns."""
+    """Read a TSV into typed rows: `read_table`, then `parse_rows`."""
     try:
         return parse_rows(read_table(path), row_type)
     except TableError as error:
@@ -108,8 +108,8 @@ def parse_rows(rows: Iterable[Mapping[str, str]], row_type: type[Row]) -> list[R
     ----------
     rows : iterable of dict of str to str
     row_type : type
-        A `TypedDict` whose fields are columns. Those of `int`, `float` and `bool` are parsed; the others, and columns
-        that it does not name, stay text. A field that is `NotRequired` may be missing.
+        A `TypedDict` whose fields are columns. `int`, `float` and `bool` fields are parsed; all other columns stay
+        text. A `NotRequired` field may be missing.
 
     Returns
     -------
@@ -119,7 +119,7 @@ def parse_rows(rows: Iterable[Mapping[str, str]], row_type: type[Row]) -> list[R
     Raises
     ------
     TableError
-        If a column is missing, or a field is not of its column's type.
+        If a column is missing, or a value does not have its column's type.
     """
     types = {name: kind for name, kind in get_type_hints(row_type).items() if kind in PARSERS}
     required = cast("frozenset[str]", row_type.__required_keys__)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] # of every TypedDict
@@ -140,19 +140,18 @@ def parse_rows(rows: Iterable[Mapping[str, str]], row_type: type[Row]) -> list[R
 
 
 def write_table(path: str | Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
-    """Write rows as a TSV, whole or not at all.
+    """Write rows atomically as a TSV.
 
-    Booleans become `true` and `false`, None an empty field, not-a-number `n/a`; tabs and line ends inside
-    a value become blanks.
+    Booleans become `true` and `false`, None becomes an empty field, and NaN becomes `n/a`. Tabs and line ends inside a
+    value become blanks.
 
     Parameters
     ----------
     path : str or Path
-        Its folder is made.
+        Its folder is created.
     rows : iterable of dict
     columns : sequence of str, optional
-        The header; by default every key in the order of its first appearance. Needed where there may be
-        no row.
+        The header; by default all keys in the order of their first appearance. Needed if there may be no rows.
     """
     rows = list(rows)
     header = list(columns or dict.fromkeys(key for row in rows for key in row))
@@ -168,7 +167,7 @@ def write_table(path: str | Path, rows: Iterable[Mapping[str, Any]], columns: Se
 
 
 def _text(value: Any) -> str:
-    """Write one field."""
+    """Format one field as text."""
     if value is None:
         return ""
     if value is True or value is False or type(value).__name__ == "bool":  # NumPy's bool too
@@ -179,7 +178,7 @@ def _text(value: Any) -> str:
 
 
 def parse_number(value: Any) -> float | None:
-    """Parse a number that may be text; return None for what is empty, absent, not finite or no number."""
+    """Parse a number that may be text; return None if it is empty, absent, not finite or not a number."""
     try:
         read = float(value)
     except (TypeError, ValueError):
@@ -193,17 +192,17 @@ def parse_boolean(value: Any) -> bool:
 
 
 def _parse_float(text: str) -> float:
-    """Parse the text that `write_table` writes of a float."""
+    """Parse a float as written by `write_table`."""
     return math.nan if text in ("", "n/a") else float(text)
 
 
 def _parse_flag(text: str) -> bool:
-    """Parse the text that `write_table` writes of a truth value."""
+    """Parse a truth value as written by `write_table`."""
     if text not in ("true", "false"):
         raise ValueError(text)
     return text == "true"
 
 
-# the types of a typed table's columns: how a field is parsed, and what an error calls it
+# column types of typed tables: their parsers, and their names in error messages
 PARSERS = {int: int, float: _parse_float, bool: _parse_flag}
 KINDS = {int: "a whole number", float: "a number", bool: "true or false"}

@@ -1,7 +1,7 @@
-"""What transfer bought and changed, over all cells of an experiment: the tables beside the comparison.
+"""Tables of the benefits and effects of transfer, over all cells of an experiment, in addition to the comparison.
 
-An *arm* is a cell without its fold and seed. None of these tables carries a verdict on a strategy (`comparison`
-does). What an experiment lacks, such as a second number of patients, sites, or any trained cell, gives no row.
+An *arm* is a cell without its fold and seed. None of these tables has a verdict on a strategy (see `comparison`). If
+an experiment lacks what a table needs, such as a second training size, sites, or a trained cell, it has no rows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ Record = TypeVar("Record", LayerRow, FeatureRow)
 
 
 class LayerChange(Arm):
-    """A row of `layers.tsv` of the results: how far training moved one layer, over an arm's cells."""
+    """A row of `layers.tsv` of the results: how far training moved one layer, averaged over an arm's cells."""
 
     layer: str
     stage: str
@@ -35,7 +35,7 @@ class LayerChange(Arm):
 
 
 class FeatureChange(Arm):
-    """A row of `features.tsv` of the results: how alike one stage's features stayed, over an arm's cells."""
+    """A row of `features.tsv` of the results: similarity of a stage's features before and after training, per arm."""
 
     stage: str
     samples: int
@@ -60,7 +60,7 @@ def assess_transfer(
     cohort: Sequence[Mapping[str, str]],
     kin: Kin | None = None,
 ) -> dict[str, Sequence[Mapping[str, Any]]]:
-    """Make every table of this module.
+    """Make all tables of this module.
 
     Parameters
     ----------
@@ -80,8 +80,7 @@ def assess_transfer(
     dict of str to list of dict
         The rows of each table of `COLUMNS`.
     """
-    # these tables are about networks
-    # `.../source/strategy/cell`
+    # only networks; a folder is `.../source/strategy/cell`
     networks = [folder for folder in folders if trains_here(*Path(folder).parts[-3:-1])]
     trained = [read_trained_cell(folder) for folder in networks]
     cells = [cell for cell in trained if cell is not None]
@@ -107,7 +106,7 @@ def assess_transfer(
 
 
 def average_layers(cells: Iterable[TrainedCell]) -> list[LayerChange]:
-    """Average, over an arm's cells, how far each layer moved; `trained` is the share of cells in which it trained."""
+    """Average each layer's change over an arm's cells; `trained` is the share of cells in which it trained."""
     rows: list[LayerChange] = []
     for arm, members in _group_arms(cells):
         for layer, records in _group_records([row for cell in members for row in cell["layers"]], "layer"):
@@ -126,7 +125,7 @@ def average_layers(cells: Iterable[TrainedCell]) -> list[LayerChange]:
 
 
 def average_features(cells: Iterable[TrainedCell]) -> list[FeatureChange]:
-    """Average the CKA of each stage over an arm's cells; `low` and `high` are the extremes of the cells."""
+    """Average the CKA of each stage over an arm's cells; `low` and `high` are the minimum and maximum."""
     rows: list[FeatureChange] = []
     for arm, members in _group_arms(cells):
         for stage, records in _group_records([row for cell in members for row in cell["features"]], "stage"):
@@ -144,7 +143,7 @@ def average_features(cells: Iterable[TrainedCell]) -> list[FeatureChange]:
 
 
 def find_members(cells: Iterable[TrainedCell], patients: Mapping[str, str]) -> list[MembershipRow]:
-    """Test for each arm whether its networks' losses tell who was in training (`privacy.compare_memberships`)."""
+    """Test for each arm whether its networks' losses reveal their training patients (`privacy.compare_memberships`)."""
     rows: list[MembershipRow] = []
     for arm, members in _group_arms(cells):
         scores: list[privacy.Confidence] = [
@@ -163,7 +162,7 @@ def find_members(cells: Iterable[TrainedCell], patients: Mapping[str, str]) -> l
 
 
 def find_gaps(means: Iterable[PatientScore], attributes: Mapping[str, Mapping[str, str]]) -> list[GroupGapRow]:
-    """Compare the patients' scores between groups, in each arm (`fairness.subgroup_gaps`).
+    """Compare scores between groups of patients for each arm (`fairness.subgroup_gaps`).
 
     Parameters
     ----------
@@ -185,7 +184,7 @@ def find_gaps(means: Iterable[PatientScore], attributes: Mapping[str, Mapping[st
 
 
 def _find_owners(cohort: Iterable[Mapping[str, str]], patients: Mapping[str, str], column: str) -> dict[str, str]:
-    """Map each patient to the first entry of its subjects in a column, whose name may be in any case."""
+    """Map each patient to its subjects' first known value in a column; the column name is case-insensitive."""
     owners: dict[str, str] = {}
     for row in cohort:
         value = next((str(row[name] or "") for name in row if name.lower() == column), "").strip()
@@ -195,7 +194,7 @@ def _find_owners(cohort: Iterable[Mapping[str, str]], patients: Mapping[str, str
 
 
 def _group_arms(cells: Iterable[TrainedCell]) -> list[tuple[Arm, list[TrainedCell]]]:
-    """Group cells by arm, in the order of the first cell of each."""
+    """Group cells by arm, in the order of each arm's first cell."""
     return [(_name_arm(key), members) for key, members in group_rows(cells, ARM).items()]
 
 
@@ -206,12 +205,12 @@ def _name_arm(key: Sequence[str]) -> Arm:
 
 
 def _group_records(rows: Iterable[Record], name: str) -> list[tuple[str, list[Record]]]:
-    """Group the rows of a record by one of their names, in the order of the first."""
+    """Group rows by one of their fields, in the order of each group's first row."""
     return [(key, records) for (key,), records in group_rows(rows, (name,)).items()]
 
 
 def _mean(values: Iterable[float]) -> float:
-    """Average those that are numbers; NaN of none."""
+    """Average values ignoring NaN; NaN if there are none."""
     numbers = [value for value in values if value == value]
     return float(np.mean(numbers)) if numbers else np.nan
 

@@ -1,4 +1,4 @@
-"""Estimate what one strategy buys besides accuracy: labels, time, less overfitting, less loss at another site."""
+"""Estimate the benefits of one strategy besides accuracy: labels, time, less overfitting, less loss at another site."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NotRequired, TypeAlias, TypedDict, cast
@@ -13,7 +13,7 @@ from neurograft.stats import clustered_error, paired_verdict
 from neurograft.stats.paired_verdict import Scale
 
 Floats: TypeAlias = NDArray[np.float64]
-# (task, space, split, n) to the training patients of its cells
+# (task, space, split, n) to the numbers of training patients of its cells
 Sizes: TypeAlias = Mapping[tuple[str, str, str, str], Sequence[int]]
 # cell, history and seconds of one training
 Run: TypeAlias = tuple[Mapping[str, Any], Sequence[HistoryRow], Sequence[float]]
@@ -26,7 +26,7 @@ WIDE_GAP = 0.1
 
 
 class LabelsNeeded(TypedDict):
-    """How many labelled patients scratch needs for what a transferred network reaches."""
+    """How many labelled patients scratch needs to reach the score of a transferred network."""
 
     patients: int
     needed: float
@@ -39,7 +39,7 @@ class LabelsNeeded(TypedDict):
 
 
 class LabelsSaved(LabelsNeeded):
-    """The same with the number of labelled patients that the transferred network had."""
+    """`LabelsNeeded` with the number of labelled patients of the transferred network."""
 
     n: float
 
@@ -49,7 +49,7 @@ class LabelsRow(Arm, LabelsNeeded):
 
 
 class TimeSavedRow(Cell):
-    """A row of `time_saved.tsv`: when a training and scratch's reached the same Dice; NaN where one did not."""
+    """A row of `time_saved.tsv`: when a training and scratch reached the same Dice; NaN if one did not."""
 
     dice: float
     steps_scratch: float
@@ -61,7 +61,7 @@ class TimeSavedRow(Cell):
 
 
 class GapRow(Cell):
-    """A row of `overfitting.tsv`: how much better a network does on its training than on its test patients."""
+    """A row of `overfitting.tsv`: how much better a network is on its training patients than on its test patients."""
 
     train: float
     test: float
@@ -72,7 +72,7 @@ class GapRow(Cell):
 
 
 class Drop(TypedDict):
-    """What is lost at an unseen site."""
+    """The loss in score at an unseen site."""
 
     mean: float
     low: float
@@ -83,7 +83,7 @@ class Drop(TypedDict):
 
 
 class DropRow(Drop):
-    """A row of `generalisation.tsv`: the drop of an arm, and how much less that is than scratch's."""
+    """A row of `generalisation.tsv`: the drop of an arm, and how much smaller it is than that of scratch."""
 
     task: str
     source: str
@@ -115,38 +115,38 @@ def labels_saved(
     better: str = "higher",
     seed: int = 0,
 ) -> LabelsSaved:
-    """Estimate how many labelled patients scratch needs for what the transferred network reaches with n.
+    """Estimate how many labelled patients scratch needs to reach the score of the transferred network with n.
 
-    Both mean curves are fitted by isotonic regression (more labels are never worse on average); scratch's is
-    read off linearly in log n. The interval is a percentile bootstrap of whole patients, its deviations widened
-    by `t sqrt(n/(n-1)) / 1.96`, without which it covers 86 to 94 % at 10 patients. Patients of one fold share
-    trained networks, so whole folds are resampled as well, and the wider end counts (80 to 85 % without).
+    Both mean curves are fitted by isotonic regression (more labels are never worse on average); the curve of scratch
+    is interpolated linearly in log n. The interval is a percentile bootstrap over patients, with deviations widened by
+    `t sqrt(n/(n-1)) / 1.96`; without this its coverage is 86 to 94 % with 10 patients. Patients of one fold share
+    trained networks, so folds are resampled as well, and the wider limit is used (80 to 85 % without).
 
     Parameters
     ----------
     transferred, scratch : array_like, shape (patients, sizes)
         Score of each patient at each size; a patient with a NaN is left out.
     sizes : sequence of float
-        Numbers of labelled training patients, rising.
+        Numbers of labelled training patients, in ascending order.
     n : float
         One of `sizes`.
     folds : array_like, shape (patients,), optional
-        The fold that each patient was tested in.
+        The fold in which each patient was tested.
     better : {"higher", "lower"}
-        Which direction of the score is good.
+        The better direction of the score.
     seed : int
 
     Returns
     -------
     dict
-        `n`, `patients`, `needed` with `low` and `high` (95 %), and `saved`, which is needed - n. Infinite:
-        scratch does not reach it with the largest size. Minus infinite: it does with the smallest already.
-        `answer` and `interval` are the same in words; `reason` is why there is no interval (NaN), or empty.
+        `n`, `patients`, `needed` with `low` and `high` (95 %), and `saved`, which is needed - n. Infinity means that
+        scratch does not reach the score even with the largest size, minus infinity that the smallest size is enough.
+        `answer` and `interval` are the same as text; `reason` says why there is no interval (NaN), or is empty.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit, the sizes do not rise, or n is not one of them.
+        If the shapes do not match, the sizes do not ascend, or n is not one of them.
     """
     numbers = np.asarray(sizes, float)
     curves = _paired_curves(transferred, scratch, numbers, n) * (1 if better == "higher" else -1)
@@ -155,7 +155,7 @@ def labels_saved(
     groups = None if folds is None else clustered_error.number_groups(np.asarray(folds)[kept])
     place = float(_needed(curves.mean(axis=0)[None], np.log(numbers), at)[0]) if len(curves) else np.nan
     ends, reason = _bootstrap(curves, groups, np.log(numbers), at, seed)
-    # minus infinity is an answer of its own, not the log of 0 patients
+    # minus infinity has a meaning of its own; it is not the log of 0 patients
     needed, low, high = (float(np.exp(end)) if end != -np.inf else -np.inf for end in (place, *ends))
     interval = "" if reason else f"{describe_number(low)} to {describe_number(high)}"
     return {
@@ -165,7 +165,7 @@ def labels_saved(
 
 
 def _paired_curves(transferred: ArrayLike, scratch: ArrayLike, sizes: Floats, n: float) -> Floats:
-    """Stack both strategies' scores, shape (patients, 2, sizes), and check them."""
+    """Check both strategies' scores and stack them, shape (patients, 2, sizes)."""
     curves = np.stack([np.asarray(transferred, float), np.asarray(scratch, float)], axis=1)
     if curves.ndim != 3 or curves.shape[2] != len(sizes) or sizes[0] <= 0 or (np.diff(sizes) <= 0).any():
         raise ValueError(f"scores {curves.shape} need one column for each of the rising sizes {sizes.tolist()}")
@@ -175,7 +175,7 @@ def _paired_curves(transferred: ArrayLike, scratch: ArrayLike, sizes: Floats, n:
 
 
 def describe_number(needed: float) -> str:
-    """Put a number of patients in words: "not reached" above, "beyond the range" below what was measured."""
+    """Format a number of patients: "not reached" above, "beyond the range" below the measured sizes."""
     if np.isnan(needed):
         return ""
     if np.isinf(needed):
@@ -184,7 +184,7 @@ def describe_number(needed: float) -> str:
 
 
 def isotonic(curves: Floats) -> Floats:
-    """Fit rising curves by least squares, by the max-min formula (Robertson et al. 1988), many at once.
+    """Fit many isotonic curves at once by least squares, with the max-min formula (Robertson et al. 1988).
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def _needed(curves: Floats, places: Floats, at: int) -> Floats:
 def _bootstrap(
     curves: Floats, groups: NDArray[np.intp] | None, places: Floats, at: int, seed: int
 ) -> tuple[tuple[float, float], str]:
-    """Compute the ends of the interval on the log scale, or say why there are none."""
+    """Compute the limits of the interval on the log scale, or explain why there are none."""
     if len(curves) < FEWEST_PATIENTS:
         return (np.nan, np.nan), f"{len(curves)} patients; an interval takes at least {FEWEST_PATIENTS}"
     kinds: list[NDArray[np.intp]] = [np.arange(len(curves))]
@@ -252,26 +252,27 @@ def _bootstrap(
 
 
 def time_saved(scratch: Run, transferred: Run, window: int = WINDOW) -> TimeSavedRow:
-    """Compare how soon two trainings of one fold, size and seed reach scratch's final training Dice.
+    """Compare when two trainings of one fold, size and seed reach the final training Dice of scratch.
 
-    Final is the mean of scratch's last `window` values; reached, for both, is where such a mean first gets there, so
-    scratch is not charged for steps after it had arrived. Training Dice, since no patient is held back to watch.
+    The final Dice is the mean of scratch's last `window` values. Both trainings reach it when such a rolling mean is
+    first as high, so steps of scratch after that point do not count. It is the training Dice because there are no
+    validation patients.
 
     Parameters
     ----------
     scratch, transferred : tuple
-        `cell`, `history` and `seconds` of each, as `scores.reach_times` takes them.
+        `cell`, `history` and `seconds` of each, as in `scores.reach_times`.
     window : int
 
     Returns
     -------
     dict
-        `CELL` of the transferred one, `dice`, `steps_scratch`, `steps`, `steps_saved`, and the same in seconds; NaN
-        where it was not reached. Negative: the transferred one was later.
+        `CELL` of the transferred training, `dice`, `steps_scratch`, `steps`, `steps_saved`, and the same in seconds;
+        NaN if the Dice was not reached. Negative if the transferred training was slower.
     """
     values = [row.get("train_dice", np.nan) for row in scratch[1]]
     final = float(np.mean(values[-window:])) if len(values) >= window else np.nan
-    # a hair less: two ways to a mean differ in rounding
+    # slightly less, because two ways to compute a mean differ in rounding
     first, second = (reach_times(*run, dice=final - 1e-9, window=window) for run in (scratch, transferred))
     return {
         **take_cell(transferred[0]),
@@ -286,10 +287,10 @@ def time_saved(scratch: Run, transferred: Run, window: int = WINDOW) -> TimeSave
 
 
 def train_test_gaps(cells: Iterable[TrainedCell]) -> list[GapRow]:
-    """Tabulate each cell's gap between its training and its test patients, and warn where it is wide.
+    """Tabulate each cell's gap between its training and its test patients, and warn if it is wide.
 
-    Both sides are one measure, of the finished network on the same kind of fixed inputs (`records`). A warning: the
-    gap is above `WIDE_GAP` and above two standard errors of the difference of the two means.
+    Both are the same measure, of the finished network on the same kind of fixed inputs (`records`). The warning
+    requires a gap above `WIDE_GAP` and above two standard errors of the difference of the two means.
 
     Parameters
     ----------
@@ -300,7 +301,7 @@ def train_test_gaps(cells: Iterable[TrainedCell]) -> list[GapRow]:
     -------
     list of dict
         A row for each cell with both sides: `CELL`, `train` and `test` (means over patients, of Dice or accuracy),
-        `patients` (tested), `gap`, `warning` (bool), `reason`: the warning in words, or nothing.
+        `patients` (tested), `gap`, `warning` (bool), `reason` (the warning as text, or "").
     """
     rows: list[GapRow] = []
     for cell in cells:
@@ -309,7 +310,7 @@ def train_test_gaps(cells: Iterable[TrainedCell]) -> list[GapRow]:
         if not len(train) or not len(test):
             continue
         gap = float(train.mean() - test.mean())
-        # one patient shows no spread, so no gap can stand out
+        # one patient shows no spread, so there is no warning
         fewest = min(len(train), len(test))
         error = np.sqrt(sum(side.var(ddof=1) / len(side) for side in (train, test))) if fewest > 1 else np.inf
         warning = bool(gap > WIDE_GAP and gap > 2 * error)
@@ -327,7 +328,7 @@ def train_test_gaps(cells: Iterable[TrainedCell]) -> list[GapRow]:
 
 
 def _list_fit(fit: Iterable[FitRow], role: str, measure: str) -> Floats:
-    """List a measure of the subjects in one role."""
+    """List a measure for the subjects with one role."""
     rows = [row for row in fit if row["role"] == role]
     return np.array([row.get("dice" if measure == "dice" else "accuracy", np.nan) for row in rows])
 
@@ -335,12 +336,12 @@ def _list_fit(fit: Iterable[FitRow], role: str, measure: str) -> Floats:
 def generalisation_drop(
     in_site: Mapping[str, float], cross_site: Mapping[str, float], sites: Mapping[str, str], scale: Scale | None = None
 ) -> Drop:
-    """Compute what is lost at an unseen site: in-site less cross-site score, paired over patients.
+    """Compute the loss at an unseen site: in-site minus cross-site score, paired over patients.
 
     Parameters
     ----------
     in_site, cross_site : dict of str to float
-        Patient to score (seeds averaged), in stratified folds and leaving one site out, with the same n.
+        Patient to score (averaged over seeds), with stratified folds and leaving one site out, with the same n.
     sites : dict of str to str
         Patient to site.
     scale : Scale, optional
@@ -349,8 +350,8 @@ def generalisation_drop(
     Returns
     -------
     dict
-        Mean and interval of `paired_verdict.paired_comparison` over the patients that have both, sites as clusters;
-        `patients`, `sites`, and `reason`: why it is refused (then `low` and `high` are NaN), or nothing.
+        Mean and interval of `paired_verdict.paired_comparison` over the patients with both scores, with sites as
+        clusters; `patients`, `sites`, and `reason`: why it is refused (then `low` and `high` are NaN), or "".
     """
     patients = [name for name in in_site if name in cross_site and sites.get(name)]
     difference = np.array([in_site[name] - cross_site[name] for name in patients])

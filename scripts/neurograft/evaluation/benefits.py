@@ -1,4 +1,4 @@
-"""Compute what transfer buys besides accuracy, for every arm of an experiment: labels, time, loss at another site."""
+"""Benefits of transfer besides accuracy, for every arm: labels saved, time saved, less loss at another site."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -25,12 +25,12 @@ from neurograft.evaluation.pairing import difference_scale
 from neurograft.evaluation.records import TrainedCell
 from neurograft.stats.paired_verdict import Scale
 
-# of segmentation in the region that verdicts are about (`labels.judged_region`)
+# for segmentation, in the region of the verdict (`labels.judged_region`)
 MEASURES = {"segmentation": "dice", "classification": "accuracy"}
 
 
 def score_patients(scores: Iterable[Mapping[str, Any]], patients: Mapping[str, str]) -> list[PatientScore]:
-    """List the scores that `MEASURES` names, by patient; those that are no number are left out.
+    """List the scores of `MEASURES` by patient; NaN is left out.
 
     Parameters
     ----------
@@ -71,17 +71,17 @@ def score_patients(scores: Iterable[Mapping[str, Any]], patients: Mapping[str, s
 
 
 def save_labels(means: Iterable[PatientScore], sizes: Sizes, kin: Kin | None = None) -> list[LabelsRow]:
-    """Estimate how many labelled patients each arm saves against scratch (`benefit_estimates.labels_saved`).
+    """Estimate how many labelled patients each arm saves compared with scratch (`benefit_estimates.labels_saved`).
 
-    Takes arms measured with two numbers of patients or more. `all` counts as the largest number of training patients
-    of its folds, which differ by one where they are stratified.
+    Uses arms with at least two training sizes. `all` is the largest number of training patients over the folds;
+    stratified folds differ by one.
 
     Parameters
     ----------
     means : list of dict
         From `score_patients`.
     sizes : dict of tuple to list of int
-        (task, space, split, n) to the training patients of its cells.
+        (task, space, split, n) to the numbers of training patients of its cells.
     kin : dict of str to tuple, optional
         As in `cells.control_sources`.
 
@@ -116,9 +116,9 @@ def save_labels(means: Iterable[PatientScore], sizes: Sizes, kin: Kin | None = N
 
 
 def save_time(cells: Iterable[TrainedCell], kin: Kin | None = None) -> list[TimeSavedRow]:
-    """Compare each segmentation cell with scratch's of the same fold, size and seed (`benefit_estimates.time_saved`).
+    """Compare each segmentation cell with scratch of the same fold, size and seed (`benefit_estimates.time_saved`).
 
-    Of several sources' scratch the mean is taken (NaN if one has no answer).
+    With scratch of several sources, the mean is used (NaN if one of them is NaN).
 
     Parameters
     ----------
@@ -157,12 +157,12 @@ def save_time(cells: Iterable[TrainedCell], kin: Kin | None = None) -> list[Time
 
 
 def _take_run(cell: TrainedCell) -> Run:
-    """Take the training out of a cell."""
+    """Return the training run of a cell."""
     return cell, cell["history"], cell["seconds"]
 
 
 def _pairing_key(cell: Cell) -> tuple[str, ...]:
-    """Return what a cell shares with the scratch that it is compared with."""
+    """Return the key that a cell shares with the scratch cell that it is compared with."""
     return (
         str(cell["task"]), str(cell["space"]), str(cell["split"]), str(cell["n"]), str(cell["fold"]), str(cell["seed"]),
     )  # fmt: skip
@@ -171,10 +171,10 @@ def _pairing_key(cell: Cell) -> tuple[str, ...]:
 def lose_elsewhere(
     means: Iterable[PatientScore], sizes: Sizes, sites: Mapping[str, str], kin: Kin | None = None
 ) -> list[DropRow]:
-    """Tabulate what each arm loses at an unseen site, and how much less that is than what scratch loses.
+    """Tabulate each arm's loss at an unseen site, and how much smaller it is than the loss of scratch.
 
-    Stratified folds against sites left out, of the same patients, with as many training patients
-    (`benefit_estimates.generalisation_drop`); refused where `all` means other numbers of them in the two.
+    Compares stratified folds with leaving sites out, for the same patients and the same number of training patients
+    (`benefit_estimates.generalisation_drop`). Refused if `all` is a different number in the two splits.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def _find_drop(
     numbers: Sequence[int],
     scale: Scale,
 ) -> Drop:
-    """Compare patients' two sides, unless their networks had unlike numbers of training patients."""
+    """Compare patients' scores in the two splits; refuse if the numbers of training patients differ."""
     inside, across = (dict(zip(patients, side.tolist(), strict=True)) for side in sides)
     drop = generalisation_drop(inside, across, sites, scale)
     if max(numbers) - min(numbers) > 1:
@@ -233,7 +233,7 @@ def _find_drop(
 
 
 def _mean(values: Floats) -> float:
-    """Average some values; NaN of none."""
+    """Average values; NaN if there are none."""
     return float(values.mean()) if len(values) else np.nan
 
 
@@ -243,12 +243,12 @@ def _list_arms(table: Pivot) -> list[tuple[str, str]]:
 
 
 def _take_arm(table: Pivot, strategy: str, source: str) -> dict[str, Floats]:
-    """Take the columns of one arm, by the third part of their keys."""
+    """Return the columns of one arm by the third part of their keys."""
     return {key[2]: values for key, values in table.columns.items() if key[:2] == (strategy, source)}
 
 
 def _average_scratch(table: Pivot, source: str, kin: Kin | None) -> dict[str, Floats]:
-    """Take the columns of the scratch that a source is compared with, averaged where several are; empty without one."""
+    """Return the columns of the scratch for a source, averaged if there are several; empty if there is none."""
     having = [name for strategy, name in _list_arms(table) if strategy == "scratch"]
     arms = [_take_arm(table, "scratch", name) for name in control_sources(source, having, kin)]
     if len(arms) == 1:

@@ -1,6 +1,6 @@
-"""The comparison of strategies with their controls, paired over patients.
+"""Compare strategies with their controls, paired over patients.
 
-Tables are lists of dicts, one per row; scores are those of `evaluation.scores`.
+Tables are lists of dicts, one per row; scores come from `evaluation.scores`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ from neurograft.stats import paired_verdict
 from neurograft.stats.paired_verdict import PairedComparison, Requirements, Scale, Verdict
 
 AGAIN = "scratch-again"
-# what two arms of a comparison share
+# the fields that both arms of a comparison share
 WITHIN = ("task", "space", "split", "n")
 # the `space` and `split` of the primary family
 Primary: TypeAlias = Mapping[str, str]
@@ -36,9 +36,9 @@ class Judging:
     Parameters
     ----------
     margins : dict of str to float
-        Metric to the largest difference without practical use.
+        Metric to the largest difference without practical relevance.
     refusal : str
-        Why these data cannot be judged at all; empty if they can.
+        Why these data cannot be judged; empty if they can.
     """
 
     margins: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -46,7 +46,7 @@ class Judging:
 
 
 class ComparisonRow(Arm):
-    """A row of `comparison.tsv`: one arm against one control, in one metric of one region."""
+    """A row of `comparison.tsv`: one arm against one control, for one metric of one region."""
 
     region: str
     metric: str
@@ -66,7 +66,7 @@ class ComparisonRow(Arm):
     patient_spread: float
     luck_spread: float
     margin: float
-    p: float  # as what follows, only of the primary family
+    p: float  # this and all below: primary family only
     p_adjusted: float
     verdict: str
     reason: str
@@ -78,7 +78,7 @@ class ComparisonRow(Arm):
 
 @dataclass
 class _Pairing:
-    """An arm and its control patient by patient, and what is said of them."""
+    """The paired comparison of an arm with its control, and its verdict."""
 
     arm: Arm
     region: str
@@ -99,21 +99,21 @@ def compare_strategies(
 ) -> list[ComparisonRow]:
     """Compare every strategy with the controls, paired over patients.
 
-    Time points of one patient are averaged first; seeds stay apart where both sides have the same ones, for they show
-    a training's luck. Every row has an interval and probabilities. The primary family, and only it, has adjusted p
-    values and verdicts: the first of `cells.PRIMARY` that was scored (Dice of `labels.judged_region`), in the primary
-    space and split at the largest n, each strategy and source against scratch. The controls themselves are not in it,
-    nor is what trains no network here (`strategies.trains_here`): methods are compared with scratch and with each
-    other, an ensemble with scratch. Masks of other programs, held against the same scratch, are a family of their own:
-    whether another program is better is another question than whether transfer is, and asking it must not make the
-    other answer harder to get. `cells.control_sources` chooses the source whose control is taken.
+    Time points of one patient are averaged first. Seeds are kept separate if both sides have the same seeds, because
+    they show the random variation of training. Every row has an interval and probabilities, but only the primary
+    family has adjusted p values and verdicts. It compares each strategy and source with scratch, in the first of
+    `cells.PRIMARY` that was scored (Dice of `labels.judged_region`), in the primary space and split, at the largest n.
+    It excludes controls and arms that train no network here (`strategies.trains_here`): methods are compared with
+    scratch and with each other, an ensemble with scratch. Masks of other programs are compared with the same scratch
+    but form a separate family, so that they do not make the adjustment for transfer stricter.
+    `cells.control_sources` chooses the source of the control.
 
     Parameters
     ----------
     scores : list of dict
         Rows of `scores.tsv`; rows without a subject are ignored.
     patients : dict of str to str, optional
-        Subject to patient (`splits`), where a patient has several subjects.
+        Subject to patient (`splits`), if a patient has several subjects.
     primary : dict, optional
         `space` and `split` of the primary family; by default those of the first score.
     kin : dict of str to tuple, optional
@@ -123,7 +123,7 @@ def compare_strategies(
     Returns
     -------
     list of dict
-        `COMPARISON`; `mean_difference` is strategy minus control, in the metric's unit.
+        `COMPARISON`; `mean_difference` is strategy minus control, in the unit of the metric.
     """
     owner, judging = patients or {}, judging or Judging()
     rows: list[dict[str, Any]] = [
@@ -159,10 +159,10 @@ def compare_again(
     primary: Primary | None = None,
     judging: Judging | None = None,
 ) -> list[ComparisonRow]:
-    """Compare scratch with itself, trained again with other seeds (A/A): a verdict here would be a false one.
+    """Compare scratch with itself, trained with other seeds (A/A test): any difference found here is a false positive.
 
-    The smallest seed is compared with the mean of the others, by the same functions as the primary family. Arms for
-    which scratch was not trained twice are not in it.
+    The smallest seed is compared with the mean of the others, with the same functions as the primary family. Arms
+    whose scratch was trained only once are left out.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def compare_again(
     Returns
     -------
     list of dict
-        Rows with a verdict, as from `compare_strategies`, of a strategy named `AGAIN`; one per source.
+        Rows with a verdict, as from `compare_strategies`, with the strategy `AGAIN`; one per source.
     """
     tested = [row for row in scores if str(row["subject"])]
     if primary is None and tested:
@@ -184,7 +184,7 @@ def compare_again(
     repeated = {arm: min(numbers) for arm, numbers in seeds.items() if len(numbers) > 1}
 
     def rename(row: Mapping[str, Any]) -> str:
-        """Name a training of scratch by its seed, anything else by nothing."""
+        """Name a training of scratch by its seed; return "" for anything else."""
         if row["strategy"] != "scratch" or _scratch_arm(row) not in repeated:
             return ""
         return AGAIN if int(row["seed"]) > repeated[_scratch_arm(row)] else "scratch"
@@ -195,12 +195,12 @@ def compare_again(
 
 
 def _scratch_arm(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what tells the arms of scratch apart."""
+    """Return the key that identifies an arm of scratch."""
     return tuple(str(row[name]) for name in (*WITHIN, "source"))
 
 
 def _list_controls(arm: Arm, metric: str, trained: Sequence[tuple[str, str]]) -> list[str]:
-    """List the controls that an arm is compared with: those trained, in a metric with a better direction."""
+    """List the controls for an arm: those that were trained, if the metric has a better direction."""
     strategy = arm["strategy"]
     simpler = list(METHODS)[list(METHODS).index(strategy) + 1 :] if strategy in METHODS else []
     usual = CONTROLS if trains_here(arm["source"], strategy) else ("scratch", *simpler)
@@ -210,9 +210,9 @@ def _list_controls(arm: Arm, metric: str, trained: Sequence[tuple[str, str]]) ->
 
 
 def _judge_family(pairings: Sequence[_Pairing], place: Primary, refusal: str = "") -> None:
-    """Add verdicts to the pairings of the primary family, and to those of other programs beside it.
+    """Add verdicts to the primary family and, as a separate family, to masks of other programs.
 
-    The first primary measure scored, at the largest n.
+    Uses the first primary measure that was scored, at the largest n.
     """
     for measure in PRIMARY:
         scored = (pairing.region for pairing in pairings if pairing.arm["task"] == measure["task"])
@@ -235,7 +235,7 @@ def _judge_family(pairings: Sequence[_Pairing], place: Primary, refusal: str = "
 
 
 def _judge(family: Sequence[_Pairing], refusal: str) -> None:
-    """Add verdicts to the pairings of one family, adjusted for their number."""
+    """Add verdicts to the pairings of one family, adjusted for multiplicity."""
     if not family:
         return
     results, scale = [pairing.result for pairing in family], family[0].scale
@@ -246,7 +246,7 @@ def _judge(family: Sequence[_Pairing], refusal: str) -> None:
 
 
 def _comparison_row(pairing: _Pairing) -> ComparisonRow:
-    """Make the row of the table."""
+    """Make a row of the table."""
     result, verdict, needed = pairing.result, pairing.verdict, pairing.needed
     return {
         **pairing.arm,
@@ -280,7 +280,7 @@ def _comparison_row(pairing: _Pairing) -> ComparisonRow:
 
 
 def _order_size(n: int | str) -> float:
-    """Order the training sizes, `all` the largest."""
+    """Return a sort key of a training size; `all` is the largest."""
     return np.inf if str(n) == "all" else float(n)
 
 
@@ -301,7 +301,7 @@ def compare_cells(
     kin: Kin | None = None,
     judging: Judging | None = None,
 ) -> tuple[list[ScoreRow], list[ComparisonRow], list[ComparisonRow], list[TimeRow]]:
-    """Gather all cells' scores, compare the strategies, and tabulate how fast each training was.
+    """Collect the scores of all cells, compare the strategies, and tabulate training times.
 
     Parameters
     ----------

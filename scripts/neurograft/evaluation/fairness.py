@@ -1,4 +1,4 @@
-"""Is the network worse for some patients? Gaps between subgroups, tested against chance."""
+"""Test whether the network is worse for some subgroups of patients by more than chance."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
@@ -15,12 +15,12 @@ UNKNOWN = ("", "n/a", "nan", "none", "unknown")
 
 
 class GroupGap(TypedDict):
-    """How far the groups of one attribute differ, and whether by more than chance."""
+    """The gap between the groups of one attribute, and its test against chance."""
 
     attribute: str
     groups: str  # each with its number of patients and its mean
     patients: int
-    gap: float  # as what follows, NaN or empty where there is a reason
+    gap: float  # this and all below: NaN or empty if there is a reason
     expected: float
     p: float
     p_adjusted: float
@@ -31,27 +31,27 @@ class GroupGap(TypedDict):
 def subgroup_gaps(
     scores: Mapping[str, float], attributes: Mapping[str, Mapping[str, str]], seed: int = 0
 ) -> list[GroupGap]:
-    """Test whether groups of patients differ by more than groups drawn at random.
+    """Test whether groups of patients differ by more than random groups.
 
-    The gap is the largest group mean less the smallest, which is above 0 even where there is none (three groups of
-    10 patients with a standard deviation of 0.1: 0.05), so its null is drawn: the groups' labels permuted over
-    the patients. Holm over the attributes. A gap is not a cause: sex, age and site go together with tumour
-    size, grade and scanner.
+    The gap is the largest minus the smallest group mean. It is above 0 even without a true difference (0.05 for three
+    groups of 10 patients with a standard deviation of 0.1), so its null distribution is found by permuting the group
+    labels over the patients. P values are adjusted over the attributes (Holm). A gap is no proof of a cause: sex, age
+    and site are confounded with tumour size, grade and scanner.
 
     Parameters
     ----------
     scores : dict of str to float
-        Patient to score, seeds averaged.
+        Patient to score, averaged over seeds.
     attributes : dict of str to dict of str to str
-        Attribute (sex, age group, site) to patient to group. A patient without a group is left out of it.
+        Attribute (sex, age group, site) to patient to group. A patient without a group is left out.
     seed : int
 
     Returns
     -------
     list of dict
-        A row per attribute: `attribute`, `groups` (name to number and mean, as text), `patients` (tested), `gap`
-        (between groups of at least 8 patients), `expected` (mean gap of the null), `p`, `p_adjusted`, `worst`
-        (the group with the smallest mean), `reason`: why there is no p, or nothing.
+        A row per attribute: `attribute`, `groups` (name with number and mean, as text), `patients` (tested), `gap`
+        (between groups of at least 8 patients), `expected` (mean gap under the null), `p`, `p_adjusted`, `worst` (the
+        group with the smallest mean), `reason` (why there is no p value, or "").
     """
     rows = [_gap(name, scores, owner, seed) for name, owner in attributes.items()]
     tested = [row for row in rows if not row["reason"]]
@@ -61,7 +61,7 @@ def subgroup_gaps(
 
 
 def _gap(name: str, scores: Mapping[str, float], owner: Mapping[str, str], seed: int) -> GroupGap:
-    """Make one row, its p not adjusted."""
+    """Make one row, with an unadjusted p value."""
     names = {patient: str(group).strip() for patient, group in owner.items()}
     patients = [p for p in sorted(scores) if names.get(p, "").lower() not in UNKNOWN and np.isfinite(scores[p])]
     values = np.array([scores[p] for p in patients])
@@ -86,45 +86,45 @@ def _gap(name: str, scores: Mapping[str, float], owner: Mapping[str, str], seed:
 def permutation_gap(
     values: NDArray[np.float64], groups: NDArray[np.integer[Any]], seed: int = 0
 ) -> tuple[float, float, float]:
-    """Compute the maximum less the minimum group mean, its mean under permuted labels, and the p of as large a gap.
+    """Compute the gap (maximum minus minimum group mean), its mean under permuted labels, and its p value.
 
     Parameters
     ----------
     values : ndarray, shape (patients,)
     groups : ndarray of int, shape (patients,)
-        0 to the number of groups less one.
+        0 to the number of groups minus one.
     seed : int
 
     Returns
     -------
     gap, expected, p : float
-        p counts the observed order as one of the draws, so it is at least 1 / (1 + DRAWS).
+        p counts the observed labels as one of the draws, so it is at least 1 / (1 + DRAWS).
     """
     sizes = np.bincount(groups)
     generator = np.random.default_rng(seed)
-    # the patients in the order of their groups; permuting them permutes the labels
+    # permuting the values is the same as permuting the labels
     drawn = generator.permuted(np.broadcast_to(values, (DRAWS, len(values))), axis=1)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     gaps = np.ptp(np.add.reduceat(drawn, starts, axis=1) / sizes, axis=1)
     gap = float(np.ptp(np.bincount(groups, weights=values) / sizes))
-    # a hair below, so that equal gaps count as equal whatever the rounding
+    # slightly below, so that rounding does not make equal gaps differ
     reached = np.count_nonzero(gaps >= gap - 1e-9 * max(gap, 1e-300))
     return gap, float(gaps.mean()), float((1 + reached) / (1 + DRAWS))
 
 
 def age_group(age: float | str, limits: Sequence[int] = AGE_LIMITS) -> str:
-    """Name the age group of a patient, as "under 40", "40 to 59", "60 and over".
+    """Name the age group of a patient, such as "under 40", "40 to 59" or "60 and over".
 
     Parameters
     ----------
     age : float or str
-        Years, also as text such as "63Y" or "n/a".
+        Years; may be text such as "63Y" or "n/a".
     limits : sequence of int
 
     Returns
     -------
     str
-        Empty where the age cannot be read.
+        Empty if the age cannot be read.
     """
     try:
         years = float(str(age).strip().rstrip("Yy"))

@@ -1,7 +1,7 @@
-"""What is computed with pandas, which has no types; apart, so that every other module here is checked strictly.
+"""Computations with pandas, which has no types; a separate module so that all others here can be checked strictly.
 
-Each function takes and returns typed values. pandas sums with compensation, so another way to the same means would
-change their last digits.
+Each function takes and returns typed values. pandas uses compensated summation, so other ways to compute the same
+means would change their last digits.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ Row = TypeVar("Row", bound=Mapping[str, Any])
 
 @dataclass(frozen=True)
 class Pivot:
-    """Mean value of each patient under each key, NaN where there is none.
+    """Mean value of each patient for each key; NaN if there is none.
 
     Attributes
     ----------
@@ -41,20 +41,19 @@ def group_rows(rows: Iterable[Row], names: Sequence[str]) -> dict[Key, list[Row]
 
 
 def pivot_values(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> Pivot:
-    """Average the values of each patient under each key.
+    """Average the values of each patient for each key.
 
     Parameters
     ----------
     rows : iterable of dict
-        `patient`, `value`, and the fields that make the key.
+        `patient`, `value`, and the key fields.
     names : sequence of str
-        Those fields.
+        The key fields.
 
     Returns
     -------
     Pivot
-        Patients and the values of each field in the order of their first appearance, without those that have NaN
-        alone.
+        Patients and field values in the order of their first appearance, without those that have only NaN.
     """
     frame = _frame(rows, ["patient", *names, "value"])
     wide = frame.pivot_table(index="patient", columns=list(names), values="value", sort=False)
@@ -62,26 +61,26 @@ def pivot_values(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> Piv
 
 
 def average_patients(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """Average the values of each patient, in the order of their names."""
+    """Average the values of each patient; patients are sorted by name."""
     return _frame(rows, ["patient", "value"]).groupby("patient")["value"].mean().to_dict()
 
 
 def average_columns(columns: Sequence[Floats]) -> Floats:
-    """Average several columns of a pivot patient by patient, without those that are NaN."""
+    """Average several columns of a pivot for each patient, ignoring NaN."""
     frame: Any = pd.DataFrame(np.stack(columns))
     return frame.groupby(np.zeros(len(columns), int)).mean().to_numpy(float)[0]
 
 
 def average_rolling(values: Sequence[float], window: int) -> Floats:
-    """Average each value with those before it, `window` in all; NaN where there are fewer."""
+    """Compute the rolling mean of the last `window` values; NaN if there are fewer."""
     series: Any = pd.Series(values, dtype=float)
     return series.rolling(window).mean().to_numpy()
 
 
 def parse_values(values: Sequence[Any]) -> Floats:
-    """Parse numbers that may be text, NaN for what is none.
+    """Parse numbers that may be text; anything else becomes NaN.
 
-    pandas reads some text up to 1e-12 of the number beside what Python's `float` reads.
+    For some text, the result of pandas differs from Python's `float` by up to 1e-12 of the number.
     """
     return cast(Any, pd).to_numeric(pd.Series(values, dtype=object), errors="coerce").to_numpy(float)
 

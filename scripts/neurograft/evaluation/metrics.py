@@ -1,6 +1,6 @@
-"""Scores of a segmentation and of a classification, their register, and the range that each can take.
+"""Metrics of segmentation and classification, with their registry and ranges.
 
-One rule for a region that is absent, the same for every subject:
+An absent region is scored by one rule for every subject:
 
 ================  =======  =================================  =====================
 region            Dice     HD95 (mm)                          volume error (ml)
@@ -8,14 +8,14 @@ region            Dice     HD95 (mm)                          volume error (ml)
 absent in both    1        0                                  0
 absent in one     0        diagonal of the image (a BraTS     volume of the other
                            volume of 240 x 240 x 155 at
-                           1 mm: 373 mm, as the BraTS
-                           challenge punishes it with 374)
+                           1 mm: 373 mm; the BraTS
+                           challenge penalises with 374)
 ================  =======  =================================  =====================
 
-A classification score is undefined, NaN, where a class that it needs is absent: any class for balanced accuracy and
-AUC, the positive one for sensitivity, the negative one for specificity. Sensitivity, specificity and prevalence are
-also undefined with more than two classes. Means leave such values out, which is not the same as scoring them 0 or 1.
-Accuracy and the Brier score are always defined.
+A classification metric is undefined (NaN) if a class that it needs is absent: any class for balanced accuracy and AUC,
+the positive one for sensitivity, the negative one for specificity. Sensitivity, specificity and prevalence are also
+undefined with more than two classes. Means exclude undefined values instead of counting them as 0 or 1. Accuracy and
+the Brier score are always defined.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,12 +37,12 @@ def dice(truth: ArrayLike, predicted: ArrayLike, spacing: Spacing | None = None)
     ----------
     truth, predicted : ndarray of bool, same shape
     spacing : ignored
-        So that every segmentation metric is called alike.
+        So that all segmentation metrics have the same signature.
 
     Returns
     -------
     float
-        0 to 1; 1 where both are empty.
+        0 to 1; 1 if both are empty.
     """
     first, second = _masks(truth, predicted)
     size = np.count_nonzero(first) + np.count_nonzero(second)
@@ -52,11 +52,11 @@ def dice(truth: ArrayLike, predicted: ArrayLike, spacing: Spacing | None = None)
 def hd95(truth: ArrayLike, predicted: ArrayLike, spacing: Spacing) -> float:
     """Compute the 95th percentile of the Hausdorff distance between two surfaces, in millimetres.
 
-    The distances from each surface voxel of one mask to the nearest surface voxel of the other are
-    taken in both directions; the result is the larger of the two 95th percentiles (linear between
-    ranks), as MONAI and the BraTS challenge do, not the percentile of the pooled distances. A surface
-    voxel has a face neighbour outside of the mask. Nearest neighbours come from a k-d tree: exact, and
-    0.05 s where a distance transform of the tumour's box takes 0.1 to 0.6 s.
+    The distances from each surface voxel of one mask to the nearest surface voxel of the other are computed in both
+    directions. The result is the larger of the two 95th percentiles (linear between ranks), as in MONAI and the BraTS
+    challenge, not the percentile of the pooled distances. A surface voxel has a face neighbour outside the mask.
+    Nearest neighbours come from a k-d tree, which is exact and takes 0.05 s; a distance transform of the tumour's box
+    takes 0.1 to 0.6 s.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def hd95(truth: ArrayLike, predicted: ArrayLike, spacing: Spacing) -> float:
     Returns
     -------
     float
-        0 where both are empty, the diagonal of the image where one is.
+        0 if both are empty, the diagonal of the image if one is.
     """
     masks = _masks(truth, predicted)
     present = [bool(mask.any()) for mask in masks]
@@ -95,23 +95,23 @@ def _masks(truth: ArrayLike, predicted: ArrayLike) -> tuple[Mask, Mask]:
 
 
 def _bounding_box(mask: Mask) -> tuple[slice, ...]:
-    """Find the smallest box that holds a mask."""
+    """Find the bounding box of a mask."""
     return cast(Any, ndimage).find_objects(mask.view(np.uint8))[0]
 
 
 def _surface(mask: Mask) -> NDArray[np.intp]:
-    """List the voxels of a mask with a face neighbour outside, shape (voxels, axes); beyond the array is outside."""
+    """List a mask's voxels with a face neighbour outside it, shape (voxels, axes); beyond the array is outside."""
     inside: Mask = cast(Any, ndimage).binary_erosion(mask)
     return np.argwhere(mask & ~inside)
 
 
 def _nearest_distances(places: Floats, others: Floats) -> Floats:
-    """Measure the distance of each place to the nearest of the others."""
+    """Compute the distance from each place to the nearest of the others."""
     return cast(Any, spatial).cKDTree(others).query(places)[0]
 
 
 def balanced_accuracy(truth: ArrayLike, probability: ArrayLike) -> float:
-    """Average, over the classes, the share of their units whose most probable class is the true one.
+    """Compute the mean over classes of the share of their units whose most probable class is the true one.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def balanced_accuracy(truth: ArrayLike, probability: ArrayLike) -> float:
     Returns
     -------
     float
-        NaN where a class has no unit.
+        NaN if a class has no unit.
     """
     if not _all_classes(truth, probability):
         return np.nan
@@ -136,9 +136,9 @@ def accuracy(truth: ArrayLike, probability: ArrayLike) -> float:
 
 
 def auc(truth: ArrayLike, probability: ArrayLike) -> float:
-    """Compute the area under the ROC curve; over several classes the mean of each against the rest.
+    """Compute the area under the ROC curve; with more than two classes, the mean of each class against the rest.
 
-    NaN where a class has no unit. Parameters are those of `balanced_accuracy`.
+    NaN if a class has no unit. Parameters are those of `balanced_accuracy`.
     """
     if not _all_classes(truth, probability):
         return np.nan
@@ -151,7 +151,7 @@ def auc(truth: ArrayLike, probability: ArrayLike) -> float:
 def brier(truth: ArrayLike, probability: ArrayLike) -> float:
     """Compute the mean squared error of the probability (Brier 1950).
 
-    Of the positive class with two classes, summed over the classes with more. Always defined.
+    With two classes for the positive class, with more summed over the classes. Always defined.
     """
     chances = np.asarray(probability, float)
     answers = np.eye(chances.shape[1])[np.asarray(truth, int)]
@@ -160,24 +160,24 @@ def brier(truth: ArrayLike, probability: ArrayLike) -> float:
 
 
 def sensitivity(truth: ArrayLike, probability: ArrayLike) -> float:
-    """Compute the share of the positive units that are called positive; NaN without any, or with over two classes."""
+    """Compute the share of positive units classified as positive; NaN without any, or with more than two classes."""
     return _share_right(truth, probability, 1)
 
 
 def specificity(truth: ArrayLike, probability: ArrayLike) -> float:
-    """Compute the share of the negative units that are called negative; NaN without any, or with over two classes."""
+    """Compute the share of negative units classified as negative; NaN without any, or with more than two classes."""
     return _share_right(truth, probability, 0)
 
 
 def prevalence(truth: ArrayLike, probability: ArrayLike) -> float:
-    """Compute the share of the positive units (two classes), without which no other number can be read."""
+    """Compute the share of positive units (two classes), which is needed to interpret the other metrics."""
     return float(np.mean(np.asarray(truth) == 1, dtype=float)) if np.shape(probability)[1] == 2 else np.nan
 
 
 def _sklearn_metrics() -> Any:
     """Import scikit-learn's metrics, which have no types.
 
-    Only here, since the import takes as long as scoring a patient, and segmentations need none of it.
+    Not at the top, because the import takes as long as scoring a patient, and segmentation does not need it.
     """
     from sklearn import metrics  # pyright: ignore[reportMissingTypeStubs]
 
@@ -190,7 +190,7 @@ def _all_classes(truth: ArrayLike, probability: ArrayLike) -> bool:
 
 
 def _share_right(truth: ArrayLike, probability: ArrayLike, which: int) -> float:
-    """Compute the share of one class's units whose most probable class it is."""
+    """Compute the share of one class's units for which it is the most probable class."""
     units = np.asarray(truth) == which
     if np.shape(probability)[1] != 2 or not units.any():
         return np.nan
@@ -198,10 +198,10 @@ def _share_right(truth: ArrayLike, probability: ArrayLike, which: int) -> float:
 
 
 class Metric(TypedDict):
-    """A metric: which direction is better ("" where neither is), its unit, the range of its values.
+    """A metric: its better direction ("" if there is none), its unit, and the range of its values.
 
-    `least_spread` is what is taken for known of the spread over patients before any are seen, worth one squared
-    deviation (`stats.paired_model.fit`): equal scores of a few patients do not show that all have equal scores.
+    `least_spread` is the prior spread over patients, with the weight of one squared deviation
+    (`stats.paired_model.fit`): equal scores of a few patients do not show that all patients have equal scores.
     """
 
     better: str
@@ -211,7 +211,7 @@ class Metric(TypedDict):
 
 
 class SegmentationMetric(Metric):
-    """A metric of two masks and the size of their voxels."""
+    """A metric of two masks and their voxel size."""
 
     function: Callable[[ArrayLike, ArrayLike, Spacing], float]
 

@@ -1,4 +1,4 @@
-"""Two arms of the experiment, patient by patient: what the statistics of a comparison start from."""
+"""Pair two arms of the experiment patient by patient, as input for the statistics of a comparison."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
@@ -18,25 +18,25 @@ Floats: TypeAlias = NDArray[np.float64]
 def pair_arms(
     arms: Pivot, arm: tuple[str, str], control: str, sources: Sequence[str], fold: Mapping[str, str]
 ) -> Pairs:
-    """Subtract the mean of the sources' control from an arm, patient by patient, and seed by seed where they agree.
+    """Subtract the mean control of some sources from an arm, per patient, and per seed if both have the same seeds.
 
     Parameters
     ----------
     arms : Pivot
-        Of strategy, source and seed.
+        Keyed by strategy, source and seed.
     arm : tuple of str
         Strategy and source.
     control : str
         A strategy.
     sources : sequence of str
-        Whose control is taken.
+        Sources of the control.
     fold : dict of str to str
-        Patient to the fold that tested it.
+        Patient to the fold in which it was tested.
 
     Returns
     -------
     Pairs
-        Of the patients that both sides scored.
+        Of the patients with scores on both sides.
     """
 
     def by_seed(strategy: str, source: str) -> dict[str, Floats]:
@@ -53,7 +53,7 @@ def pair_arms(
     mean = _mean_known([_mean_known(list(other.values())) for other in others])
     difference = _mean_known(list(taken.values())) - mean
     known: NDArray[np.bool_] = ~np.isnan(difference)
-    # a seed that lacks a patient is worth less than the patient
+    # if a seed lacks a patient, give up separate seeds rather than the patient
     if paired.sum() < known.sum():
         differences, paired = difference[:, None], known
     kept: list[bool] = paired.tolist()
@@ -62,7 +62,7 @@ def pair_arms(
 
 
 def _mean_known(values: Sequence[Floats]) -> Floats:
-    """Average arrays place by place over what is a number."""
+    """Average arrays element by element, ignoring NaN."""
     stacked = np.stack(values)
     known = ~np.isnan(stacked)
     with np.errstate(invalid="ignore"):
@@ -70,13 +70,13 @@ def _mean_known(values: Sequence[Floats]) -> Floats:
 
 
 def difference_scale(name: str, margins: Mapping[str, float] | None = None) -> Scale:
-    """Describe the differences of a metric as the statistics need them.
+    """Describe the scale of a metric's differences for the statistics.
 
     Parameters
     ----------
     name : str
     margins : dict of str to float, optional
-        Metric to the largest difference without practical use; 0 for one that it does not name.
+        Metric to the largest difference without practical relevance; 0 for metrics not named.
 
     Returns
     -------

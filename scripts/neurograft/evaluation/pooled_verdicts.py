@@ -1,7 +1,7 @@
-"""Verdicts of several cohorts pooled: what an arm does on average, and what it would do in a further cohort.
+"""Pool the verdicts of several cohorts: the effect of an arm on average, and its expected effect in a further cohort.
 
-Arms are pooled that answer the same question (task, region, metric, how the cohort was divided) with the same strategy,
-parameters, source and training size. An arm that one cohort alone has is listed, and not pooled.
+Arms are pooled if they answer the same question (task, region, metric, split of the cohort) with the same strategy,
+parameters, source and training size. An arm of only one cohort is listed but not pooled.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,13 +23,13 @@ from neurograft.evaluation.verdict_card import (
 from neurograft.stats import random_effects
 from neurograft.stats.random_effects import Pool
 
-# the share of pages on which no arm differs from scratch that may hold a false verdict
+# family-wise error rate: the accepted share of pages with a false verdict if no arm differs from scratch
 ALPHA = 0.05
 ONE_COHORT = "one cohort"
 
 
 class PooledRow(TypedDict):
-    """A row of `pooled.tsv`; differences are strategy minus scratch, in the metric's unit; NaN of one cohort alone."""
+    """A row of `pooled.tsv`; differences are strategy minus scratch, in the metric's unit; NaN with one cohort."""
 
     task: str
     target: str
@@ -49,11 +49,11 @@ class PooledRow(TypedDict):
     high: float
     new_low: float  # the prediction interval: the true difference in a further cohort
     new_high: float
-    p_better: float  # on average over cohorts, as the next three
+    p_better: float  # this and the next three: on average over cohorts
     p_better_margin: float
     p_equal: float
     p_worse_margin: float
-    p_better_new: float  # in a further cohort, as the next three
+    p_better_new: float  # this and the next three: in a further cohort
     p_better_margin_new: float
     p_equal_new: float
     p_worse_margin_new: float
@@ -66,7 +66,7 @@ class PooledRow(TypedDict):
 
 @dataclass(frozen=True)
 class Member:
-    """What one cohort tells of an arm."""
+    """The result of one cohort for an arm."""
 
     cohort: str
     patients: int
@@ -78,7 +78,7 @@ class Member:
 
 @dataclass(frozen=True)
 class PooledArm:
-    """A row of the table and the cohorts behind it."""
+    """A row of the table and the results of its cohorts."""
 
     row: PooledRow
     members: list[Member]
@@ -86,7 +86,7 @@ class PooledArm:
 
 @dataclass(frozen=True)
 class PooledVerdicts:
-    """Everything that is said of some cards.
+    """The results of pooling some cards.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class PooledVerdicts:
     left_out : list of LeftOut
         Cards that are not pooled.
     notes : list of str
-        What a reader has to know of those that are: arms without a standard error, margins that differ.
+        Notes on the pooled cards: arms without a standard error, different margins.
     simulated : bool
     """
 
@@ -109,7 +109,7 @@ class PooledVerdicts:
 
 @dataclass(frozen=True)
 class _Told:
-    """An arm as one cohort's card tells it."""
+    """An arm in the card of one cohort."""
 
     cohort: str
     question: CardQuestion
@@ -119,17 +119,17 @@ class _Told:
 def pool_verdicts(cards: Sequence[NamedCard], left_out: Iterable[LeftOut] = ()) -> PooledVerdicts:
     """Pool the arms of several cards.
 
-    A pooled arm has a verdict where a cohort's own run gave one: "no practical difference" where its mean over cohorts
-    lies within the margin, else "helps" or "hurts" where it lies on one side of 0; both at a level that leaves 5 % for
-    all pooled verdicts together (Bonferroni). Anything else is "undecided". Where cohorts state different margins the
-    smallest counts.
+    A pooled arm has a verdict if a cohort's own run gave one. It is "no practical difference" if the interval of the
+    mean over cohorts is within the margin, else "helps" or "hurts" if the interval is on one side of 0, else
+    "undecided". The level of the interval gives an error rate of 5 % for all pooled verdicts together (Bonferroni). If
+    cohorts have different margins, the smallest is used.
 
     Parameters
     ----------
     cards : list of NamedCard
         From `verdict_card.read_cards`.
     left_out : iterable of LeftOut
-        What that function left out, to be said beside the results.
+        Cards that this function left out, to be reported with the results.
 
     Returns
     -------
@@ -161,7 +161,7 @@ def pool_verdicts(cards: Sequence[NamedCard], left_out: Iterable[LeftOut] = ()) 
 
 
 def _order(group: tuple[tuple[str, ...], list[_Told]]) -> tuple[object, ...]:
-    """Order arms: those of several cohorts first, by question, the largest training size first, then by strategy."""
+    """Return a sort key: arms of several cohorts first, then by question, descending training size and strategy."""
     key, told = group
     n = told[0].arm["n"]
     size = -np.inf if n == "all" else -float(n)
@@ -169,17 +169,17 @@ def _order(group: tuple[tuple[str, ...], list[_Told]]) -> tuple[object, ...]:
 
 
 def _is_judged(told: Sequence[_Told]) -> bool:
-    """Check whether a cohort's own run gives a verdict on an arm; it gives none on smaller training sizes, say."""
+    """Check whether a cohort's own run has a verdict on an arm; smaller training sizes, for example, have none."""
     return any(one.arm["verdict"] for one in told)
 
 
 def _find_margin(told: Sequence[_Told]) -> float:
-    """Return the smallest margin that cohorts state for a question; NaN where none states one."""
+    """Return the smallest margin of the cohorts for a question; NaN if none has one."""
     return min((one.question["margin"] for one in told if one.question["margin"] is not None), default=np.nan)
 
 
 def _note_margins(groups: Iterable[Sequence[_Told]]) -> list[str]:
-    """Say once for each question which cohorts state another margin than the one that counts."""
+    """Note once for each question which cohorts have a different margin from the one used."""
     notes: dict[str, None] = {}
     for told in groups:
         margin = _find_margin(told)
@@ -228,10 +228,10 @@ def _pool_arm(key: tuple[str, ...], told: Sequence[_Told], family: int) -> Poole
 
 
 def _describe_pool(pool: Pool, margin: float, metric: str, better: str) -> dict[str, float]:
-    """Return the numbers of a pooled arm by the columns of the table; intervals end where the metric's range does."""
+    """Return the numbers of a pooled arm by table column; intervals are clipped to the metric's range."""
     numbers: dict[str, float] = {"mean_difference": float(random_effects.find_quantile(pool, 0.5))}
     for new, before, behind in ((False, "", ""), (True, "new_", "_new")):
-        # what is cut off holds no possible value, so the interval covers as often
+        # clipping removes only impossible values, so the coverage is unchanged
         low, high = np.clip(random_effects.find_interval(pool, new), *difference_scale(metric).bounds).tolist()
         numbers |= {f"{before}low": float(low), f"{before}high": float(high)}
         below = [float(random_effects.share_below(pool, end, new)) for end in (0.0, -margin, margin)]
@@ -248,7 +248,7 @@ def _describe_pool(pool: Pool, margin: float, metric: str, better: str) -> dict[
 
 
 def _judge(pool: Pool, margin: float, better: str, alpha: float) -> str:
-    """Give the verdict of a pooled arm at an error rate."""
+    """Return the verdict of a pooled arm at an error rate."""
     low, high = (float(end) for end in random_effects.find_interval(pool, level=1 - alpha))
     if -margin < low and high < margin:
         return "no practical difference"

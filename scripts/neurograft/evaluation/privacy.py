@@ -1,4 +1,4 @@
-"""Can one tell who was in the training set? Membership inference from a network's confidence, over patients."""
+"""Membership inference: test whether a network's confidence reveals its training patients."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias, TypedDict, cast
@@ -11,18 +11,18 @@ from neurograft.stats import clustered_error
 
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.integer[Any]]
-# network, fold, patient, whether the patient trained it, and the network's confidence
+# network, fold, patient, whether the patient was used for training, and the network's confidence
 Confidence: TypeAlias = tuple[object, int, str, bool, float]
 
 CONTROLS = 1000
 LOWEST = 1e-9
 FEWEST_PATIENTS = 6
-# what is not a number where the study is refused
+# the fields that are NaN if the study is refused
 NUMBERS = ("auc", "low", "high", "tpr", "fpr", "chance", "control", "control_low", "control_high")
 
 
 class Membership(TypedDict):
-    """Whether the networks of one arm tell who trained them; numbers are NaN where the study is refused."""
+    """Result of membership inference for the networks of one arm; numbers are NaN if the study is refused."""
 
     networks: int
     members: int
@@ -41,35 +41,35 @@ class Membership(TypedDict):
 
 
 def compare_memberships(scores: Iterable[Confidence], seed: int = 0) -> Membership:
-    """Tell members from outsiders over all networks of one arm of the experiment, each patient its own control.
+    """Distinguish members from outsiders over all networks of one arm, with each patient as its own control.
 
-    One network of 8 members and 2 outsiders shows next to nothing. But a patient is an outsider of its own fold's
-    networks and a member of others', so what its confidence owes to the patient (an easy tumour) drops out of
-    the difference; what it owes to the network is taken off by a least-squares fit of patients, networks and
-    membership. This is the attack of someone who knows how hard each patient is (difficulty calibration, Watson
-    et al. 2022, arXiv 2111.08440), a stronger one than a threshold for all.
+    One network with 8 members and 2 outsiders shows almost nothing. But each patient is an outsider for the networks
+    of its own fold and a member for the others, so the patient's own effect on confidence (such as an easy tumour)
+    cancels in the difference. The network's effect is removed by a least-squares fit of patients, networks and
+    membership. This attack assumes that the difficulty of each patient is known (difficulty calibration, Watson et al.
+    2022, arXiv 2111.08440), and is stronger than one threshold for all.
 
-    The AUC is the mean over patients of the chance that their confidence is higher as a member; its interval is the
-    wider of Wilson's and a t interval over patients and folds (`clustered_error.standard_error`). Without a leak at
-    most 5 % of simulated studies have it above 0.5 (`tests/evaluation/test_privacy.py`).
+    The AUC is the mean over patients of the probability that their confidence is higher as a member. Its interval is
+    the wider of Wilson's and a t interval over patients and folds (`clustered_error.standard_error`). Without a leak,
+    the interval is above 0.5 in at most 5 % of simulated studies (`tests/evaluation/test_privacy.py`).
 
     Parameters
     ----------
     scores : list of tuple
-        (network, fold, patient, member, confidence) of each patient that a network trained on or is tested on; the
-        confidence is higher where the network is surer, such as the negative loss. Patients that were only ever
-        one of the two are left out.
+        (network, fold, patient, member, confidence) of each training and test patient of a network. Confidence is
+        higher the surer the network is; for example the negative loss. Patients that were only members or only
+        outsiders are left out.
     seed : int
 
     Returns
     -------
     dict
-        `networks` (how many); `members` and `outsiders`: confidences, one of a patient and a network each; `auc` with
-        `low` and `high` (95 %); `tpr` at `fpr`, the lowest rate above 0 that so many outsiders can show (one of them;
-        naming a few patients with certainty is a leak too, Carlini et al. 2022, arXiv 2112.03570), and `chance`,
-        the `tpr` expected without any leak, of confidences less their network's and patient's level; `control`,
-        `control_low`, `control_high`: mean and 95 % range of the AUC where, of each patient, one network that did
-        train on it is taken for one that did not; `verdict` ("members can be told", "no evidence", "refused") and
+        `networks`: their number; `members` and `outsiders`: numbers of confidences, one per patient and network; `auc`
+        with `low` and `high` (95 %); `tpr` at `fpr`, the lowest rate above 0 that is possible with these outsiders
+        (one of them; recognising a few patients with certainty is a leak too, Carlini et al. 2022, arXiv 2112.03570),
+        and `chance`, the `tpr` expected without a leak, all from confidences without network and patient effects;
+        `control`, `control_low`, `control_high`: mean and 95 % range of the AUC if, for each patient, one network that
+        trained on it is treated as one that did not; `verdict` ("members can be told", "no evidence", "refused") and
         `reason`.
     """
     rows = [row for row in scores if np.isfinite(row[4])]
@@ -105,26 +105,26 @@ def compare_memberships(scores: Iterable[Confidence], seed: int = 0) -> Membersh
 
 
 def _take_off_levels(values: Floats, network: Integers, patient: Integers, member: NDArray[np.bool_]) -> Floats:
-    """Take off each network's level and then each patient's mean; membership stays."""
+    """Subtract each network's effect and then each patient's mean; the membership effect remains."""
     rows, networks = np.arange(len(values)), int(network.max()) + 1
     design = np.zeros((len(values), networks + int(patient.max()) + 2))
     design[rows, network], design[rows, networks + patient], design[:, -1] = 1, 1, member
-    # the shortest solution: where levels cannot be told apart, none is made up
+    # the minimum-norm solution, so that effects that cannot be separated are not invented
     level = np.linalg.lstsq(design, values, rcond=None)[0][:networks]
     values = values - level[network]
     return values - (np.bincount(patient, values) / np.bincount(patient))[patient]
 
 
 def _share_above(above: ArrayLike, below: ArrayLike) -> float:
-    """Compute the share of pairs of which the first is larger, ties by half; equal but for rounding is a tie."""
+    """Compute the share of pairs whose first value is larger; ties, also those up to rounding, count half."""
     difference = np.asarray(above)[:, None] - np.asarray(below)
     return float(np.mean((difference > LOWEST) + 0.5 * (np.abs(difference) <= LOWEST)))
 
 
 def _shares_interval(shares: Floats, folds: Integers) -> tuple[float, float]:
-    """Compute the 95 % interval of the mean of patients' shares: of t over patients and folds, or Wilson's, the wider.
+    """Compute the 95 % interval of the mean of patients' shares: the wider of Wilson's and t over patients and folds.
 
-    Wilson's does not collapse where all patients agree; for shares that are not 0 or 1 it is wider than need be.
+    Wilson's does not collapse if all patients agree; for shares other than 0 or 1 it is conservative.
     """
     tail, count, mean = (1 + clustered_error.LEVEL) / 2, len(shares), float(shares.mean())
     error, freedom = clustered_error.standard_error(shares, folds)
@@ -142,7 +142,7 @@ def _quantiles(share: float, freedom: int) -> tuple[float, float]:
 
 
 def _control_within(inside: Sequence[Floats], seed: int) -> tuple[float, float, float]:
-    """Compute the AUC where, of each patient, one network that trained on it is taken for one that did not.
+    """Compute the AUC if, for each patient, one network that trained on it is treated as one that did not.
 
     Returns
     -------
@@ -162,7 +162,7 @@ def _control_within(inside: Sequence[Floats], seed: int) -> tuple[float, float, 
 
 
 def _rates(members: Floats, outsiders: Floats) -> tuple[float, float, float]:
-    """Compute the true-positive rate at the threshold that takes one outsider for a member, and what chance gives.
+    """Compute the true-positive rate at the threshold with one false positive, and the rate expected by chance.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def _rates(members: Floats, outsiders: Floats) -> tuple[float, float, float]:
 
 
 def _judge(low: float) -> tuple[str, str]:
-    """Turn the lower end of an AUC's interval into a verdict and its reason."""
+    """Turn the lower limit of an AUC's interval into a verdict and its reason."""
     if low > 0.5:
         return "members can be told", "the interval lies above 0.5"
     return "no evidence", f"the interval reaches down to {low:.2f}; a stronger attack may still tell them"

@@ -1,4 +1,4 @@
-"""Which strategy to use: the one that costs least if it is the wrong choice, scratch among them."""
+"""Recommend a strategy, or scratch: the choice with the smallest expected regret."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,16 +20,16 @@ from neurograft.stats.paired_model import Pairs
 from neurograft.stats.paired_verdict import Scale
 
 SCRATCH = "scratch"
-# regrets closer than this part of the margin are equal, and the cheaper choice is taken
+# regrets that differ by less than this share of the margin are ties; the cheaper choice is then taken
 TIE = 0.1
 
 
 class Choice(TypedDict):
-    """One strategy that could be used, and what is known of it."""
+    """One strategy that could be used, and its results."""
 
     strategy: str
     source: str
-    regret: float  # what choosing it loses on average, against the strongest other choice
+    regret: float  # expected loss against the strongest other choice
     mean: float
     patients: int
     seconds: float  # median of its trainings
@@ -37,7 +37,7 @@ class Choice(TypedDict):
     licence: str
     verdict: str
     reason: str
-    difference: float | None  # against scratch, as what follows; None of scratch itself
+    difference: float | None  # this and all below: against scratch; None for scratch itself
     low: float | None
     high: float | None
     p_better: float | None
@@ -47,7 +47,7 @@ class Choice(TypedDict):
 
 
 class Recommendation(TypedDict):
-    """The answer of a run: what to use, and how the others do."""
+    """The result of a run: the strategy to use, and all other choices."""
 
     use: Choice | None
     reason: str
@@ -70,10 +70,11 @@ def recommend_strategy(
 ) -> Recommendation:
     """Rank scratch and every transfer strategy of the primary family by expected regret.
 
-    The regret of a choice is the largest, over the other choices, of the mean of what the other is better by, where it
-    is (`paired_model.Posterior.expected_loss`): of each pair of arms over the same patients. Among choices
-    whose regrets are equal but for a tenth of the margin the quickest to train is taken. Controls with random
-    features are no choice, methods without a network neither.
+    The regret of a choice is its largest expected loss (`paired_model.Posterior.expected_loss`) against any other
+    choice, for each pair of arms over the same patients. The expected loss is the mean of the amount by which the
+    other is better, or 0 where it is not. Among choices whose regrets are within a tenth of the margin of the
+    smallest, the quickest to train is taken. Controls with random features and methods without a network are not
+    considered.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def recommend_strategy(
     Returns
     -------
     dict
-        `use` is None, and `reason` says why, where nothing was compared or nothing could be judged.
+        If nothing was compared or could be judged, `use` is None and `reason` says why.
     """
     family = [row for row in comparison if row["verdict"] and row["source"] != EXTERNAL]
     if not family:
@@ -113,7 +114,7 @@ def recommend_strategy(
     fold: dict[str, str] = {row["patient"]: str(row["fold"]) for row in reversed(rows)}
     trained = list(dict.fromkeys((strategy, source) for strategy, source, _ in arms.columns))
     usable = [arm for arm in trained if trains_here(arm[1], arm[0]) and (arm[0] not in CONTROLS or arm[0] == SCRATCH)]
-    # one scratch: that of the network which most transfer strategies are compared with
+    # only one scratch: that of the first transfer strategy's network
     rivals = [source for strategy, source in usable if strategy != SCRATCH]
     having = [source for strategy, source in usable if strategy == SCRATCH]
     taken = control_sources(rivals[0], having, kin)[:1] if rivals else having[:1]
@@ -139,7 +140,7 @@ def recommend_strategy(
 
 
 def _nothing(reason: str) -> Recommendation:
-    """Return an answer that recommends nothing."""
+    """Return a result without a recommendation."""
     return {
         "use": None, "reason": reason, "task": "", "region": "", "metric": "", "better": "", "margin": 0.0, "n": "",
         "choices": [],
@@ -147,7 +148,7 @@ def _nothing(reason: str) -> Recommendation:
 
 
 def _lose(pairs: Pairs, scale: Scale) -> float:
-    """Compute what taking the first of two arms loses on average; nothing where no two patients were paired."""
+    """Compute the expected loss of choosing the first of two arms; 0 with fewer than two paired patients."""
     if pairs.patients < 2:
         return 0.0
     taking, leaving = paired_model.fit(pairs, scale.bounds, scale.least_spread).expected_loss()
@@ -155,7 +156,7 @@ def _lose(pairs: Pairs, scale: Scale) -> float:
 
 
 def _find_row(family: Sequence[ComparisonRow], arm: tuple[str, str]) -> ComparisonRow | None:
-    """Find the comparison of an arm with scratch; None of scratch itself."""
+    """Find the comparison of an arm with scratch; None for scratch itself."""
     return next((row for row in family if (row["strategy"], row["source"]) == arm), None)
 
 
@@ -166,7 +167,7 @@ def _describe(
     times: Sequence[TimeRow],
     licences: Mapping[str, str],
 ) -> Choice:
-    """Gather what is known of a choice; `values` are its regret and its mean score."""
+    """Collect the results of a choice; `values` are its regret and its mean score."""
     strategy, source = arm
     trainings = [time for time in times if (time["strategy"], str(time["source"])) == arm]
     if row:

@@ -1,4 +1,4 @@
-"""What evaluation reads of a cell and of the tables before it, as typed rows; apart, for every module here needs it."""
+"""Typed rows of the cell files and tables that evaluation reads; a separate module, since all others here need it."""
 
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -9,7 +9,7 @@ from neurograft.experiment import cell_folder
 
 
 class ScoreRow(Cell):
-    """A row of `scores.tsv`: one metric of one region of one subject; of the whole cohort without a subject."""
+    """A row of `scores.tsv`: one metric of one region of one subject; without a subject, of the whole cohort."""
 
     subject: str
     region: str
@@ -17,7 +17,7 @@ class ScoreRow(Cell):
     value: float
 
 
-# a row of `predictions.tsv`: one class of one unit, which is a slice or, where `slice` is empty, the patient
+# a row of `predictions.tsv`: one class of one unit, which is a slice or, if `slice` is empty, the patient
 Prediction = TypedDict("Prediction", {"subject": str, "slice": str, "class": str, "probability": float, "truth": str})
 
 
@@ -25,7 +25,7 @@ class HistoryRow(TypedDict):
     """A row of `history.tsv`: one step of training."""
 
     step: int
-    train_dice: NotRequired[float]  # of segmentation, on the step's batch
+    train_dice: NotRequired[float]  # segmentation only, on the step's batch
 
 
 class SecondsRow(TypedDict):
@@ -41,15 +41,15 @@ class FitRow(TypedDict):
     subject: str
     role: str  # "train" or "test"
     loss: float
-    dice: NotRequired[float]  # of segmentation
-    accuracy: NotRequired[float]  # of classification
+    dice: NotRequired[float]  # segmentation only
+    accuracy: NotRequired[float]  # classification only
 
 
 class LayerRow(TypedDict):
     """A row of `layers.tsv`: how far training moved one layer."""
 
     layer: str
-    stage: str  # empty behind the encoder
+    stage: str  # empty after the encoder
     part: str
     values: int
     trained: bool
@@ -58,7 +58,7 @@ class LayerRow(TypedDict):
 
 
 class FeatureRow(TypedDict):
-    """A row of `features.tsv`: how alike one stage's features are before and after training."""
+    """A row of `features.tsv`: similarity (CKA) of one stage's features before and after training."""
 
     stage: str
     samples: int
@@ -75,7 +75,7 @@ class TrainedCell(CellManifest):
     fit: list[FitRow]
 
 
-# the home of a cell's files, whose functions return rows of text
+# the module that reads and writes cell files; its functions return rows of text
 _CELL_FOLDER: Any = cell_folder
 
 
@@ -85,7 +85,7 @@ def read_manifest(folder: str | Path) -> CellManifest:
 
 
 def read_predictions(folder: str | Path) -> list[Prediction]:
-    """Read what a cell of classification predicted for its test patients."""
+    """Read the predictions of a classification cell for its test patients."""
     return parse_rows(_CELL_FOLDER.read_classes(folder), Prediction)
 
 

@@ -1,4 +1,4 @@
-"""Scores of every cell, one row per subject, region and metric."""
+"""Score every cell, with one row per subject, region and metric."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from neurograft.experiment import cell_folder
 
 
 class TimeRow(Cell):
-    """A row of `times.tsv`: how long a training took, and how soon it reached a set Dice; NaN where it did not."""
+    """A row of `times.tsv`: how long a training took, and when it reached a set Dice; NaN if it did not."""
 
     steps: int
     seconds: float
@@ -38,7 +38,7 @@ def score_segmentation(
     labels: Any,
     scheme: str,
 ) -> list[ScoreRow]:
-    """Score one subject of a cell on the native grid, against the label file as it is.
+    """Score one subject of a cell on the native grid, against the original label file.
 
     Parameters
     ----------
@@ -50,9 +50,9 @@ def score_segmentation(
     transform : ndarray, shape (4, 4)
         Native world to template world: `native_grid.native_transform`.
     labels : nibabel.Nifti1Image
-        The dataset's own file, in its own orientation and values.
+        The dataset's own file, with its orientation and values.
     scheme : str
-        Row of `labels.LABEL_SCHEMES`.
+        Key of `labels.LABEL_SCHEMES`.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def score_segmentation(
     affine: NDArray[np.float64] = np.asarray(labels.affine)
     truth = np.rint(np.asanyarray(labels.dataobj).reshape(shape)).astype(np.int16)
     native = _resample_to_native(probabilities, transform, shape, affine)
-    # by way of labels, so that exactly what would be delivered is scored
+    # converted to labels and back, to score exactly what would be delivered
     predicted = region_masks(labels_from_regions(native, scheme, native_grid.THRESHOLD), scheme)
     spacing: NDArray[np.float64] = np.linalg.norm(affine[:3, :3], axis=0)
     return [
@@ -77,19 +77,19 @@ def score_segmentation(
 def _resample_to_native(
     probabilities: Mapping[str, Any], transform: NDArray[Any], shape: tuple[int, ...], affine: NDArray[Any]
 ) -> Mapping[str, ArrayLike]:
-    """Resample region probabilities onto the native grid as the delivery does, a hair below its threshold."""
+    """Resample region probabilities onto the native grid as for delivery, with a floor just below its threshold."""
     floor = native_grid.THRESHOLD * 0.99
     return native_grid.to_native_grid(probabilities, transform, shape, affine, floor=floor)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # `delivery` is checked less strictly
 
 
 @dataclass(frozen=True)
 class Units:
-    """What is classified: slices, or patients as a whole.
+    """The units of a classification: slices, or whole patients.
 
     Attributes
     ----------
     subjects, slices : list of str
-        Of each unit; the slice is empty where the patient is the unit.
+        Of each unit; the slice is empty if the unit is a patient.
     truth : ndarray of int, shape (units,)
         Index of the true class.
     chances : ndarray, shape (units, classes)
@@ -102,7 +102,7 @@ class Units:
     chances: NDArray[np.float64]
 
     def of_subject(self, subject: str) -> "Units":
-        """Take the units of one subject."""
+        """Return the units of one subject."""
         chosen = [index for index, name in enumerate(self.subjects) if name == subject]
         names, slices = [self.subjects[k] for k in chosen], [self.slices[k] for k in chosen]
         return Units(names, slices, self.truth[chosen], self.chances[chosen])
@@ -111,22 +111,22 @@ class Units:
 def score_classification(
     cell: Mapping[str, Any], predictions: Sequence[Prediction], classes: Sequence[str]
 ) -> list[ScoreRow]:
-    """Score each test patient of a cell, over its slices or as the one prediction that it has.
+    """Score each test patient of a cell, over its slices or from its single prediction.
 
     Parameters
     ----------
     cell : dict
     predictions : list of dict
-        A row per unit and class: `subject`, `slice` (empty where the patient is the unit), `class`, `probability`,
-        `truth` (the name of the true class). Where only one of two classes is listed the other has the rest.
+        A row per unit and class: `subject`, `slice` (empty if the unit is a patient), `class`, `probability`, `truth`
+        (the name of the true class). If only one of two classes is listed, the other has the remaining probability.
     classes : list of str
         With two, the second is the positive one.
 
     Returns
     -------
     list of dict
-        As `score_segmentation`, region empty. A metric that a patient cannot have, such as the AUC of slices
-        that are all tumour-free, has no row.
+        As `score_segmentation`, with an empty region. An undefined metric, such as the AUC if all slices of a patient
+        are tumour-free, has no row.
     """
     if not predictions:  # test patients without a usable slice
         return []
@@ -139,11 +139,11 @@ def score_classification(
 def pool_classification(
     cells: Iterable[tuple[Mapping[str, Any], Sequence[Prediction]]], classes: Sequence[str]
 ) -> list[ScoreRow]:
-    """Score the whole cohort, fold and subject empty: what a single patient cannot have.
+    """Score the whole cohort, with fold and subject empty, for metrics that a single patient cannot have.
 
-    Over slices, the mean of the patients that have the metric. Where the patient is the unit, the out-of-fold
-    predictions of all folds together: a fold has too few patients for an AUC, at the price that
-    probabilities of several networks stand in one ranking.
+    For slices, the mean over the patients for which the metric is defined. If the units are patients, the out-of-fold
+    predictions of all folds are scored together, because one fold has too few patients for an AUC; the drawback is
+    that probabilities of several networks are ranked together.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def pool_classification(
 
 
 def _gather_units(predictions: Sequence[Prediction], classes: Sequence[str]) -> Units:
-    """Gather the probabilities of each unit, in the order of subject, slice and true class."""
+    """Collect the probabilities of each unit, sorted by subject, slice and true class."""
     listed = {row["class"] for row in predictions}
     unknown = (listed | {row["truth"] for row in predictions}) - set(classes)
     if unknown:
@@ -213,7 +213,7 @@ def _join_units(parts: Sequence[Units]) -> Units:
 
 
 def _score_units(cell: Mapping[str, Any], subject: str, units: Units) -> list[ScoreRow]:
-    """Make the rows of all classification metrics that are defined for these units."""
+    """Make rows for all classification metrics that are defined for these units."""
     values = {name: metric["function"](units.truth, units.chances) for name, metric in CLASSIFICATION.items()}
     return [_score_row(cell, subject, "", name, value) for name, value in values.items() if np.isfinite(value)]
 
@@ -230,16 +230,16 @@ def reach_times(
     dice: float = 0.8,
     window: int = 5,
 ) -> TimeRow:
-    """Find how soon a cell's training reached a set Dice on the slices that it trained on.
+    """Find when a cell's training reached a set Dice on its training slices.
 
-    Reached is where the mean of the last `window` values is at least `dice` for the first time, for a single
+    It is reached when the mean of the last `window` values is at least `dice` for the first time, because a single
     batch may be easy.
 
     Parameters
     ----------
     cell : dict
     history : list of dict
-        Rows with `step` and, of segmentation, `train_dice`.
+        Rows with `step` and, for segmentation, `train_dice`.
     seconds : list of float
         Time since the start at each row of the history.
     dice : float
@@ -278,7 +278,7 @@ def score_cell(folder: str | Path, split: SplitFile, files: Mapping[str, Mapping
     split : dict
         `splits.json`.
     files : dict of str to dict
-        Where each subject's import `status` and its `registered` record are (`slices.find_records`).
+        Paths of each subject's import `status` and `registered` record (`slices.find_records`).
 
     Returns
     -------
@@ -299,7 +299,7 @@ def score_cell(folder: str | Path, split: SplitFile, files: Mapping[str, Mapping
 def _score_subject(
     cell: Mapping[str, Any], folder: Path, subject: str, files: Mapping[str, str], scheme: str
 ) -> list[ScoreRow]:
-    """Read what a cell predicted for a subject and what is true, and score it."""
+    """Read a cell's prediction for a subject and the true labels, and score it."""
     delivery: Any = native_grid
     record: Any = delivery.read_registration(files["registered"])
     status = read_json(files["status"])
@@ -312,6 +312,6 @@ def _score_subject(
 
 
 def _open_labels(labels: Mapping[str, Any]) -> Any:
-    """Open a label file as it is, its voxels where the import found them."""
+    """Open a label file without reorienting it, with the affine found at import."""
     nibabel: Any = nib
     return nibabel.Nifti1Image(nibabel.load(labels["file"]).dataobj, np.asarray(labels["affine"]))

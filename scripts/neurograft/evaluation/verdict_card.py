@@ -1,8 +1,8 @@
-"""The verdict card: what a run found, in a few kilobytes that can be given away, written and read.
+"""Write and read verdict cards: the findings of a run in a few kilobytes that can be shared.
 
-It holds numbers, names of strategies and sources, and versions; nothing of a patient, no path and no free text. Its
-form is `workflow/schemas/verdict_card.schema.yaml`, which allows nothing else. The Snakefile imports this module to
-find cards: nothing heavy is imported here.
+A card has numbers, names of strategies and sources, and versions, but no patient data, paths or free text; its schema
+`workflow/schemas/verdict_card.schema.yaml` allows nothing else. The Snakefile imports this module to find cards, so
+it imports nothing heavy.
 """
 
 import json
@@ -20,16 +20,16 @@ from neurograft.core.tables import parse_number
 
 FORMAT = 1
 NAME = "verdict_card.json"
-DIGITS = 4  # significant ones of the card's numbers
+DIGITS = 4  # significant digits of the numbers
 LARGEST = 1_000_000  # bytes; a card has a few thousand
 NORMAL = 1.959964  # half width of a 95 % interval in standard errors
-# what the arms of one question share
+# the fields that the arms of one question share
 QUESTION = ("task", "region", "metric", "space", "split")
 SOFTWARE = ("torch", "monai")
 
 
 class CardError(ValueError):
-    """Cards that cannot be looked for; the message is one line that says what to do."""
+    """The search for cards failed; the message is one line that says what to do."""
 
 
 class CardArm(TypedDict):
@@ -76,7 +76,7 @@ class Card(TypedDict):
 
 
 class CardSettings(TypedDict):
-    """What a card says of the configuration; nothing else of it reaches the card."""
+    """The only parts of the configuration that a card contains."""
 
     simulated: bool
     repeats: int
@@ -86,7 +86,7 @@ class CardSettings(TypedDict):
 
 @dataclass(frozen=True)
 class NamedCard:
-    """A card and the name that its cohort goes by: that of its file or folder."""
+    """A card and the name of its cohort, from the card's file or folder."""
 
     name: str
     card: Card
@@ -94,14 +94,14 @@ class NamedCard:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file that is not pooled, and why, in one line that says what to do."""
+    """A file that is not pooled; the reason is one line that says what to do."""
 
     name: str
     reason: str
 
 
 def take_settings(config: Mapping[str, Any]) -> CardSettings:
-    """Take out of the resolved configuration what a card needs, so that no other change of it fills one in again."""
+    """Extract what a card needs from the resolved configuration, so that other changes do not trigger a new card."""
     return {
         "simulated": config["dataset"]["layout"] == "phantom",
         "repeats": int(config["split_cohort"].get("repeats", 1)),
@@ -121,8 +121,8 @@ def fill_verdict_card(
     Parameters
     ----------
     comparison : list of dict
-        Rows of `comparison.tsv`. The questions are those in which an arm has a verdict; their arms are all that were
-        compared with scratch, at every training size, without the controls.
+        Rows of `comparison.tsv`. A question is included if one of its arms has a verdict; its arms are all those
+        compared with scratch, at every training size, except controls.
     times : iterable of dict
         Rows of `times.tsv`.
     split : dict
@@ -134,7 +134,7 @@ def fill_verdict_card(
     -------
     dict
     """
-    # the name of another program's masks is the user's own text, and says nothing about transfer
+    # masks of other programs have names chosen by the user, and say nothing about transfer
     against = [
         row
         for row in comparison
@@ -184,7 +184,7 @@ def _fill_question(
 def _fill_arm(
     row: Mapping[str, Any], cells: Iterable[Mapping[str, Any]], variants: Mapping[str, Mapping[str, Any]]
 ) -> CardArm:
-    """Turn a row of `comparison.tsv` into an arm: the one place that knows that table's columns."""
+    """Turn a row of `comparison.tsv` into an arm; only this function depends on that table's columns."""
     steps = [
         int(cell["steps"])
         for cell in cells
@@ -211,7 +211,7 @@ def _fill_arm(
 
 
 def _round(value: float | None) -> float | None:
-    """Round to what matters: all digits of a mean over few patients could be searched for in a table of scores."""
+    """Round a number: with all its digits, a mean over few patients could be matched to a table of scores."""
     return None if value is None else float(f"{value:.{DIGITS}g}")
 
 
@@ -221,12 +221,12 @@ def _read_size(n: object) -> int | str:
 
 
 def _word(value: object) -> str:
-    """Cut a name that the user chose down to what the schema allows of it."""
+    """Reduce a name chosen by the user to the characters and length that the schema allows."""
     return re.sub(r"[^0-9A-Za-z._-]", "-", str(value))[:40]
 
 
 def _read_versions() -> dict[str, str]:
-    """Read the versions of what trained and judged."""
+    """Read the versions of this program and of `SOFTWARE`."""
     versions = {"neurograft": __version__}
     for name in SOFTWARE:
         try:
@@ -242,7 +242,7 @@ def find_cards(folder: object) -> list[str]:
     Parameters
     ----------
     folder : str or Path
-        Whole folders of results may lie in it. Hidden files are passed over.
+        May contain whole folders of results. Hidden files are ignored.
 
     Returns
     -------
@@ -252,9 +252,9 @@ def find_cards(folder: object) -> list[str]:
     Raises
     ------
     CardError
-        If there is no such folder, or no card in it.
+        If the folder does not exist or has no card.
     """
-    # a folder may be called 2024, which the command line reads as a number
+    # a folder may be named 2024, which the command line reads as a number
     if folder in (None, "") or not isinstance(folder, str | Path | int):
         raise CardError(f"cards is {folder!r}: name the folder of the cards, as in --config cards=DIR")
     place = Path(str(folder))
@@ -270,21 +270,21 @@ def find_cards(folder: object) -> list[str]:
 
 
 def _is_hidden(path: Path) -> bool:
-    """Check whether a path has a part that begins with a full stop."""
+    """Check whether a part of a path begins with a full stop."""
     return any(part.startswith(".") for part in path.parts)
 
 
 def read_cards(
     paths: Sequence[str | Path], folder: str | Path, schema: Mapping[str, Any]
 ) -> tuple[list[NamedCard], list[LeftOut]]:
-    """Read cards, and name those that cannot be pooled: a site's broken file bars nobody else's.
+    """Read cards and list those that cannot be pooled, so that one broken file does not stop the pooling.
 
     Parameters
     ----------
     paths : list of str or Path
         From `find_cards`.
     folder : str or Path
-        The folder that they were found in.
+        The folder in which they were found.
     schema : dict
         `verdict_card.schema.yaml`.
 
@@ -292,8 +292,8 @@ def read_cards(
     -------
     cards : list of NamedCard
     left_out : list of LeftOut
-        What is no card, a card of another format, a card that says nothing, the second copy of a card, and cards of
-        simulated patients beside real ones.
+        Files that are no card, cards of another format, cards without a question, second copies of a card, and cards
+        of simulated patients if others are of real ones.
     """
     cards: list[NamedCard] = []
     left_out: list[LeftOut] = []
@@ -319,26 +319,26 @@ def read_cards(
 
 
 def read_schema(path: str | Path) -> dict[str, Any]:
-    """Read the form of a card, a JSON schema in YAML."""
+    """Read the JSON schema of a card from its YAML file."""
     import yaml
 
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
 
 
 def _name_cohorts(paths: Sequence[str | Path], folder: str | Path) -> list[str]:
-    """Name each cohort by its file or, where that is called `verdict_card.json`, by its folder; no two alike."""
+    """Name each cohort by its file or, if that is `verdict_card.json`, by its folder; the names are unique."""
     names: list[str] = []
     for path in paths:
         place = Path(path).relative_to(folder)
         parts = [part for part in place.parts[:-1] if part != "results"]
         short = "/".join(parts) if place.name == NAME and parts else place.with_suffix("").as_posix()
-        # a line end in a file's name must not break a line of the answer
+        # a line end in a file name must not break a line of the output
         names.append(" ".join((place.as_posix() if short in names else short).split()))
     return names
 
 
 def _read_card(path: Path, schema: Mapping[str, Any]) -> tuple[Card | None, str]:
-    """Read one card; return None and the reason where it is none."""
+    """Read one card; return None and the reason if it is not usable."""
     again = f"copy the cohort's results/{NAME} again"
     if path.stat().st_size > LARGEST:
         return None, f"is larger than any card; {again}"
@@ -364,12 +364,12 @@ def _read_card(path: Path, schema: Mapping[str, Any]) -> tuple[Card | None, str]
 
 
 def _refuse_constant(name: str) -> None:
-    """Refuse what Python reads as JSON though it is none: NaN and infinities."""
+    """Refuse NaN and infinities, which Python accepts although they are not JSON."""
     raise ValueError(name)
 
 
 def _find_fault(card: dict[str, Any], schema: Mapping[str, Any]) -> str:
-    """Say in a few words what is wrong with a card; nothing where it is as the schema says."""
+    """Describe briefly what is wrong with a card; return "" if it is valid."""
     from jsonschema import Draft202012Validator, exceptions
 
     validator: Any = Draft202012Validator(cast(Any, schema))
@@ -387,11 +387,11 @@ def _find_fault(card: dict[str, Any], schema: Mapping[str, Any]) -> str:
 
 
 def name_question(question: CardQuestion) -> tuple[str, ...]:
-    """Return what makes two questions the same: what is learnt and scored, and how the cohort was divided."""
+    """Return the key that identifies a question: what is learnt and scored, and how the cohort was split."""
     return tuple(str(question[name]) for name in ("task", "target", "region", "metric", "better", "split"))
 
 
 def name_card_arm(arm: CardArm) -> tuple[str, ...]:
-    """Return what makes two arms the same: strategy with its parameters, source, and training size."""
+    """Return the key that identifies an arm: strategy, parameters, source and training size."""
     parameters = " ".join(f"{name}={value:g}" for name, value in sorted(arm["parameters"].items()))
     return arm["strategy"], parameters, arm["source"], str(arm["n"])

@@ -1,4 +1,4 @@
-"""The quality table: one row a subject, outliers marked, and how far sites differ in intensity."""
+"""The quality table: one row for each subject, with outliers marked, and differences in intensity between sites."""
 
 import numpy as np
 from scipy import stats
@@ -12,22 +12,22 @@ FEWEST_FOR_OUTLIERS = 5
 
 
 def mark_outliers(rows, columns, limit=3.5):
-    """List the columns in which each subject stands out from the others.
+    """List the columns in which each subject is an outlier.
 
     Parameters
     ----------
     rows : list of dict
-        One subject each; a missing, None or NaN value is skipped.
+        One for each subject; missing, None and NaN values are skipped.
     columns : sequence of str
-        Columns of numbers.
+        Numeric columns.
     limit : float
-        Median absolute deviations, scaled to a standard deviation, that a value may lie from the median.
+        Largest distance from the median, in median absolute deviations scaled to a standard deviation.
 
     Returns
     -------
     list of list of str
-        For each row, the columns in which it is an outlier. A column with fewer than five values, or
-        whose typical deviation is zero, marks no subject.
+        For each row, the columns in which it is an outlier. A column with fewer than five values or with zero spread
+        marks no subject.
     """
     marked = [[] for _ in rows]
     for column in columns:
@@ -41,7 +41,7 @@ def mark_outliers(rows, columns, limit=3.5):
 
 
 def robust_limits(values, limit=3.5):
-    """Return the two values beyond which `mark_outliers` marks a value, or None."""
+    """Return the limits outside which `mark_outliers` marks a value, or None."""
     values = np.asarray(values, float)
     known = values[np.isfinite(values)]
     if known.size < FEWEST_FOR_OUTLIERS:
@@ -58,7 +58,7 @@ def _number(value):
 
 
 def quality_row(strip, register, normalize):
-    """Flatten one subject's three quality records to a row of `quality.tsv`.
+    """Flatten one subject's three quality records into a row of `quality.tsv`.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ def quality_row(strip, register, normalize):
     Returns
     -------
     dict
-        Columns such as `volume_ml_t1c`, `similarity_flair`, `contrast_to_noise_t2`, `cut_mm2_flair`, `look` (what
-        a reader should look at) and `flags` (why the subject is left out).
+        Columns such as `volume_ml_t1c`, `similarity_flair`, `contrast_to_noise_t2`, `cut_mm2_flair`, `look` (points
+        for visual inspection) and `flags` (why the subject is left out).
     """
     row = {}
     for record, names in (
@@ -88,19 +88,19 @@ def quality_row(strip, register, normalize):
 
 
 def gather_quality(statuses, strips, registers, normalizes):
-    """Put every subject's quality records into one table, outliers marked.
+    """Combine the quality records of all subjects into one table, and mark outliers.
 
     Parameters
     ----------
     statuses, strips, registers, normalizes : list of dict
-        Import status and records of `strip_skull`, `register_scans` and `normalize_intensity`, one a
-        subject, in one order.
+        Import status and records of `strip_skull`, `register_scans` and `normalize_intensity`, one for each subject,
+        in the same order.
 
     Returns
     -------
     list of dict
-        Rows of `quality.tsv`: `subject`, `site`, numbers, `tumour_free` (labelled, and without a
-        tumour), `look`, `flags` and `outlier` (the columns in which the subject stands out).
+        Rows of `quality.tsv`: `subject`, `site`, numbers, `tumour_free` (labelled, without a tumour), `look`, `flags`
+        and `outlier` (the columns in which the subject is an outlier).
     """
     rows = []
     for status, *records in zip(statuses, strips, registers, normalizes, strict=True):
@@ -127,11 +127,11 @@ MEASURES = (
     "cut_mm2",
     "volume_change",
 )
-FEWEST_PATIENTS = 3  # of a site, to be compared with others
+FEWEST_PATIENTS = 3  # of a site, for a comparison with others
 NOT_STATED = "not stated"
 WHEN = ("before", "after")
 COLUMNS = ("subject", "site", "sequence", "when", *(f"p{quantile}" for quantile in QUANTILES))
-# what is compared of a scan: name, and how it is made from the row's percentiles
+# summaries of a scan to compare between sites: name, and function of the row's percentiles
 SUMMARIES = {
     "median": lambda row: row["p50"],
     "interquartile range": lambda row: row["p75"] - row["p25"],
@@ -141,45 +141,45 @@ SUMMARIES = {
 
 
 def gather_intensities(statuses, normalizes):
-    """Put every scan's percentiles into one table.
+    """Combine the intensity percentiles of all scans into one table.
 
     Parameters
     ----------
     statuses, normalizes : list of dict
-        Import status and record of `normalize_intensity`, one a subject, in one order.
+        Import status and record of `normalize_intensity`, one for each subject, in the same order.
 
     Returns
     -------
     list of dict
-        `COLUMNS`; two rows a scan, before and after normalisation.
+        `COLUMNS`; two rows for each scan, before and after normalisation.
     """
     rows = []
     for status, record in zip(statuses, normalizes, strict=True):
         for when in WHEN:
             for name, found in record.get("intensities", {}).get(when, {}).items():
                 fixed = {"subject": status["subject"], "site": status["site"], "sequence": name, "when": when}
-                # a scan that shows no brain has no percentiles
+                # a scan without brain has no percentiles
                 rows += [fixed | dict(zip(COLUMNS[4:], found, strict=True))] if found else []
     return rows
 
 
 def site_effect(values, sites):
-    """Compute the share of the differences between patients that goes with their site.
+    """Compute the share of the variation between patients that is explained by their site.
 
-    Eta squared of the Kruskal-Wallis test, (H - k + 1) / (n - k) (Tomczak and Tomczak 2014, Trends Sport Sci. 1:19):
-    ranks, so that one scanner's arbitrary scale does not decide, and corrected for what k sites reach by chance.
+    Eta squared of the Kruskal-Wallis test, (H - k + 1) / (n - k) (Tomczak and Tomczak 2014, Trends Sport Sci. 1:19).
+    It uses ranks, because the intensity scale of a scanner is arbitrary, and corrects for the chance effect of k sites.
 
     Parameters
     ----------
     values : sequence of float
-        One a patient.
+        One for each patient.
     sites : sequence of str
-        Of the same patients. Sites with fewer than `FEWEST_PATIENTS` are passed over.
+        Site of each patient. Sites with fewer than `FEWEST_PATIENTS` are ignored.
 
     Returns
     -------
     float or None
-        0 (none) to 1 (all); None with fewer than two sites, or where all patients have one value.
+        0 (none) to 1 (all); None with fewer than two sites, or if all values are equal.
     """
     groups = {}
     for value, site in zip(values, sites, strict=True):
@@ -193,7 +193,7 @@ def site_effect(values, sites):
 
 
 def compare_sites(intensities):
-    """Compare the sites of a cohort, sequence by sequence.
+    """Compare the sites of a cohort for each sequence.
 
     Parameters
     ----------
@@ -203,9 +203,9 @@ def compare_sites(intensities):
     Returns
     -------
     list of dict
-        Of each sequence: `sequence`; `sites`, largest first, each with `site`, `patients` and, `before` and `after`,
-        the medians over patients of the percentiles; `effects`, of each of `SUMMARIES` the `site_effect` `before`
-        and `after`. Empty where the cohort has one site only.
+        For each sequence: `sequence`; `sites`, largest first, each with `site`, `patients`, and the medians over
+        patients of the percentiles `before` and `after`; `effects`, the `site_effect` of each of `SUMMARIES` `before`
+        and `after`. Empty if the cohort has only one site.
     """
     rows = [row | {key: parse_number(row[key]) for key in COLUMNS[4:]} for row in intensities]
     if len({row["site"] or NOT_STATED for row in rows}) < 2:
