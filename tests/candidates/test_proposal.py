@@ -314,6 +314,8 @@ def test_recall_and_precision_count_voxels():
     assert np.isnan(recall_at(ranked, tumour & False)[1]) and np.isnan(precision_at(ranked * 0, tumour)[1])
 
 
+@pytest.mark.long
+@pytest.mark.ci
 @pytest.mark.skipif(not BRATS.is_dir(), reason=f"no real scans in {SHARED}/brats18")
 def test_a_real_glioma():
     names = {"t1": "t1", "t1c": "t1ce", "t2": "t2", "flair": "flair"}

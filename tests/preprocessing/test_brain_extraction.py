@@ -95,6 +95,8 @@ def test_labels_are_no_sequence():
     assert list(brain_extraction.strip_skull(scans, {"flair": True}, "flair")[0]) == ["flair"]
 
 
+@pytest.mark.long
+@pytest.mark.ci
 @pytest.mark.skipif(not (DATA / "raw_tumour_head").is_dir(), reason=f"real scans are absent: {DATA}/raw_tumour_head")
 @pytest.mark.parametrize("engine", LEAST_DICE)
 def test_real_tumour_head_against_hd_bet(engine):

@@ -46,7 +46,7 @@ def ball(shape, spacing, centre, radius):
     st.tuples(*[st.floats(-12.0, 12.0)] * 3),
     st.floats(30.0, 45.0),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_mask_lies_where_the_brain_does_on_every_grid(spacing, aside, radius):
     shape = [int(150 / step) for step in spacing]
     scan, truth = ball(shape, spacing, 75 + np.array(aside), radius)

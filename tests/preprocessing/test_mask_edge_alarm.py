@@ -289,6 +289,8 @@ def test_masks_that_lose_tumour_raise_the_alarm_and_others_do_not(patients):
         assert (tumour & ~ndimage.binary_erosion(brain)).any(), "the tumour is to reach the brain's edge"
 
 
+@pytest.mark.long
+@pytest.mark.ci
 @pytest.mark.skipif(not HEAD.is_dir(), reason=f"real scans are absent: {HEAD}")
 def test_a_real_tumour_at_the_edge_is_told_from_the_scalp_beside_it():
     scans = {name: read(HEAD, name) for name in TO_SEQUENCE}

@@ -305,6 +305,8 @@ def test_template_that_is_missing_or_has_a_skull(tmp_path):
         registration.load_template(tmp_path / "head.nii.gz")
 
 
+@pytest.mark.long
+@pytest.mark.ci
 @pytest.mark.skipif(not RAW.is_dir(), reason=f"real scans are absent: {RAW}")
 def test_real_sequences_are_aligned_with_the_reference():
     """With the reference masks at hand: the patient moved (Dice .81 by headers), and is brought back (.97)."""
