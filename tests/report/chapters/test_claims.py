@@ -110,6 +110,16 @@ def test_the_report_leaves_out_a_source_that_all_share():
     assert "no adjusted p" in claims.RULE
 
 
+def test_what_was_not_measured_is_one_line_with_what_would_measure_it():
+    shown = claims.show_claims(claims.list_claims(Results()), [])
+    assert shown["rows"] == [] and [claim for claim, _ in shown["missing"]] == [claim for claim, *_ in claims.CLAIMS]
+    assert set(claims.MEASURED_BY) == {claim for claim, *_ in claims.CLAIMS}
+    assert all("`" not in key for _, key in shown["missing"])
+    some = claims.show_claims(claims.list_claims(Results(**times(1, True))), scored([0.1]))
+    assert "Less training time" in [row["claim"] for row in some["rows"]]
+    assert "Fewer labels" in dict(some["missing"])
+
+
 def test_claims_are_read_from_the_tables_that_the_assessment_writes(tmp_path):
     fast, leaking = {"arrival": 10, "seconds": 0.5}, {"leak": 0.3, "arrival": 30}
     options = {"frozen": fast, "lp-ft": leaking, "quality": straight}

@@ -14,6 +14,20 @@ RULE = (
 )
 COLUMNS = ("claim", "side", "how", "figure", "verdict", "state")
 NOT_MEASURED = "not measured"
+# what in the configuration, or in the cohort table, makes a claim measured
+MEASURED_BY = {
+    "Less training time": "`scratch` and a transfer strategy in `experiment.segmentation.strategies`",
+    "Better performance": "`scratch` and a transfer strategy in `experiment.segmentation.strategies`",
+    "Fewer labels": "several numbers in `experiment.segmentation.n`, such as [4, 8, all]",
+    "Better generalisation": "`sites` in `experiment.segmentation.splits`, and a site for each patient",
+    "Better use of data": "`self-masked` in `experiment.segmentation.sources`",
+    "Faster deployment": "`scratch` and a transfer strategy in `experiment.segmentation.strategies`",
+    "Limited transferability": "`frozen-random` in `experiment.segmentation.strategies`",
+    "Inflexibility": "a transfer strategy in `experiment.segmentation.strategies`",
+    "Expertise needed": "two transfer strategies in `experiment.segmentation.strategies`",
+    "Overfitting": "`scratch` and a transfer strategy in `experiment.segmentation.strategies`",
+    "Ethics: bias and privacy": "`split_cohort.folds` of 3 or more, and columns such as sex in the cohort table",
+}
 # verdicts that decide nothing about an arm, and are listed after those that do
 UNDECIDED = (
     summaries.NOT_SHOWN,
@@ -65,7 +79,8 @@ def show_claims(rows, scores):
     Returns
     -------
     dict
-        `rows` (as in `list_claims`, with lists `lines` and `verdicts`) and `source`: that of all arms, or nothing.
+        `rows` (as in `list_claims`, with lists `lines` and `verdicts`; of what was measured, in part or whole),
+        `missing` (claim, and what would measure it) and `source`: that of all arms, or nothing.
     """
     sources = {row["source"] for row in summaries.transferred(scores)}
     source = sources.pop() if len(sources) == 1 else ""
@@ -75,8 +90,12 @@ def show_claims(rows, scores):
             words = words.replace(full, short)
         return words.split(";\n")
 
-    shown = [row | {"lines": split(row["figure"]), "verdicts": split(row["verdict"])} for row in rows]
-    return {"rows": shown, "source": source}
+    measured = [row for row in rows if row["state"] != NOT_MEASURED]
+    shown = [row | {"lines": split(row["figure"]), "verdicts": split(row["verdict"])} for row in measured]
+    missing = [
+        (row["claim"], MEASURED_BY[row["claim"]].replace("`", "")) for row in rows if row["state"] == NOT_MEASURED
+    ]
+    return {"rows": shown, "missing": missing, "source": source}
 
 
 def sum_up(findings):
