@@ -47,7 +47,7 @@ def proposes_candidates(config: Mapping[str, Any]) -> bool:
 
 
 def fit_prepared(config: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Adapt a config to prepared scans and to the user's own labels and sequences; any other has no such changes.
+    """Adapt a config to prepared scans and to the user's own labels and sequences, if it has any of these.
 
     Parameters
     ----------
