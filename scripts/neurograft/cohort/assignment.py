@@ -9,7 +9,7 @@ class UntrainableError(ValueError):
 
 
 def assign_roles(split: SplitFile, cell):
-    """Name the training, test and unlabelled subjects of a cell, no patient in two roles.
+    """List the training, test and unlabelled subjects of a cell, with no patient in two roles.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def assign_roles(split: SplitFile, cell):
     UntrainableError
         If the split has no training for this cell.
     ValueError
-        If the split was edited, or puts a patient into two roles.
+        If the split was edited, or has a patient in two roles.
     """
     splits.verify_hash(split)
     splits.assert_disjoint(split)
@@ -49,9 +49,9 @@ def assign_roles(split: SplitFile, cell):
 
 
 def find_unlearnt(split: SplitFile, cell, roles):
-    """Name the network's sequences that every training subject of a cell lacks.
+    """List the network's sequences that every training subject of a cell lacks.
 
-    A channel that was zero throughout training has weights that nothing chose: a scan must not be sent through them.
+    A channel that was zero throughout training has untrained weights, so no scan may be passed through it.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def find_unlearnt(split: SplitFile, cell, roles):
     Raises
     ------
     UntrainableError
-        If a subject that is to be predicted has no other sequence.
+        If a subject to predict has no other sequence.
     """
     task = split["tasks"][cell["task"]]
     lacking = {subject: set(lacks) for subject, lacks in task.get("incomplete", {}).items()}
@@ -81,9 +81,9 @@ def find_unlearnt(split: SplitFile, cell, roles):
 def share_target(split: SplitFile, cell, roles):
     """Divide the test patients so that none is predicted by a network adapted to their own images.
 
-    The target of a cell is its fold's test patients. They are dealt into two halves, by patient; each is
-    predicted by a network adapted to the images of the other half and of the unlabelled subjects. Unlabelled
-    subjects, who are not scored, are predicted by the first network, which has seen them.
+    The target of a cell is the test patients of its fold. They are divided by patient into two halves; each half is
+    predicted by a network adapted to the images of the other half and of the unlabelled subjects. Unlabelled subjects
+    are not scored; they are predicted by the first network, which has seen them.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def share_target(split: SplitFile, cell, roles):
     Returns
     -------
     list of dict
-        `predicts` and `adapted_on`, lists of subjects; one round a half that is not empty.
+        `predicts` and `adapted_on`, lists of subjects; one round for each non-empty half.
 
     Raises
     ------
@@ -119,10 +119,10 @@ def share_target(split: SplitFile, cell, roles):
 
 
 def choose_unlabelled(split: SplitFile):
-    """Name the subjects that may be trained on before any cell: no cell tests a scan of their patients.
+    """List the subjects that may be used for pretraining: no cell tests a scan of their patients.
 
-    They are without label in every task, and so is every other scan of their patient that is in a split; and they
-    have every sequence, so that no reconstruction is learnt of what is not there.
+    They have no label in any task, nor has any other scan of their patient in a split. They have all sequences, so that
+    reconstruction of a missing sequence is not learnt.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def choose_unlabelled(split: SplitFile):
 
 
 def check_pretraining(split: SplitFile, roles, pretraining):
-    """Refuse a source that could not be made, and one that has seen a patient whom the cell tests.
+    """Refuse a source that could not be made, or that was trained on a test patient of the cell.
 
     Parameters
     ----------
@@ -149,14 +149,14 @@ def check_pretraining(split: SplitFile, roles, pretraining):
     roles : dict
         From `assign_roles`.
     pretraining : dict
-        From `table.read_manifest`; empty for a source that comes from elsewhere.
+        From `table.read_manifest`; empty for a source that was not made by the run.
 
     Raises
     ------
     UntrainableError
         If the source has no weights, with its reason.
     ValueError
-        If a patient of a test subject was trained on: such a subject would be no unseen one.
+        If a test subject's patient was used for pretraining, so that the subject is not unseen.
     """
     if pretraining and not pretraining["made"]:
         raise UntrainableError(pretraining["reason"])

@@ -7,16 +7,16 @@ FIXED_COLUMNS += ("recognised", "will_do", "notes")
 
 
 def gather_cohort(statuses):
-    """Make the rows of `cohort.tsv`, one a subject, whether it is in or not.
+    """Make the rows of `cohort.tsv`, one for each subject, included or not.
 
-    Here the label scheme is settled: a label whose values fit more than one scheme takes the cohort's; one of
-    another scheme with the same regions, as in joined BraTS releases, keeps its own; any other counts as no
-    label, with a note.
+    This also decides the label scheme: a label whose values fit more than one scheme gets the cohort's; a label of
+    another scheme with the same regions, as in combined BraTS releases, keeps its own; any other label is not used, and
+    this is noted.
 
     Parameters
     ----------
     statuses : list of dict
-        What `validation.import_scans` gave for each subject.
+        From `validation.import_scans`, one for each subject.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def gather_cohort(statuses):
             "site": status["site"],
             "scheme": scheme,
             "name": status["name"],
-            # of pictures nothing is recognised
+            # nothing is recognised for pictures
             "recognised": status.get("recognised", ""),
             "will_do": status.get("will_do", ""),
             "notes": "; ".join(notes),

@@ -1,4 +1,4 @@
-"""From a patient's folder of DICOM to one NIfTI a sequence, without identity: recognise, choose, write."""
+"""Convert a patient's DICOM folder to one anonymous NIfTI for each sequence: recognise, choose, write."""
 
 import tempfile
 from pathlib import Path
@@ -23,16 +23,16 @@ def convert_dicom(folder, source, rules):
     Parameters
     ----------
     folder : str or Path
-        Written whole: `<sequence>.nii.gz` with `<sequence>.json` for each sequence taken, `series.tsv` (every series,
-        and why it was taken or left), `conversion.json` (`problems` and `notes`). None of it holds a name, an
-        identifier, a date or free text of a header; series go by their number.
+        Written atomically: `<sequence>.nii.gz` with `<sequence>.json` for each chosen sequence, `series.tsv` (every
+        series, and why it was taken or left), `conversion.json` (`problems` and `notes`). No file contains a name, an
+        identifier, a date or free text from a header; series are identified by number.
     source : str or Path
         The patient's folder.
     rules : list of dict
-        What `dicom_rules.read_rules` gave.
+        From `dicom_rules.read_rules`.
     """
     series, facts = dicom_files.list_series(source)
-    # outside of the results: what dcm2niix writes is not anonymous
+    # outside the results, because the output of dcm2niix is not anonymous
     with tempfile.TemporaryDirectory() as scratch, whole(folder) as part:
         part.mkdir()
         found = []
@@ -62,7 +62,7 @@ def _recognise_series(entry, place, rules):
 
 
 def _recognise_image(entry, rules):
-    """Identify one image by the first rule that it fits; the file of an image that is left out is removed."""
+    """Identify one image by the first matching rule; the file of an image that is left out is removed."""
     image = nib.Nifti1Image.from_filename(entry["image"])
     sidecar, shape = entry["sidecar"], image.shape
     facts = {
@@ -82,19 +82,19 @@ def _recognise_image(entry, rules):
 
 
 def _leave(entry, reason):
-    """Mark a series as left."""
+    """Mark a series as left out."""
     return entry | {"sequence": "", "reason": reason}
 
 
 def choose_images(found):
-    """Take one image for each sequence: of one study, lowest rank, most slices, smallest voxels, the last.
+    """Choose one image for each sequence, all from one study: lowest rank, most slices, smallest voxels, latest.
 
     Parameters
     ----------
     found : list of dict
         Every image with `study`, `number` of its series, `when`, `sequence`, `reason` (empty if it can be taken),
-        `rule`, `files`, `used` (how many), `slices`, `sizes` (mm). Filled in are `reason` of those left behind, and
-        `visit`, the number of the study.
+        `rule`, `files`, `used` (how many), `slices`, `sizes` (mm). This function sets the `reason` of images left out,
+        and `visit`, the number of the study.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def choose_images(found):
         studies.setdefault(entry["study"], [])
         if entry["sequence"] and not entry["reason"]:
             studies[entry["study"]].append(entry)
-    # never a mixture: between two visits a tumour grows
+    # never mix studies, because a tumour grows between two visits
     counts = [len({entry["sequence"] for entry in images}) for images in studies.values()]
     best = int(np.argmax(counts)) if counts else 0
     if sum(count > 0 for count in counts) > 1:
@@ -136,7 +136,7 @@ def choose_images(found):
 
 
 def _preference(entry):
-    """Order images of one sequence; the last is the best."""
+    """Return a sort key for images of one sequence; the last is the best."""
     return -entry["rule"]["rank"], entry["slices"], -float(np.prod(entry["sizes"])), entry["when"], entry["number"]
 
 
@@ -157,7 +157,7 @@ def _tell(entry):
 
 
 def _judge(series, facts, taken, table):
-    """List what excludes the subject, and what else should be noted."""
+    """List the problems that exclude the subject, and other notes."""
     problems, notes = [], []
     if facts["damaged"]:
         notes.append(f"{facts['damaged']} of its files are empty, cut off or unreadable; copy the folder again")

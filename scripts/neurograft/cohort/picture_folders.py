@@ -1,6 +1,6 @@
-"""From the names of 2-D pictures to patients: folders with masks beside the pictures, or a table of pictures.
+"""Find patients from the names of 2-D pictures: folders with masks beside the pictures, or a table of pictures.
 
-The Snakefile imports this module while it is parsed: standard library only, and no picture is opened.
+The Snakefile imports this module when it is parsed: it uses only the standard library and opens no picture.
 """
 
 import os
@@ -21,7 +21,7 @@ LEFT = "left out"
 
 
 class PictureSetError(ValueError):
-    """A fault of a set of pictures as a whole; one line that says what to do."""
+    """An error in a set of pictures as a whole; the message is one line that says what to do."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,15 @@ class PictureOptions:
     Parameters
     ----------
     table : str
-        Path of a table of pictures; empty where the folders say whose they are.
+        Path of a table of pictures; empty if the patients are identified by folders.
     patients : str
         Path of a table of patients, or empty.
     person : str
-        The column that says which patients are one person; empty for none.
+        The column that identifies patients who are the same person; empty for none.
     site : str
-        A regular expression whose group is the site in a patient's name; empty where a column says it.
+        A regular expression whose group is the site in a patient's name; empty if the site is in a column.
     spacing : sequence of float
-        Millimetres of a voxel from left to right, from front to back and between slices; empty if not known.
+        Voxel size in mm from left to right, from front to back and between slices; empty if unknown.
     """
 
     table: str = ""
@@ -55,11 +55,11 @@ class Slice(TypedDict):
     Attributes
     ----------
     name : str
-        What the notes call it.
+        Name in the notes.
     files : list of str
-        One file that shows all channels, or one a channel, where "" stands for none.
+        One file with all channels, or one for each channel, "" if missing.
     mask : str
-        "" without one.
+        "" if there is none.
     """
 
     name: str
@@ -68,17 +68,17 @@ class Slice(TypedDict):
 
 
 class PicturePatient(TypedDict):
-    """A patient and his slices, in their order.
+    """A patient with slices in order.
 
     Attributes
     ----------
     name, source : str
-        `source` is his folder or the table.
+        `source` is the patient's folder or the table.
     columns : dict of str to str
-        Of the tables; `patient` is whose the pictures are, for the folds.
+        From the tables; `patient` identifies the person, for the folds.
     slices : list of Slice
     problems, notes : list of str
-        Faults that exclude the patient; what was left out, by name.
+        Problems that exclude the patient; names of what was left out.
     """
 
     name: str
@@ -90,15 +90,15 @@ class PicturePatient(TypedDict):
 
 
 def find_patients(root, sequences, options: PictureOptions) -> list[PicturePatient]:
-    """Find the patients of a set of pictures, by names alone.
+    """Find the patients of a set of pictures from names alone.
 
     Parameters
     ----------
     root : str
-        Holds a folder a patient, at any of `DEPTH` levels, with `<name>.png` beside `<name>_mask.png`; empty where
+        Has one folder for each patient, at any of `DEPTH` levels, with `<name>.png` beside `<name>_mask.png`; empty if
         there is a table of pictures.
     sequences : sequence of str
-        What a picture shows, in the order of its channels; a table may have a picture for each.
+        Sequences of a picture, in the order of its channels; a table may have a separate picture for each.
     options : PictureOptions
 
     Returns
@@ -108,7 +108,7 @@ def find_patients(root, sequences, options: PictureOptions) -> list[PicturePatie
     Raises
     ------
     PictureSetError
-        If the folders or the tables fit neither each other nor the options.
+        If the folders, the tables and the options do not fit together.
     TableError
         If a table cannot be read.
     """
@@ -134,7 +134,7 @@ def has_masks(names) -> bool:
 
 
 def order_of(name):
-    """Return what slices are ordered by: the last number in a name, then the name."""
+    """Return the sort key of a slice: the last number in its name, then the name."""
     numbers = re.findall(r"\d+", name)
     return (int(numbers[-1]) if numbers else -1), name
 
@@ -144,7 +144,7 @@ def _patient(name, source, slices, notes=()) -> PicturePatient:
 
 
 def _read_folders(root) -> list[PicturePatient]:
-    """Take each folder that holds pictures for a patient."""
+    """List each folder with pictures as a patient."""
     listed = _list_folders(root)
     if listed and listed[0][0] == root:
         raise PictureSetError(
@@ -156,7 +156,7 @@ def _read_folders(root) -> list[PicturePatient]:
 
 
 def _list_folders(root, depth=DEPTH):
-    """List the folders that hold pictures, with their files."""
+    """List the folders that contain pictures, with their files."""
     folders, files = list_folder(root)
     found = [(root, files)] if any(name.lower().endswith(SUFFIXES) for name in files) else []
     for folder in folders if depth else ():
@@ -196,12 +196,12 @@ def _read_folder(folder, files, names) -> PicturePatient:
 
 
 def _belongs(stem, name):
-    """Check whether a file is named after a patient: his name, then something that is no letter or digit."""
+    """Check whether a file is named after a patient: the patient's name, not followed by a letter or digit."""
     return stem.startswith(name) and not stem[len(name) : len(name) + 1].isalnum()
 
 
 def _leave_unmasked(patient):
-    """Leave out the slices without mask of a patient who has masks, in place: they would count as free of tumour."""
+    """Leave out, in place, slices without mask if a patient has masks: they would count as tumour-free."""
     bare = [one["name"] for one in patient["slices"] if not one["mask"]]
     if bare and len(bare) < len(patient["slices"]):
         patient["slices"] = [one for one in patient["slices"] if one["mask"]]
@@ -209,7 +209,7 @@ def _leave_unmasked(patient):
 
 
 def _read_pictures(options, sequences) -> list[PicturePatient]:
-    """Read a table of pictures: one row a slice."""
+    """Read a table of pictures, with one row for each slice."""
     table = os.path.expanduser(options.table)
     reserved = {name.lower(): name for name in ("patient", "picture", "mask", "slice", *sequences)}
     rows = [
@@ -256,7 +256,7 @@ def _read_pictures(options, sequences) -> list[PicturePatient]:
 
 
 def _resolve(table, path):
-    """Return a path of a table from where the run is; "" for none."""
+    """Return a table's path relative to the working directory; "" for none."""
     return "" if path in ("", "n/a") else os.path.join(os.path.dirname(table), os.path.expanduser(path))
 
 
@@ -265,14 +265,14 @@ def _name_slice(paths):
 
 
 def _take_columns(patient, columns):
-    """Take over what a row says of the patient; what differs between his rows says nothing of him."""
+    """Copy a row's columns to the patient; values that differ between a patient's rows are marked as not usable."""
     for key, value in columns.items():
         if patient["columns"].setdefault(key, value) != value:
             patient["columns"][key] = VARIES
 
 
 def _add_columns(found, path):
-    """Add the columns of a table of patients, in place: by name, or by what a name starts with."""
+    """Add the columns of a table of patients, in place, matched by name or by the beginning of a name."""
     rows = read_separated_table(os.path.expanduser(path))
     header = list(rows[0]) if rows else []
     key = next((column for wanted in KEYS for column in header if column.lower() == wanted), None)
@@ -299,14 +299,14 @@ def _add_columns(found, path):
 
 
 def _match(name, people):
-    """Find the row of a patient: his name, or the longest one that his name starts with; "" for none."""
+    """Find a patient in a table: by the same name, or the longest name that it starts with; "" for none."""
     if name in people:
         return name
     return max((one for one in people if _belongs(name, one)), key=len, default="")
 
 
 def _say_whose(found, person):
-    """Fill in the column `patient`, by which the folds go, in place, and note who is kept together."""
+    """Fill in the column `patient`, which defines the folds, in place, and note who is kept together."""
     columns = dict.fromkeys(key for patient in found for key in patient["columns"] if key != "patient")
     if person and found and person not in columns:
         raise PictureSetError(
@@ -327,7 +327,7 @@ def _say_whose(found, person):
 
 
 def _read_sites(found, pattern):
-    """Read each patient's site out of his name, in place."""
+    """Extract each patient's site from the name, in place."""
     try:
         compiled = re.compile(pattern)
     except re.error as error:
@@ -344,4 +344,4 @@ def _read_sites(found, pattern):
             patient["notes"].append("dataset.pictures.site is not in the name, so the site is not known")
 
 
-VARIES = "\0"  # no field of a table has it
+VARIES = "\0"  # never occurs in a table

@@ -1,6 +1,6 @@
-"""Recognise what was done to scans before, and so what is left to do.
+"""Recognise earlier preprocessing of scans, and thus the steps that are left to do.
 
-Only what is certain counts as recognised: a needless step costs seconds, a missing one a subject.
+Only certain findings count: an unnecessary step costs seconds, a missing one costs a subject.
 """
 
 import nibabel as nib
@@ -11,9 +11,9 @@ from neurograft.imaging.headers import corner_distance, same_grid, voxel_sizes
 from neurograft.imaging.templates import MNI152, space_label, template_path
 from neurograft.imaging.typed import fill_holes, label_pieces, load_nifti
 
-LARGEST_BRAIN = 2000.0  # ml, with the fluid around it; a head has more
-LEAST_BACKGROUND = 0.2  # of the image; a head's air is noisy, unless it was cleared
-# Grids (canonical) on which others deliver images in MNI152 space: shape, voxel size in mm, first voxel's place.
+LARGEST_BRAIN = 2000.0  # ml, including the surrounding fluid; a head is larger
+LEAST_BACKGROUND = 0.2  # share of the image; air around a head is noisy, unless it was cleared
+# Grids (canonical) of MNI152 space in other software: shape, voxel size in mm, position of the first voxel.
 # FSL at 1 and 2 mm, SPM12 at 1.5 mm, ICBM 2009c at 1 and 2 mm, 2009a (nilearn) at 1 and 2 mm.
 MNI_GRIDS = (
     ((182, 218, 182), 1.0, (-91, -126, -72)),
@@ -29,8 +29,8 @@ MNI_GRIDS = (
 def clear_background(data):
     """Shift a constant background to zero, in place, and note it.
 
-    Some tools leave -1024, the offset of the stored integers, or the darkest value of standardised intensities
-    around a brain, and all that follows takes zero for outside.
+    Around the brain, some tools leave -1024, the offset of the stored integers, or the darkest value of standardised
+    intensities, but all later steps treat zero as outside.
 
     Parameters
     ----------
@@ -47,11 +47,11 @@ def clear_background(data):
 
 
 def looks_stripped(scan):
-    """Check whether a scan is skull-stripped already.
+    """Check whether a scan is already skull-stripped.
 
-    Outside of a stripped brain everything is exactly zero, on most of each face of the field of view
-    too; what is left is one piece, and with its holes filled no larger than a brain. A head whose air was
-    set to zero has the scalp, which closes around the dark skull, and is larger; a defaced head too.
+    Outside a stripped brain all voxels are exactly zero, including most of each face of the field of view. The rest is
+    one connected component that, with holes filled, is no larger than a brain. A head whose air was set to zero is
+    larger, because the scalp encloses the dark skull; so is a defaced head.
 
     Parameters
     ----------
@@ -87,10 +87,10 @@ def _filled(scan):
 
 
 def share_one_space(scans, facts, overlap):
-    """Check whether all sequences are stripped, on one grid and cut to nearly one mask: registered before.
+    """Check whether all sequences are stripped, on one grid and with nearly the same mask: already registered.
 
-    The least Dice between masks is lower for a BraTS release, whose sequences are known to be registered
-    but in 2023 were cut out one by one (0.96 in a metastasis case; two that were never aligned reach 0.94).
+    The required Dice between masks is lower for a BraTS release, whose sequences are known to be registered but in 2023
+    were stripped separately (0.96 in a metastasis case; two sequences that were never aligned reach 0.94).
     """
     names = list(facts)
     first = scans[names[0]]
@@ -102,7 +102,7 @@ def share_one_space(scans, facts, overlap):
 
 
 def template_grids(template):
-    """List the grids on which an image counts as registered to the template: its own and, of MNI152, the usual ones.
+    """List the grids on which an image counts as registered to a template: its own and, for MNI152, the usual ones.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def template_grids(template):
 
 
 def lies_in_template(scans, grids):
-    """Check whether every scan is on one of a template's grids, on which no scanner places a head.
+    """Check whether every scan is on one of a template's grids, which scanners never produce.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def lies_in_template(scans, grids):
 
 
 def tell_recognised(status: SubjectStatus):
-    """Describe in one line what was recognised of a subject's scans; "" for an excluded subject."""
+    """Describe in one line what was recognised about a subject's scans; "" for an excluded subject."""
     if not status["included"]:
         return ""
     if status.get("prepared"):

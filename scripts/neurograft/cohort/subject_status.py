@@ -1,10 +1,10 @@
-"""What a subject's import status holds; apart, since later steps read it and need none of the checks that fill it."""
+"""The import status of a subject; a separate module, since later steps read it without the checks that make it."""
 
 from typing import Any, NotRequired, TypedDict, cast
 
 
 class SequenceFile(TypedDict):
-    """The file of one sequence, as it was imported.
+    """The file of one imported sequence.
 
     Attributes
     ----------
@@ -15,9 +15,9 @@ class SequenceFile(TypedDict):
     affine : list of list of float, shape (4, 4)
         Of the file's own grid: voxel indices to RAS millimetres.
     stripped : bool
-        Whether it came without skull.
+        Whether it was already skull-stripped.
     other_affine : list of list of float, shape (4, 4), not required
-        The orientation of the header that was not taken, where it has two (`imaging.headers.read_geometry`).
+        The affine of the header that was not chosen, if it has two (`imaging.headers.read_geometry`).
     """
 
     file: str
@@ -35,15 +35,15 @@ class LabelFile(TypedDict):
     file : str
         Absolute path.
     affine : list of list of float, shape (4, 4)
-        Of the file's own grid, or of the scan's where its header repeats the one that was not taken of the scan.
+        Of the file's own grid, or the scan's affine if the label has the one that was not chosen for the scan.
     values : list of int
         The values that occur, without 0; empty for a label without tumour.
     scheme : str
-        A row of `core.labels.LABEL_SCHEMES`, labels of the user's own, or "" where neither values nor names tell one.
+        A key of `core.labels.LABEL_SCHEMES`, the user's own labels, or "" if neither values nor names identify one.
     certain : bool
         Whether the values fit one scheme only.
     grid_of : str
-        The first sequence on whose grid the labels are.
+        The first sequence with the grid of the labels.
     """
 
     file: str
@@ -55,41 +55,41 @@ class LabelFile(TypedDict):
 
 
 class SubjectStatus(TypedDict):
-    """What `validation.import_scans` writes of a subject, as JSON.
+    """The status of a subject from `validation.import_scans`, stored as JSON.
 
     Attributes
     ----------
     subject : str
         Label X of `sub-X`.
     name : str
-        What the dataset calls the subject.
+        Name of the subject in the dataset.
     included : bool
     reason : str
         Why the subject is excluded; "" if included.
     notes : list of str
-        What was corrected, or ignored.
+        Corrections, and what was ignored.
     layout : str
-        A row of `layouts.DATASETS`.
+        A key of `layouts.DATASETS`.
     sequences : dict of str to SequenceFile
         The sequences that could be read, in the order of `core.sequences.list_sequences`.
     reference : str or None
-        The sequence that the others are aligned to; None without any.
+        The sequence to which the others are aligned; None if there is none.
     coregistered : bool
-        Whether the sequences are aligned to each other already.
+        Whether the sequences are already aligned to each other.
     in_template : bool
-        Whether they lie on a grid of the template, and so are said to be in its space.
+        Whether they are on a grid of the template, and so count as being in its space.
     prepared : bool, not required
-        Whether they were prepared elsewhere: taken as they are, all on one grid.
+        Whether they were prepared elsewhere and are used as they are, all on one grid.
     labels : LabelFile or None
         None without labels, and for an excluded subject.
     scheme : str
-        The label scheme that file names, values or the user say; "" if none of them does.
+        The label scheme according to file names, values or the user; "" if unknown.
     site : str
         "" if not known.
     columns : dict of str to any
         Further columns of the dataset.
     recognised, will_do : str
-        In words: what was recognised of the scans, and what preprocessing will do.
+        As text: what was recognised about the scans, and what preprocessing will do.
     """
 
     subject: str

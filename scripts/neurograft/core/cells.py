@@ -1,6 +1,6 @@
-"""Cells and arms: the keys that name them, and which controls an arm is compared with.
+"""Cells and arms: the keys that identify them, and the controls for an arm.
 
-A cell is one training of the experiment; an arm is the cells that differ by fold and seed alone.
+A cell is one training of the experiment; an arm is the set of cells that differ only in fold and seed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypedDict
 class Arm(TypedDict):
     """The keys of an arm.
 
-    In the design the numbers are integers; in a table, and where a job's wildcards name them, they are text.
+    Numbers are integers in the design, but text in tables and in a job's wildcards.
     """
 
     task: str
@@ -18,7 +18,7 @@ class Arm(TypedDict):
     strategy: str
     space: str
     split: str
-    n: int | str  # how many patients train, or "all"
+    n: int | str  # number of training patients, or "all"
 
 
 class Cell(Arm):
@@ -29,21 +29,21 @@ class Cell(Arm):
 
 
 class CellManifest(Cell):
-    """What evaluation reads of a cell's `manifest.json`."""
+    """The part of a cell's `manifest.json` that evaluation reads."""
 
     trained: bool
-    converged: bool  # whether the loss no longer fell; only a cell that was trained has it, and what follows
-    subjects: int  # how many subjects trained
+    converged: bool  # whether the loss had stopped falling; this and all below: trained cells only
+    subjects: int  # number of training subjects
     test: list[str]
 
 
-# source to what makes its network like another's: dimensions and backbone
+# source to the key of its network: dimensions and backbone
 Kin: TypeAlias = Mapping[str, Sequence[str]]
 
 CELL = ("task", "source", "strategy", "space", "split", "n", "fold", "seed")
-# an arm of the experiment: the cells that differ by fold and seed alone
+# an arm of the experiment: the cells that differ only in fold and seed
 ARM = tuple(name for name in CELL if name not in ("fold", "seed"))
-# what the primary family is judged by: the first that was scored for patients
+# metrics of the primary family, in order of preference: the first that was scored for patients is used
 PRIMARY = (
     {"task": "segmentation", "metric": "dice"},  # of the region that `labels.judged_region` names
     {"task": "classification", "metric": "balanced-accuracy"},
@@ -52,7 +52,7 @@ PRIMARY = (
 
 
 def take_cell(row: Mapping[str, Any]) -> Cell:
-    """Take the keys of a cell out of a row, a manifest or a job's wildcards, in the order of `CELL`."""
+    """Extract the keys of a cell from a row, a manifest or a job's wildcards, in the order of `CELL`."""
     return {
         "task": row["task"],
         "source": row["source"],
@@ -66,7 +66,7 @@ def take_cell(row: Mapping[str, Any]) -> Cell:
 
 
 def find_kin(sources: Iterable[Mapping[str, str]]) -> dict[str, tuple[str, str]]:
-    """Find what makes the networks of sources alike.
+    """Return the network of each source, so that sources with the same network can be found.
 
     Parameters
     ----------
@@ -84,8 +84,8 @@ def find_kin(sources: Iterable[Mapping[str, str]]) -> dict[str, tuple[str, str]]
 def control_sources(source: str, having: Sequence[str], kin: Kin | None = None) -> list[str]:
     """Choose the sources whose control an arm is compared with.
 
-    A control does not see the source's weights, only its network. The control of the same source is taken; without
-    it, that of a source with the same network, which is the same training; without that, the mean of the controls of
+    A control uses the source's network, but not its weights. The control of the same source is used if there is one;
+    otherwise that of a source with the same network, which is the same training; otherwise the mean of the controls of
     all sources with the same dimensions.
 
     Parameters
@@ -94,12 +94,12 @@ def control_sources(source: str, having: Sequence[str], kin: Kin | None = None) 
     having : list of str
         Sources with the control.
     kin : dict of str to tuple, optional
-        From `find_kin`; without it all networks count as alike.
+        From `find_kin`; without it, all networks count as the same.
 
     Returns
     -------
     list of str
-        Empty where there is no control of the same dimensions.
+        Empty if there is no control with the same dimensions.
     """
     if source in having:
         return [source]

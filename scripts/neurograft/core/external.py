@@ -1,4 +1,4 @@
-"""What the config says of other programs' masks; apart, for jobs read it that read no design."""
+"""The config's block on masks of other programs; a separate module for jobs that do not read the design."""
 
 from collections.abc import Collection, Mapping
 from typing import NotRequired, TypedDict
@@ -8,10 +8,10 @@ from neurograft.core.strategies import EXTERNAL, STRATEGIES, base_strategy
 
 
 class ExternalMasks(TypedDict):
-    """The masks of one program: `experiment.segmentation.external`, a name of the user's own to this."""
+    """The masks of one program: a value of `experiment.segmentation.external`, whose keys are the user's names."""
 
     predictions: str  # folder
-    seconds: NotRequired[float]  # of all its trainings together
+    seconds: NotRequired[float]  # total of all its trainings
 
 
 def list_external_arms(
@@ -19,7 +19,7 @@ def list_external_arms(
 ) -> list[tuple[str, str, str, str, str, int]]:
     """List the arms of other programs' masks, in the order of the keys of an arm (`design.SPANS`).
 
-    They lie in no space of ours, so they stand in that of the verdict, and in the folds that are exported.
+    They are in none of our spaces, so they get the space of the verdict, and the folds that are exported.
     """
     return [(EXTERNAL, name, space, "folds", "all", seed) for name in external]
 
@@ -33,7 +33,7 @@ def check_external(
     ----------
     external : dict of str to dict
     strategies : collection of str
-        Those of the segmentation, without those of `also`.
+        Strategies of the segmentation, without those of `also`.
     sources : dict of str to dict
         Rows of `config/sources.tsv` by name.
 

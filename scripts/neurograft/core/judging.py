@@ -1,4 +1,4 @@
-"""What a run classifies and judges, as far as it is known before anything is trained."""
+"""The target of classification and the family of verdicts, as far as they are known before training."""
 
 from collections.abc import Mapping
 from typing import Any, TypedDict
@@ -42,7 +42,7 @@ def plan_family(design: Design, margins: Mapping[str, float]) -> Judged:
 
 
 def refuse_pictures(subjects: Mapping[str, Mapping[str, Any]]) -> str:
-    """Say why a set of pictures cannot be judged; nothing where the patient of every picture is stated."""
+    """Return why a set of pictures cannot be judged; "" if the patient of every picture is stated."""
     unknown = sum(not about["columns"].get("stated_patient") for about in subjects.values())
     if not unknown:
         return ""
@@ -53,7 +53,7 @@ def refuse_pictures(subjects: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def check_target(target: str, subjects: Mapping[str, Mapping[str, Any]]) -> None:
-    """Check that a column that is to be classified exists, as far as the dataset's own files show.
+    """Check that the column to classify exists, as far as the dataset's own files show.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Listings: tables that name many gathered files, so that a later job has one input instead of thousands.
+"""Listings: tables of many files, so that a later job has one input instead of thousands.
 
-Each row has a SHA-256 over the content of its files. A listing therefore changes, and reruns what reads it, exactly
-when something that it names changes.
+Each row has a SHA-256 of the content of its files. A listing therefore changes, and reruns the jobs that read it, if
+and only if one of its files changes.
 """
 
 import hashlib
@@ -14,14 +14,14 @@ HASH = "sha256"
 
 
 def add_hash(row: Mapping[str, str], contents: Iterable[bytes]) -> dict[str, str]:
-    """Add to a row the hash of what it names.
+    """Add to a row the hash of its files.
 
     Parameters
     ----------
     row : dict of str to str
-        What the listing says of one subject or one cell.
+        The listing's entry of one subject or cell.
     contents : iterable of bytes
-        Content of its files, always in the same order.
+        Contents of its files, always in the same order.
 
     Returns
     -------

@@ -1,10 +1,10 @@
-"""Scans prepared elsewhere, and labels and sequences of the user's own: what follows for the rest of a config.
+"""Scans prepared elsewhere, and the user's own labels and sequences: consequences for the rest of a config.
 
-Three things that a config may say, together or alone: `strip_skull.engine: none` (scans are taken as they are),
-`dataset.labels` (labels of any kind) and `dataset.sequences` (images of any kind). What is made for tumours in the
-known sequences of whole heads then does not apply: it is left out, or refused where it was asked for.
+A config may have three settings, together or alone: `strip_skull.engine: none` (scans are used as they are),
+`dataset.labels` (labels of any kind) and `dataset.sequences` (images of any kind). Steps made for tumours in the known
+sequences of whole heads then do not apply. They are left out, or refused if they were requested.
 
-The Snakefile imports this module while it is parsed: standard library only.
+The Snakefile imports this module when it is parsed: standard library only.
 """
 
 import copy
@@ -18,7 +18,7 @@ from neurograft.core.labels import ALL, REGIONS, is_own, write_scheme
 from neurograft.core.sequences import OTHERS, SEQUENCES
 from neurograft.core.strategies import METHODS
 
-# layouts whose files say nothing of which sequence they are, so that a config may
+# layouts whose file names do not identify the sequence, so that the config may do so
 NAMED_BY_CONFIG = ("table", "decathlon", "images")
 SIDED = re.compile(r"^(left|right)(?![a-z])|(Left|Right)(?![a-z])")
 RESERVED = (*OTHERS, "template", "deformed", "image", "site", "patient")
@@ -26,17 +26,17 @@ SLICE_TARGET = "tumour-slice"
 
 
 def is_prepared(config: Mapping[str, Any]) -> bool:
-    """Check whether scans are taken as they are: nothing is stripped and nothing registered."""
+    """Check whether scans are used as they are, without skull-stripping and registration."""
     return config.get("strip_skull", {}).get("engine") == "none"
 
 
 def proposes_candidates(config: Mapping[str, Any]) -> bool:
-    """Check whether tumour candidates are proposed: of brains, in known sequences, where labels are of tumours.
+    """Check whether tumour candidates are proposed: in brains, with known sequences, if the labels are of tumours.
 
     Parameters
     ----------
     config : dict
-        From `fit_prepared`; what it lacks has its default.
+        From `fit_prepared`; missing keys have their defaults.
 
     Returns
     -------
@@ -47,25 +47,25 @@ def proposes_candidates(config: Mapping[str, Any]) -> bool:
 
 
 def fit_prepared(config: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Fit a config to prepared scans and to labels and sequences of the user's own; any other is returned as it is.
+    """Adapt a config to prepared scans and to the user's own labels and sequences, if it has any of these.
 
     Parameters
     ----------
     config : dict
         From `config.resolve_config`; it is not changed.
     given : dict
-        The config as the user wrote it: only what was asked for on purpose is refused.
+        The config as the user wrote it; only explicit settings are refused.
 
     Returns
     -------
     dict
         `dataset.labels` is moved to `import_scans.labels` as a scheme (`labels.write_scheme`), and prepared scans keep
-        their own grid where no spacing was asked for (None).
+        their own grid (None) if no spacing was requested.
 
     Raises
     ------
     SettingsError
-        One line for the first thing that does not fit.
+        One line for the first setting that does not fit.
     """
     config = copy.deepcopy(config)
     own = config["dataset"].pop("labels")
@@ -91,7 +91,7 @@ def fit_prepared(config: dict[str, Any], given: Mapping[str, Any]) -> dict[str, 
 
 
 def _check_sequences(config: Mapping[str, Any]) -> None:
-    """Check the names of sequences that a dataset has in the place of the known ones."""
+    """Check the names of a dataset's own sequences, which replace the known ones."""
     layout, place = config["dataset"]["layout"], "config: dataset.sequences"
     if layout not in NAMED_BY_CONFIG:
         raise SettingsError(
@@ -111,13 +111,13 @@ def _check_sequences(config: Mapping[str, Any]) -> None:
 
 
 def _asked_sequences(config: Mapping[str, Any]) -> list[str]:
-    """List the input channels that were asked for by name."""
+    """List the input channels that were requested by name."""
     asked = config["split_cohort"]["sequences"]
     return [] if asked == "auto" else asked
 
 
 def _fit_labels(config: dict[str, Any], given: Mapping[str, Any], own: Mapping[str, int]) -> None:
-    """Move labels of the user's own to where they are read, and leave out the classes that are made of tumours."""
+    """Move the user's own labels to the key that is read, and leave out classification of tumour slices."""
     place = "config: dataset.labels"
     if config["import_scans"]["labels"] != "auto":
         raise SettingsError(f"{place} and import_scans.labels both say what the label values are; keep one")
@@ -147,7 +147,7 @@ def _fit_labels(config: dict[str, Any], given: Mapping[str, Any], own: Mapping[s
 
 
 def _fit_grid(config: dict[str, Any], given: Mapping[str, Any]) -> None:
-    """Refuse what needs a brain, and let prepared scans keep their grid."""
+    """Refuse settings that need a brain mask, and let prepared scans keep their grid."""
     if config["register_scans"]["template"] != "none":
         raise SettingsError(
             "config: strip_skull.engine is none, so no brain is known that could be aligned to a template: set "
@@ -163,7 +163,7 @@ def _fit_grid(config: dict[str, Any], given: Mapping[str, Any]) -> None:
 
 
 def _refuse_candidates(config: Mapping[str, Any]) -> None:
-    """Refuse what is made of tumour candidates."""
+    """Refuse settings that need tumour candidates."""
     why = "tumour candidates, which are proposed neither of prepared scans nor beside own labels or sequences"
     asked = {arm["strategy"] for arm in list_configured_arms(config["experiment"]["segmentation"])} & set(METHODS)
     if asked:

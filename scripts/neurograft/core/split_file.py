@@ -1,4 +1,4 @@
-"""What the split file `results/splits.json` holds: apart from `cohort.splits`, which makes it, for whoever reads it."""
+"""The types of the split file `results/splits.json`, for all modules that read it; `cohort.splits` makes it."""
 
 from typing import NotRequired, TypedDict, cast
 
@@ -11,9 +11,9 @@ class Fold(TypedDict):
     test : list of str
         Subjects, sorted.
     train : list of str
-        Subjects in the order whose prefixes are the nested training sets.
+        Subjects in order; the prefixes are the nested training sets.
     name : str, not required
-        The site that is left out, or the sites of both sides; folds by patient have none.
+        The site that is left out, or the sites of both sides; stratified folds have none.
     """
 
     test: list[str]
@@ -34,17 +34,17 @@ class TaskSplit(TypedDict):
     subjects : list of str
         Labelled subjects that are used, sorted.
     unlabelled : list of str
-        Included subjects without an answer, sorted.
+        Included subjects without a label, sorted.
     left_out : dict of str to str
         Subject to the reason.
     patients : dict of str to str
-        Subject to patient, of the labelled and the unlabelled.
+        Subject to patient, for labelled and unlabelled subjects.
     incomplete : dict of str to list of str, not required
-        Subject to those of `sequences` that it lacks; only where a subject lacks one.
+        Subject to the missing ones of `sequences`; absent if no subject lacks any.
     folds, sites, between : list of Fold
-        One list for each of `splits.SPLITS`, empty where the split is not possible.
-    regions : list of str, of segmentation only
-        The regions that the cohort's label scheme tells apart.
+        One list for each of `splits.SPLITS`, empty if the split is not possible.
+    regions : list of str, segmentation only
+        The regions of the cohort's label scheme.
     """
 
     trainable: bool
@@ -64,7 +64,7 @@ class TaskSplit(TypedDict):
 class ClassificationSplit(TaskSplit):
     """The split of the classification: `target` is "tumour-slice" or a column of the cohort.
 
-    Of two `classes` the second is the positive one.
+    With two `classes`, the second is the positive one.
     """
 
     target: str
@@ -90,7 +90,7 @@ class SplitFile(TypedDict):
         Subject to its own label scheme.
     tasks : TaskSplits
     hash : str
-        Of all the rest (`splits.digest`).
+        Of everything else (`splits.digest`).
     """
 
     seed: int
@@ -101,5 +101,5 @@ class SplitFile(TypedDict):
 
 
 def map_tasks(split: SplitFile) -> dict[str, TaskSplit]:
-    """Return the split of each task by its name, for what is the same for all tasks."""
+    """Return the split of each task by name, for code that treats all tasks alike."""
     return cast(dict[str, TaskSplit], split["tasks"])

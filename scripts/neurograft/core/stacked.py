@@ -1,7 +1,7 @@
-"""Pictures of patients (layout images with `dataset.sequences`): what follows for the rest of a config.
+"""Pictures of patients (layout images with `dataset.sequences`): consequences for the rest of a config.
 
-The pictures of a patient are stacked, and from there everything is as for scans that were prepared elsewhere. Not in
-`config`, whose pictures belong to nobody. The Snakefile imports this module while it is parsed: standard library only.
+The pictures of a patient are stacked and then processed like scans that were prepared elsewhere. Pictures without known
+patients are handled in `config`. The Snakefile imports this module when it is parsed: standard library only.
 """
 
 import copy
@@ -18,29 +18,29 @@ def is_stacked(config: Mapping[str, Any]) -> bool:
 
 
 def is_single(config: Mapping[str, Any]) -> bool:
-    """Check whether a subject is one picture, of nobody known: nothing to segment, to register or to deliver."""
+    """Check whether a subject is one picture of an unknown patient, without segmentation, registration and delivery."""
     return config.get("dataset", {}).get("layout") == "images" and not is_stacked(config)
 
 
 def fit_stacked(config: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Fit a config to pictures of patients; any other is returned as it is.
+    """Adapt a config to pictures of patients; any other is returned unchanged.
 
     Parameters
     ----------
     config : dict
         From `config.resolve_config`; it is not changed.
     given : dict
-        The config as the user wrote it: only what was asked for on purpose is refused.
+        The config as the user wrote it; only explicit settings are refused.
 
     Returns
     -------
     dict
-        Nothing is stripped or registered; a voxel size that is one number goes for the plane of the pictures alone.
+        Without skull-stripping and registration; a voxel size given as one number applies only in the picture plane.
 
     Raises
     ------
     SettingsError
-        One line for the first thing that does not fit.
+        One line for the first setting that does not fit.
     """
     pictures, place = config["dataset"]["pictures"], "config: dataset.pictures"
     if not is_stacked(config):
@@ -64,6 +64,6 @@ def fit_stacked(config: dict[str, Any], given: Mapping[str, Any]) -> dict[str, A
     config["strip_skull"]["engine"] = config["register_scans"]["template"] = "none"
     asked = given.get("register_scans", {}).get("spacing")
     if isinstance(asked, int | float):
-        # never between slices: their thickness is not that of a pixel, and some may be missing
+        # not between slices: their thickness differs from the pixel size, and slices may be missing
         config["register_scans"]["spacing"] = [asked, asked, (pictures["spacing"] or [1.0, 1.0, 1.0])[2]]
     return config

@@ -1,11 +1,12 @@
-"""The strategies: what each of them is, in one table that everything else reads.
+"""The table of strategies that everything else reads.
 
-A strategy has three parts, each in the module that reruns what depends on it, and a test holds their names equal:
+A strategy has three parts in separate modules, so that a change reruns only what depends on it. A test checks that
+their names are equal:
 
-- its row here (`STRATEGIES`): what changes results. The Snakefile reads it: standard library only;
+- its row here (`STRATEGIES`): facts that change results. The Snakefile reads it: standard library only;
 - the function that makes its training plan (`neurograft.training.strategy_plans.PLANS`), which needs torch;
-- its words and its mark in charts (`neurograft.report.strategy_words.WORDS`), apart so that a better sentence does not
-  train networks again.
+- its words and its mark in charts (`neurograft.report.strategy_words.WORDS`), so that a better sentence does not train
+  networks again.
 """
 
 from collections.abc import Mapping
@@ -19,17 +20,17 @@ class Strategy:
     Attributes
     ----------
     rates : mapping of str to float
-        Learning rate of each part of the network that it trains. Without any it trains no network.
+        Learning rate of each trained part of the network; empty if it trains no network.
     options : tuple of str
         Further parameters of its plan; their defaults are those of its function.
     control : bool
-        Whether every other strategy is compared with it. A control has no variants, or it would not be one control.
+        Whether every other strategy is compared with it. A control has no variants, so that there is only one.
     transductive : bool
-        Whether it sees images of test patients; such a strategy cannot be delivered.
+        Whether it uses images of test patients; such a strategy cannot be delivered.
     features : {"", "source", "random encoder", "none"}
-        Of a method that classifies supervoxels: whose features it takes beside the supervoxels' own.
+        For a supervoxel method: the encoder features used in addition to the supervoxels' own.
     averages : bool
-        Whether it is the mean of what other strategies predict.
+        Whether it is the mean of the predictions of other strategies.
     """
 
     rates: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -46,7 +47,7 @@ class Strategy:
 
     @property
     def member(self) -> bool:
-        """Whether an ensemble averages it: nothing with random weights, and nothing that saw test patients."""
+        """Whether an ensemble averages it: excludes random weights, ensembles, and use of test patients' images."""
         random = self.control or self.features == "random encoder"
         return not (random or self.transductive or self.averages)
 
@@ -78,7 +79,7 @@ STRATEGIES = {
     "adabn": Strategy({"encoder": 3e-3, "top": 3e-3}, transductive=True),
     "coral": Strategy({"encoder": 3e-3, "top": 3e-3}, ("weight",), transductive=True),
     "dann": Strategy({"encoder": 3e-3, "top": 3e-3}, ("weight",), transductive=True),
-    # each method of supervoxels is also compared with those below it
+    # each supervoxel method is also compared with those below it
     "supervoxels": Strategy(features="source"),
     "supervoxels-random": Strategy(features="random encoder"),
     "supervoxels-plain": Strategy(features="none"),
@@ -93,22 +94,22 @@ TRAINED = tuple(name for name, row in STRATEGIES.items() if row.rates)
 # these train no network, so they say nothing about transfer
 UNTRAINED = tuple(name for name, row in STRATEGIES.items() if not row.rates)
 ORDER = tuple(STRATEGIES)
-# the source of the arms whose masks another program made (`experiment.segmentation.external`): each has the name that
-# the config gives it as its strategy, trains nothing here, and is compared with scratch
+# the source of arms with masks of other programs (`experiment.segmentation.external`): their strategy is the name given
+# in the config; they train nothing here and are compared with scratch
 EXTERNAL = "external"
 
 
 def trains_here(source: str, strategy: str) -> bool:
-    """Check whether an arm is networks that this workflow trained: only these say anything about transfer."""
+    """Check whether an arm has networks trained by this workflow; only these say anything about transfer."""
     return source != EXTERNAL and strategy not in UNTRAINED
 
 
 def base_strategy(name: str) -> str:
-    """Return the strategy that a name stands for: itself, or the one that a variant's name begins with."""
+    """Return the strategy of a name: the name itself, or the strategy that a variant's name begins with."""
     bases = (base for base in TRAINED if name == base or name.startswith(f"{base}-"))
     return max(bases, key=len, default=name)
 
 
 def strategy_order(strategy: str) -> tuple[int, str]:
-    """Return a key that sorts strategies as the report lists them, unknown names last and by name."""
+    """Return a sort key for strategies in the order of the report, with unknown names last, by name."""
     return (ORDER.index(strategy) if strategy in ORDER else len(ORDER), strategy)

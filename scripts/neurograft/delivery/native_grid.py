@@ -1,4 +1,4 @@
-"""Resample probabilities to a subject's native grid, as the dataset's own labels."""
+"""Resample probabilities to a subject's native grid, and turn them into the dataset's own labels."""
 
 import itertools
 from pathlib import Path
@@ -20,21 +20,20 @@ TISSUES = {
     "enhancing": ("ET", "#f0e442"),
     "tumour": ("WT", "#009e73"),
 }
-# of the user's own labels, one after the other: Okabe and Ito's colours, told apart also by colour-blind readers
+# colours of the user's own labels, in this order: the colour-blind-safe palette of Okabe and Ito
 OWN_COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 
 
 def native_transform(record, sequence=None):
-    """Compute the transform that pulls the template onto a native grid: native world to template world.
+    """Compute the transform that resamples the template onto a native grid: native world to template world.
 
     Parameters
     ----------
     record : dict
-        Of `register_scans`: `to_template` (template world to reference world) and `to_reference`
-        (reference world to each sequence's world); `unwarp` where the brain was deformed
-        (`native_grid.read_registration`).
+        From `register_scans`: `to_template` (template world to reference world) and `to_reference` (reference world to
+        each sequence's world); `unwarp` if the registration was deformable (`native_grid.read_registration`).
     sequence : str, optional
-        Whose native grid; the reference's where absent or where it has no transform of its own.
+        Sequence of the native grid; by default, or if it has no transform of its own, the reference.
 
     Returns
     -------
@@ -48,29 +47,29 @@ def native_transform(record, sequence=None):
 
 
 def stay_native(record, grid):
-    """Make a registration record for what lies on the grid of the reference's own file: no template is between.
+    """Make a registration record for images on the grid of the reference's own file, without a template.
 
     Parameters
     ----------
     record : dict
-        Of `register_scans`.
+        From `register_scans`.
     grid : dict
         `shape` and `affine` of that file.
 
     Returns
     -------
     dict
-        As `record`, the reference's world in the place of the template's.
+        As `record`, with the reference's world instead of the template's.
     """
     grid = {name: grid[name] for name in ("shape", "affine")}
     return {"to_template": np.eye(4), "to_reference": record.get("to_reference", {}), "grid": grid}
 
 
 def to_native_grid(probabilities, transform, shape, affine, floor=0.0):
-    """Interpolate the probabilities of all regions linearly onto a native grid, once.
+    """Interpolate the probabilities of all regions onto a native grid, in one linear resampling.
 
-    Only the native box around what can exceed `floor` is computed: on a 240x240x155 grid that is a
-    tenth of the time, with the same values, since linear interpolation never exceeds its neighbours.
+    Only the native box in which `floor` can be exceeded is computed. On a 240x240x155 grid this takes a tenth of the
+    time and gives the same values, because linear interpolation never exceeds its neighbours.
 
     Parameters
     ----------
@@ -79,9 +78,9 @@ def to_native_grid(probabilities, transform, shape, affine, floor=0.0):
     transform : ndarray, shape (4, 4), or tuple
         Native world to template world: `native_transform`.
     shape, affine
-        The native grid, in whatever orientation its file has; a fourth axis of one volume is dropped.
+        The native grid, in any orientation; a fourth axis of one volume is dropped.
     floor : float
-        Values up to it may come back as 0.
+        Values up to it may be returned as 0.
 
     Returns
     -------
@@ -107,9 +106,9 @@ def to_native_grid(probabilities, transform, shape, affine, floor=0.0):
 
 
 def _native_box(inside, source, forward, affine, shape):
-    """Find the box of native voxels that any neighbour of a template voxel within `inside` can reach."""
+    """Find the box of native voxels that neighbours of the template voxels in `inside` can affect."""
     spans = [np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    # of a box that is not bent the corners reach farthest, of a bent one any voxel of its six faces may
+    # the extremes of an affine box are at its corners; of a deformed box, anywhere on its six faces
     bent = not is_linear(forward)
     steps = [np.arange(span[0] - 1, span[-1] + 2) if bent else (span[0] - 1, span[-1] + 1) for span in spans]
     voxels = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1)
@@ -130,28 +129,28 @@ def deliver_segmentation(predictions, record, shape, affine, scheme, sequence=No
     Parameters
     ----------
     predictions : list of dict of str to nibabel.Nifti1Image
-        Region to probability on the template grid. One for a labelled subject (out of its fold), one a
-        fold, or more, for an unlabelled one; their mean is delivered.
+        Region to probability on the template grid. A labelled subject has one (out-of-fold), an unlabelled one has one
+        for each fold, or more; their mean is delivered.
     record : dict
-        Of `register_scans`.
+        From `register_scans`.
     shape, affine
         Native grid of the reference's file.
     scheme : str
-        Row of `LABEL_SCHEMES`, or own labels: whose values the segmentation has.
+        Key of `LABEL_SCHEMES`, or own labels; it defines the values of the segmentation.
     sequence : str, optional
         Deliver on the grid of this sequence instead of the reference's.
 
     Returns
     -------
     segmentation : nibabel.Nifti1Image
-        uint8, the dataset's own values, regions nested.
+        uint8, with the dataset's own values and nested regions.
     probabilities : dict of str to nibabel.Nifti1Image
         float32, before thresholding.
 
     Raises
     ------
     ValueError
-        Without a prediction, or if they differ in regions or grid.
+        If there is no prediction, or if they differ in regions or grid.
     """
     if not predictions:
         raise ValueError("no prediction to deliver")
@@ -177,7 +176,7 @@ def deliver_segmentation(predictions, record, shape, affine, scheme, sequence=No
 
 
 def dseg_table(scheme):
-    """List the rows of the BIDS look-up table `dseg.tsv`: what each value of the segmentation is.
+    """List the rows of the BIDS look-up table `dseg.tsv`: the meaning of each value of the segmentation.
 
     Returns
     -------
@@ -193,12 +192,12 @@ def dseg_table(scheme):
 
 
 def read_registration(path):
-    """Read a record of `register_scans`, with the field `unwarp` where the brain was deformed.
+    """Read a record of `register_scans`, with the field `unwarp` if the registration was deformable.
 
     Parameters
     ----------
     path : str or Path
-        The record; the fields are among the registered scans beside it. A field is read when it is needed.
+        The record. The deformation fields are beside it, among the registered scans; data are loaded when needed.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""One subject's delivered segmentation, from the predictions of all folds.
+"""Deliver one subject's segmentation from the predictions of all folds.
 
-A job a subject, so nothing that scores is imported.
+There is one job for each subject, so no scoring code is imported.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from neurograft.imaging import derivatives
 
 
 def deliver_subject(stem, subject, folders, split: SplitFile, status: SubjectStatus, record):
-    """Write one subject's delivered segmentation, or record why there is none.
+    """Write one subject's segmentation, or record why there is none.
 
     Parameters
     ----------
@@ -22,18 +22,18 @@ def deliver_subject(stem, subject, folders, split: SplitFile, status: SubjectSta
         Native stem of the subject (`derivatives`).
     subject : str
     folders : list of str or Path
-        The cells of the delivered strategy, one a fold.
+        The cells of the delivered strategy, one for each fold.
     split : SplitFile
     status : SubjectStatus
     record : dict
-        Of `register_scans`.
+        From `register_scans`.
 
     Returns
     -------
     dict
         `delivered`, `reason`, `networks` (the number of networks that predicted it), `volume_ml` of each region,
-        `seen_in_pretraining`: whether the source was trained on this subject's scans, without labels; and
-        `missing`, the sequences that the networks take and the subject lacks, where it does.
+        `seen_in_pretraining` (whether the source was pretrained on this subject's scans, without labels) and, if there
+        are any, `missing` (input sequences of the networks that the subject lacks).
     """
     task = split["tasks"]["segmentation"]
     having = [folder for folder in folders if has_prediction(folder, subject)]

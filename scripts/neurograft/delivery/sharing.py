@@ -1,4 +1,4 @@
-"""Copies of scans that may be given away: without face, without names, under numbers instead of labels."""
+"""Copies of scans for sharing: defaced, without names, and with numbers instead of subject labels."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from neurograft.delivery import subject_figures
 from neurograft.imaging import derivatives, nifti
 from neurograft.imaging.typed import load_nifti
 
-# sidecar fields, and between which values a number is what the field says
+# numeric sidecar fields and their plausible ranges
 NUMBERS = {
     "MagneticFieldStrength": (0.01, 20),  # T
     "EchoTime": (0, 10),  # s
@@ -32,7 +32,7 @@ NUMBERS = {
     "PixelBandwidth": (0, 10_000),  # Hz
     "ParallelReductionFactorInPlane": (1, 64),
 }
-# sidecar fields of words, and the words that they may hold; `_` joins several, as dcm2niix writes them
+# text sidecar fields and their allowed words; several are joined by `_`, as in dcm2niix
 WORDS = {
     "Modality": {"MR"},
     "Manufacturer": {"Siemens", "GE", "Philips", "Toshiba", "Canon", "Hitachi", "UIH", "Bruker"},
@@ -44,24 +44,24 @@ WORDS = {
 
 
 def scrub_sidecar(sidecar):
-    """Keep the acquisition's numbers and words that are on the lists, each only with a value that can be meant.
+    """Keep only the listed acquisition fields, and only those with an allowed value.
 
     Parameters
     ----------
     sidecar : object
-        What a JSON file held.
+        Content of a JSON file.
 
     Returns
     -------
     dict
-        Names, dates, serial numbers, protocol and series names, comments and whatever else is no longer there.
+        Without names, dates, serial numbers, protocol and series names, comments and all other fields.
     """
     fields = sidecar.items() if isinstance(sidecar, dict) else ()
     return {field: value for field, value in fields if _is_harmless(field, value)}
 
 
 def _is_harmless(field, value):
-    """Check whether a field is on a list and its value plausible."""
+    """Check whether a field is listed and its value allowed."""
     if isinstance(value, str):
         return set(value.split("_")) <= WORDS.get(field, set())
     if field not in NUMBERS or isinstance(value, bool) or not isinstance(value, int | float):
@@ -87,29 +87,29 @@ def read_stored(loaded):
 
 
 def scrub_image(loaded, data):
-    """Put stored voxels under a fresh header.
+    """Make an image of stored voxels with a new header.
 
-    Only what places and scales the voxels is taken over: shape, type, slope and intercept, sform and qform. Names,
-    descriptions, dates, extensions, and bytes that no reader looks at, are not.
+    The new header has only the shape, type, slope and intercept, sform and qform, but no names, descriptions, dates,
+    extensions or unused bytes.
 
     Parameters
     ----------
     loaded : nibabel.Nifti1Image
-        Whose grid and scale it is.
+        Image with the grid and scale.
     data : ndarray, shape (X, Y, Z)
         As stored (`read_stored`).
 
     Returns
     -------
     nibabel.Nifti1Image
-        For writing only: its data in memory are the stored values.
+        For writing only: its data in memory are the stored values, not the scaled ones.
     """
     scrubbed = nib.Nifti1Image(data, loaded.affine)
     scrubbed.set_data_dtype(data.dtype)
     scrubbed.header.set_xyzt_units("mm")
     for name in ("qform", "sform"):
         affine, code = getattr(loaded, f"get_{name}")(coded=True)
-        # the sizes of the voxels come with the qform, so one that is not set has the affine all the same
+        # the voxel sizes are set with the qform, so an unset qform is given the affine too
         getattr(scrubbed, f"set_{name}")(loaded.affine if affine is None else affine, code, update_affine=False)
     scrubbed.header.set_slope_inter(loaded.dataobj.slope, loaded.dataobj.inter)
     return scrubbed
@@ -117,7 +117,7 @@ def scrub_image(loaded, data):
 
 DEFACED, STRIPPED = "defaced", "stripped"
 NAMES = {"t1": "{}_T1w", "t1c": "ce-gadolinium_{}_T1w", "t2": "{}_T2w", "flair": "{}_FLAIR"}
-TILTS = range(20, 76, 5)  # degrees below the horizontal in which the face is sought
+TILTS = range(20, 76, 5)  # directions of the planes that cut off the face, in degrees below the horizontal
 KEY = ("subject", "participant_id", "left_out")
 README = """Scans of {count} participants, prepared for sharing by neurograft {version}.
 
@@ -130,22 +130,22 @@ acquisition parameters, and numbers stand in the place of names.
 
 
 def share_scans(folder, picture, subject, status: SubjectStatus, stem, margin=5.0):
-    """Copy one subject's scans, masks and labels without face and without names.
+    """Copy one subject's scans, masks and labels without face and names.
 
     Parameters
     ----------
     folder : str or Path
-        Written whole: NAME.nii.gz and NAME.json of each sequence, NAME_mask.nii.gz, `labels.nii.gz` where there are
+        Written atomically: NAME.nii.gz and NAME.json of each sequence, NAME_mask.nii.gz, `labels.nii.gz` if there are
         any, and `record.json`: `images` (sequence to "defaced" or "stripped"), `left_out` (sequence to the reason),
         `scheme` of the labels or None.
     picture : str or Path
-        PNG to look at before sharing: it shows the face as it was, and is not to be shared itself.
+        PNG to check before sharing. It shows the original face and must not be shared itself.
     subject : str
     status : SubjectStatus
     stem : str
         The subject's native stem (`derivatives`), for the brain masks.
     margin : float
-        Millimetres between the brain and the planes that cut the face off.
+        Distance in mm between the brain and the planes that cut off the face.
     """
     record, drawn = {"images": {}, "left_out": {}, "scheme": None}, {}
     with files.whole(folder) as part:
@@ -156,7 +156,7 @@ def share_scans(folder, picture, subject, status: SubjectStatus, stem, margin=5.
             mask = load_nifti(derivatives.brain_mask_file(stem, name))
             face = np.zeros(stored.shape, bool)
             if not sequence_file["stripped"]:
-                # of prepared scans the mask is all that they show, so it tells no face
+                # the mask of a prepared scan covers everything that it shows, so it cannot locate the face
                 face, reason = (
                     (face, "it was prepared elsewhere, so no brain is known that would tell the face")
                     if status.get("prepared")
@@ -186,20 +186,20 @@ def share_scans(folder, picture, subject, status: SubjectStatus, stem, margin=5.
 
 
 def find_face(mask, shown, margin=5.0):
-    """Find what lies in front of and below the brain.
+    """Find the voxels in front of and below the brain.
 
-    After Quickshear (Schimke and Hale 2011, USENIX HealthSec), which lays one plane against the brain's outline as
-    seen from the side. Here planes of every tilt from the forehead to the throat touch the brain, and whatever is
-    beyond one of them, and its margin, is face; so no voxel of the brain can be.
+    After Quickshear (Schimke and Hale 2011, USENIX HealthSec), which places one plane against the brain's outline in
+    side view. Here several planes with tilts from the forehead to the throat touch the brain, and all voxels beyond one
+    of them plus the margin are face. Brain voxels are therefore never face.
 
     Parameters
     ----------
     mask : nibabel.Nifti1Image
-        Brain mask, any orientation.
+        Brain mask, in any orientation.
     shown : ndarray of bool, the same shape
-        Where the scan is not zero.
+        True where the scan is not zero.
     margin : float
-        Millimetres between the brain and each plane.
+        Distance in mm between the brain and each plane.
 
     Returns
     -------
@@ -212,7 +212,7 @@ def find_face(mask, shown, margin=5.0):
         return brain, "no brain was found, so the face cannot be told from it"
     turn = nib.orientations.io_orientation(mask.affine)
     upright = nib.orientations.apply_orientation(brain, turn)
-    # millimetres forwards and upwards, of the head as seen from the side
+    # anterior and superior coordinates in mm, in side view
     sizes = np.linalg.norm(mask.affine[:3, :3], axis=0)[np.argsort(turn[:, 0])][1:]
     forwards, upwards = (np.arange(n) * size for n, size in zip(upright.shape[1:], sizes, strict=True))
     outline = np.argwhere(upright.any(axis=0)) * sizes
@@ -230,7 +230,7 @@ def find_face(mask, shown, margin=5.0):
 
 
 def read_sidecar(path):
-    """Read the harmless fields of the sidecar beside a scan; nothing where there is none, or none to be read."""
+    """Read the harmless fields of a scan's sidecar; return an empty dict if it is missing or unreadable."""
     sidecar = Path(str(path).removesuffix(".gz").removesuffix(".nii") + ".json")
     try:
         return scrub_sidecar(json.loads(sidecar.read_text(encoding="utf-8")))
@@ -243,19 +243,19 @@ def _write(path, loaded, stored, sidecar):
 
 
 def gather_shared(folder, key, shared, seed=0):
-    """Lay the subjects' copies out as a BIDS dataset under numbers.
+    """Arrange the subjects' copies as a BIDS dataset with numbered participants.
 
     Parameters
     ----------
     folder : str or Path
-        Written whole.
+        Written atomically.
     key : str or Path
-        TSV of `KEY`: who has which number, and what could not be shared. Whoever is in it already keeps the number;
-        it is no part of what is shared.
+        TSV of `KEY`: the number of each subject, and what could not be shared. Subjects already in it keep their
+        numbers. It must not be shared.
     shared : dict of str to str or Path
-        Subject to the folder that `share_scans` wrote.
+        Subject to the folder written by `share_scans`.
     seed : int
-        New numbers are given in an order that has nothing to do with the names.
+        For the order of new numbers, which is unrelated to the names.
     """
     numbers = number_subjects(shared, tables.read_table(key) if Path(key).exists() else [], seed)
     records = {subject: files.read_json(Path(place) / "record.json") for subject, place in shared.items()}
@@ -279,7 +279,7 @@ def gather_shared(folder, key, shared, seed=0):
 
 
 def number_subjects(subjects, known=(), seed=0):
-    """Map each subject to its participant_id: the number that it has, or the next one.
+    """Map each subject to its participant_id: its known number, or the next one.
 
     Parameters
     ----------
@@ -295,7 +295,7 @@ def number_subjects(subjects, known=(), seed=0):
 
 
 def _place(root, number, source, record):
-    """Put one subject's files under their BIDS names; return the rows of `scans.tsv`."""
+    """Link one subject's files to their BIDS names; return the rows of `scans.tsv`."""
     anat, rows = root / number / "anat", []
     anat.mkdir(parents=True)
     for name, how in record["images"].items():
@@ -311,7 +311,7 @@ def _place(root, number, source, record):
 
 
 def _link(source, target):
-    """Link an image and its sidecar under a second name; copy them where the file system has no links."""
+    """Hard-link an image and its sidecar to a second name, or copy them if the file system has no links."""
     for ending in (".nii.gz", ".json"):
         try:
             os.link(f"{source}{ending}", f"{target}{ending}")

@@ -1,4 +1,4 @@
-"""Pictures of one subject for the report: brain masks, alignment, tumour candidates, segmentations."""
+"""Figures of one subject for the report: brain masks, alignment, tumour candidates, segmentations."""
 
 import io
 import itertools
@@ -28,13 +28,13 @@ LEAST_WIDE = 6.0  # inches
 
 
 def read_finite(scan):
-    """Return an image's data with NaN and infinity as zero, so that windows and contours exist."""
+    """Return an image's data with NaN and infinity set to zero, so that windows and contours can be computed."""
     data = np.asanyarray(scan.dataobj).astype(np.float32)
     return data if np.isfinite(data).all() else np.nan_to_num(data, nan=0, posinf=0, neginf=0)
 
 
 def crop_head(scan):
-    """Crop an image to the head: its data, the crop as slices, the voxel sizes in mm."""
+    """Crop an image to the head; return the data, the crop as slices, and the voxel sizes in mm."""
     data = read_finite(scan)
     strong = data > 0.15 * np.percentile(data, 99)
     cut = resampling.grid_box(strong, margin=2) if strong.any() else (slice(None),) * 3
@@ -42,7 +42,7 @@ def crop_head(scan):
 
 
 def choose_evenly(inside, sizes=(1, 1, 1)):
-    """Choose three axial slices and a sagittal one, evenly over the mask (or the whole image); of a flat stack four."""
+    """Choose three axial slices and a sagittal one, evenly over the mask or image; of a flat stack four axial ones."""
     box = resampling.grid_box(inside if inside.any() else np.ones(inside.shape, bool))
     if _is_flat(inside.shape, sizes):
         spread = np.linspace(box[2].start, box[2].stop - 1, min(4, box[2].stop - box[2].start))
@@ -70,20 +70,20 @@ def choose_by_weight(weight, data, sizes):
 
 
 def _is_flat(shape, sizes):
-    """Check whether an image is a stack of so few slices that from the side there is nothing to see."""
+    """Check whether an image has too few slices for a useful side view."""
     x, y, z = np.array(shape) * sizes
     return z < min(x, y) / 3
 
 
 def lay_out(rows, title, simulated, entries):
-    """Lay rows of views out on black, with a title and a legend, and return the figure."""
+    """Arrange rows of views on a black figure with a title and a legend."""
     columns = max([len(row[3]) for row in rows] or [1])
     fields = [[_field(data, sizes, axis) for axis, *_ in views] for _, data, sizes, views, _ in rows]
     widths = [max(field[i][1] for field in fields if i < len(field)) for i in range(columns)] if rows else [1]
     heights = [max(field[3] for field in row) for row in fields] or [1]
-    # many rows get smaller panels, so that the file stays small without shrinking the letters
+    # with many rows, panels are smaller, so that the file stays small without a smaller font
     inches = INCHES * min(1, (2.8 / max(1, len(rows))) ** 0.5)
-    # of one panel too the title and the legend are whole
+    # wide enough for the title and the legend even with one panel
     wide = max(columns * inches + 0.4, LEAST_WIDE)
     tall = columns * inches * sum(heights) / sum(widths) + 0.75
     figure = Figure(figsize=(wide, tall), facecolor="black")
@@ -117,7 +117,7 @@ def lay_out(rows, title, simulated, entries):
 
 
 def _panel(axes, data, sizes, axis, index, layers):
-    """Draw one slice, its overlays and the letters of its sides."""
+    """Draw one slice with its overlays and the letters of its sides."""
     field = _field(data, sizes, axis)
     drawn = [volume for kind, volume, _ in layers if kind == "line" and volume.dtype == bool and volume.any()]
     inside = data[drawn[0] & (data != 0)] if drawn else data[data != 0]
@@ -147,7 +147,7 @@ def _panel(axes, data, sizes, axis, index, layers):
 
 
 def _number(axes, flat, field):
-    """Write each rank at the middle of its area."""
+    """Write each rank in the middle of its area."""
     for rank in np.unique(flat[flat > 0]):
         spots = np.argwhere(flat == rank)
         row, column = spots[np.abs(spots - spots.mean(axis=0)).sum(axis=1).argmin()] + 0.5
@@ -158,7 +158,7 @@ def _number(axes, flat, field):
 
 
 def _cut(volume, axis, index):
-    """Cut one slice of a RAS+ volume: rows upwards, columns as the reader sees them."""
+    """Extract one slice of a RAS+ volume, with rows upwards and columns as displayed."""
     if axis == SAGITTAL:
         return volume[index, ::-1, :].T
     return (volume[::-1, :, index] if axis == AXIAL else volume[::-1, index, :]).T
@@ -171,10 +171,10 @@ def _field(data, sizes, axis):
 
 
 NAMES = {"t1": "T1", "t1c": "T1c", "t2": "T2", "flair": "FLAIR"}
-# Okabe and Ito's colours, told apart also by colour-blind readers
+# the colour-blind-safe palette of Okabe and Ito
 YELLOW, SKY, ORANGE, VERMILION, PURPLE, GREEN = "#F0E442", "#56B4E9", "#E69F00", "#D55E00", "#CC79A7", "#009E73"
 TISSUES = {"necrosis": VERMILION, "oedema": SKY, "enhancing": YELLOW, "tumour": SKY}
-# of other labels; orange is the delivered outline's
+# colours of other labels; orange is for the delivered outline
 LABELS = (YELLOW, SKY, VERMILION, GREEN, PURPLE)
 OPINIONS = {1: ORANGE, 2: PURPLE}
 RANKS = (YELLOW, SKY, ORANGE, PURPLE, GREEN)
@@ -190,23 +190,23 @@ def draw_quality(scans, masks, registered=None, template=None, title="", simulat
     scans : dict of str to image
         The sequences as scanned, each on its own grid.
     masks : dict of str to image
-        Brain mask of each sequence on the same grid; a sequence without one is shown without outline.
+        Brain mask of each sequence on its grid; a sequence without one has no outline.
     registered : dict of str to image, optional
         The sequences (and `brain`) on the template's grid.
     template : image, optional
-        The template, skull-stripped, on that grid.
+        The skull-stripped template on that grid.
     title : str
     simulated : bool
-        Mark the picture as simulated.
+        Mark the figure as simulated.
     disagreement : dict of str to image, optional
-        For a sequence with a second opinion: 1 and 2 where only the first or the second engine sees brain.
+        For a sequence with a second skull-stripping: 1 where only the first engine finds brain, 2 where only the
+        second does.
 
     Returns
     -------
     matplotlib.figure.Figure
-        A row for each sequence as scanned: three axial slices and a sagittal one. Then the first
-        registered sequence in the same manner, and one slice of every registered sequence, with
-        the template's outline.
+        A row for each sequence as scanned, with three axial slices and a sagittal one. Then the same for the first
+        registered sequence, and one slice of every registered sequence, all with the template's outline.
     """
     differ = disagreement or {}
     shown = list_sequences(scans)
@@ -230,11 +230,11 @@ def draw_candidates(scans, candidates, labels=None, shown=5, title="", simulated
     scans : dict of str to image
         Registered or normalised sequences on one grid.
     candidates : image
-        Label image of the ranks, 1 the most suspicious.
+        Label image of the ranks; 1 is the most suspicious.
     labels : image, optional
         Tumour labels on the same grid; their outline is drawn in white.
     shown : int
-        How many ranks are drawn, at most 5.
+        Number of ranks to draw, at most 5.
 
     Returns
     -------
@@ -258,7 +258,7 @@ def draw_candidates(scans, candidates, labels=None, shown=5, title="", simulated
 
 
 def draw_segmentation(reference, predicted, truth=None, scheme=None, title="", simulated=False):
-    """Draw the delivered segmentation, above its outline beside the labelled one.
+    """Draw the delivered segmentation and, below it, its outline and that of the labels.
 
     Parameters
     ----------
@@ -269,13 +269,13 @@ def draw_segmentation(reference, predicted, truth=None, scheme=None, title="", s
     truth : image, optional
         The dataset's own labels on the same grid.
     scheme : dict of str to int, optional
-        Tissue, or name of a label, to value; BraTS 2018 (1, 2, 4) if absent.
+        Tissue or label name to value; by default BraTS 2018 (1, 2, 4).
 
     Returns
     -------
     matplotlib.figure.Figure
-        Slices with most of what is labelled: tissues as colours, then prediction and truth as outlines
-        (or the bare image where there is no truth).
+        The slices with the largest segmented area: tissues as colours, then prediction and truth as outlines (or the
+        bare image if there is no truth).
     """
     scheme = scheme or BRATS
     fills, whole = _colour_tissues(scheme), _name_whole(scheme)
@@ -294,7 +294,7 @@ def draw_segmentation(reference, predicted, truth=None, scheme=None, title="", s
         both = np.count_nonzero(delivered) + np.count_nonzero(labelled)
         dice = 2 * np.count_nonzero((delivered > 0) & (labelled > 0)) / both if both else 1.0
         note += f", labelled {np.count_nonzero(labelled) * litres:.1f} ml, {whole} Dice {dice:.2f}"
-        # numbers, not booleans: the window of greys is that of the whole image, as above
+        # floats, not booleans, so that the grey window is that of the whole image, as above
         outlines = [("line", 1.0 * (delivered > 0)[cut], ORANGE), ("line", 1.0 * (labelled > 0)[cut], "white")]
         rows[1] = ("outlines", data, sizes, views, outlines)
         entries.append(Line2D([], [], color=ORANGE, label="delivered"))
@@ -303,14 +303,14 @@ def draw_segmentation(reference, predicted, truth=None, scheme=None, title="", s
 
 
 def _colour_tissues(scheme):
-    """Return label value to colour: of the parts of a tumour each its own, of other labels one after the other."""
+    """Map label values to colours: fixed ones for tumour tissues, a cycle of colours for other labels."""
     if set(scheme) <= set(TISSUES):
         return {value: TISSUES[name] for name, value in scheme.items()}
     return dict(zip(scheme.values(), itertools.cycle(LABELS)))
 
 
 def _name_whole(scheme):
-    """Name what all values of a scheme are together."""
+    """Name the union of all labels of a scheme."""
     if set(scheme) <= set(TISSUES):
         return "whole-tumour"
     return "all-labels" if len(scheme) > 1 else next(iter(scheme))
@@ -322,15 +322,15 @@ def draw_defaced(cut, title="", simulated=False):
     Parameters
     ----------
     cut : dict of str to (image, ndarray of bool)
-        Sequence to the whole image, on its own grid, and to where the face was.
+        Sequence to the whole image on its own grid, and to the mask of the face.
     title : str
     simulated : bool
 
     Returns
     -------
     matplotlib.figure.Figure
-        A row a sequence: a slice through the middle and one through an eye, seen from the side, without the face;
-        then how near the head comes to someone in front of it, with the face and without.
+        A row for each sequence: a sagittal slice through the middle and one through an eye, both without the face;
+        then the surface of the head from the front, with and without the face.
     """
     rows = []
     for name, (scan, face) in cut.items():
@@ -348,17 +348,17 @@ def draw_defaced(cut, title="", simulated=False):
 
 
 def _see_front(data, level):
-    """Shade a head by how near its surface is to someone in front, shape (X, 1, Z)."""
+    """Shade the front view of a head by the nearness of its surface, shape (X, 1, Z)."""
     head = ndimage.uniform_filter(data, 3) > level
     near = np.where(head.any(axis=1), head.shape[1] - np.argmax(head[:, ::-1], axis=1), 0)
-    # nothing farther back than half of the head is told apart
+    # the posterior half of the head has no shading
     return np.maximum(near - 0.5 * head.shape[1], 0)[:, None, :].astype(np.float32)
 
 
 def save_figure(figure, path, kilobytes=150):
-    """Write a figure as a palette PNG of at most `kilobytes`, whole or not at all.
+    """Write a figure atomically as a palette PNG of at most `kilobytes`, so that a cohort's report stays small.
 
-    Greys are reduced first, then the picture shrinks, so that a cohort's report stays small.
+    The number of greys is reduced first, then the size.
     """
     with io.BytesIO() as buffer:
         figure.savefig(buffer, format="png", dpi=DOTS, facecolor=figure.get_facecolor())
@@ -375,7 +375,7 @@ def save_figure(figure, path, kilobytes=150):
 def _to_palette(picture, shades):
     """Reduce to `shades` greys and, for each overlay colour, its mixtures with grey.
 
-    The palette is fixed, not fitted: a fitted one may draw a thin outline in the colour of another.
+    The palette is fixed, because a fitted one may draw a thin outline in the colour of another.
     """
     greys = np.linspace(0, 255, shades)[:, None].repeat(3, axis=1)
     mixtures = [
@@ -399,14 +399,14 @@ def _native_row(name, scan, mask, differ=None):
 
 
 def _registered_rows(registered, template):
-    """Make the rows on the template's grid: one sequence in four views, all sequences in one."""
+    """Make the rows on the template's grid: one sequence in four views, and all sequences in one view."""
     aligned = list_sequences(registered)
     first = registered[aligned[0]]
     data, cut, sizes = crop_head(first)
     layers = []
     if template is not None:
         shape = read_finite(template)[cut]
-        # a level between fluid and tissue shows the ventricles too, by which the eye judges alignment
+        # a level between fluid and tissue also shows the ventricles, which help to judge the alignment
         level = 0.55 * np.median(shape[shape > 0]) if (shape > 0).any() else 1
         layers = [("line", shape / (2 * level), SKY)]
     views = choose_evenly(data != 0, sizes)
@@ -421,18 +421,18 @@ def _registered_rows(registered, template):
 
 
 def draw_subject(folder, status: SubjectStatus, scans, registered, stem, space_stem, template=None):
-    """Draw quality, candidates and, where something was delivered, the segmentation of a subject.
+    """Draw quality, candidates and, if one was delivered, the segmentation of a subject.
 
     Parameters
     ----------
     folder : str or Path
-        The pictures' folder, written whole.
+        Folder of the figures, written atomically.
     status : SubjectStatus
     scans, registered : dict of str to nibabel.Nifti1Image
-        As imported, with `labels` where there are any, and as registered.
+        As imported, with `labels` if there are any, and as registered.
     stem, space_stem : str
-        The subject's stems (`derivatives`) on native grids and in template space; no second one where no candidates
-        were proposed.
+        The subject's stems (`derivatives`) on native grids and in template space; `space_stem` is empty if no
+        candidates were proposed.
     template : nibabel.Nifti1Image, optional
         The template on the registered grid.
     """
@@ -440,7 +440,7 @@ def draw_subject(folder, status: SubjectStatus, scans, registered, stem, space_s
     simulated = status["layout"] == "phantom"
     common = {"title": f"sub-{status['subject']}", "simulated": simulated}
     if status.get("prepared"):
-        # there is no brain to outline, and registered is what was given
+        # there is no brain mask, and the registered images are the given ones
         masks, aligned = {}, {}
     else:
         masks, aligned = derivatives.read_masks(stem, sequences), registered
@@ -460,7 +460,7 @@ def draw_subject(folder, status: SubjectStatus, scans, registered, stem, space_s
 
 
 def _draw_delivered(stem, status, scans, common):
-    """Draw what was delivered on the reference, beside the labels, moved to its grid if they lie on another."""
+    """Draw the delivered segmentation on the reference, with the labels, resampled to its grid if necessary."""
     reference = scans[status["reference"]]
     truth = scans.get("labels")
     same = truth is None or (truth.shape == reference.shape and np.allclose(truth.affine, reference.affine, atol=1e-3))

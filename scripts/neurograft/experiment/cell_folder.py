@@ -1,19 +1,19 @@
-"""The files of a cell's folder: named, written and read here alone.
+"""The files of a cell's folder; only this module names, writes and reads them.
 
-Evaluation, delivery and report read the folder, whatever method filled it:
+Evaluation, delivery and report read the folder, whatever method wrote it:
 
-manifest.json     what was trained, on whom, from what (`Manifest`); `trained` false and `reason` where it could not be
-history.tsv       step, phase, loss, train_dice or train_accuracy, rate; of the first network where there are two
-seconds.tsv       step, seconds, of all trainings of the cell together: the only file with times
+manifest.json     what was trained, on whom, from what (`Manifest`); `trained` false and `reason` if it was impossible
+history.tsv       step, phase, loss, train_dice or train_accuracy, rate; of the first network if there are two
+seconds.tsv       step, seconds, summed over all trainings of the cell: the only file with times
 sub-X.npz         segmentation: an array for each region, uint8 (0 to 255 for 0 to 1), on the brain's `box` of the grid
-                  of its space, and `box`; of other programs' masks on a box of the grid of the reference's own file
-predictions.tsv   classification: subject, slice (on the grid of its space; empty where the patient is the unit), class,
+                  of its space, and `box`; for masks of other programs, on a box of the reference file's own grid
+predictions.tsv   classification: subject, slice (on the grid of its space; empty if the unit is a patient), class,
                   probability, truth; predictions_unlabelled.tsv the same without truth
 layers.tsv, features.tsv, fit.tsv   networks: what training changed, and the fit to training and test patients
                   (`training_records`)
-candidates.tsv    methods of supervoxels: what the classifier's probabilities propose in each test patient, judged as
-                  `candidates.proposal` judges its own
-weights.pt        networks: where asked for
+candidates.tsv    supervoxel methods: evaluation of the candidates proposed by the classifier in each test patient, as
+                  in `candidates.proposal`
+weights.pt        networks: if requested
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ FEATURES = "features.tsv"
 FIT = "fit.tsv"
 CANDIDATES = "candidates.tsv"
 WEIGHTS = "weights.pt"
-# role of the subjects: their classes
+# role of the subjects to the file of their classes
 CLASSES = {"test": "predictions.tsv", "unlabelled": "predictions_unlabelled.tsv"}
 
 # columns of tables that may have no rows
@@ -49,8 +49,8 @@ CANDIDATE_COLUMNS = (
 class Manifest(TypedDict):
     """The content of `manifest.json`.
 
-    Every cell has the keys of its address, `trained` and `splits` (the hash of `splits.json`); a cell that was not
-    trained also has its `reason`, and the others below `reason` are those of cells that were trained.
+    Every cell has the keys of the cell, `trained` and `splits` (the hash of `splits.json`). A cell that was not trained
+    also has its `reason`; the keys after `reason` are those of trained cells.
     """
 
     task: str
@@ -64,7 +64,7 @@ class Manifest(TypedDict):
     trained: bool
     splits: str
     reason: NotRequired[str]
-    # of every method
+    # all methods
     subjects: NotRequired[int]
     train: NotRequired[list[str]]
     test: NotRequired[list[str]]
@@ -73,7 +73,7 @@ class Manifest(TypedDict):
     converged: NotRequired[bool]
     pretrained_on: NotRequired[list[str]]
     threads: NotRequired[int]
-    # of networks
+    # networks
     backbone: NotRequired[str]
     steps: NotRequired[int]
     batch: NotRequired[int]
@@ -89,21 +89,21 @@ class Manifest(TypedDict):
     unlearnt: NotRequired[list[str]]
     device: NotRequired[str]
     versions: NotRequired[dict[str, str]]
-    # of methods of supervoxels
+    # supervoxel methods
     features: NotRequired[str]
     levels: NotRequired[list[float]]
     recall_by_level: NotRequired[dict[str, float]]
     harmonised_sites: NotRequired[list[str]]
     columns: NotRequired[list[str]]
-    # of ensembles
+    # ensembles
     members: NotRequired[list[dict[str, str]]]
-    # of other programs' masks: "reference" where they lie on the grid of the reference's own file, and what to know
+    # masks of other programs: "reference" if they are on the grid of the reference's own file, and notes
     grid: NotRequired[str]
     notes: NotRequired[list[str]]
 
 
 def name_prediction(subject):
-    """Return the name of the file of a subject's predicted segmentation."""
+    """Return the file name of a subject's predicted segmentation."""
     return f"sub-{subject}.npz"
 
 
@@ -124,7 +124,7 @@ def read_manifest(folder) -> Manifest:
 
 
 def read_cell(folder) -> dict[str, Any]:
-    """Read a cell's manifest, with its training history as `history` and, of a method of supervoxels, `judged`.
+    """Read a cell's manifest, with its training history as `history` and, for supervoxel methods, `judged`.
 
     Returns
     -------
@@ -138,15 +138,15 @@ def read_cell(folder) -> dict[str, Any]:
 
 
 def write_course(folder, history, seconds):
-    """Write how a training went.
+    """Write the history and the times of a training.
 
     Parameters
     ----------
     folder : Path
     history : list of dict
-        A row a step (`loop.train`); empty where nothing is trained step by step.
+        One row for each step (`loop.train`); empty if nothing is trained in steps.
     seconds : list of float
-        Since the start, after each step; without a history one number, of the whole.
+        Time since the start after each step; without a history, only the total.
     """
     tables.write_table(folder / HISTORY, history, None if history else HISTORY_COLUMNS)
     steps = [row["step"] for row in history] or [1]
@@ -169,14 +169,14 @@ def write_prediction(folder, subject, chances, box):
     chances : dict of str to ndarray, shape (X, Y, Z)
         Region to probabilities, 0 to 1.
     box : array_like of int, shape (3, 2)
-        First and end voxel along each axis, on the grid of the space.
+        First and end (exclusive) voxel along each axis, on the grid of the space.
     """
     packed = {region: np.rint(255 * values).astype(np.uint8) for region, values in chances.items()}
     write_packed(folder, subject, packed | {"box": np.asarray(box)})
 
 
 def write_packed(folder, subject, packed):
-    """Write a subject's predicted segmentation as `read_packed` returns it."""
+    """Write a subject's predicted segmentation in the form of `read_packed`."""
     np.savez_compressed(Path(folder) / name_prediction(subject), **packed)
 
 
@@ -198,7 +198,7 @@ def read_packed(folder, subject):
 
 
 def read_prediction(folder, subject, record):
-    """Read what a cell predicted for a subject.
+    """Read a cell's predicted segmentation of a subject.
 
     Parameters
     ----------
@@ -221,14 +221,14 @@ def unpack_prediction(packed, affine):
     Parameters
     ----------
     packed : dict of str to ndarray
-        As `read_packed` returns it.
+        From `read_packed`.
     affine : array_like, shape (4, 4)
         Of the whole template grid.
 
     Returns
     -------
     dict of str to nibabel.Nifti1Image
-        float32, with a rim of one voxel of zeros around, so that interpolation ends as on the whole grid.
+        float32, padded with one voxel of zeros, so that interpolation at the border is as on the whole grid.
     """
     corner = np.array(affine, float)
     corner[:3, 3] += corner[:3, :3] @ (np.asarray(packed["box"])[:, 0] - 1)
@@ -240,7 +240,7 @@ def unpack_prediction(packed, affine):
 
 
 def write_classes(folder, role, rows):
-    """Write the predicted classes of the subjects of a role.
+    """Write the predicted classes of the subjects with a role.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ def read_classes(folder):
 
 
 def write_records(folder, layers, features, fit, measure):
-    """Write what a training changed, and how well it fits (`training_records`).
+    """Write what training changed and how well the network fits (`training_records`).
 
     Parameters
     ----------
@@ -275,7 +275,7 @@ def write_records(folder, layers, features, fit, measure):
 
 
 def read_records(folder):
-    """Read what a training changed, how well it fits, and its times.
+    """Read what training changed, how well the network fits, and the times.
 
     Returns
     -------
@@ -287,17 +287,17 @@ def read_records(folder):
 
 
 def write_judged(folder, rows):
-    """Write how candidates of the test patients were judged, rows of `CANDIDATE_COLUMNS`."""
+    """Write the evaluation of the test patients' candidates, rows of `CANDIDATE_COLUMNS`."""
     tables.write_table(folder / CANDIDATES, rows, CANDIDATE_COLUMNS)
 
 
 def gather_cells(folders):
-    """List cells with their content, so that each subject's job has one input instead of one for each cell.
+    """List cells with a hash of their content, so that each subject's job has one input instead of one per cell.
 
     Returns
     -------
     list of dict
-        `cell`, its folder, and `sha256`, which changes with its manifest and with any of its predictions.
+        `cell` (its folder) and `sha256`, which changes with its manifest and with any of its predictions.
     """
     rows = []
     for folder in folders:
@@ -308,5 +308,5 @@ def gather_cells(folders):
 
 
 def find_cells(path):
-    """Read the folders of the cells that `gather_cells` listed in a table."""
+    """Read the cell folders from a table made by `gather_cells`."""
     return [row["cell"] for row in listings.read_listing(path)]

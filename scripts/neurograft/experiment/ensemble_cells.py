@@ -1,4 +1,4 @@
-"""Ensembles: the mean of what several arms of the experiment predict for the same patients, from files to files."""
+"""Ensembles: the mean of the predictions of several arms for the same patients, from files to files."""
 
 import numpy as np
 
@@ -7,15 +7,15 @@ from neurograft.experiment import cell_folder
 
 
 def average_predictions(out_folder, cell, folders):
-    """Average the probabilities of some cells and write a folder that is read as any other cell's.
+    """Average the probabilities of some cells and write a folder like that of any other cell.
 
-    Every member counts the same, and nothing is fitted. Members share task, space, split, n, fold and seed, so that
-    none of them saw a patient whom the others test.
+    All members have the same weight, and nothing is fitted. Members share task, space, split, n, fold and seed, so no
+    member was trained on another's test patients.
 
     Parameters
     ----------
     out_folder : str or Path
-        Written whole or not at all.
+        Written atomically.
     cell : dict
         As in `network_cells.train_cell`.
     folders : list of str or Path
@@ -24,8 +24,8 @@ def average_predictions(out_folder, cell, folders):
     Returns
     -------
     cell_folder.Manifest
-        As written: `members` (source and strategy of each), and `trained` false, with the `reason`,
-        where one of them was not trained.
+        As written, with `members` (source and strategy of each); `trained` is false, with a `reason`, if one of them
+        was not trained.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def average_predictions(out_folder, cell, folders):
 
 
 def _join(manifests):
-    """Describe members that were all trained, for the manifest; unlabelled are those whom all of them predict."""
+    """Describe trained members for the manifest; unlabelled subjects are those predicted by all members."""
     first = manifests[0]
     for name in ("splits", "train", "test", "outputs"):
         if any(member[name] != first[name] for member in manifests):
@@ -62,14 +62,14 @@ def _join(manifests):
     ]
     seen = sorted({subject for member in manifests for subject in member["pretrained_on"]})
     shared = {name: first[name] for name in ("subjects", "train", "test", "outputs")}
-    # what has no training has nothing left to converge
+    # True if the trainings of all members converged
     converged = all(member["converged"] for member in manifests)
     joined = {"trained": True, "reason": "", "converged": converged, "unlabelled": unlabelled, "pretrained_on": seen}
     return shared | joined
 
 
 def _average(folders, subject):
-    """Average a subject's probabilities by region, uint8 again; return them with their `box`."""
+    """Average a subject's probabilities for each region, as uint8; return them with their `box`."""
     packed = [cell_folder.read_packed(folder, subject) for folder in folders]
     first = packed[0]
     for member in packed:

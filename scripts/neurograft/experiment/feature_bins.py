@@ -1,14 +1,14 @@
-"""Bins of features for gradient-boosted trees, which look at no more of a value than which bin it lies in.
+"""Bins of features for gradient-boosted trees, which use only the bin of each value.
 
-scikit-learn (1.9) computes the 254 weighted quantiles of a column one by one, and sorts it anew for each. For a cohort
-of some thousand supervoxels that took five sixths of the time of a fit. Here they are computed at once, once for all
-regions, and the trees are given the number of each value's bin instead of the value. They are the same trees.
+scikit-learn (1.9) computes the 254 weighted quantiles of a column one by one and sorts the column again for each. With
+some thousand supervoxels, this took five sixths of the time of a fit. Here all quantiles are computed together, once
+for all regions, and the trees get the bin numbers instead of the values. The resulting trees are the same.
 """
 
 import numpy as np
 
 BINS = 255  # scikit-learn's default for values that are not missing
-MOST_ROWS = 200_000  # of more, scikit-learn draws some, by chance
+MOST_ROWS = 200_000  # with more rows, scikit-learn uses a random sample
 
 
 def find_bins(table, weights):
@@ -22,9 +22,9 @@ def find_bins(table, weights):
     Returns
     -------
     list of (ndarray, ndarray) or None
-        For each column, the upper bounds of its bins, and which bins hold a value. None for a column that is left to
-        scikit-learn: with at most `BINS` distinct values it computes no quantiles, and with missing values a split of
-        a bin without values may fall on either side of it.
+        For each column, the upper bounds of its bins, and which bins contain values. None for a column that is left to
+        scikit-learn: with at most `BINS` distinct values it computes no quantiles, and with missing values a split may
+        be on either side of a bin without values.
     """
     if len(table) > MOST_ROWS or not (weights > 0).all():
         return [None] * table.shape[1]
@@ -37,20 +37,20 @@ def number_bins(bins, table):
     Parameters
     ----------
     bins : list
-        From `find_bins`, of other rows.
+        From `find_bins`, possibly for other rows.
     table : ndarray of float32, shape (n, F)
 
     Returns
     -------
     ndarray of float32, shape (n, F)
-        Whole numbers, in the order of the values; NaN stays NaN, and so do columns without bins.
+        Whole numbers in the order of the values; NaN and columns without bins are unchanged.
     """
     numbered = table.copy()
     for k, column in enumerate(bins):
         if column is None:
             continue
         bounds, occupied = column
-        # a value between two bins that hold values belongs to the upper one: trees split at the lowest bound that does
+        # a value between two bins with values belongs to the upper one: trees split at the lowest possible bound
         numbers = np.searchsorted(occupied, np.searchsorted(bounds, table[:, k].astype(np.float64)))
         numbered[:, k] = np.where(np.isnan(table[:, k]), np.nan, numbers)
     return numbered
@@ -66,7 +66,7 @@ def _find_bins(values, weights):
 
 def _weighted_quantiles(values, weights, percentages):
     """Compute averaged inverted quantiles (Hyndman and Fan 1996), with the sums in scikit-learn's order."""
-    # twice: it sorts what it has sorted, and equal values may change places, by whose weights the sums then differ
+    # twice, because scikit-learn sorts sorted values again: equal values may swap, so sums of their weights differ
     for _ in range(2):
         order = np.argsort(values)
         values, weights = values[order], weights[order]

@@ -1,9 +1,9 @@
-"""Candidates of a fitted classifier: regions ranked by probability, and how far down their list goes.
+"""Candidates of a fitted classifier: regions ranked by probability, and the levels that end the list.
 
-A probability that tells tumour from brain best is no limit for a list that a reader goes through from its top: what
-is unusual among few training patients is improbable, and still the tumour. So the list goes on below, level by level,
-until training patients who were predicted by others would have been found. A supervoxel whose neighbours are probable
-becomes more so itself: the border of a tumour, supervoxels that are only partly tumour, is most of what is missed.
+The threshold that best separates tumour from brain is too high for a ranked list: a tumour that is unusual among few
+training patients has a low probability. The list therefore continues below it, level by level, until the tumours of
+training patients predicted by classifiers of the others would be found. The probability of a supervoxel is raised if
+its neighbours are probable, because most missed supervoxels are at the tumour border and only partly tumour.
 """
 
 import numpy as np
@@ -13,11 +13,11 @@ from neurograft.candidates.proposal import group_supervoxels, rank_regions
 from neurograft.candidates.supervoxels import weigh_neighbours
 from neurograft.experiment.supervoxel_classifier import fit_classifiers, predict_chances
 
-# probabilities, as `proposal.LEVELS` are levels of the score without training: rather tumour than not, halved
+# levels of probability, like `proposal.LEVELS` for the score without training: 0.5, then halved
 LADDER = (0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625)
-FEWEST = 2  # levels, whatever training patients say
-ROUNDS = 2  # of sharing; chosen on simulated patients (docs/results.md)
-WANTED = 0.95  # of the tumour, mean of the training patients
+FEWEST = 2  # smallest number of levels
+ROUNDS = 2  # of averaging with neighbours; chosen on simulated patients (docs/results.md)
+WANTED = 0.95  # mean recall of the tumour over training patients
 TOP = 20
 PARTS = 4
 
@@ -36,12 +36,12 @@ def list_candidates(chances, features, neighbours, levels):
     Returns
     -------
     ndarray of int, shape (n + 1,)
-        1 to `TOP`, 0 for none, from the outside (0) on.
+        1 to `TOP`, or 0 for none; the first entry (0) is outside the brain.
     """
     shared = chances
     for _ in range(ROUNDS):
         shared = (shared + neighbours @ shared) / 2
-    # only raised, for a lesion of one supervoxel would be shared out among its neighbours
+    # never lowered, because averaging would remove a lesion of one supervoxel
     chances = np.maximum(chances, shared)
     regions, level = group_supervoxels(chances, features, neighbours, levels)
     regions = join_crumbs(regions, chances > levels[-1], neighbours)
@@ -49,9 +49,9 @@ def list_candidates(chances, features, neighbours, levels):
 
 
 def join_crumbs(regions, high, neighbours):
-    """Add what is high, but too small for a region of its own, to the region that it touches most.
+    """Add probable supervoxels that are too small for a region of their own to the region with most contact.
 
-    Most of it is the border of a tumour, supervoxels that hold a part of it.
+    Most of them are at the border of a tumour and contain a part of it.
 
     Parameters
     ----------
@@ -75,25 +75,25 @@ def join_crumbs(regions, high, neighbours):
 
 
 def choose_levels(patients, owners, seed=0, threads=1):
-    """Choose the levels of a list of candidates on training patients alone.
+    """Choose the levels of a candidate list from training patients only.
 
-    The patients are dealt into parts, and each part is predicted by a classifier of the others. The list gets as few
-    levels of `LADDER` as bring `WANTED` of their tumours into its first `TOP` candidates, for every level more brings
-    false candidates too; where none does, all of them.
+    The patients are divided into parts, and each part is predicted by a classifier fitted on the others. The list gets
+    the smallest number of levels of `LADDER` with which the first `TOP` candidates contain `WANTED` of the tumours,
+    because more levels add false candidates; if no number is enough, it gets all levels.
 
     Parameters
     ----------
     patients : list of dict
-        As `supervoxel_classifier.fit_classifiers` takes them, `features` and `segments` beside.
+        As for `supervoxel_classifier.fit_classifiers`, with `features` and `segments`.
     owners : list
-        Whose scans they are: scans of one person stay in one part.
+        Person of each scan; scans of one person stay in one part.
     seed, threads : int
 
     Returns
     -------
     levels : tuple of float
     recall : dict of str to float
-        Of the training patients, by the lowest level, as far as the ladder was gone down; empty if nobody could be
+        Recall of the training patients by lowest level, for the levels that were tried; empty if no patient could be
         predicted by others.
     """
     predicted = _predict_each_other(patients, owners, seed, threads)
@@ -113,7 +113,7 @@ def choose_levels(patients, owners, seed=0, threads=1):
 
 
 def _predict_each_other(patients, owners, seed, threads):
-    """Predict each patient that has tumour by a classifier of the other parts."""
+    """Predict each patient with tumour by a classifier fitted on the other parts."""
     parts = {owner: k % PARTS for k, owner in enumerate(dict.fromkeys(owners))}
     part = [parts[owner] for owner in owners]
     predicted = []
@@ -131,6 +131,6 @@ def _predict_each_other(patients, owners, seed, threads):
 
 
 def _recall(patient, ranks):
-    """Compute the share of a patient's tumour that is in the listed candidates."""
+    """Compute the share of a patient's tumour that is covered by the listed candidates."""
     tumour = patient["truth"][:, 0] * patient["volume"]
     return tumour[ranks[1:] > 0].sum() / tumour.sum()

@@ -1,34 +1,34 @@
-"""Features of supervoxels without what differs between sites: location and scale of each, as ComBat, by patient."""
+"""Harmonise features of supervoxels between sites: location and scale of each feature, as in ComBat, by patient."""
 
 import numpy as np
 
-FEWEST_PATIENTS = 3  # of a site: with fewer, a site is as likely to be its patients
+FEWEST_PATIENTS = 3  # of a site; with fewer, site effects cannot be told from patient effects
 LEAST_SPREAD = 1e-6
-PLACES = ("_mm", "prior_")  # in names of features that no scanner changes
+PLACES = ("_mm", "prior_")  # parts of the names of features that do not depend on the scanner
 
 
 def fit_sites(tables, sites):
-    """Learn by how much each site shifts and stretches each feature.
+    """Estimate the shift and scale effect of each site on each feature.
 
-    Johnson, W. E., Li, C., Rabinovic, A. (2007). Adjusting batch effects in microarray expression data using
-    empirical Bayes methods. Biostatistics 8(1), 118-127, whose samples are here the patients: a site's effects are
-    those on its patients' means and standard deviations, and both are drawn towards the site's mean over all
-    features, the more the less its patients agree. Thousands of supervoxels of three patients would pass for
-    thousands of samples. Tumours are not adjusted for, since nobody's labels are known where it is applied: a
-    site whose tumours are larger loses a part of that difference.
+    Johnson, W. E., Li, C., Rabinovic, A. (2007). Adjusting batch effects in microarray expression data using empirical
+    Bayes methods. Biostatistics 8(1), 118-127. The samples are here the patients, because supervoxels of three patients
+    would count as thousands of samples: a site's effects are those on its patients' means and standard deviations.
+    Both are shrunk towards the site's mean over all features, the more the less its patients agree. Tumours are not
+    adjusted for, because labels are unknown at prediction, so a site with larger tumours loses part of that
+    difference.
 
     Parameters
     ----------
     tables : list of ndarray, shape (n, F)
-        Each training patient's features; a column of NaN is one that the patient lacks.
+        Features of each training patient; a missing feature is a column of NaN.
     sites : list of str
-        Of the same patients; '' is unknown.
+        Site of each patient; '' is unknown.
 
     Returns
     -------
     dict
-        For `harmonise`: `middle` and `spread` (F,), and `sites`, the `shift` and `stretch` (F,) of each that has
-        `FEWEST_PATIENTS`; none where only one site has as many.
+        For `harmonise`: `middle` and `spread` (F,), and `sites`: the `shift` and `stretch` (F,) of each site with at
+        least `FEWEST_PATIENTS`; empty if fewer than two sites have as many.
     """
     means = np.stack([table.mean(0, dtype=float) for table in tables])
     spreads = np.stack([np.maximum(table.std(0, dtype=float), LEAST_SPREAD) for table in tables])
@@ -46,7 +46,7 @@ def fit_sites(tables, sites):
 
 
 def harmonise(model, table, site):
-    """Take a site's shift and stretch out of a patient's features.
+    """Remove a site's shift and scale effects from a patient's features.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def harmonise(model, table, site):
         From `fit_sites`.
     table : ndarray, shape (n, F)
     site : str
-        The features stay as they are where the training patients do not say enough of it.
+        The features are unchanged if no effect of this site was estimated.
 
     Returns
     -------
@@ -69,12 +69,12 @@ def harmonise(model, table, site):
 
 
 def fit_patients(patients, sites):
-    """Learn what sites do to supervoxels' own features and, where there are any, to those of an encoder.
+    """Estimate site effects on the supervoxels' own features and on the encoder's features, if there are any.
 
     Parameters
     ----------
     patients : list of dict
-        `names`, `described` and `pooled`, as `supervoxel_classifier.fit_classifiers` takes them.
+        `names`, `described` and `pooled`, as for `supervoxel_classifier.fit_classifiers`.
     sites : list of str
 
     Returns
@@ -91,7 +91,7 @@ def fit_patients(patients, sites):
 
 
 def harmonise_patient(effects, patient, site):
-    """Take a site's effects out of a patient's features; `effects` from `fit_patients`, the rest as in `harmonise`."""
+    """Remove a site's effects from a patient's features; `effects` from `fit_patients`, the rest as in `harmonise`."""
     names = effects["names"]
     evened, described = harmonise(effects["described"], _take(patient, names), site), patient["described"].copy()
     for k, name in enumerate(patient["names"]):
@@ -102,16 +102,16 @@ def harmonise_patient(effects, patient, site):
 
 
 def _take(patient, names):
-    """Return a patient's features in the order of `names`, NaN where it has none."""
+    """Return a patient's features in the order of `names`; NaN for missing features."""
     missing = np.full(len(patient["described"]), np.nan, np.float32)
     column = dict(zip(patient["names"], patient["described"].T, strict=True))
     return np.stack([column.get(name, missing) for name in names], axis=1)
 
 
 def _shrink(values, patients, groups):
-    """Draw a site's mean effect on each feature towards its mean over features (empirical Bayes).
+    """Shrink a site's mean effect on each feature towards its mean over features (empirical Bayes).
 
-    `values` (patients, F); `patients` of the site, `groups` those of all sites.
+    `values` has shape (patients, F); `patients` are those of the site, `groups` those of all sites.
     """
     count = np.isfinite(values[patients]).sum(0)
     effect = _mean(values[patients])
@@ -126,5 +126,5 @@ def _shrink(values, patients, groups):
 
 
 def _mean(values):
-    """Average over the patients that have a value; 0 where none has."""
+    """Average over patients ignoring NaN; 0 if no patient has a value."""
     return np.nansum(values, axis=0) / np.maximum(np.isfinite(values).sum(0), 1)

@@ -1,6 +1,6 @@
-"""One cell of the experiment, from files to files: train a network, predict its test patients.
+"""One cell of the experiment, from files to files: train a network and predict its test patients.
 
-A cell is task x source x strategy x space x split x n x fold x seed. What lies in its folder stands in `cell_folder`.
+A cell is task x source x strategy x space x split x n x fold x seed. `cell_folder` describes the files in its folder.
 """
 
 import copy
@@ -34,12 +34,12 @@ class CellOutput:
     Attributes
     ----------
     folder : str or Path
-        Written whole or not at all.
+        Written atomically.
     predict_unlabelled, keep_weights : bool
-        Predict the subjects without labels too; write `weights.pt`, of the first network where there are two.
+        Also predict the subjects without labels; write `weights.pt`, of the first network if there are two.
     checkpoint : str or Path, optional
-        Where the state of a training is kept until the cell is written, with the number of the training at the end of
-        its name; a cell that was killed goes on from there.
+        Path of the training state, to which the number of the training is added. It is kept until the cell is written,
+        so that a killed cell can be resumed.
     """
 
     folder: str | Path
@@ -55,10 +55,10 @@ class CellOptions:
     Attributes
     ----------
     steps, batch : int
-        Of networks for slices.
+        For networks on slices.
     threads : int
     patches : dict
-        `steps` and `batch` of networks for volumes.
+        `steps` and `batch` of networks on volumes.
     variants : dict of str to dict
         Named strategies of the config (`strategy_plans.plan`).
     """
@@ -70,7 +70,7 @@ class CellOptions:
     variants: Mapping[str, dict] = field(default_factory=dict)
 
     def choose(self, backbone):
-        """Return `steps`, `batch` and `threads` for a backbone: those of `patches` where it takes volumes."""
+        """Return `steps`, `batch` and `threads` for a backbone: those of `patches` if its input is volumes."""
         chosen = {"steps": self.steps, "batch": self.batch, "threads": self.threads}
         return chosen | (dict(self.patches) if backbone in encoders_3d.BACKBONES_3D else {})
 
@@ -87,7 +87,7 @@ class _Setting:
 
     @property
     def stream(self):
-        """The seed of the cell's random numbers."""
+        """The random seed of the cell."""
         return int(np.random.SeedSequence([self.cell["seed"], self.cell["fold"]]).generate_state(1)[0])
 
     @property
@@ -97,7 +97,7 @@ class _Setting:
 
 
 def train_cell(output, split, cell, source, subjects, options):
-    """Train one cell, predict its test patients, and write its folder, whole or not at all.
+    """Train one cell, predict its test patients, and write its folder atomically.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def train_cell(output, split, cell, source, subjects, options):
     Returns
     -------
     cell_folder.Manifest
-        As written: `trained` false, and `reason`, where the split allows no training or the source could not be made.
+        As written; `trained` is false, with a `reason`, if the split allows no training or the source is unavailable.
     """
     cell = {**cell, "fold": int(cell["fold"]), "seed": int(cell["seed"])}
     backbone, task_split = source.row["backbone"], split["tasks"][cell["task"]]
@@ -148,7 +148,7 @@ def train_cell(output, split, cell, source, subjects, options):
 
 
 def _assign(split, cell, predict_unlabelled, variants):
-    """Return the cell's roles, and who is predicted by a network adapted to whom; one round where nothing adapts."""
+    """Return the cell's roles, and its rounds: who is predicted, by a network adapted to whom; one if none adapts."""
     roles = assign_roles(split, cell)
     rounds = [{"predicts": list(roles["test"]), "adapted_on": []}]
     if strategy_plans.resolve(cell["strategy"], variants)[0] in TRANSDUCTIVE:
@@ -160,9 +160,9 @@ def _assign(split, cell, predict_unlabelled, variants):
 
 
 def _train_rounds(setting, train, rounds, checkpoint):
-    """Train what each round needs; add to each its network and what is known of its training.
+    """Train the networks of all rounds; return each round with its network and the facts of its training.
 
-    A plan that adapts the trained network is trained once; one that trains on the target, once a round.
+    A plan that adapts a trained network is trained once; one that trains on the target is trained for each round.
     """
     task = setting.task
     cases, trained, trainings = [task.read(subject) for subject in train], None, []
@@ -180,7 +180,7 @@ def _train_rounds(setting, train, rounds, checkpoint):
 
 
 def _train(setting, cases, targets, path):
-    """Build, load and train one network by its plan; return it with the facts that a manifest needs."""
+    """Build, load and train one network by its plan; return it with the facts for the manifest."""
     task, options, cell = setting.task, setting.training, setting.cell
     with compute.reproducible(options.seed, options.threads):
         network = BUILDERS[cell["task"]](cell["backbone"], len(cases[0]["channels"]), len(task.outputs))
@@ -210,7 +210,7 @@ def _train(setting, cases, targets, path):
 
 
 def _load(network, source):
-    """Load a source's weights into the encoder; return what was loaded, and the names of those parameters."""
+    """Load a source's weights into the encoder; return what was loaded, and the names of the loaded parameters."""
     state = load_weights(source.weights, source.row["sha256"])
     loaded = builders.load_source(network, encoders_3d.rename_weights(source.row["backbone"], state))
     inherited = set(strategy_plans.split_parameters(network)[0]) - {f"encoder.{name}" for name in loaded["missing"]}
@@ -218,7 +218,7 @@ def _load(network, source):
 
 
 def _take_fingerprint(setting, network, cases):
-    """Digest all that a training goes by: a state with another fingerprint is not used."""
+    """Compute a digest of all inputs of a training; a checkpoint with another fingerprint is not used."""
     task = setting.task
     facts = {"cell": setting.cell, "options": setting.options, "variants": setting.variants}
     facts |= {"source": setting.source.row, "outputs": task.outputs, "dropout": task.dropout, "scale": task.scale}
@@ -227,9 +227,9 @@ def _take_fingerprint(setting, network, cases):
 
 
 def _write_training(part, trainings, keep_weights):
-    """Write the history and, where asked for, the weights of the first training, and the times of all together."""
+    """Write the history and, if requested, the weights of the first training, and the summed times of all."""
     trained = trainings[0]
-    # a training that several rounds share is one object, and counts once
+    # a training shared by several rounds is one object and counts once
     runs = {id(each["seconds"]): each["seconds"] for each in trainings}.values()
     cell_folder.write_course(part, trained["history"], [sum(times) for times in zip(*runs, strict=True)])
     if keep_weights:
@@ -238,14 +238,14 @@ def _write_training(part, trainings, keep_weights):
 
 
 def _name_incomplete(task, roles, unlearnt):
-    """Name the sequences that subjects of a cell lack, where the task has such: its training dropped channels."""
+    """List the missing sequences of a cell's subjects, if the task has incomplete ones (training dropped channels)."""
     members = {subject for role in roles.values() for subject in role}
     lacking = {subject: lacks for subject, lacks in task.get("incomplete", {}).items() if subject in members}
     return {"incomplete": lacking, "unlearnt": unlearnt} if "incomplete" in task else {}
 
 
 def _describe(trainings, roles):
-    """Describe a training that took place, for the manifest."""
+    """Describe the trainings for the manifest."""
     first = trainings[0]
     plan, sizes, loaded = first["plan"], first["sizes"], first["loaded"]
     trained = {name for phase in plan.phases for name in phase.rates}
@@ -270,7 +270,7 @@ def _describe(trainings, roles):
 
 
 def write_predictions(part, name, task, networks, roles, threads):
-    """Predict the test and unlabelled subjects and write their files of the cell's folder.
+    """Predict the test and unlabelled subjects and write their files in the cell's folder.
 
     Parameters
     ----------
@@ -298,7 +298,7 @@ def _write_segmentation(part, networks, read, roles, outputs, threads):
 
 
 def _write_classification(part, networks, read, roles, outputs, threads):
-    """Predict and write a table with a row for each unit and class; the truth is empty where it is not known."""
+    """Predict and write a table with a row for each unit and class; an unknown truth is empty."""
     for role in cell_folder.CLASSES:
         rows = []
         for subject in roles[role]:
@@ -309,7 +309,7 @@ def _write_classification(part, networks, read, roles, outputs, threads):
 
 
 def _classify(network, case, subject, outputs, threads):
-    """Classify one subject: rows of its slices by their number on the grid of its space, or of the patient alone."""
+    """Classify one subject: one unit per slice, numbered on the grid of its space, or one for the whole patient."""
     usable = case["usable"]
     chances = inference.predict_slices(network, read_channels(case, usable), threads=threads)
     units = [number + case["index"]["box"][2][0] for number in usable.tolist()]
@@ -323,7 +323,7 @@ def _classify(network, case, subject, outputs, threads):
     ]
 
 
-# task: what writes its predictions
+# task to the function that writes its predictions
 WRITERS = {
     "segmentation": _write_segmentation,
     "classification": _write_classification,

@@ -1,4 +1,4 @@
-"""Estimates of what an experiment will cost and what it can show, before anything trains."""
+"""Estimate the cost and the statistical power of an experiment before training."""
 
 import time
 
@@ -18,7 +18,7 @@ PROBED_SLICES = 32
 
 
 def plan_experiment(counts, split, subjects, backbones, options, judged):
-    """Time a few steps of training and some prediction on this machine, and estimate the experiment.
+    """Time a few training steps and some prediction on this machine, and estimate the experiment.
 
     Parameters
     ----------
@@ -31,18 +31,18 @@ def plan_experiment(counts, split, subjects, backbones, options, judged):
         Source to backbone.
     options : network_cells.CellOptions
     judged : dict
-        `compared`: the arms (source, strategy) that make the family of comparisons with a verdict; `task`, `seeds` and
-        `margin` (of the metric of the verdict).
+        `compared`: the arms (source, strategy) in the family of comparisons with a verdict; `task`, `seeds` and
+        `margin` (for the metric of the verdict).
 
     Returns
     -------
     dict
-        `cells`: rows of `task`, `source`, `cells`, `seconds` (one cell from scratch, the dearest of the ordinary
-        strategies), `hours` (all of them, one after another) and `reason` (why nothing is trained, or empty);
-        `task`, `measure` and `patients` that the verdict is about; `folds`, `seeds`, `family`, `deviation` and `luck`
-        (assumed, of the paired score and of a training), `margin`, `smallest_difference` that 4 of 5 such studies find
-        (None: every verdict is "refused"), `needed_patients` for the margin (None: no number), `error_rates`
-        (`error_rates.tabulate_error_rates` of this design) and `words`.
+        `cells`: rows of `task`, `source`, `cells`, `seconds` (one cell from scratch, the slowest of the ordinary
+        strategies), `hours` (all cells, one after another) and `reason` (why nothing is trained, or ""); `task`,
+        `measure` and `patients` of the verdict; `folds`, `seeds`, `family`, `deviation` and `luck` (assumed standard
+        deviations of the paired score and of a training), `margin`, `smallest_difference` that 4 of 5 such studies
+        find (None: every verdict is "refused"), `needed_patients` for the margin (None: no number is enough),
+        `error_rates` (`error_rates.tabulate_error_rates` of this design) and `words`.
     """
     rows = []
     for task, sources in counts.items():
@@ -75,7 +75,7 @@ def plan_experiment(counts, split, subjects, backbones, options, judged):
 
 
 def probe_cell(task, split, subjects, backbone, options):
-    """Estimate the seconds of one cell that trains everything, from a few of its steps and slices.
+    """Estimate the seconds of one cell that trains all parameters, from a few of its steps and slices.
 
     Parameters
     ----------
@@ -101,17 +101,17 @@ def probe_cell(task, split, subjects, backbone, options):
         rates = {name: 1e-3 for name, _ in network.named_parameters()}
         probed = loop.TrainingOptions(PROBED_STEPS, options["batch"], threads=threads)
         _, seconds = loop.train(network, cases, (Phase(1.0, rates),), task, opened.shares, probed)
-    # a 3-D network predicts in windows, which a few slices would not fill
+    # a 3-D network predicts in windows, which need more than a few slices
     count = PROBED_SLICES if stages.spatial_axes(network) == 2 else None
     images = read_channels(cases[0], slice(count))
     predict = inference.predict_volume if task == "segmentation" else inference.predict_slices
-    # a picture is one slice: without a first call, warming up would be all that is timed
+    # a picture is one slice: without a first call, only the warm-up would be timed
     predict(network, images[:1], threads=threads)
     start = time.perf_counter()
     predict(network, images, threads=threads)
     a_slice = (time.perf_counter() - start) / len(images)
     tested = sum(len(opened.read(subject, labelled=False)["images"]) for subject in fold["test"])
-    # the first step warms up
+    # differences between steps exclude the first one, which is warm-up
     return float(np.median(np.diff(seconds)) * options["steps"] + a_slice * tested)
 
 

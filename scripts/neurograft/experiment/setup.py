@@ -1,6 +1,6 @@
-"""The start of a run: the resolved config and everything that it names, found and checked before any job.
+"""Set up a run: resolve the config, and find and check everything that it names, before any job starts.
 
-The rules use this module while the Snakefile is parsed, by every job of a cluster: nothing heavy is imported here.
+The rules use this module when the Snakefile is parsed, in every job on a cluster, so it imports nothing heavy.
 """
 
 import re
@@ -31,23 +31,24 @@ Source = Mapping[str, str]
 
 
 class SetupError(ValueError):
-    """A mistake of the user's that stops a run before any job; the message is one line that says what to do."""
+    """A user's mistake that stops a run before any job; the message is one line that says what to do."""
 
 
 @dataclass(frozen=True)
 class SourceChoice:
-    """The sources of a run, chosen from the table; each group is rows by name, and contains the one before.
+    """The sources of a run, chosen from the table; each group maps names to rows and contains the previous group.
 
     Attributes
     ----------
     named : dict of str to dict
-        What the experiment names, and what these are made from.
+        The sources named in the experiment, and those from which they are made.
     scored : dict of str to dict
-        What every run scores before training: also those that `recommend.sources` names.
+        The sources that every run scores before training: also those in `recommend.sources`.
     ranked : dict of str to dict
-        What `snakemake recommend` ranks: where `recommend.sources` names none, also what is on this machine already.
+        The sources that `snakemake recommend` ranks: if `recommend.sources` is empty, also those already on this
+        machine.
     weights : dict of str to str
-        Source to the path of its weights, for all that are named and for the 2-D ones that are ranked.
+        Source to the path of its weights, for all named sources and for the ranked 2-D sources.
     """
 
     named: dict[str, Source]
@@ -57,32 +58,32 @@ class SourceChoice:
 
     @property
     def fetched(self) -> list[str]:
-        """The paths of the weights that have to be fetched from an address."""
+        """The paths of the weights that must be downloaded."""
         return [path for name, path in self.weights.items() if is_remote(self.ranked[name])]
 
 
 @dataclass(frozen=True)
 class RunSetup:
-    """The facts that the rules go by.
+    """The facts that the rules use.
 
     Attributes
     ----------
     config : dict
-        Complete: every default filled in.
+        Complete, with all defaults.
     design : Design
         Arms and cells of the experiment.
     sources : dict of str to dict
         The whole table of sources, by name.
     choice : SourceChoice
-        Those of the run.
+        The sources of the run.
     kin : dict of str to tuple
-        Which sources have the same network (`cells.find_kin`), so that an arm is held against a control of its kind.
+        Network of each source (`cells.find_kin`), so that an arm is compared with a control of the same network.
     template : str or None
-        Path of the template brain; None where registration stays in each subject's own space.
+        Path of the template brain; None if each subject stays in its own space.
     subjects : dict of str to dict
-        What `layouts.find_subjects` found.
+        From `layouts.find_subjects`.
     series_rules, series_digest : str
-        Path of the table by which DICOM series are recognised, and a digest of what it says.
+        Path of the table that recognises DICOM series, and a digest of its content.
     """
 
     config: dict
@@ -97,12 +98,12 @@ class RunSetup:
 
     @property
     def pictures(self) -> bool:
-        """Whether a subject is one picture: nothing to register, to segment or to deliver."""
+        """Whether each subject is one picture, without registration, segmentation and delivery."""
         return is_single(self.config)
 
     @property
     def prepared(self) -> bool:
-        """Whether scans are taken as they are: nothing is stripped and nothing registered."""
+        """Whether scans are used as they are, without skull-stripping and registration."""
         return is_prepared(self.config)
 
     @property
@@ -112,26 +113,26 @@ class RunSetup:
 
     @property
     def external(self) -> dict[str, ExternalMasks]:
-        """The masks of other programs that are to be judged, by the user's names of them."""
+        """The masks of other programs to evaluate, by the names that the user gave them."""
         return self.config["experiment"]["segmentation"]["external"]
 
     def match_sources(self, wanted: Callable[[Source], bool]) -> str:
-        """Return a regular expression for the names of some sources, so that one rule makes each of them.
+        """Return a regular expression for the names of some sources, so that one rule can make all of them.
 
         Parameters
         ----------
         wanted : callable
-            From a row of the table to whether its source is wanted.
+            Takes a row of the table and returns whether its source is wanted.
 
         Returns
         -------
         str
-            It matches nothing where no source is wanted.
+            Matches nothing if no source is wanted.
         """
         return "|".join(re.escape(name) for name, row in self.sources.items() if wanted(row)) or "(?!)"
 
     def describe_source(self, name: str, *columns: str) -> dict[str, str]:
-        """Return some columns of a source's row, so that no job runs again for a column that it does not use.
+        """Return some columns of a source's row, so that changes in other columns do not rerun a job.
 
         Parameters
         ----------
@@ -145,17 +146,17 @@ class RunSetup:
         return {column: self.sources[name][column] for column in columns}
 
     def list_training_options(self, strategy: str | None = None) -> dict:
-        """List what a network is trained by, so that no change of anything else trains it again.
+        """List the options for training a network, so that changes of other options do not train it again.
 
         Parameters
         ----------
         strategy : str, optional
-            Of the config's variants of strategies, its own row alone is added.
+            If it is a variant, its row of the config's `variants` is added.
 
         Returns
         -------
         dict
-            The config's block `train_network` without `sampling`, which decides on an input; with a strategy also
+            The config's block `train_network` without `sampling`, which determines an input; with a strategy also
             `variants`.
         """
         options = {name: value for name, value in self.config["train_network"].items() if name != "sampling"}
@@ -164,7 +165,7 @@ class RunSetup:
         return options | {"variants": {name: row for name, row in self.config["variants"].items() if name == strategy}}
 
     def list_pretraining_options(self) -> dict:
-        """List what a source is pretrained by during the run.
+        """List the options for pretraining a source during the run.
 
         Returns
         -------
@@ -175,7 +176,7 @@ class RunSetup:
         return self.config["pretrain"] | shared | {"seed": self.config["seed"]}
 
     def list_pictures(self, subject: str) -> list[str]:
-        """List the pictures and masks that a subject's volumes are made of.
+        """List the pictures and masks from which a subject's volumes are stacked.
 
         Parameters
         ----------
@@ -189,7 +190,7 @@ class RunSetup:
         return [path for one in slices for path in (*one["files"], one["mask"]) if path]
 
     def list_stack_options(self) -> dict:
-        """List what pictures are stacked by, so that no other change stacks them again.
+        """List the options for stacking pictures, so that other changes do not stack them again.
 
         Returns
         -------
@@ -200,7 +201,7 @@ class RunSetup:
         return {"sequences": dataset["sequences"], "spacing": dataset["pictures"]["spacing"], "scheme": scheme}
 
     def list_scans(self, subject: str) -> list[str]:
-        """List the files of a subject that are the user's own, not made by a job of the run.
+        """List the user's own files of a subject, not those made by jobs of the run.
 
         Parameters
         ----------
@@ -209,7 +210,7 @@ class RunSetup:
         Returns
         -------
         list of str
-            Those that exist: a missing one is told in the subject's status. None of a subject excluded by hand.
+            Existing files only; missing ones are reported in the subject's status. Empty if excluded by hand.
         """
         paths = self.subjects[subject]["files"].values()
         return [path for path in paths if not path.startswith("results/") and Path(path).exists()]
@@ -221,11 +222,11 @@ def prepare_run(config: dict, root: str | Path, verified: bool = True) -> RunSet
     Parameters
     ----------
     config : dict
-        As the user gave it; it is not changed.
+        As given by the user; it is not changed.
     root : str or Path
         The folder of the Snakefile, with `config/` and `workflow/schemas/`.
     verified : bool
-        Whether to compare the weights that are on this machine with their hashes.
+        Whether to check the hashes of weights on this machine.
 
     Returns
     -------
@@ -234,7 +235,7 @@ def prepare_run(config: dict, root: str | Path, verified: bool = True) -> RunSet
     Raises
     ------
     SetupError
-        One line for the first mistake found, wherever it was made.
+        One line for the first mistake found.
     """
     try:
         return _prepare(config, Path(root), verified)
@@ -259,7 +260,7 @@ def choose_sources(config: dict, sources: dict[str, Source]) -> SourceChoice:
     Raises
     ------
     SourceError
-        If the weights of one are not where its row says.
+        If the weights of a source are not at the path in its row.
     """
     asked = [name for task in config["experiment"].values() for name in list_sources(task)]
     named = add_base_sources({name: sources[name] for name in asked}, sources)
@@ -271,7 +272,7 @@ def choose_sources(config: dict, sources: dict[str, Source]) -> SourceChoice:
 
 
 def _prepare(config, root, verified):
-    """Do what `prepare_run` does, each mistake raised as what it is."""
+    """Do the work of `prepare_run`, raising each mistake with its original type."""
     schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
     config = fit_stacked(fit_layout(resolve_config(config, schema), config), given := config)
     config = fit_prepared(config, given)
@@ -304,7 +305,7 @@ def _prepare(config, root, verified):
 
 
 def _check_config(config, sources):
-    """Check what no schema can say: that the parts of a config fit together and fit the table of sources."""
+    """Check what the schema cannot express: that the parts of a config fit each other and the table of sources."""
     experiment = config["experiment"]
     check_variants(config["variants"])
     check_experiment(experiment, config["deliver"]["strategy"], sources, config["split_cohort"]["between"])
@@ -315,5 +316,5 @@ def _check_config(config, sources):
     check_recommended(config["recommend"]["sources"], sources)
 
 
-# what the checks raise; anything else is a fault of the program
+# exceptions raised by the checks; any other is a bug
 MISTAKES = (SettingsError, SourceError, CohortError, MissingEngineError, TableError, FileNotFoundError)

@@ -1,9 +1,9 @@
-"""One cell of the experiment for a method that trains no network: classify supervoxels, predict the test patients.
+"""One cell of the experiment for a method without a network: classify supervoxels and predict the test patients.
 
-The method is that of Ahuja et al. (2020), whose superpixels are described by their intensities and by a pretrained
-encoder, here in 3-D, by patient, and beside controls. The cell's folder (`cell_folder`) has no weights and records; it
-has `candidates.tsv`. Its manifest tells how far down the candidates go (`levels`), and what of the training patients'
-tumours was found by the lowest level (`recall_by_level`).
+The method follows Ahuja et al. (2020), who describe superpixels by their intensities and by a pretrained encoder; here
+it is in 3-D, split by patient, and compared with controls. The cell's folder (`cell_folder`) has `candidates.tsv` but
+no weights and records. Its manifest has the `levels` of the candidates, and the share of the training patients' tumours
+found by lowest level (`recall_by_level`).
 """
 
 import time
@@ -25,25 +25,25 @@ from neurograft.experiment.fitted_candidates import choose_levels, list_candidat
 from neurograft.experiment.supervoxel_classifier import fit_classifiers, predict_chances, refine_border
 from neurograft.imaging.packing import PackedArray
 
-# measures of `measure_supervoxels` that tell no tissue; a place counts by its distance from the middle
+# measures of `measure_supervoxels` that do not describe tissue; x is replaced by the distance from the midplane
 NO_FEATURES = ("edge", "volume_ml", "x_mm")
 
 
 @dataclass(frozen=True)
 class SupervoxelInputs:
-    """The subjects' data that a method of supervoxels takes.
+    """The input data of a supervoxel method.
 
     Attributes
     ----------
     slices, supervoxels : dict of str to path
         Subject to its folder of slices and of supervoxels, in the cell's space.
     features : {"source", "random encoder", "none"}
-        Whose features it takes beside the supervoxels' own (`core.strategies`). Given, not looked up: another learning
-        rate of a network must not classify supervoxels again.
+        Origin of the encoder features used in addition to the supervoxels' own (`core.strategies`). Passed in, not
+        looked up, so that changing a network's learning rate does not rerun supervoxel methods.
     pooled : str or Path, optional
-        Folder of `features.pool_features`, of a method that uses an encoder's features.
+        Folder of `features.pool_features`, for a method that uses an encoder's features.
     sites : dict of str to str, optional
-        Subject to site: what differs between sites is then taken out of the features (`harmonisation`).
+        Subject to site; if given, site effects are removed from the features (`harmonisation`).
     """
 
     slices: Mapping[str, str | Path]
@@ -54,23 +54,23 @@ class SupervoxelInputs:
 
 
 def classify_supervoxels(out_folder, split, cell, inputs, predict_unlabelled=False, threads=1):
-    """Fit classifiers of supervoxels on a cell's training patients, predict its test patients, write its folder.
+    """Fit supervoxel classifiers on a cell's training patients, predict its test patients, and write its folder.
 
     Parameters
     ----------
     out_folder : str or Path
-        Written whole or not at all.
+        Written atomically.
     split, cell
         As in `network_cells.train_cell`; the cell's strategy is a key of `core.strategies.METHODS`.
     inputs : SupervoxelInputs
     predict_unlabelled : bool
-        Predict the subjects without labels too.
+        Also predict the subjects without labels.
     threads : int
 
     Returns
     -------
     cell_folder.Manifest
-        As written: `trained` false, and `reason`, where the split allows no training or the source has no weights.
+        As written; `trained` is false, with a `reason`, if the split allows no training or the source has no weights.
     """
     start = time.perf_counter()
     cell = {**cell, "fold": int(cell["fold"]), "seed": int(cell["seed"])}
@@ -92,7 +92,7 @@ def classify_supervoxels(out_folder, split, cell, inputs, predict_unlabelled=Fal
                 judged += [_judge(patient, chances, inputs, fitted["levels"])] if subject in roles["test"] else []
             cell_folder.write_judged(part, judged)
             cell_folder.write_course(part, [], [round(seconds, 3)])
-            # trees are grown to their end: nothing is left to converge
+            # always converged: trees are fully grown
             manifest |= {"trained": True, "reason": "", "converged": True, "subjects": len(roles["train"]), **roles}
             manifest |= {name: fitted[name] for name in ("levels", "recall_by_level")}
             manifest |= {"harmonised_sites": sorted(fitted["effects"]["described"]["sites"])} if inputs.sites else {}
@@ -104,7 +104,7 @@ def classify_supervoxels(out_folder, split, cell, inputs, predict_unlabelled=Fal
 
 
 def _fit(split, cell, train, inputs, threads):
-    """Fit what a cell's test patients are predicted by: site effects, classifiers, levels of the list of candidates."""
+    """Fit the models of a cell: site effects, classifiers, and levels of the candidate list."""
     sites = inputs.sites
     patients = [_read(subject, inputs, split["schemes"][subject]) for subject in train]
     effects = harmonisation.fit_patients(patients, [sites[subject] for subject in train]) if sites else {}
@@ -117,7 +117,7 @@ def _fit(split, cell, train, inputs, threads):
 
 
 def _read(subject, inputs, scheme):
-    """Read what the classifier takes of a subject, its truth by region too where it has labels."""
+    """Read the classifier's inputs for a subject, with its truth by region if it has labels."""
     stored = read_supervoxels(inputs.supervoxels[subject])
     table, pooled = stored["features"], inputs.pooled
     places = (table["x_mm"] - stored["mirror_x_mm"]).abs() if len(table) else ()
@@ -141,7 +141,7 @@ def _harmonise(effects, patient, sites):
 
 
 def _predict(part, model, patient, inputs, names, threads):
-    """Predict one patient and write it; return the probabilities of its supervoxels, before refinement."""
+    """Predict one patient and write the result; return the probabilities of its supervoxels, before refinement."""
     subject, cut = patient["subject"], patient["segments"]
     folder = Path(inputs.slices[subject])
     index = files.read_json(folder / "index.json")
@@ -154,7 +154,7 @@ def _predict(part, model, patient, inputs, names, threads):
 
 
 def _judge(patient, chances, inputs, levels):
-    """Judge the candidates that a patient's probabilities propose: a row of `candidates.tsv`."""
+    """Evaluate the candidates proposed by a patient's probabilities: a row of `candidates.tsv`."""
     cut = patient["segments"]
     ranked = list_candidates(chances[:, 0], patient["features"], weigh_neighbours(cut, len(chances)), levels)[cut]
     tumour = PackedArray(Path(inputs.slices[patient["subject"]]) / "labels.zlib")[:].transpose(1, 2, 0) > 0

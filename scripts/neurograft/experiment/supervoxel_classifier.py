@@ -1,4 +1,4 @@
-"""Classifiers of supervoxels, one for each region, fitted on training patients, and their answer in voxels."""
+"""Classifiers of supervoxels, one for each region, fitted on training patients, and their predictions in voxels."""
 
 import numpy as np
 from scipy import ndimage
@@ -9,26 +9,26 @@ from threadpoolctl import threadpool_limits
 
 from neurograft.experiment.feature_bins import find_bins, number_bins
 
-COMPONENTS = 24  # of the encoder's features, some hundreds that say much the same
-REST = 2000  # supervoxels without tumour that are drawn of each patient
+COMPONENTS = 24  # principal components of the encoder's features, some hundreds that are highly correlated
+REST = 2000  # supervoxels without tumour that are drawn from each patient
 ROUNDS = 200
-SURE = 0.8  # a probability (or 1 minus it) from which a supervoxel counts as known, where its voxels teach the border
-NEAR_MM = 10.0  # how far from the tumour its surroundings are learnt
-FEWEST = 50  # voxels that a distribution is learnt from
-LARGEST_RATIO = 3.0  # a voxel's own intensities count at most so much (natural logarithm of odds)
+SURE = 0.8  # probability (or 1 minus it) from which the voxels of a supervoxel are used to learn the border
+NEAR_MM = 10.0  # largest distance from the tumour of the surroundings to learn from
+FEWEST = 50  # smallest number of voxels for a distribution
+LARGEST_RATIO = 3.0  # limit of the contribution of a voxel's own intensities (natural logarithm of odds)
 
 
 def fit_classifiers(patients, regions, seed=0, threads=1):
     """Fit one classifier for each region on training patients.
 
-    Gradient-boosted trees, which take a sequence that a patient lacks as missing. The encoder's features are
-    standardised and reduced to their main components first, both fitted on these patients.
+    Uses gradient-boosted trees, which handle missing sequences as missing values. The encoder's features are first
+    standardised and reduced to their principal components, both fitted on these patients.
 
     Parameters
     ----------
     patients : list of dict
-        `names` and `described` (n, F), `pooled` (n, D) or None, `truth` (n, R), the share of each supervoxel
-        that is in each region, `volume` (n,), its voxels.
+        `names` and `described` (n, F), `pooled` (n, D) or None, `truth` (n, R): the share of each supervoxel that is
+        in each region, `volume` (n,): its number of voxels.
     regions : int
         R.
     seed, threads : int
@@ -78,7 +78,7 @@ def predict_chances(model, patient, threads=1):
 
 
 def draw_supervoxels(tumour, generator):
-    """Draw all supervoxels with any tumour and up to `REST` of the others; their weights restore the balance.
+    """Draw all supervoxels with any tumour and up to `REST` of the others, with weights that correct for sampling.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def draw_supervoxels(tumour, generator):
 
 
 def tabulate(model, patient):
-    """Arrange a patient's features in the model's columns; what the patient lacks is NaN."""
+    """Arrange a patient's features in the columns of the model; missing features are NaN."""
     column = {name: k for k, name in enumerate(patient["names"])}
     table = np.full((len(patient["described"]), len(model["names"])), np.nan, np.float32)
     for k, name in enumerate(model["names"]):
@@ -109,18 +109,18 @@ def tabulate(model, patient):
 
 
 def refine_border(chances, segments, stack, spacing):
-    """Compute each voxel's probability of a region: that of its supervoxel, softened, and moved by its own intensities.
+    """Compute each voxel's probability of a region: that of its supervoxel, smoothed, and adjusted by its intensities.
 
-    Supervoxels that are surely inside, and those that surely are not within 10 mm of them, teach a normal
-    distribution of the intensities each; their ratio, limited, is added to the log-odds of every voxel near the
-    border. It is one round of GrabCut (Rother et al. 2004) without the cut.
+    One normal distribution of intensities is fitted to supervoxels that are surely inside, and one to those that are
+    surely outside, within 10 mm of the region. Their limited log-ratio is added to the log-odds of every voxel near the
+    border. This is one round of GrabCut (Rother et al. 2004) without the cut.
 
     Parameters
     ----------
     chances : ndarray of float, shape (n,)
         Of each supervoxel.
     segments : ndarray of int, shape (X, Y, Z)
-        1 to n, 0 outside of the brain.
+        1 to n, 0 outside the brain.
     stack : ndarray of float, shape (C, X, Y, Z)
         Normalised intensities.
     spacing : sequence of 3 float
@@ -129,13 +129,13 @@ def refine_border(chances, segments, stack, spacing):
     Returns
     -------
     ndarray of float32, shape (X, Y, Z)
-        0 outside of the brain.
+        0 outside the brain.
     """
     brain = segments > 0
     coarse = np.concatenate([[0.0], chances]).astype(np.float32)[segments]
     if not (coarse > 0.5).any():
         return coarse
-    sigma = 1.0 / np.asarray(spacing, float)  # 1 mm: half of a supervoxel's edge stays
+    sigma = 1.0 / np.asarray(spacing, float)  # 1 mm: keeps half of a supervoxel's edge
     weight = ndimage.gaussian_filter(brain.astype(np.float32), sigma)
     smooth = np.where(brain, ndimage.gaussian_filter(coarse, sigma) / np.maximum(weight, 1e-6), 0)
     near = np.asarray(ndimage.distance_transform_edt(coarse <= 0.5, sampling=spacing)) <= NEAR_MM
@@ -150,7 +150,7 @@ def refine_border(chances, segments, stack, spacing):
 
 
 def _log_density(stack, learnt, asked):
-    """Log-density at some voxels of the normal distribution of the intensities of others."""
+    """Compute the log-density of some voxels' intensities in a normal distribution fitted to other voxels."""
     values = stack[:, learnt].astype(float)
     mean, spread = values.mean(1), np.atleast_2d(np.cov(values)) + 1e-2 * np.eye(len(stack))
     away = stack[:, asked].astype(float) - mean[:, None]
@@ -158,7 +158,7 @@ def _log_density(stack, learnt, asked):
 
 
 def _fit_reduction(pooled, seed):
-    """Fit standardisation and main components on the pooled features of training patients."""
+    """Fit standardisation and principal components to the pooled features of training patients."""
     scaler = StandardScaler().fit(pooled)
     components = PCA(min(COMPONENTS, *pooled.shape), svd_solver="covariance_eigh", random_state=seed)
     components.fit(scaler.transform(pooled))
@@ -166,10 +166,10 @@ def _fit_reduction(pooled, seed):
 
 
 def _fit_one(table, truth, weight, seed):
-    """Fit one region's classifier; where all supervoxels have one answer, that answer is the model."""
+    """Fit one region's classifier; if all supervoxels have the same class, that class is the model."""
     if truth.all() or not truth.any():
         return float(truth.any())
-    # not ended early on supervoxels of the same patients, which would stand for patients
+    # no early stopping, because its validation set would be supervoxels of the same patients
     options = {"max_iter": ROUNDS, "learning_rate": 0.05, "max_leaf_nodes": 15, "early_stopping": False}
     classifier = HistGradientBoostingClassifier(**options, random_state=seed)
     return classifier.fit(table, truth, sample_weight=weight)

@@ -1,4 +1,4 @@
-"""Records of what a training changed, and how well it fits its own patients: three tables in a cell's folder."""
+"""Records of what training changed and how well the network fits its patients: three tables in a cell's folder."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 def linear_cka(first, second):
     """Compute the debiased linear centred kernel alignment (CKA) of two sets of features of the same samples.
 
-    With the unbiased HSIC estimator (Song et al. 2012; Nguyen et al. 2021, arXiv 2010.15327), since the plain
-    form (Kornblith et al. 2019) finds similarity where there is none: 0.86 for two independent sets of 256
-    features at 40 samples.
+    Uses the unbiased HSIC estimator (Song et al. 2012; Nguyen et al. 2021, arXiv 2010.15327), because the biased form
+    (Kornblith et al. 2019) finds similarity where there is none: 0.86 for two independent sets of 256 features with 40
+    samples.
 
     Parameters
     ----------
@@ -30,27 +30,27 @@ def linear_cka(first, second):
     Returns
     -------
     float
-        1 for features equal up to rotation, scale and shift; about 0, also slightly below, for independent
-        ones; NaN where one of them does not vary.
+        1 for features that are equal up to rotation, scale and shift; about 0, or slightly below, for independent
+        ones; NaN if one of them is constant.
 
     Raises
     ------
     ValueError
-        If the numbers of samples differ, or there are fewer than 4.
+        If the numbers of samples differ or are below 4.
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
     if len(first) != len(second) or len(first) < 4:
         raise ValueError(f"CKA takes at least 4 samples, the same of both: {len(first)} and {len(second)}")
     grams = [_gram(features) for features in (first, second)]
     norms = [unbiased_hsic(gram, gram) for gram in grams]
-    # what is left of a constant, or of 4 samples that happen to be alike, is rounding
+    # for constant features, or 4 samples that happen to be equal, only rounding errors remain
     if any(value <= 1e-9 * np.mean(gram**2) for value, gram in zip(norms, grams)):
         return np.nan
     return float(unbiased_hsic(*grams) / np.sqrt(norms[0] * norms[1]))
 
 
 def _gram(features):
-    """Compute the linear kernel; centring and scale change nothing but the rounding."""
+    """Compute the linear kernel; centring and scaling affect only rounding."""
     features = features - features.mean(axis=0)
     largest = np.abs(features).max(initial=0)
     features = features / largest if largest > 0 else features
@@ -83,14 +83,14 @@ def compare_weights(before, after):
     Parameters
     ----------
     before, after : dict of str to array_like
-        State dicts, of tensors on the CPU or arrays. A layer is a name up to its last dot.
+        State dicts of CPU tensors or arrays. A layer is a name up to its last dot.
 
     Returns
     -------
     list of dict
-        In the order of `before`: `layer`, `values` (how many weights), `change` (of weights and biases; infinite
-        if they were all zero and are not), `statistics_change` (of BatchNorm's running mean and variance), NaN
-        where a layer has none, `reason` (why there is no number, or nothing).
+        In the order of `before`: `layer`, `values` (number of weights), `change` (of weights and biases; infinite if
+        all were zero before but not after), `statistics_change` (of BatchNorm's running mean and variance; NaN if the
+        layer has none), `reason` (why there is no number, or "").
     """
     layers = {}
     for name in before:
@@ -114,7 +114,7 @@ def compare_weights(before, after):
 
 
 def relative_change(before, after):
-    """Divide the norm of a vector's change by its norm before; NaN for an empty one, 0 where nothing changed."""
+    """Divide the norm of a vector's change by its norm before; NaN for an empty vector, 0 if nothing changed."""
     if not len(before):
         return np.nan
     moved, norm = np.linalg.norm(after - before), np.linalg.norm(before)
@@ -136,7 +136,7 @@ CHUNKS = {4: 16, 5: 2}  # slices or patches at once, by the axes of a batch
 
 @dataclass(frozen=True)
 class Inputs:
-    """The fixed inputs that networks are looked at on.
+    """The fixed inputs on which networks are measured.
 
     Attributes
     ----------
@@ -145,7 +145,7 @@ class Inputs:
     roles : dict of str to list of str
         `train` and `test`.
     subjects : sequence of str
-        Everyone with labels, in whatever role.
+        All labelled subjects, in any role.
     options : dict
         `steps`, `batch` and `threads` of the training.
     """
@@ -157,21 +157,21 @@ class Inputs:
 
 
 def write_records(part, task, trainings, inputs, draw=None):
-    """Write the three tables of a cell that was trained.
+    """Write the three tables of a trained cell.
 
     Parameters
     ----------
     part : Path
         The cell's folder.
     task : str
-        A row of `loop.TASKS`.
+        A key of `loop.TASKS`.
     trainings : list of dict
-        The rounds of a cell: `network`, `before` (a copy from before the training), `plan`, `predicts`. Features
-        and layers are those of the first.
+        The rounds of a cell: `network`, `before` (a copy made before training), `plan`, `predicts`. Features and
+        layers are those of the first.
     inputs : Inputs
     draw : callable, optional
-        Function of a case and a number that returns images and targets; that of the network's own inputs
-        (`slice_batches.draw_fixed`) where none is given.
+        Function of a case and a number that returns images and targets; by default the one for the network's inputs
+        (such as `slice_batches.draw_fixed`).
     """
     first, count = trainings[0], count_inputs(inputs.options, inputs.subjects)
     before, after = first["before"], first["network"]
@@ -179,12 +179,12 @@ def write_records(part, task, trainings, inputs, draw=None):
     predicting = {subject: each["network"] for each in trainings for subject in each["predicts"]}
     features, fit = [], []
     with reproducible(0, inputs.options["threads"]), torch.no_grad():
-        # one patient at a time: of hundreds, neither the files nor the images can all be held open
+        # one patient at a time: with hundreds, files and images cannot all be kept open
         for subject, role in choose_subjects(inputs.roles, inputs.subjects):
             case = inputs.read(subject)
             images = draw(case, count // 2)[0]
             features.append([pool_features(network.encoder, images) for network in (before, after)])
-            # outsiders by the network that predicts them, members by the first
+            # test patients by the network that predicts them, training patients by the first
             measured = measure_fit(predicting.get(subject, after), task, *draw(case, count))
             fit.append({"subject": subject, "role": role} | measured)
     sides = [[np.concatenate(stage) for stage in zip(*side, strict=True)] for side in zip(*features, strict=True)]
@@ -193,17 +193,17 @@ def write_records(part, task, trainings, inputs, draw=None):
 
 
 def count_inputs(options, subjects):
-    """Choose how many fixed inputs of a patient are looked at: 4 to 16, to take a twentieth of the training.
+    """Choose the number of fixed inputs per patient, 4 to 16, so that measuring takes a twentieth of the training time.
 
-    A step of training costs three times what looking costs, and each input is looked at about twice. The number
-    goes by all patients of the experiment and not by the cell's, so that every cell has the same inputs.
+    A training step costs three times as much as measuring, and each input is measured about twice. The number depends
+    on all patients of the experiment, not on those of the cell, so that every cell has the same inputs.
     """
     share = options["steps"] * options["batch"] // (10 * max(1, len(subjects)))
     return max(FEWEST_INPUTS, min(MOST_INPUTS, share))
 
 
 def choose_subjects(roles, subjects):
-    """Choose who is looked at: everyone, or, of a role with more than 300, those among 300 of all subjects, evenly.
+    """Choose the subjects to measure: all, or for a role with more than 300, those among 300 evenly spaced subjects.
 
     Returns
     -------
@@ -221,24 +221,24 @@ def choose_subjects(roles, subjects):
 
 
 def compare_layers(before, after, phases):
-    """Tabulate how far each layer moved, where it stands, and whether it trained.
+    """Tabulate how far each layer moved, its stage and part, and whether it was trained.
 
     Parameters
     ----------
     before, after : nn.Module
-        One network with an `encoder`, at two times.
-    phases : sequence of strategies.Phase
+        A network with an `encoder`, before and after training.
+    phases : sequence of strategy_plans.Phase
 
     Returns
     -------
     list of dict
         `cell_folder.LAYER_COLUMNS`. A layer is trained if one of its parameters, or a low-rank change of it, was
-        trained in any phase; a frozen one has a change of exactly 0.
+        trained in any phase; a frozen layer has a change of exactly 0.
     """
     stages = {}
     for number, names in enumerate(split_stages(before), start=1):
         stages |= dict.fromkeys([name.rpartition(".")[0] for name in names], number)
-    # LoRA's factors hang below the layer that they change
+    # the names of LoRA's factors begin with the layer that they change
     trained = {name.split(".parametrizations.")[0] for phase in phases for name in phase.rates}
     trained |= {name.rpartition(".")[0] for phase in phases for name in phase.rates}
     states = [{name: value.cpu() for name, value in network.state_dict().items()} for network in (before, after)]
@@ -251,22 +251,21 @@ def compare_layers(before, after, phases):
 
 
 def pool_features(encoder, images):
-    """Compute each stage's features of one patient, the mean over space of each input.
+    """Compute each stage's features of one patient, averaged over space for each input.
 
-    Neighbouring positions are nearly copies of each other: as samples they would make any two networks look alike,
-    and one patient would have as many as a cohort. The mean over a slice (or patch) is one sample, whatever the
-    dimension.
+    Neighbouring positions are nearly identical. As samples they would make any two networks look similar, and one
+    patient would have as many samples as a cohort. Therefore the mean over a slice or patch is one sample.
 
     Parameters
     ----------
     encoder : nn.Module
-        Returns a list of feature maps, (batch, C, ...), finest first; put into evaluation mode.
+        Returns a list of feature maps, (batch, C, ...), finest first; set to evaluation mode.
     images : Tensor, shape (batch, C, ...)
 
     Returns
     -------
     list of ndarray, shape (batch, C)
-        One a stage; maps without a channel are left out, as `stages.split_stages` does.
+        One for each stage; maps without channels are left out, as in `stages.split_stages`.
     """
     encoder.to(device()).eval()
     pooled = []
@@ -278,12 +277,12 @@ def pool_features(encoder, images):
 
 
 def compare_stages(before, after):
-    """Tabulate the debiased CKA of each stage's features before and after; NaN of fewer than 4 samples.
+    """Tabulate the debiased CKA of each stage's features before and after; NaN with fewer than 4 samples.
 
     Parameters
     ----------
     before, after : list of ndarray, shape (samples, C)
-        One a stage.
+        One for each stage.
     """
     return [
         {"stage": stage, "samples": len(own), "cka": linear_cka(own, other) if len(own) > 3 else np.nan}
@@ -292,16 +291,16 @@ def compare_stages(before, after):
 
 
 def measure_fit(network, task, images, targets):
-    """Measure a network on one patient's inputs, all together, by the loss it was trained with.
+    """Measure a network on all inputs of one patient together, with its training loss.
 
     Parameters
     ----------
     network : nn.Module
-        Put into evaluation mode.
+        Set to evaluation mode.
     task : str
-        A row of `loop.TASKS`.
+        A key of `loop.TASKS`.
     images, targets : Tensor
-        As a function such as `slice_batches.draw_fixed` returns them.
+        From a function such as `slice_batches.draw_fixed`.
 
     Returns
     -------
@@ -316,5 +315,5 @@ def measure_fit(network, task, images, targets):
 
 
 def _measure(task):
-    """Name the task's measure of fit, here not of training batches alone."""
+    """Return the name of the task's measure of fit, without the prefix for training batches."""
     return TASKS[task]["measure"].removeprefix("train_")

@@ -1,9 +1,9 @@
-"""BIDS derivatives: the names, sidecars and encodings of what users take away.
+"""BIDS derivatives: names, sidecars and encodings of the files for users.
 
-A *stem* is a path without entities that vary: `results/derivatives/sub-X/anat/sub-X` on native grids, the same with
-`_space-MNI152` in the template's space. Every name behind a stem is made in this module, and `stem_of` takes it off
-again. Files that only some subjects have (the mask of one sequence, say) are written beside a step's declared outputs
-by the same job, which first removes those of an earlier run.
+A *stem* is the part of a path without variable entities: `results/derivatives/sub-X/anat/sub-X` on native grids, or
+with `_space-MNI152` in the template's space. Only this module makes file names from stems, and `stem_of` returns the
+stem of a file. Files that only some subjects have (such as the mask of one sequence) are written beside the declared
+outputs of a step by the same job, which first removes those of an earlier run.
 """
 
 import glob
@@ -24,7 +24,7 @@ def brain_mask_file(stem, sequence=None):
 
 
 def disagreement_file(stem):
-    """Name the image of where two opinions of the brain differ."""
+    """Name the image of the voxels where two brain masks of the reference differ."""
     return f"{stem}_desc-disagreement_dseg.nii.gz"
 
 
@@ -44,7 +44,7 @@ def segmentation_file(stem):
 
 
 def segmentation_table_file(stem):
-    """Name the table of what the values of the delivered segmentation mean."""
+    """Name the table with the meaning of the delivered segmentation's values."""
     return f"{stem}_dseg.tsv"
 
 
@@ -53,7 +53,7 @@ def probability_file(stem, region):
     return f"{stem}_desc-{region}_probseg.nii.gz"
 
 
-# acq- and desc- are the only entities behind a stem
+# acq- and desc- are the only entities after a stem
 ENDING = re.compile(
     rf"(_acq-[A-Za-z0-9]+)?(_desc-[A-Za-z0-9]+)?_(mask|dseg|probseg|{'|'.join(SUFFIXES)})"
     r"\.(nii\.gz|json|tsv)"
@@ -61,22 +61,22 @@ ENDING = re.compile(
 
 
 def stem_of(path):
-    """Return the stem of a derivative: the counterpart of the functions that name one.
+    """Return the stem of a derivative: the inverse of the functions that name one.
 
     Parameters
     ----------
     path : str or Path
-        Or nothing, of what a run does not have.
+        May be empty, if a run does not have the file.
 
     Returns
     -------
     str or None
-        None for no path.
+        None for an empty path.
 
     Raises
     ------
     ValueError
-        If no derivative has such a name.
+        If it is not the name of a derivative.
     """
     if not path:
         return None
@@ -112,9 +112,9 @@ def write_masks(stem, masks, status):
     stem : str
         Native stem of the subject.
     masks : dict of str to nibabel.Nifti1Image
-        Canonical masks, one a sequence.
+        Canonical masks, one for each sequence.
     status : dict
-        The subject's import status; it holds the files' own grids.
+        The subject's import status, with the files' own grids.
     """
     _remove(brain_mask_file(stem, "*"))
     for name, mask in masks.items():
@@ -127,12 +127,12 @@ def write_masks(stem, masks, status):
 
 
 def _type_of(record):
-    """Return what a mask is of, in BIDS's words: of prepared scans it is all that they show."""
+    """Return the BIDS type of a mask; that of a prepared scan covers everything that the scan shows."""
     return "ROI" if record.get("prepared") else "Brain"
 
 
 def write_disagreement(stem, disagreement, status, record):
-    """Write where two opinions of the reference's brain differ; without a second opinion, remove an earlier run's.
+    """Write where two brain masks of the reference differ; without a second one, remove the file of an earlier run.
 
     Parameters
     ----------
@@ -153,13 +153,13 @@ def write_disagreement(stem, disagreement, status, record):
 
 
 def read_disagreement(stem):
-    """Read what `write_disagreement` wrote, canonical; None where there was no second opinion."""
+    """Read the image of `write_disagreement`, canonical; None if there was no second brain mask."""
     path = Path(disagreement_file(stem))
     return nifti.read_image(path) if path.exists() else None
 
 
 def read_masks(stem, sequences):
-    """Read the brain masks that `write_masks` wrote, canonical.
+    """Read the brain masks written by `write_masks`, canonical.
 
     Returns
     -------
@@ -176,14 +176,14 @@ def write_normalized(stem, normalized, record):
     stem : str
         Stem with `space-`.
     normalized : dict of str to nibabel.Nifti1Image
-        float32 sequences, zero outside of the brain, and `brain`, the mask on the same grid.
+        float32 sequences, zero outside the brain, and `brain`, the mask on the same grid.
     record : dict
-        Of `normalize_intensity`.
+        From `normalize_intensity`.
     """
     for suffix in SUFFIXES:
         _remove(f"{stem}_desc-*_{suffix}.nii.gz")
     for name in list_sequences(normalized):
-        # of prepared scans nobody knows
+        # unknown for prepared scans
         sidecar = {"SkullStripped": not record.get("prepared", False), "Units": "arbitrary", "Sequence": name}
         nifti.write_image(normalized_file(stem, name), packing.as_int16(normalized[name]), sidecar)
     nifti.write_image(brain_mask_file(stem), normalized["brain"], {"Type": _type_of(record)})
@@ -202,7 +202,7 @@ def read_normalized(stem):
 
 
 def _list_own(stem):
-    """List the user's own sequences of which there is a normalised image."""
+    """List the user's own sequences that have a normalised image."""
     before, after = f"{Path(stem).name}_desc-", f"_{OWN_SUFFIX}.nii.gz"
     found = Path(stem).parent.glob(f"{glob.escape(before)}*{after}")
     return sorted(path.name.removeprefix(before).removesuffix(after) for path in found)
@@ -216,21 +216,20 @@ def write_delivered(stem, labels, probabilities, table, missing=()):
     stem : str
         Native stem of the subject.
     labels : nibabel.Nifti1Image or None
-        uint8 on the reference file's own grid; None where nothing was predicted, and then no
-        file of an earlier run stays behind either.
+        uint8 on the reference file's own grid. None if nothing was predicted; files of an earlier run are then removed.
     probabilities : dict of str to nibabel.Nifti1Image
         float32 in [0, 1], by region, same grid.
     table : list of dict
         Rows of `dseg.tsv`.
     missing : list of str
-        Sequences that the networks take and this subject lacks; named in the sidecar.
+        Input sequences of the networks that this subject lacks; named in the sidecar.
     """
     _remove(segmentation_file(stem))
     _remove(probability_file(stem, "*"))
     if labels is None:
         return
     for region, probability in probabilities.items():
-        # a byte is finer than any probability of a network deserves
+        # a byte is more precise than the probabilities of a network
         scaled = np.round(np.asanyarray(probability.dataobj) * 255).astype(np.uint8)
         written = nifti.image(scaled, probability.affine)
         written.header.set_slope_inter(1 / 255, 0)
@@ -241,7 +240,7 @@ def write_delivered(stem, labels, probabilities, table, missing=()):
 
 
 def _remove(pattern):
-    """Remove an earlier run's images by pattern, and whatever has their names with another ending."""
+    """Remove an earlier run's images by pattern, and files with the same names but other extensions."""
     image = Path(pattern)
     for path in image.parent.glob(image.name.removesuffix(".nii.gz") + ".*"):
         path.unlink()

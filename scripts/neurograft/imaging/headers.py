@@ -1,4 +1,4 @@
-"""Where a NIfTI header says that the voxels are, and whether that can be true.
+"""Read the voxel positions from a NIfTI header, and check whether they are plausible.
 
 The rule, with its reasons, is in docs/explanation/decisions/cohort.md ("Orientation").
 """
@@ -12,8 +12,8 @@ from neurograft.imaging.nifti import ScanError
 
 SMALLEST_VOXEL, LARGEST_VOXEL = 0.1, 10.0  # mm
 SMALLEST_FIELD = 50.0  # mm along each axis; a head needs more
-SCANNER = 1  # the code of an orientation in the scanner's own coordinates
-MM = {1: ("metres", 1000.0), 3: ("micrometres", 0.001)}  # xyzt_units to mm; every other code is taken for mm
+SCANNER = 1  # code of an affine in scanner coordinates
+MM = {1: ("metres", 1000.0), 3: ("micrometres", 0.001)}  # xyzt_units to mm; all other codes are read as mm
 SIZES_AGREE = 0.02  # voxel sizes are often rounded in pixdim; a scaling to a template is larger
 
 
@@ -23,7 +23,7 @@ def voxel_sizes(affine):
 
 
 def corner_distance(shape, one, other):
-    """Compute how far apart, in mm, two affines place the same corner of a grid: the largest of the eight distances.
+    """Compute the largest distance, in mm, between the positions of a grid's eight corners under two affines.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def corner_distance(shape, one, other):
 
 
 def same_grid(one, other):
-    """Check whether two images have the same voxels, to a twentieth of a voxel at the corners."""
+    """Check whether two images have the same grid, to within a twentieth of a voxel at the corners."""
     if one.shape != other.shape:
         return False
     return bool(corner_distance(one.shape, one.affine, other.affine) < 0.05 * voxel_sizes(one.affine).min())
@@ -49,34 +49,35 @@ def same_grid(one, other):
 def read_geometry(
     path, loaded, pixdim=None, smallest=SMALLEST_FIELD
 ) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
-    """Read from its header where an image's voxels are, in RAS mm.
+    """Read an image's affine, in RAS mm, from its header.
 
-    sform, if it and qform put every voxel at the same place within half a voxel; the only one that is set; or,
-    where the two are apart, the one in the scanner's own coordinates (code 1), if only one is.
+    If only one of sform and qform is set, it is used. If both agree within half a voxel, sform is used; otherwise the
+    one in scanner coordinates (code 1), if only one is.
 
     Parameters
     ----------
     path : str or Path
-        For the message.
+        For error messages.
     loaded : nibabel.Nifti1Image
     pixdim : array_like, shape (4,), optional
-        `pixdim[0:4]` as written: nibabel mends zero and negative ones while loading, which may mirror an image.
+        `pixdim[0:4]` as written, because nibabel corrects zero and negative values while loading, which may mirror an
+        image.
     smallest : float
-        Millimetres that the field of view has to have along each axis.
+        Smallest field of view along each axis, in mm.
 
     Returns
     -------
     affine : ndarray, shape (4, 4)
     other : ndarray, shape (4, 4), or None
-        The orientation that was not taken, where it puts the voxels elsewhere.
+        The affine that was not chosen, if it places the voxels elsewhere.
     notes : list of str
-        What was chosen or converted.
+        Choices and conversions.
 
     Raises
     ------
     ScanError
         For a series of volumes, fewer than three axes, no orientation, an affine that is zero, singular, sheared or
-        contradicted by the rest of the header, or an absurd voxel size or field of view.
+        contradicts the rest of the header, or an implausible voxel size or field of view.
     """
     shape = _read_shape(path, loaded)
     unit, scale = MM.get(int(loaded.header["xyzt_units"]) & 7, ("mm", 1.0))
@@ -113,7 +114,7 @@ def _read_shape(path, loaded):
 
 
 def _header_affines(path, loaded, scale):
-    """Read sform and qform, converted to mm; None for one whose code says that it is not set."""
+    """Read sform and qform, converted to mm; None for one that is not set according to its code."""
     try:
         affines = loaded.get_sform(coded=True)[0], loaded.get_qform(coded=True)[0]
     except Exception:  # a quaternion of length above 1 and other nonsense
@@ -129,7 +130,7 @@ def _header_affines(path, loaded, scale):
 def _choose(
     path, shape, sform: np.ndarray | None, qform: np.ndarray | None, header
 ) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
-    """Choose between sform and qform; also return the other, where it places the voxels elsewhere, and a note."""
+    """Choose sform or qform; also return the other one, if it places the voxels elsewhere, and a note."""
     if sform is None or qform is None:
         # `_header_affines` refuses a header without either
         return cast(np.ndarray, qform if sform is None else sform), None, []
@@ -151,7 +152,7 @@ def _choose(
 
 
 def _check_qform(path, pixdim):
-    """Refuse voxel sizes, or a sign of the third axis, that programs read differently from a qform."""
+    """Refuse a qform with voxel sizes or a sign of the third axis that programs interpret differently."""
     if not np.isfinite(pixdim).all() or not (pixdim[1:] > 0).all() or pixdim[0] not in (-1, 0, 1):
         written = ", ".join(f"{value:g}" for value in pixdim)
         raise ScanError(
@@ -161,7 +162,7 @@ def _check_qform(path, pixdim):
 
 
 def _check_sizes(path, affine, pixdim):
-    """Refuse an sform whose voxels are of another size than pixdim says, if it says anything."""
+    """Refuse an sform whose voxel sizes differ from pixdim, if pixdim is set."""
     sizes, written = voxel_sizes(affine), np.abs(pixdim[1:])
     if written.any() and not (np.abs(sizes - written) <= SIZES_AGREE * sizes).all():
         raise ScanError(
@@ -171,7 +172,7 @@ def _check_sizes(path, affine, pixdim):
 
 
 def _check_extent(path, shape, affine, unit, smallest):
-    """Refuse voxels and fields of view that no head scan has."""
+    """Refuse voxel sizes and fields of view that are impossible for a head scan."""
     sizes = voxel_sizes(affine)
     if sizes.min() < SMALLEST_VOXEL or sizes.max() > LARGEST_VOXEL:
         advice = (

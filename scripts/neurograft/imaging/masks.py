@@ -1,4 +1,4 @@
-"""Binary masks: their volume and overlap, tidied, and combined over a subject's sequences."""
+"""Binary masks: volume, overlap, clean-up, and combination over a subject's sequences."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def overlap(first, second):
 
 
 def tidy_mask(mask):
-    """Keep the largest connected piece of a mask and fill its holes.
+    """Keep the largest connected component of a mask and fill its holes.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def tidy_mask(mask):
     sizes[0] = 0
     largest = pieces == sizes.argmax()
     box = grid_box(largest)
-    # holes are the background that does not reach the outside (ten times faster than growing from there)
+    # holes are background components not connected to the outside (ten times faster than growing from there)
     background, _ = label_pieces(np.pad(~largest[box], 1, constant_values=True))
     largest[box] = (background != background[0, 0, 0])[1:-1, 1:-1, 1:-1]
     return largest
@@ -51,23 +51,23 @@ def tidy_mask(mask):
 def combine_masks(masks, to_sequence, reference):
     """Combine the sequences' brain masks by a vote in each voxel, on the grid of the reference.
 
-    A voxel is brain where at least half of the sequences that show it say so. Each has one vote, for no weights
-    could be chosen without patients to choose them on; a tie is brain, since a lost piece of tumour is worse than
-    a kept piece of dura.
+    A voxel is brain if it is in the masks of at least half of the sequences that cover it. All sequences have the same
+    weight, because there are no patients for choosing weights. A tie is brain, because losing tumour is worse than
+    keeping dura.
 
     Parameters
     ----------
     masks : dict of str to nibabel.Nifti1Image
         Each sequence's own mask on its own grid.
     to_sequence : dict of str to ndarray, shape (4, 4)
-        World of the reference to the world of each sequence that may vote; one that could not be aligned is
-        left out by the caller.
+        World of the reference to the world of each sequence that may vote; the caller leaves out sequences that could
+        not be aligned.
     reference : str
 
     Returns
     -------
     nibabel.Nifti1Image
-        uint8, on the reference's grid, one piece without holes.
+        uint8, on the reference's grid, one component without holes.
     """
     shape, affine = masks[reference].shape, masks[reference].affine
     votes, voters = np.zeros(shape, np.float32), np.zeros(shape, np.float32)

@@ -1,4 +1,4 @@
-"""Numbers that describe an image, or how alike two images are."""
+"""Measures of image quality and of the similarity of two images."""
 
 import numpy as np
 from scipy import ndimage
@@ -15,17 +15,17 @@ def mutual_information(first, second, inside, bins=32, normalized=True):
     ----------
     first, second : ndarray of one shape
     inside : ndarray of bool, the same shape
-        Only these voxels count. Intensities are clipped to their 0.5 and 99.5 percentiles there.
+        The voxels to use. Intensities are clipped to their 0.5 and 99.5 percentiles there.
     bins : int
-        Bins of each axis of the histogram.
+        Bins along each axis of the histogram.
     normalized : bool
-        (H(a) + H(b)) / H(a, b), 1 for independent and 2 for identical images (Studholme et al. 1999);
+        If true, (H(a) + H(b)) / H(a, b): 1 for independent and 2 for identical images (Studholme et al. 1999);
         otherwise H(a) + H(b) - H(a, b) in nats.
 
     Returns
     -------
     float
-        The value of independent images (1 or 0) where either image is constant or `inside` is empty.
+        The value of independent images (1 or 0) if either image is constant or `inside` is empty.
     """
     pair = [_binned(np.asarray(image)[inside], bins) for image in (first, second)]
     if any(values.size == 0 or values.min() == values.max() for values in pair):
@@ -50,10 +50,10 @@ def _entropy(shares):
 
 
 def noise_level(data, inside):
-    """Estimate the standard deviation of the noise from differences between neighbours in the plane.
+    """Estimate the standard deviation of the noise from in-plane differences between neighbours.
 
-    The residual of the 3x3 Laplacian-difference kernel of Immerkaer (1996, Comput. Vis. Image Underst. 64:300),
-    which is blind to slopes; its spread is taken by the median absolute value, so that edges do not count.
+    Uses the residual of the 3x3 Laplacian-difference kernel of Immerkaer (1996, Comput. Vis. Image Underst. 64:300),
+    which ignores linear gradients. Its spread is the median absolute value, which is robust to edges.
 
     Parameters
     ----------
@@ -71,9 +71,9 @@ def noise_level(data, inside):
 def contrast_to_noise(data, inside):
     """Compute the contrast between the two main intensity classes of a brain, in units of the noise.
 
-    The brain is split in three by one-dimensional k-means (fluid, grey, white in whatever order the
-    sequence shows them); the contrast is that of the two largest classes. It compares scans of one
-    sequence in one cohort; it is no absolute measure.
+    The brain is divided into three classes by one-dimensional k-means (fluid, grey and white matter, in an order that
+    depends on the sequence); the contrast is that of the two largest classes. It is for comparing scans of one sequence
+    in one cohort, and is not an absolute measure.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def contrast_to_noise(data, inside):
     Returns
     -------
     float
-        0 where there is no brain, no contrast or no noise to compare with.
+        0 if there is no brain, no contrast or no noise.
     """
     values = np.asarray(data, np.float32)[inside]
     if values.size < 10 or values.min() == values.max():
@@ -106,9 +106,9 @@ THINNED = 4.0  # mm; fine enough to find the air
 AIR_MARGIN = 2  # thinned voxels around the head that are not counted as air
 FEWEST_AIR = 500  # thinned voxels
 MOST_SLICES = 20
-FINE = 2.0  # mm, the nearer of the distances over which sharpness is measured
-RIM = 5.0  # mm of the brain's edge in the plane, where partial volume and the mask would be measured
-RAYLEIGH_MEDIAN = 1.1774  # of the magnitude of noise with standard deviation 1: the root of 2 ln 2
+FINE = 2.0  # mm, the smaller of the two distances for measuring sharpness
+RIM = 5.0  # mm of the brain's in-plane edge to exclude, because of partial volume and the mask's edge
+RAYLEIGH_MEDIAN = 1.1774  # median magnitude of noise with standard deviation 1: the square root of 2 ln 2
 QUANTILES = (5, 25, 50, 75, 95)
 
 
@@ -120,7 +120,7 @@ def measure_scans(scans, masks, stripped):
     scans, masks : dict of str to nibabel.Nifti1Image
         Sequences as imported, and the brain mask of each.
     stripped : dict of str to bool
-        Whether a sequence came without skull, and so without air to take the noise from.
+        Whether a sequence was already skull-stripped, and so has no air for measuring noise.
 
     Returns
     -------
@@ -144,10 +144,10 @@ def measure_scans(scans, masks, stripped):
 def signal_to_noise(data, brain, sizes):
     """Compute the brain's signal in units of the noise in the air around the head.
 
-    The signal is the brain's median. Noise of a magnitude image has a Rayleigh distribution in the air, so its
-    standard deviation in tissue is the air's median / 1.177 (Dietrich et al. 2007, J. Magn. Reson. Imaging 26:375,
-    who take the air's standard deviation; the median minds ghosts less). With several coils or parallel imaging it
-    compares scans of one protocol, and is no absolute measure.
+    The signal is the brain's median. The noise of a magnitude image has a Rayleigh distribution in air, so its standard
+    deviation in tissue is the median of air / 1.177 (Dietrich et al. 2007, J. Magn. Reson. Imaging 26:375, who use the
+    standard deviation of air; the median is less sensitive to ghosts). With several coils or parallel imaging, it is
+    only for comparing scans of one protocol, and is not an absolute measure.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def signal_to_noise(data, brain, sizes):
     Returns
     -------
     float or None
-        None where there is no brain, or no air: the head fills the image, or the air was set to zero.
+        None if there is no brain, or no air because the head fills the image or the air was set to zero.
     """
     steps = np.maximum(1, np.round(THINNED / np.asarray(sizes))).astype(int)
     cut = tuple(slice(None, None, step) for step in steps)
@@ -167,7 +167,7 @@ def signal_to_noise(data, brain, sizes):
     if not inside.any():
         return None
     signal = float(np.median(data[brain]))
-    # the mean over neighbours lifts nothing but the head over the threshold, unless the noise is a fifth of the signal
+    # averaged over neighbours, only the head exceeds the threshold, unless the noise is a fifth of the signal
     head = ndimage.uniform_filter(thin, 3) > 0.25 * signal
     pad = AIR_MARGIN + 1
     head = ndimage.binary_closing(np.pad(head | inside, pad), iterations=2)
@@ -181,27 +181,26 @@ def signal_to_noise(data, brain, sizes):
 
 
 def sharpness(data, brain, sizes):
-    """Compare how much intensities change over 2 mm of the slices' plane with how much over 6 mm.
+    """Compare in-plane changes of intensity over 2 mm with those over 6 mm.
 
-    The root of the ratio of the variogram (half the mean squared difference of voxels so far apart) at the two
-    distances, along the blunter of the plane's two axes: motion, and thick slices that were resampled, blur one axis
-    alone. Unlike gradient energy it needs no contrast to divide by (why it was chosen:
-    docs/explanation/decisions/preprocessing.md). What noise adds is taken off (`noise_level`), and the brain's rim is
-    left out.
+    The result is the square root of the ratio of the variogram (half the mean squared difference of voxels at a
+    distance) at the two distances, along the less sharp of the two in-plane axes, because motion and resampled thick
+    slices blur only one axis. Unlike gradient energy it needs no contrast to divide by (why it was chosen:
+    docs/explanation/decisions/preprocessing.md). The contribution of noise is subtracted (`noise_level`), and the edge
+    of the brain is excluded.
 
     Parameters
     ----------
     data : ndarray of float32, shape (X, Y, Z)
     brain : ndarray of bool, the same shape
     sizes : array_like, shape (3,)
-        Voxel sizes in mm; the two finest axes are the plane, the first two where all are alike. Voxels above 2 mm
-        are compared over 1 and 3 of them.
+        Voxel sizes in mm. The two finest axes are the plane, or the first two if all are equal. Voxels above 2 mm are
+        compared over 1 and 3 voxels.
 
     Returns
     -------
     float or None
-        1/3 where nothing is finer than 6 mm, about 1 where much is finer than 2 mm. None without a brain, or
-        without contrast.
+        1/3 if no detail is finer than 6 mm, about 1 if much is finer than 2 mm. None without a brain or contrast.
     """
     if not brain.any():
         return None
@@ -209,7 +208,7 @@ def sharpness(data, brain, sizes):
     *plane, across = np.argsort(sizes, kind="stable")
     order = (*sorted(plane), across)
     data, brain = data[box].transpose(order), brain[box].transpose(order)
-    # the middle half of the slices shows much the same anatomy in everybody
+    # the middle half of the slices shows similar anatomy in all patients
     depth = data.shape[2]
     some = slice(depth // 4, max(depth // 4 + 1, 3 * depth // 4), max(1, depth // 2 // MOST_SLICES))
     data, brain = data[:, :, some], brain[:, :, some]
@@ -229,7 +228,7 @@ def sharpness(data, brain, sizes):
 
 
 def _variogram(data, inside, axis, lag):
-    """Compute half the mean squared difference of voxels `lag` apart that are both inside; 0 without any."""
+    """Compute half the mean squared difference of inside voxels that are `lag` apart; 0 if there are none."""
     first, second = (np.moveaxis(data, axis, 0)[cut] for cut in (slice(lag, None), slice(None, -lag)))
     both = np.moveaxis(inside, axis, 0)
     both = both[lag:] & both[:-lag]
@@ -252,5 +251,5 @@ def describe_intensities(values):
         return []
     percentiles = np.percentile(values, QUANTILES).astype(float)
     scale = float(np.ptp(percentiles)) or float(np.abs(percentiles).max()) or 1.0
-    # 0.0 is added so that nothing is -0
+    # adding 0.0 avoids -0
     return [round(value, 4 - int(np.floor(np.log10(scale)))) + 0.0 for value in percentiles.tolist()]

@@ -1,7 +1,7 @@
 """Make, read, write and reorient NIfTI images.
 
-Everywhere in neurograft an image is a `nibabel.Nifti1Image` in canonical (RAS+) orientation whose world coordinates
-are millimetres.
+Throughout neurograft, an image is a `nibabel.Nifti1Image` in canonical (RAS+) orientation with world coordinates in
+millimetres.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ from neurograft.imaging.typed import load_nifti
 
 
 class ScanError(ValueError):
-    """A fault of one subject's file; the message says which file and what is wrong."""
+    """An error in one subject's file; the message says which file and what is wrong."""
 
 
 def image(data, affine):
@@ -40,7 +40,7 @@ def image(data, affine):
 
 
 def read_image(path):
-    """Read an image that neurograft wrote, canonical; masks and labels as stored, intensities as float32.
+    """Read an image written by neurograft as canonical; masks and labels as stored, intensities as float32.
 
     Returns
     -------
@@ -48,13 +48,13 @@ def read_image(path):
     """
     loaded = nib.as_closest_canonical(load_nifti(path))
     data = np.asanyarray(loaded.dataobj)
-    # int16 are floats that were stored in less space (`packing`), with a scale or without
+    # int16 are floats that were stored compactly (`packing`), with or without a scale
     stored = data.dtype in (np.float64, np.int16)
     return nib.Nifti1Image(data.astype(np.float32) if stored else data, loaded.affine)
 
 
 def write_image(path, written, sidecar=None):
-    """Write an image, and a JSON sidecar beside it, whole or not at all.
+    """Write an image and its JSON sidecar, each atomically.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def read_scans(folder):
 
 
 def write_scans(folder, scans, packed=False, threads=1):
-    """Write images as `NAME.nii.gz` into a new folder, whole or not at all: floats as int16 if `packed`, else exact."""
+    """Write images as `NAME.nii.gz` into a new folder, atomically: floats as int16 if `packed`, else exactly."""
     pack = packing.as_int16 if packed else packing.whole_as_int16
 
     def write(name, scan):
@@ -93,15 +93,15 @@ def write_scans(folder, scans, packed=False, threads=1):
 
     with whole(folder) as part, ThreadPoolExecutor(threads) as pool:
         part.mkdir()
-        # taken out one by one, so that what went wrong is raised here
+        # consume the results, so that exceptions are raised here
         list(pool.map(write, scans, scans.values()))
 
 
 def onto_axes(moved, affine):
-    """Flip and permute an image's axes to those of a grid of the same voxels; nothing is interpolated.
+    """Flip and permute an image's axes to those of a grid with the same voxels, without interpolation.
 
-    The two grids are compared with each other, not with the world: at 45 degrees an axis is as near to
-    left-right as to front-back, and which of them it counts for would hang on rounding.
+    The two grids are compared with each other, not with the world axes: at 45 degrees an axis is as close to left-right
+    as to front-back, and the choice would depend on rounding.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def onto_axes(moved, affine):
 
 
 def to_native(canonical, shape, affine):
-    """Put a canonical image back, voxel for voxel, onto the axes of the file it came from.
+    """Return a canonical image to the axes of its original file, voxel for voxel.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Compact storage of images and slices.
 
-Of a packed array single slices are read at random, so each is packed by itself, losslessly. Its file is a line of JSON
-(`shape`, `dtype`, and `ends`, where each slice ends, in bytes after that line), then the slices, each a zlib stream,
-which carries a checksum.
+The slices of a packed array are accessed randomly, so each is compressed separately, without loss. The file is a line
+of JSON (`shape`, `dtype`, and `ends`: the end of each slice in bytes after that line), followed by the slices, each a
+zlib stream with a checksum.
 """
 
 import gzip
@@ -14,8 +14,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-IMAGE_LEVEL = 4  # of gzip: 1 takes 4 % more space, 6 another 1 % less in half as much time again
-SLICE_LEVEL = 1  # the highest takes three times as long and saves 1 %, for the last bits of an intensity are noise
+IMAGE_LEVEL = 4  # of gzip: 1 takes 4 % more space; 6 takes 1 % less space but 50 % more time
+SLICE_LEVEL = 1  # the highest takes three times as long and saves 1 %, because the last bits of intensities are noise
 
 
 def save_image(path, written):
@@ -30,7 +30,7 @@ def save_image(path, written):
 
 
 def whole_as_int16(scan):
-    """Convert an image of whole numbers, as most scanners write, to int16 for writing: a quarter less space.
+    """Convert an image of whole numbers, as most scanners write, to int16 for writing, to save a quarter of the space.
 
     Parameters
     ----------
@@ -39,10 +39,10 @@ def whole_as_int16(scan):
     Returns
     -------
     nibabel.Nifti1Image
-        `scan` itself if int16 cannot hold each of its numbers.
+        `scan` itself if int16 cannot represent all of its values.
     """
     data = np.asanyarray(scan.dataobj)
-    with np.errstate(invalid="ignore"):  # what int16 cannot hold shows in the comparison
+    with np.errstate(invalid="ignore"):  # values that int16 cannot represent are found by the comparison
         whole = data.astype(np.int16)
     return _stored(whole, scan) if np.array_equal(whole, data) else scan
 
@@ -68,7 +68,7 @@ def as_int16(scan):
 
 
 def _stored(integers, scan):
-    """Make an image of other data, stored in their type."""
+    """Make an image with other data, stored with the type of these data."""
     packed = nib.Nifti1Image(integers, scan.affine, scan.header)
     packed.set_data_dtype(integers.dtype)
     return packed
@@ -91,7 +91,7 @@ def write_packed(path, array):
 class PackedArray:
     """A file of `write_packed`, indexed along its first axis like a memory map.
 
-    Only the slices that are asked for are read, and the file is closed afterwards, so that any number can be in use.
+    Only the requested slices are read, and the file is then closed, so that any number of arrays can be in use.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class PackedArray:
     Raises
     ------
     ValueError
-        If the file is damaged, here or where a slice is read.
+        If the file is damaged; also raised when a slice is read.
     """
 
     def __init__(self, path):
@@ -119,7 +119,7 @@ class PackedArray:
         return self.shape[0]
 
     def __getitem__(self, chosen):
-        """Read a slice, or several, by an int, a slice or an array of either kind that NumPy takes."""
+        """Read one or several slices, by an int, a slice, or an array of ints or booleans."""
         numbers = np.arange(len(self))[chosen]
         slices = np.empty((numbers.size, *self.shape[1:]), self.dtype)
         with open(self.filename, "rb") as file:
@@ -127,7 +127,7 @@ class PackedArray:
                 start, stop = self.bounds[number : number + 2]
                 file.seek(start)
                 try:
-                    # with its size known, a quarter quicker
+                    # a known size saves a quarter of the time
                     content = zlib.decompress(file.read(stop - start), bufsize=out.nbytes)
                     out[...] = np.frombuffer(content, self.dtype).reshape(out.shape)
                 except (ValueError, zlib.error) as error:

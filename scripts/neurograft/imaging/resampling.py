@@ -1,7 +1,7 @@
 """Resample images: interpolate them once, crop them to a box, make them coarser or isotropic.
 
-A transform (`transforms`; most are a 4x4 matrix) takes a point of the *target* grid's world to the *source* image's
-world, which is the direction that resampling needs.
+A transform (`transforms`; most are a 4x4 matrix) maps points from the *target* grid's world to the *source* image's
+world, which is the direction needed for resampling.
 """
 
 from typing import NamedTuple
@@ -13,11 +13,11 @@ from scipy import ndimage
 from neurograft.imaging.nifti import image
 from neurograft.imaging.transforms import is_linear, map_points
 
-PLANES = 16  # of a grid that are mapped through a field together
+PLANES = 16  # number of planes of a grid that are mapped through a field together
 
 
 class Grid(NamedTuple):
-    """Where the voxels of an image lie.
+    """The voxel grid of an image.
 
     Parameters
     ----------
@@ -50,16 +50,16 @@ def resample(moving, shape, affine, transform=None, order=1):
     shape, affine
         The target grid.
     transform : ndarray of shape (4, 4), displacement field, or tuple of these, optional
-        World millimetres of the target to world millimetres of `moving` (`transforms`); identity if absent.
-        However many its parts are, the image is interpolated once.
+        World millimetres of the target to world millimetres of `moving` (`transforms`); by default the identity. The
+        image is interpolated only once, even through several transforms.
     order : int
-        0 nearest, 1 linear, 3 cubic B-spline (clipped to the range of the input and zero, since
-        splines overshoot at edges).
+        0 nearest, 1 linear, 3 cubic B-spline (clipped to the range of the input and zero, because splines overshoot at
+        edges).
 
     Returns
     -------
     nibabel.Nifti1Image
-        float32 for order > 0, else the input's type. Zero outside of `moving`.
+        float32 for order > 0, else the input's type. Zero outside `moving`.
     """
     data = np.asanyarray(moving.dataobj)
     if order:
@@ -68,7 +68,7 @@ def resample(moving, shape, affine, transform=None, order=1):
         out = _resample_through(data, moving.affine, shape, affine, transform, order)
         return image(_clip(out, data, order), affine)
     matrix = np.linalg.inv(moving.affine) @ (np.eye(4) if transform is None else transform) @ affine
-    # snap rounding noise, so that a flip or the identity stays exact
+    # remove rounding errors, so that a flip or the identity stays exact
     matrix = np.where(np.abs(matrix - np.round(matrix)) < 1e-6, np.round(matrix), matrix)
     shift = matrix[:3, 3]
     out = ndimage.affine_transform(
@@ -82,12 +82,12 @@ def resample(moving, shape, affine, transform=None, order=1):
 
 
 def _clip(out, data, order):
-    """Clip what splines overshoot to the range of the input and zero."""
+    """Clip the overshoot of splines to the range of the input and zero."""
     return np.clip(out, min(data.min(), 0), max(data.max(), 0), out=out) if order > 1 else out
 
 
 def _resample_through(data, source, shape, affine, transform, order):
-    """Interpolate through a nonlinear transform, some planes at a time, since points take much memory."""
+    """Interpolate through a nonlinear transform, some planes at a time to save memory."""
     out = np.zeros(tuple(shape), data.dtype)
     if order > 1:
         # any type can be the output's, the hint knows only its default
@@ -102,9 +102,9 @@ def _resample_through(data, source, shape, affine, transform, order):
 
 
 def resample_labels(labels, shape, affine, transform=None):
-    """Interpolate a label image so that every label keeps its volume and no new value appears.
+    """Interpolate a label image so that label volumes are preserved and no new value appears.
 
-    Each label is interpolated linearly as a mask of its own; a voxel takes the strongest.
+    Each label is interpolated linearly as a separate mask; a voxel gets the label with the largest value.
     Parameters are those of `resample`.
     """
     data = np.asanyarray(labels.dataobj)
@@ -123,7 +123,7 @@ def resample_labels(labels, shape, affine, transform=None):
 
 
 def grid_box(mask, margin=0):
-    """Return the smallest box around a mask as slices, grown by `margin` voxels, within the image.
+    """Return the bounding box of a mask as slices, enlarged by `margin` voxels within the image.
 
     Raises
     ------
@@ -137,13 +137,13 @@ def grid_box(mask, margin=0):
 
 
 def regridded(like, spacing):
-    """Lay a grid of another voxel size over an image's field of view, about the same centre.
+    """Make a grid of another voxel size with an image's field of view and centre.
 
     Parameters
     ----------
     like : nibabel.Nifti1Image
     spacing : float, sequence of 3 float or None
-        Millimetres, of all axes or of each; None keeps the image's own grid.
+        Voxel size in mm, for all axes or for each; None keeps the image's own grid.
 
     Returns
     -------
@@ -164,26 +164,26 @@ def smoothed(scan, spacing):
     """Blur an image just enough that a grid of `spacing` mm (of all axes or of each) does not alias."""
     size = np.linalg.norm(scan.affine[:3, :3], axis=0)
     ratio = np.asarray(spacing) / size
-    # full width at half maximum of the target's voxel, minus what the source's voxel has already
+    # full width at half maximum of the target voxel, minus (in quadrature) that of the source voxel
     sigma = np.sqrt(np.maximum(ratio**2 - 1, 0)) / 2.355
     data = np.asanyarray(scan.dataobj).astype(np.float32)
     return image(ndimage.gaussian_filter(data, np.where(sigma < 0.3, 0, sigma)), scan.affine)
 
 
 def working_copy(scan, mask, spacing, margin=10.0):
-    """Make the image that an engine works on: the stripped brain, isotropic, cropped to its box, outliers clipped.
+    """Make the working image of an engine: skull-stripped, isotropic, cropped to the brain, with outliers clipped.
 
     Parameters
     ----------
     scan, mask : nibabel.Nifti1Image
-        On one grid; `mask` may be None for all that is not zero.
+        On one grid; if `mask` is None, all non-zero voxels.
     spacing, margin : float
-        Voxel size and rim of zeros in mm.
+        Voxel size and margin of zeros in mm.
 
     Returns
     -------
     nibabel.Nifti1Image
-        float32, in the same world, 0 to about 1000 (greedy's histogram and step sizes like it so).
+        float32, in the same world, 0 to about 1000 (which suits greedy's histogram and step sizes).
     """
     data = np.nan_to_num(np.asanyarray(scan.dataobj).astype(np.float32))
     inside = (data != 0) if mask is None else np.asanyarray(mask.dataobj) > 0
@@ -199,7 +199,7 @@ def working_copy(scan, mask, spacing, margin=10.0):
 
 
 def level(data, inside):
-    """Scale a brain to 1 to 1000 between its 0.5 and 99.5 percentiles, 0 outside of it.
+    """Scale a brain to the range 1 to 1000 between its 0.5 and 99.5 percentiles, with 0 outside.
 
     Parameters
     ----------
@@ -211,5 +211,5 @@ def level(data, inside):
     ndarray of float32
     """
     low, high = np.percentile(data[inside], (0.5, 99.5))
-    # 1 above the background, so that the darkest voxel of the brain is still told from what is outside
+    # starts at 1, so that the darkest brain voxel differs from the background
     return np.where(inside, 1 + 999 * np.clip((data - low) / max(high - low, 1e-12), 0, 1), 0)

@@ -1,19 +1,19 @@
-"""The spread of values by their median absolute deviation; apart, since steps that share nothing else use it."""
+"""The spread of values from their median absolute deviation; a separate module for steps that share nothing else."""
 
 import numpy as np
 
-# of the normal distribution, whose standard deviation is this many median absolute deviations. To four digits: SciPy's
-# `median_abs_deviation` has more, which would change every normalised image in its last bits.
+# standard deviation of the normal distribution, in median absolute deviations. To four digits: SciPy's
+# `median_abs_deviation` has more, which would change the last bits of every normalised image.
 NORMAL = 1.4826
 
 
 def robust_spread(deviations):
-    """Estimate a standard deviation from deviations, in a way that a few outliers do not move.
+    """Estimate a standard deviation from deviations, robust to outliers.
 
     Parameters
     ----------
     deviations : array_like
-        Differences from the middle, which the caller chooses: the median, or zero where that is meant.
+        Differences from a centre chosen by the caller, such as the median or zero.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Locate template brains on this machine. Standard library only, since rules import this while parsing."""
+"""Locate template brains on this machine. Standard library only, because rules import this module when parsed."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -8,8 +8,8 @@ MNI152 = "MNI152"
 
 
 def _mni_map(name):
-    """Find a map of the ICBM 2009a template (Fonov et al. 2011), 1 mm, that nilearn carries."""
-    # located, not imported, since importing nilearn takes a second
+    """Find a map of the ICBM 2009a template (Fonov et al. 2011), 1 mm, in the nilearn package."""
+    # located, not imported, because importing nilearn takes a second
     package = find_spec("nilearn")
     if package is None or package.origin is None:
         raise FileNotFoundError("the template MNI152 comes with nilearn, which is not installed")
@@ -27,7 +27,7 @@ def mni_tissue_maps():
     Returns
     -------
     dict of str to Path
-        `grey`, `white`: shares of the tissue on the grid of the template's T1, 1 mm; stored as 0 to 255.
+        `grey`, `white`: tissue probability on the grid of the template's T1, 1 mm; stored as 0 to 255.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def template_path(name):
     Returns
     -------
     str or None
-        None if registration is to stay in each subject's own space.
+        None if registration stays in each subject's own space.
 
     Raises
     ------

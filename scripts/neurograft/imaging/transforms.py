@@ -1,16 +1,16 @@
-"""Transforms: where a point of one image lies in another, forwards and back.
+"""Transforms between the world coordinates of two images, and their inverses.
 
-A transform is a 4x4 matrix, a displacement field, or a tuple of these of which the first acts first. A field is an
-image of shape (X, Y, Z, 3) in millimetres along the world's axes (RAS); beyond its grid the value at its edge goes on.
-A transform takes world points of the fixed (target) image to world points of the moving (source) image, the
-direction in which `resampling.resample` reads.
+A transform is a 4x4 matrix, a displacement field, or a tuple of these, of which the first is applied first. A field is
+an image of shape (X, Y, Z, 3) in millimetres along the world axes (RAS); beyond its grid the edge value continues. A
+transform maps world points of the fixed (target) image to world points of the moving (source) image, as needed by
+`resampling.resample`.
 """
 
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-LARGEST_RESIDUAL = 0.01  # mm that a point may miss itself by, there and back
+LARGEST_RESIDUAL = 0.01  # mm; largest error of a point mapped forwards and back
 MOST_ROUNDS = 60
 
 
@@ -20,7 +20,7 @@ def is_linear(transform):
 
 
 def chain(*transforms):
-    """Compose transforms, the first acting first; adjacent matrices are multiplied.
+    """Compose transforms, with the first applied first; adjacent matrices are multiplied.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def map_points(transform, points):
 
 
 def _displacement(field, points):
-    """Interpolate a field linearly at world points; outside of its grid the value at its edge continues."""
+    """Interpolate a field linearly at world points; outside its grid the edge value continues."""
     back = np.linalg.inv(field.affine)
     places = np.moveaxis(points @ back[:3, :3].T + back[:3, 3], -1, 0)
     data = np.asanyarray(field.dataobj)
@@ -77,9 +77,9 @@ def grid_points(shape, affine):
 def invert_transform(transform):
     """Invert a transform.
 
-    A field is inverted by fixed-point iteration (Chen et al. 2008, Med. Phys. 35:81), damped, so that it also
-    converges where the field stretches to nearly threefold. Where the field folds there is no way back, and what
-    comes out there is the last step.
+    A field is inverted by damped fixed-point iteration (Chen et al. 2008, Med. Phys. 35:81), which also converges where
+    the field stretches nearly threefold. Where the field folds there is no inverse, and the result is the last
+    iteration.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def make_field(displacements, affine):
 
 
 def stretch(field):
-    """Compute the Jacobian determinant of a field at each voxel: 1 keeps volumes, 0 and below folds.
+    """Compute the Jacobian determinant of a field at each voxel: 1 preserves volume, 0 and below is folding.
 
     Parameters
     ----------
@@ -123,17 +123,17 @@ def stretch(field):
     """
     data = np.asarray(field.dataobj, float)
     per_voxel = np.stack(np.gradient(data, axis=(0, 1, 2)), axis=-1)
-    # derivatives along the grid's axes to derivatives along the world's
+    # derivatives along the grid axes to derivatives along the world axes
     return np.linalg.det(np.eye(3) + per_voxel @ np.linalg.inv(field.affine[:3, :3]))
 
 
 def volume_change(back, mask):
-    """Compute by what share of its volume a part of the moving image grows on its way to the fixed image.
+    """Compute the relative volume change of a part of the moving image when it is mapped to the fixed image.
 
     Parameters
     ----------
     back : nibabel.Nifti1Image, shape (X, Y, Z, 3)
-        The inverted field: it takes points of the moving image to the fixed one.
+        The inverted field, which maps points of the moving image to the fixed one.
     mask : ndarray of bool, shape (X, Y, Z)
         The part, on the grid of the field.
 

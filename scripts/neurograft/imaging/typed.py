@@ -1,4 +1,4 @@
-"""Functions of scipy and nibabel with exact types; apart, since several rooms need what those type hints leave open."""
+"""Functions of scipy and nibabel with exact types, which several packages need and those libraries do not give."""
 
 from pathlib import Path
 from typing import cast
@@ -19,35 +19,35 @@ def affine_of(scan: nib.Nifti1Image) -> np.ndarray:
 
 
 def label_pieces(mask: np.ndarray, structure: np.ndarray | None = None) -> tuple[np.ndarray, int]:
-    """Label the connected pieces of a mask, from 1.
+    """Label the connected components of a mask, from 1.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (X, Y, Z)
     structure : ndarray, shape (3, 3, 3), optional
-        Which neighbours are connected; the six that share a face if absent.
+        Which neighbours are connected; by default the six face neighbours.
 
     Returns
     -------
     pieces : ndarray of int, shape (X, Y, Z)
-        0 outside of the mask.
+        0 outside the mask.
     count : int
     """
     return cast(tuple[np.ndarray, int], ndimage.label(mask, structure))
 
 
 def distance_to_outside(mask: np.ndarray, sampling: float | np.ndarray | None = None) -> np.ndarray:
-    """Measure the Euclidean distance of each voxel of a mask to the nearest voxel outside of it; 0 outside.
+    """Compute the Euclidean distance of each voxel of a mask to the nearest voxel outside it; 0 outside.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (X, Y, Z)
     sampling : float or array_like, shape (3,), optional
-        Voxel sizes; the distance is in their unit, or in voxels if absent.
+        Voxel sizes; the distance is in their unit, or by default in voxels.
     """
     return cast(np.ndarray, ndimage.distance_transform_edt(mask, sampling=sampling))
 
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:
-    """Fill what a mask encloses, in as many dimensions as it has."""
+    """Fill the holes of a mask, in all of its dimensions."""
     return cast(np.ndarray, ndimage.binary_fill_holes(mask))

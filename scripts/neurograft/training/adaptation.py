@@ -1,13 +1,12 @@
-"""Adaptation to a target whose patients have images but no labels that anyone may look at.
+"""Unsupervised domain adaptation: target patients have images, but their labels must not be used.
 
-AdaBN takes the target's BatchNorm statistics, CORAL and DANN add a loss that makes the features
-of training and target patients alike. All three see images of those that are predicted in the
-end, or of patients like them: such results are transductive, which is why `assignment.share_target`
-never lets a patient be predicted by a network that saw it.
+AdaBN uses the target's BatchNorm statistics; CORAL and DANN add a loss that makes the features of training and target
+patients similar. All three use images of the patients to predict, or of similar patients, so such results are
+transductive. For that reason, `assignment.share_target` never lets a network predict a patient that it has seen.
 
-The losses are made by a function of the loaded network (`strategy_plans.Plan.extra`): it returns a
-function of the encoder's deepest features of training patients and of target patients,
-(batch, C, X, Y) each, and of the progress of the training, 0 to 1.
+The losses are made by a function of the loaded network (`strategy_plans.Plan.extra`). It returns a function of the
+encoder's deepest features of training and of target patients, (batch, C, X, Y) each, and of the progress of training
+from 0 to 1.
 """
 
 import math
@@ -25,24 +24,24 @@ DOMAIN_PARAMETERS = tuple(f"domain_head.{layer}.{part}" for layer in (0, 2) for 
 
 
 def has_batch_norm(module):
-    """Check whether any layer normalises by running statistics that could be adapted."""
+    """Check whether any layer has BatchNorm running statistics that could be adapted."""
     return any(
         isinstance(part, nn.modules.batchnorm._BatchNorm) and part.track_running_stats for part in module.modules()
     )
 
 
 def adapt_batch_norm(network, cases, options):
-    """Set all BatchNorm statistics to those of the target, and nothing else (AdaBN, Li et al. 2017).
+    """Set all BatchNorm statistics to those of the target, and change nothing else (AdaBN, Li et al. 2017).
 
-    The slices are not augmented: prediction sees them as they are. Statistics also follow what is
-    on the slices: a target with less tumour shifts them as another scanner does.
+    Slices are not augmented, as in prediction. The statistics also depend on the content of the slices: a target with
+    less tumour shifts them just as another scanner does.
 
     Parameters
     ----------
     network : nn.Module
         Changed in place.
     cases : list of dict
-        As `slices.target_case` returns them.
+        From `slices.target_case`.
     options : loop.TrainingOptions
         `batch`, `seed` and `threads`; no channel is dropped.
     """
@@ -50,9 +49,9 @@ def adapt_batch_norm(network, cases, options):
 
 
 def align_correlations(network, inherited, weight):
-    """Make the loss of Deep CORAL (Sun and Saenko 2016), every position of the features a sample.
+    """Make the loss of Deep CORAL (Sun and Saenko 2016), with every spatial position of the features as a sample.
 
-    The loss is that of `coral_loss`, times `weight`; neither the network nor what it inherited is looked at.
+    The loss is `coral_loss` times `weight`; `network` and `inherited` are not used.
     """
 
     def extra(source, target, progress):
@@ -62,7 +61,7 @@ def align_correlations(network, inherited, weight):
 
 
 def coral_loss(source, target):
-    """Compute the distance of two covariances, `||C_S - C_T||_F^2 / (4 d^2)`.
+    """Compute the distance between two covariance matrices, `||C_S - C_T||_F^2 / (4 d^2)`.
 
     Parameters
     ----------
@@ -78,24 +77,23 @@ def coral_loss(source, target):
 
 
 def add_domain_head(network):
-    """Add a small classifier of where a slice comes from to the network; nothing else uses it."""
+    """Add a small domain classifier to the network, used only during adaptation."""
     channels = deepest_channels(network)
     head = nn.Sequential(nn.Linear(channels, DOMAIN_UNITS), nn.ReLU(), nn.Linear(DOMAIN_UNITS, 1))
     network.domain_head = head
 
 
 def remove_domain_head(network):
-    """Take the classifier away: an ordinary network again."""
+    """Remove the domain classifier from the network."""
     del network.domain_head
 
 
 def confuse_domains(network, inherited, weight):
-    """Make the loss of DANN (Ganin et al. 2016): the domain head learns, the encoder unlearns.
+    """Make the loss of DANN (Ganin et al. 2016): the domain head learns domains, the encoder learns to hide them.
 
-    The gradient's reversal grows from 0 to `weight` as in the paper, so that the head's first
-    guesses do not steer the encoder. Features whose kinds of slices differ in number between
-    training and target can be aligned wrongly; the target's slices are drawn without labels, so
-    nothing can be done about that here.
+    The strength of gradient reversal grows from 0 to `weight` as in the paper, so that the untrained head does not
+    steer the encoder. If training and target have different proportions of slice types, features can be aligned
+    wrongly; this cannot be avoided here, because target slices are drawn without labels.
     """
 
     def extra(source, target, progress):
@@ -108,7 +106,7 @@ def confuse_domains(network, inherited, weight):
 
 
 def reverse_gradient(features, strength):
-    """Return the features as they are, with a gradient times minus `strength` on the way back."""
+    """Return the features unchanged, but multiply their gradient by minus `strength`."""
     same = features.view_as(features)
     if same.requires_grad:
         same.register_hook(lambda gradient: -strength * gradient)
@@ -116,5 +114,5 @@ def reverse_gradient(features, strength):
 
 
 def _positions(features):
-    """Turn feature maps (batch, C, X, Y) into samples (batch X Y, C)."""
+    """Reshape feature maps (batch, C, X, Y) into samples (batch X Y, C)."""
     return features.float().flatten(2).transpose(1, 2).flatten(0, 1)

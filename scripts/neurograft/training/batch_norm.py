@@ -1,4 +1,4 @@
-"""BatchNorm statistics of these images, without a label and without a step of training."""
+"""Estimate BatchNorm statistics from images, without labels and without training."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from neurograft.training.loop import inputs
 
 
 def estimate_statistics(network, cases, options, count=12):
-    """Set the encoder's BatchNorm statistics to averages over slices of these cases, labels unseen.
+    """Set the encoder's BatchNorm statistics to averages over slices of these cases, without labels.
 
     Parameters are those of `average_statistics`.
     """
@@ -20,14 +20,14 @@ def estimate_statistics(network, cases, options, count=12):
 def average_statistics(network, cases, options, count=12, augmented=True):
     """Set the BatchNorm statistics of a network, or of a part that takes images, to averages over slices.
 
-    InstanceNorm and GroupNorm keep none: they normalise each image by itself, in a random network too, so there is
-    nothing to set, and nothing is drawn.
+    InstanceNorm and GroupNorm have no statistics, because they normalise each image by itself, even in a random
+    network; without BatchNorm, no batch is drawn.
 
     Parameters
     ----------
     network : nn.Module
     cases : list of dict
-        With the stratum "any", and without anything but images.
+        With the stratum "any" and only images.
     options : loop.TrainingOptions
         How the batches are drawn: `batch`, `seed`, `threads` and `dropout`.
     count : int
@@ -49,12 +49,12 @@ def average_statistics(network, cases, options, count=12, augmented=True):
         draw = inputs(network).draw_batches(cases, {"any": 1.0}, options.batch, options.seed, **changes)
         for _ in range(count):
             images = place_images(next(draw)[0])
-            with lower_precision():  # not around the drawing, whose augmentation would follow it
+            with lower_precision():  # not for drawing, because it would affect augmentation
                 network(images)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
 
 def _one_stratum(case):
-    """Join the strata of a case into one, of every slice that any of them holds."""
+    """Merge the strata of a case into one with all of their slices."""
     return {"strata": {"any": np.unique(np.concatenate([np.asarray(z, int) for z in case["strata"].values()]))}}

@@ -1,4 +1,4 @@
-"""The state of a training on disk, so that one that was killed goes on where it was, to the same bytes."""
+"""Save the state of a training to disk, so that a killed training can resume with bit-identical results."""
 
 import hashlib
 import json
@@ -12,20 +12,20 @@ from neurograft.core import files
 from neurograft.networks import compute
 
 EVERY = 60.0  # seconds between two states
-SHARE = 0.01  # of the time, at most, that writing them takes
+SHARE = 0.01  # largest share of the time spent on writing them
 
 
 class Checkpoint:
-    """A file that holds the last state of one training.
+    """A file with the last state of one training.
 
     Parameters
     ----------
     path : str or Path
-        Outside of what the job writes in the end, which Snakemake deletes when the job fails.
+        Outside the job's outputs, which Snakemake deletes if the job fails.
     fingerprint : str
-        Of all that the training goes by (`take_fingerprint`): a state with another one is not used.
+        Of all inputs of the training (`take_fingerprint`); a state with another fingerprint is not used.
     every, share : float
-        Seconds between two states; share of the time, at most, that writing them takes.
+        Seconds between two states; largest share of the time spent on writing them.
     """
 
     def __init__(self, path, fingerprint, every=EVERY, share=SHARE):
@@ -34,7 +34,7 @@ class Checkpoint:
         self.due = time.perf_counter() + every
 
     def read(self):
-        """Read the last state, or None where there is none of this training, or none that can be read."""
+        """Read the last state; None if this training has none, or none that can be read."""
         try:
             state = torch.load(self.path, map_location=compute.device(), weights_only=True)
         except Exception:
@@ -42,7 +42,7 @@ class Checkpoint:
         return state if isinstance(state, dict) and state.get("fingerprint") == self.fingerprint else None
 
     def write(self, network, phase, optimizer, schedule, history, seconds):
-        """Write the state after a step, if it is time; whole or not at all."""
+        """Write the state after a step, if it is due; atomically."""
         start = time.perf_counter()
         if start < self.due:
             return
@@ -58,23 +58,23 @@ class Checkpoint:
 
 
 def restore_random(state):
-    """Set torch's random numbers to those of a state."""
+    """Restore torch's random state."""
     torch.set_rng_state(state["random"].cpu())
     if "random_cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["random_cuda"].cpu())
 
 
 def take_fingerprint(network, cases, facts):
-    """Digest all that a training goes by, apart from the steps themselves.
+    """Compute a digest of all inputs of a training.
 
     Parameters
     ----------
     network : nn.Module
-        As training starts.
+        At the start of training.
     cases : list of dict
-        Whom it learns from, targets included (`slices`).
+        Training cases, including targets (`slices`).
     facts : dict
-        Whatever else it depends on, the digest of the code among it; JSON.
+        Everything else that it depends on, including the digest of the code; JSON.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def take_fingerprint(network, cases, facts):
 
 
 def hash_weights(network):
-    """Compute the SHA-256 over names and bytes of all of a network's tensors."""
+    """Compute the SHA-256 of the names and bytes of all tensors of a network."""
     digest = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
         digest.update(name.encode())
@@ -100,7 +100,7 @@ def hash_weights(network):
 
 
 def _name_images(case):
-    """Name the content of a case's images: by its hash, or where pictures share a file, by the file's state."""
+    """Identify the content of a case's images by its hash or, if pictures share a file, by that file's state."""
     index = case.get("index", {})
     if "sha256" in index:
         return index["sha256"]

@@ -1,4 +1,4 @@
-"""Prediction of a patient's slices, or of the whole brain patch by patch, by a trained network."""
+"""Predict a patient with a trained network, slice by slice or in 3-D patches."""
 
 import numpy as np
 import torch
@@ -13,18 +13,18 @@ OVERLAP = 0.5
 
 
 def predict_volume(network, images, flip=True, batch=16, threads=1):
-    """Predict the regions of one patient, slice by slice or, by a 3-D network, in overlapping windows.
+    """Predict the regions of one patient, slice by slice or, with a 3-D network, in overlapping windows.
 
     Parameters
     ----------
     network : nn.Module
-        Gives one logit for each region.
+        Returns one logit for each region.
     images : array_like, shape (Z, C, X, Y)
-        Channels in the order that the network was trained with.
+        Channels in the order of training.
     flip : bool
-        Average with the prediction of the patient mirrored left-right (twice the time).
+        Average with the prediction of the left-right mirrored patient (takes twice the time).
     batch, threads : int
-        Slices that go through the network together.
+        Slices per forward pass; threads.
 
     Returns
     -------
@@ -51,8 +51,7 @@ def predict_slices(network, images, flip=True, batch=16, threads=1):
 def pool_slices(chances):
     """Pool a patient's slices into one probability for each class: the normalised geometric mean.
 
-    It lets a few certain slices decide where the others know nothing, as with a tumour that
-    only some slices show.
+    A few certain slices can thus decide if the others are uncertain, as with a tumour visible in only some slices.
 
     Parameters
     ----------
@@ -68,7 +67,7 @@ def pool_slices(chances):
 
 
 def _predict(network, images, activation, flip, batch, threads):
-    """Run the network in evaluation mode over all slices, padded to what its strides divide."""
+    """Run the network in evaluation mode over all slices, padded to a multiple of its strides."""
     size = tuple(-(-n // MULTIPLE) * MULTIPLE for n in images.shape[2:])
     parts = []
     with reproducible(0, threads), torch.inference_mode(), lower_precision():
@@ -84,9 +83,9 @@ def _predict(network, images, activation, flip, batch, threads):
 
 
 def _predict_windows(network, images, flip, threads):
-    """Average the probabilities of overlapping windows, near the middle of a window with more weight.
+    """Average the probabilities of overlapping windows, weighted towards the centre of each window.
 
-    Windows are as large as the patches of training, since InstanceNorm's statistics depend on that.
+    Windows have the size of the training patches, because the statistics of InstanceNorm depend on it.
     """
 
     def chances(windows):

@@ -1,4 +1,4 @@
-"""Training of a network on slices or patches, for a fixed number of steps, reproducible to the bit."""
+"""Train a network on slices or patches for a fixed number of steps, reproducible to the bit."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,13 +26,13 @@ class TrainingOptions:
     steps : int
         Over all phases.
     batch : int
-        Slices (patches, where the network takes volumes) in a step.
+        Slices per step (patches, if the network takes volumes).
     seed, threads : int
         As in `compute.reproducible`.
     dropout : bool
-        Drop whole channels of the training patients (`slice_batches.drop_channels`), never of the target's.
+        Drop whole channels of training patients (`slice_batches.drop_channels`), never of target patients.
     weight_decay : float
-        AdamW's.
+        Of AdamW.
     """
 
     steps: int = 450
@@ -50,18 +50,18 @@ class Hooks:
     Attributes
     ----------
     log : callable, optional
-        Gets a line of text every now and then.
+        Called with a line of text from time to time.
     extra : callable, optional
-        Function of the encoder's deepest features of the training slices and of the target's, and of the progress
+        Function of the encoder's deepest features of the training slices and of the target slices, and of the progress
         from 0 to 1; its value is added to the task's loss.
     targets : sequence of dict
-        Patients of the target (`slices.target_case`), a batch of whose slices goes through the network with each
-        batch, for `extra` alone.
+        Target patients (`slices.target_case`); with each training batch, a batch of their slices is passed through
+        the network, only for `extra`.
     draw : iterator of (images, truth), optional
-        Gives the batches instead of the cases.
+        Source of the batches, instead of the cases.
     checkpoint : checkpoints.Checkpoint, optional
-        Takes the state now and then; a training that finds one goes on from there. The batches drawn before are drawn
-        again, so that what follows is the same to the bit.
+        Saves the state from time to time; training resumes from a saved state. The earlier batches are drawn again, so
+        that the result is the same to the bit.
     """
 
     log: Callable[[str], None] | None = None
@@ -75,7 +75,7 @@ NO_HOOKS = Hooks()
 
 
 def inputs(network):
-    """Return the module that draws what a network takes: `slice_batches` or `patch_batches`."""
+    """Return the module that draws the inputs of a network: `slice_batches` or `patch_batches`."""
     return INPUTS[spatial_axes(network)]
 
 
@@ -85,24 +85,24 @@ def train(network, cases, phases, task, shares, options, hooks=NO_HOOKS):
     Parameters
     ----------
     network : nn.Module
-        Has an `encoder`. Moved to the GPU where there is one.
+        Has an `encoder`. Moved to the GPU if there is one.
     cases : list of dict
         The training patients (`slices`).
-    phases : sequence of strategies.Phase
+    phases : sequence of strategy_plans.Phase
     task : str
-        A row of `TASKS`: loss, and the measure of fit that the history shows.
+        A key of `TASKS`, for the loss and the measure of fit in the history.
     shares : dict of str to float
-        Share of each batch that is drawn from each stratum; a stratum that no case has is left out.
+        Share of each stratum in a batch; a stratum that no case has is left out.
     options : TrainingOptions
     hooks : Hooks, optional
 
     Returns
     -------
     history : list of dict
-        `step`, `phase`, `loss` (the task's), `added` (where there is an `extra`), the task's measure on the batch,
-        `rate` (the largest learning rate) of every step.
+        For every step: `step`, `phase`, `loss` (of the task), `added` (if there is an `extra`), the task's measure on
+        the batch, `rate` (the largest learning rate).
     seconds : list of float
-        Since the start, after each step.
+        Time since the start, after each step.
     """
     memory.keep_freed_memory()
     steps, lengths = options.steps, phase_lengths(phases, options.steps)
@@ -133,16 +133,16 @@ def train(network, cases, phases, task, shares, options, hooks=NO_HOOKS):
 
 
 def phase_lengths(phases, steps):
-    """Divide the steps among the phases: whole numbers that sum to `steps`."""
+    """Divide the steps among the phases, as whole numbers that sum to `steps`."""
     ends = np.round(np.cumsum([phase.share for phase in phases]) * steps).astype(int)
     return np.diff(ends, prepend=0).tolist()
 
 
 def is_converged(losses, least=0.1):
-    """Check whether the loss has stopped falling: its last fifth against the fifth before.
+    """Check whether the loss has stopped falling: its last fifth compared with the fifth before.
 
-    It still falls if the mean drops by more than `least` of itself and by more than two standard
-    errors of the difference of the two means (steps as the sample).
+    The loss is still falling if its mean drops by more than `least` of the mean before, and by more than two standard
+    errors of the difference of the two means (with steps as samples).
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def is_converged(losses, least=0.1):
     Returns
     -------
     bool
-        False also with fewer than 10 steps.
+        Also False with fewer than 10 steps.
     """
     fifth = len(losses) // 5
     if fifth < 2:
@@ -164,9 +164,9 @@ def is_converged(losses, least=0.1):
 
 
 def dice_and_cross_entropy(logits, targets):
-    """Compute the soft Dice loss of each region over the whole batch, plus binary cross-entropy; means.
+    """Compute the mean over regions of the soft Dice loss, plus the mean binary cross-entropy.
 
-    Over the batch, since a slice without tumour has no Dice of its own.
+    Dice is computed over the whole batch, because it is undefined for a slice without tumour.
 
     Parameters
     ----------
@@ -179,19 +179,19 @@ def dice_and_cross_entropy(logits, targets):
 
 
 def batch_dice(logits, targets):
-    """Compute the Dice of the first region, thresholded, over the whole batch."""
+    """Compute the Dice of the thresholded first region over the whole batch."""
     predicted, truth = logits[:, 0] > 0, targets[:, 0] > 0.5
     return (2 * (predicted & truth).sum() + 1e-6) / (predicted.sum() + truth.sum() + 1e-6)
 
 
 def batch_accuracy(logits, targets):
-    """Compute the share of slices whose likeliest class is right."""
+    """Compute the share of slices whose most probable class is correct."""
     return (logits.argmax(1) == targets).float().mean()
 
 
 @contextmanager
 def _deepest_features(network, extra):
-    """Yield a function that computes what `extra` adds to a step, from the features of the encoder in it."""
+    """Yield a function that computes the value of `extra` from the encoder features of a step."""
     if extra is None:
         yield None
         return
@@ -209,12 +209,12 @@ def _deepest_features(network, extra):
 
 
 def draw_with_targets(inputs, cases, targets, shares, options):
-    """Draw training batches; where there are targets, as many of their slices follow, without truth.
+    """Draw training batches; if there are targets, append as many of their slices, without truth.
 
     Parameters
     ----------
     inputs : module
-        As `inputs` returns it.
+        From `inputs`.
     cases, targets : list of dict
     shares : dict of str to float
     options : TrainingOptions
@@ -236,7 +236,7 @@ def draw_with_targets(inputs, cases, targets, shares, options):
 
 
 def _go_on(network, draw, checkpoint):
-    """Set a network, its batches and torch's random numbers to where a checkpoint left them; return its state."""
+    """Restore a network, its batches and torch's random state from a checkpoint; return the checkpoint's state."""
     kept = checkpoint.read() if checkpoint else None
     if kept is None:
         return {"history": [], "seconds": [], "phase": 0, "optimizer": None}
@@ -248,10 +248,10 @@ def _go_on(network, draw, checkpoint):
 
 
 def _start_phase(network, phase, length, weight_decay):
-    """Freeze parameters, choose each BatchNorm's mode, make the optimizer and its one-cycle schedule."""
+    """Freeze parameters, set the mode of each BatchNorm, and make the optimizer and its one-cycle schedule."""
     network.train()
     for name, module in network.named_modules():
-        # BatchNorm follows its own weight: what is frozen keeps its running statistics too
+        # a BatchNorm with a frozen weight also keeps its running statistics
         if isinstance(module, BatchNorm) and module.affine and f"{name}.weight" not in phase.rates:
             module.eval()
     groups = {}
@@ -269,7 +269,7 @@ def _start_phase(network, phase, length, weight_decay):
 
 
 def _step(network, drawn, task, optimizer, add, progress):
-    """Do one step of descent; return its loss, what was added to it, and the measure of fit by name."""
+    """Do one optimisation step; return its loss, the value added to it, and the measure of fit, by name."""
     images, truth = compute.place_images(drawn[0]), drawn[1].to(compute.device())
     row = TASKS[task]
     optimizer.zero_grad(set_to_none=True)
@@ -285,9 +285,9 @@ def _step(network, drawn, task, optimizer, add, progress):
         return measured | {row["measure"]: float(row["fit"](logits, truth))}
 
 
-# axes of the images that a network takes: what draws them
+# number of spatial axes of a network's inputs to the module that draws them
 INPUTS = {2: slice_batches, 3: patch_batches}
-# task: its loss, and a measure of fit for the training curves
+# task to its loss and its measure of fit for training curves
 TASKS = {
     "segmentation": {"loss": dice_and_cross_entropy, "measure": "train_dice", "fit": batch_dice},
     "reconstruction": {"loss": masking.masked_error, "measure": "train_explained", "fit": masking.share_explained},

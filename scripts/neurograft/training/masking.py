@@ -1,7 +1,7 @@
-"""Masked reconstruction: squares of a slice are hidden, and a network is scored on what it puts in their place.
+"""Masked reconstruction: squares of a slice are hidden, and a network learns to reconstruct them.
 
-It learns from images alone (Pathak et al. 2016). A square is hidden in all sequences at once, since one sequence
-tells much of another at the same place.
+It learns from images alone (Pathak et al. 2016). A square is hidden in all sequences at once, because one sequence
+reveals much about another at the same place.
 """
 
 import torch
@@ -13,7 +13,7 @@ SHARE = 0.5  # of the squares that are hidden
 
 
 def mask_batches(cases, batch, seed):
-    """Draw batches without end: augmented slices with hidden squares, and what was there.
+    """Yield endless batches of augmented slices with hidden squares, and the original slices.
 
     Parameters
     ----------
@@ -24,9 +24,9 @@ def mask_batches(cases, batch, seed):
     Yields
     ------
     images : Tensor, shape (batch, C, X, Y)
-        Zero, the value outside of the brain, where a square is hidden.
+        Zero, the value outside the brain, in hidden squares.
     truth : Tensor, shape (batch, C + 1, X, Y)
-        The slices as they were and, last, 1 where the answer is scored: within the brain, in a hidden square.
+        The original slices and, as the last channel, 1 where the output is scored: brain in a hidden square.
     """
     generator = torch.Generator().manual_seed(seed + 1)
     for images, _ in draw_batches(cases, {"any": 1.0}, batch, seed):
@@ -36,7 +36,7 @@ def mask_batches(cases, batch, seed):
 
 
 def hide_squares(shape, generator, patch=PATCH, share=SHARE):
-    """Choose at random which squares of each slice are hidden.
+    """Choose at random the squares to hide in each slice.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def hide_squares(shape, generator, patch=PATCH, share=SHARE):
     patch : int
         Voxels along each side.
     share : float
-        Chance of each square to be hidden.
+        Probability of each square to be hidden.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def hide_squares(shape, generator, patch=PATCH, share=SHARE):
 
 
 def masked_error(answer, truth):
-    """Compute the mean absolute error over the voxels that are scored, all sequences alike.
+    """Compute the mean absolute error over the scored voxels, with equal weight for all sequences.
 
     Parameters
     ----------
@@ -71,5 +71,5 @@ def masked_error(answer, truth):
 
 
 def share_explained(answer, truth):
-    """Compute how much smaller the error is than that of zeros: 1 is perfect, 0 as good as empty squares."""
+    """Compute the reduction of the error relative to predicting zeros: 1 is perfect, 0 is no better than zeros."""
     return 1 - masked_error(answer, truth) / masked_error(torch.zeros_like(answer), truth).clamp(min=1e-6)

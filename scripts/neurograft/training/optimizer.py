@@ -1,4 +1,4 @@
-"""AdamW without torch's compiler, which `torch.optim` imports on its first use though nothing here is compiled."""
+"""AdamW without torch's compiler, which `torch.optim` imports on first use although nothing here is compiled."""
 
 import inspect
 
@@ -8,9 +8,9 @@ import torch
 class AdamW(torch.optim.AdamW):
     """`torch.optim.AdamW` (Loshchilov and Hutter 2019) with the methods that its decorators wrap.
 
-    The decorators ask the compiler to leave these methods alone, and import it to do so: 1.4 s of processor time in
-    every process that trains. The methods themselves, and so the numbers, are torch's. `step` keeps that no gradients
-    are recorded; `differentiable=True`, which would, is not used.
+    The decorators import the compiler in order to exclude these methods from it, which takes 1.4 s of CPU time in every
+    training process. The methods themselves, and thus the results, are torch's. `step` still runs without recording
+    gradients; `differentiable=True`, which would record them, is not used.
     """
 
     add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)

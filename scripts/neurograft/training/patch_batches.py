@@ -1,7 +1,7 @@
-"""Patches for training: blocks drawn from patients' volumes, augmented; the same functions as `slice_batches`.
+"""Patches for training: blocks drawn from patients' volumes and augmented; the same functions as in `slice_batches`.
 
-A case is that of `slice_batches`, its arrays slices first; patches are (batch, channel, X, Y, Z). Only what a
-patch needs is read. A case that is smaller than a patch is padded with zeros, as outside of the brain.
+A case is as in `slice_batches`, with slices as the first axis; patches are (batch, channel, X, Y, Z). Only the voxels
+of a patch are read. A case that is smaller than a patch is padded with zeros, the value outside the brain.
 """
 
 import numpy as np
@@ -11,17 +11,17 @@ from torch.nn import functional
 from neurograft.training.slice_batches import DROPS, draw_slices, drop_channels
 from neurograft.training.slices import read_channels, take_channels
 
-SIZES = 64, 96  # voxels along an axis, of a small case and of any other; the deepest maps are at 1/32
-REACH = 1.5  # times the patch is what its turned and enlarged form may touch: 1.15 (cos 15 + sin 15 degrees) = 1.41
-SHIFT = 0.25  # of the patch: how far the voxel that was drawn may lie from its middle
+SIZES = 64, 96  # voxels along an axis, for small and for all other cases; the deepest feature maps are at 1/32
+REACH = 1.5  # block to read, in patch sizes; a rotated and enlarged patch needs 1.15 (cos 15 + sin 15 degrees) = 1.41
+SHIFT = 0.25  # largest distance of the drawn voxel from the patch centre, in patch sizes
 GOLDEN = 0.618034
 
 
 def draw_batches(cases, shares, batch, seed, size=None, augmented=True, dropout=False):
-    """Draw batches without end, augmented unless told not to.
+    """Yield endless batches, augmented by default.
 
-    A stratum, a patient and a slice are drawn as in `slice_batches.draw_batches`, then a voxel of the slice's
-    tumour or, where it has none or labels are not there, of its brain. The patch holds that voxel.
+    A stratum, a patient and a slice are drawn as in `slice_batches.draw_batches`, then a voxel of the slice's tumour
+    or, without tumour or labels, of its brain. The patch contains that voxel.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True, dropout=
     size : tuple of int, optional
         Of a patch; by default `case_canvas` of these cases.
     augmented : bool
-        If not, the voxel is in the patch's middle, as far as the case reaches.
+        If false, the voxel is at the centre of the patch, unless the edge of the case prevents it.
     dropout : bool
         As in `slice_batches.draw_batches`.
 
@@ -62,7 +62,7 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True, dropout=
 
 
 def draw_fixed(case, count, size=None):
-    """Return fixed patches of one case, evenly over its strata, the same at every call.
+    """Return fixed patches of one case, evenly over its strata, the same in every call.
 
     Parameters
     ----------
@@ -90,23 +90,23 @@ def draw_fixed(case, count, size=None):
         share = count // len(strata) + (number < count % len(strata))
         for place, z in enumerate(slices[((np.arange(share) + 0.5) / max(share, 1) * len(slices)).astype(int)]):
             voxels = _candidates(case, z)
-            # steps of the golden ratio spread over a slice, whatever their number
+            # steps of the golden ratio are spread evenly over the voxels for any number of patches
             middles.append(_hold(voxels[int((0.5 + GOLDEN * place) % 1 * len(voxels))], case, size))
     return _stack([case] * count, middles, size)
 
 
 def augment(images, masks, size, generator):
-    """Cut patches out of larger blocks, flipped left-right, turned and scaled a little; intensities as in 2-D.
+    """Crop patches from larger blocks, with left-right flips, small rotations and scalings; intensities as in 2-D.
 
-    The kinds and ranges are those of `slice_batches.augment`: turns to 15 degrees, about one axis drawn, sizes
-    within 15 %, each channel's intensity times 0.7 to 1.3 plus -0.3 to 0.3. Shifts come with the drawing.
+    Kinds and ranges are those of `slice_batches.augment`: rotations up to 15 degrees about a random axis, sizes within
+    15 %, each channel's intensity times 0.7 to 1.3 plus -0.3 to 0.3. Shifts are part of the drawing.
 
     Parameters
     ----------
     images : Tensor, shape (batch, C, X, Y, Z)
     masks : Tensor, shape (batch, R, X, Y, Z), or None
     size : tuple of int
-        Of the patches, about the middle of the blocks; what lies outside of a block is zero.
+        Of the patches, centred in the blocks; voxels outside a block are zero.
     generator : torch.Generator
     """
     count, channels, *block = images.shape
@@ -117,7 +117,7 @@ def augment(images, masks, size, generator):
     turn = _turns(uniform(-0.26, 0.26, count), torch.randint(3, (count,), generator=generator))
     turn = turn * uniform(0.85, 1.15, count, 1, 1)
     turn[:, :, 0] *= torch.where(uniform(0, 1, count) < 0.5, -1.0, 1.0)[:, None]
-    # from units of the patch to voxels, turned, to units of the block
+    # from patch units to voxels, rotated, to block units
     theta = turn * torch.tensor(size, dtype=torch.float32) / torch.tensor(block, dtype=torch.float32)[:, None]
     # grid_sample's first coordinate runs along the last axis, Z
     theta = torch.cat([theta.flip((1, 2)), torch.zeros(count, 3, 1)], 2)
@@ -130,14 +130,14 @@ def augment(images, masks, size, generator):
 
 
 def case_canvas(cases):
-    """Choose the size of the patches of some cases."""
+    """Choose the patch size for some cases."""
     return patch_size(np.max([_shape(case) for case in cases], axis=0))
 
 
 def patch_size(shape, spare=8):
-    """Choose the size of a patch of a volume: 96 along each axis, or 64 where at most `spare` voxels more are there.
+    """Choose the patch size for a volume: 96 along each axis, or 64 if the axis has at most 64 + `spare` voxels.
 
-    InstanceNorm takes what is brightest in a patch for bright: a patch should show most of a brain.
+    InstanceNorm normalises intensities within a patch, so a patch should contain most of the brain.
     """
     return tuple(SIZES[0] if n <= SIZES[0] + spare else SIZES[1] for n in shape)
 
@@ -153,7 +153,7 @@ def _turns(angles, axes):
 
 
 def _candidates(case, z):
-    """List the voxels (N, 3) of a slice of which one is to be in the patch: tumour, else brain, else any."""
+    """List the voxels (N, 3) of a slice from which to draw: tumour, or else brain, or else all."""
     plane = np.zeros(case["images"].shape[2:], bool)
     if "labels" in case:
         plane = case["regions"][:, 0][case["labels"][z]]
@@ -170,13 +170,13 @@ def _shape(case):
 
 
 def _hold(middle, case, size):
-    """Move a patch's middle so that the patch lies in the case, or around it where the case is smaller."""
+    """Move the centre of a patch so that the patch is within the case, or centred on a smaller case."""
     shape = _shape(case)
     return np.where(shape > size, np.clip(middle, size / 2, np.maximum(shape - size / 2, size / 2)), shape / 2)
 
 
 def _stack(cases, middles, size):
-    """Read blocks around the middles: images (batch, C, X, Y, Z), and masks (batch, R, X, Y, Z) if there are labels."""
+    """Read blocks around centres: images (batch, C, X, Y, Z), and masks (batch, R, X, Y, Z) if there are labels."""
     corners = [np.rint(middle - size / 2).astype(int) for middle in middles]
     images, masks = [], []
     for case, corner in zip(cases, corners, strict=True):
@@ -190,7 +190,7 @@ def _stack(cases, middles, size):
 
 
 def _read(array, corner, size):
-    """Read a block (..., X, Y, Z) of an array (Z, ..., X, Y), zero where it reaches beyond the array."""
+    """Read a block (..., X, Y, Z) of an array (Z, ..., X, Y), with zeros beyond the array."""
     depth, *others, width, height = array.shape
     out = np.zeros((*others, *size), array.dtype)
     start, stop = np.maximum(corner, 0), np.minimum(corner + size, (width, height, depth))

@@ -1,9 +1,9 @@
-"""Batches for training: slices drawn from patients, put on one canvas, augmented.
+"""Batches for training: slices are drawn from patients, placed on a common canvas, and augmented.
 
-A *case* is one patient: a dict with `images` (Z, all sequences, X, Y), `channels` (the sequences that the
-network gets, by number, None for one that the patient lacks) and `strata` (lists of slice numbers to draw from);
-for segmentation also `labels` (Z, X, Y) and `regions` (boolean table, label value x region), for classification
-`classes` (Z,). Arrays, memory maps or packed arrays (`packing`): only the drawn slices are read.
+A *case* is one patient: a dict with `images` (Z, all sequences, X, Y), `channels` (numbers of the network's input
+sequences, None for one that the patient lacks) and `strata` (lists of slice numbers to draw from); for segmentation
+also `labels` (Z, X, Y) and `regions` (boolean table, label value x region), for classification `classes` (Z,). Arrays
+may be memory maps or packed (`packing`): only the drawn slices are read.
 """
 
 import numpy as np
@@ -13,15 +13,15 @@ from torch.nn import functional
 from neurograft.training.slices import read_channels
 
 MULTIPLE = 32
-WHOLE_SHARE = 0.5  # of the slices that keep every channel where channels are dropped
-DROPS = 3  # the stream of random numbers of the dropping, beside those of drawing and augmenting
+WHOLE_SHARE = 0.5  # share of slices that keep all channels if channels are dropped
+DROPS = 3  # random stream of channel dropping, separate from those of drawing and augmentation
 
 
 def draw_batches(cases, shares, batch, seed, size=None, augmented=True, dropout=False):
-    """Draw batches without end, augmented unless told not to.
+    """Yield endless batches, augmented by default.
 
-    A stratum is drawn by its share, then a patient that has it, then one of its slices: every
-    patient counts the same however many slices it has.
+    A stratum is drawn by its share, then a patient that has it, then one of the patient's slices. Every patient thus
+    has the same weight, however many slices it has.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True, dropout=
         Of the canvas; by default `canvas_size` of these cases.
     augmented : bool
     dropout : bool
-        Whether whole channels are dropped (`drop_channels`); which ones follows from the seed alone, and all else
-        that is drawn stays the same.
+        Whether whole channels are dropped (`drop_channels`). The choice depends only on the seed and does not change
+        the other random draws.
 
     Yields
     ------
@@ -56,16 +56,15 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True, dropout=
 
 
 def draw_fixed(case, count, size=None):
-    """Return fixed slices of one case, unaugmented, the same at every call: networks are compared on them.
+    """Return fixed slices of one case without augmentation, the same in every call, for comparing networks.
 
-    As many of each stratum as of any other, evenly over its slices in their order; where one has fewer, the
-    others make up for it.
+    Each stratum gives the same number of slices, evenly spaced in order. If one has too few, the others give more.
 
     Parameters
     ----------
     case : dict
     count : int
-        Slices; of a case that has fewer, all are taken.
+        Number of slices; a case with fewer gives all of them.
     size : tuple of int, optional
         Of the canvas; by default `canvas_size` of this case.
 
@@ -83,7 +82,7 @@ def draw_fixed(case, count, size=None):
     strata = sorted((np.sort(np.asarray(slices, int)) for slices in case["strata"].values()), key=len)
     chosen = []
     for left, slices in zip(range(len(strata), 0, -1), strata):
-        # the smaller strata come first, so that what they lack is shared among the rest
+        # smaller strata come first, so that the others can make up for them
         take = min(len(slices), -(-(count - len(chosen)) // left))
         chosen += slices[((np.arange(take) + 0.5) * len(slices) / max(take, 1)).astype(int)].tolist()
     if not chosen:
@@ -92,7 +91,7 @@ def draw_fixed(case, count, size=None):
 
 
 def _read(chosen, size):
-    """Read (case, slice) pairs: images and, where the cases have them, region masks or classes."""
+    """Read (case, slice) pairs: images and, if the cases have them, region masks or classes."""
     images = np.stack([fit(read_channels(case, z), size) for case, z in chosen])
     targets = None
     if "classes" in chosen[0][0]:
@@ -104,7 +103,7 @@ def _read(chosen, size):
 
 
 def draw_slices(cases, shares, batch, random):
-    """Draw lists of `batch` pairs (case, slice number) without end; parameters as in `draw_batches`."""
+    """Yield endless lists of `batch` pairs (case, slice number); parameters as in `draw_batches`."""
     holders = {name: [case for case in cases if len(case["strata"].get(name, ()))] for name in shares}
     names = [name for name in shares if holders[name]]
     if not names:
@@ -119,10 +118,10 @@ def draw_slices(cases, shares, batch, random):
 
 
 def drop_channels(images, cases, random):
-    """Set whole channels to zero, in place: half of the samples stay as they are, the others keep 1 or more.
+    """Set whole channels to zero in place: half of the samples are unchanged, the others keep at least 1 channel.
 
-    How many of a patient's channels are kept is drawn first, then which, so that each count is as frequent.
-    A network that is to predict patients who lack a sequence has thus seen every subset of its channels.
+    The number of channels to keep is drawn first, then which ones, so that all numbers are equally frequent. A network
+    for patients with missing sequences is thus trained on every subset of its channels.
 
     Parameters
     ----------
@@ -139,11 +138,11 @@ def drop_channels(images, cases, random):
 
 
 def augment(images, masks, generator):
-    """Flip left-right, turn, scale and shift a little; scale and shift each channel's intensity.
+    """Augment with left-right flips, small rotations, scalings and shifts, and intensity changes for each channel.
 
-    Turns to 15 degrees, sizes within 15 %, shifts to 5 % of the field, intensities times 0.7 to 1.3
-    plus -0.3 to 0.3 (of a brain's spread), since scanners differ by as much after a robust
-    z-score. The same for every strategy.
+    Rotations up to 15 degrees, sizes within 15 %, shifts up to 5 % of the field of view, intensities times 0.7 to 1.3
+    plus -0.3 to 0.3 (in units of the brain's spread), because scanners differ by as much after a robust z-score. The
+    same for every strategy.
 
     Parameters
     ----------
@@ -173,22 +172,22 @@ def augment(images, masks, generator):
 
 
 def case_canvas(cases):
-    """Choose the canvas of some cases' slices."""
+    """Choose the canvas size for the slices of some cases."""
     return canvas_size([case["images"].shape[2:] for case in cases])
 
 
 def canvas_size(sizes, spare=8):
-    """Choose the slice size for training: multiples of 32 that hold the largest case.
+    """Choose the slice size for training: multiples of 32 that contain the largest case.
 
-    Up to `spare` voxels too many are cut off at the edges, where there is hardly any brain,
-    rather than filling 32 more.
+    Up to `spare` excess voxels are cropped at the edges, where there is hardly any brain, instead of padding to the
+    next multiple.
     """
     largest = np.max(sizes, axis=0)
     return tuple(int(max(MULTIPLE, np.ceil((n - spare) / MULTIPLE) * MULTIPLE)) for n in largest)
 
 
 def fit(array, size):
-    """Centre the last two axes on a canvas: pad with zeros, cut what is too much."""
+    """Centre the last two axes on a canvas, with zero padding or cropping."""
     out = np.zeros((*array.shape[:-2], *size), array.dtype)
     to, of = [], []
     for have, want in zip(array.shape[-2:], size, strict=True):

@@ -1,4 +1,4 @@
-"""A subject's slices, as files, opened as a case that `training` draws from and `inference` predicts."""
+"""Files of a subject's slices, opened as a case for training and inference."""
 
 import hashlib
 from pathlib import Path
@@ -11,18 +11,18 @@ from neurograft.core.files import read_json, whole, write_json
 from neurograft.core.labels import region_values
 from neurograft.imaging.packing import PackedArray, write_packed
 
-LEAST_TUMOUR = 20.0  # mm2 of tumour that make a slice one with tumour
-LEAST_BRAIN = 0.25  # of the largest brain area of the patient's slices
+LEAST_TUMOUR = 20.0  # mm2 of tumour above which a slice counts as tumour
+LEAST_BRAIN = 0.25  # smallest brain area, as a share of the largest one in the patient's slices
 
 
 def gather_subjects(**records):
-    """List what later steps read of each subject, so that each of many jobs has one input instead of thousands.
+    """List the files that later steps read of each subject, so that each job has one input instead of thousands.
 
     Parameters
     ----------
     **records : sequence of str
-        The subjects' JSON records by name, in the same order; among them `status` (of the import) and `normalized`,
-        beside which their folder `slices` is (`write_slices`).
+        The subjects' JSON records by name, in the same order. They include `status` (of the import) and `normalized`,
+        which is in the same folder as `slices` (`write_slices`).
 
     Returns
     -------
@@ -44,51 +44,51 @@ def find_slices(path) -> dict[str, Any]:
     Parameters
     ----------
     path : str or Path
-        The table of `gather_subjects`, or the folder that pictures share (`reading.import_images`).
+        The table of `gather_subjects`, or the shared folder of pictures (`reading.import_images`).
 
     Returns
     -------
     dict of str to path or dict
-        Subject to its folder, or to its `images` in the shared array, not read yet, and `index`.
+        Subject to its folder, or to its `images` in the shared array (not read yet) and `index`.
     """
     if not Path(path).is_dir():
         return {subject: row["slices"] for subject, row in listings.read_subjects(path).items()}
-    # opened once, for every opened map holds a file descriptor
+    # opened once, because every memory map uses a file descriptor
     index, shared = read_json(Path(path) / "index.json"), np.load(Path(path) / "images.npy", mmap_mode="r")
     return {name: {"index": index, "images": shared[k : k + 1]} for k, name in enumerate(index["subjects"])}
 
 
 def find_records(path):
-    """Say where each subject's records are, by name; pictures have none. `path` as in `find_slices`."""
+    """Return the paths of each subject's records by name; pictures have none. `path` as in `find_slices`."""
     return {} if Path(path).is_dir() else listings.read_subjects(path)
 
 
 def read_landmarks(folder):
-    """Read a subject's landmarks of intensity by sequence, empty if it has none; `folder` as in `find_slices`."""
+    """Read a subject's intensity landmarks by sequence, empty if there are none; `folder` as in `find_slices`."""
     index = folder["index"] if isinstance(folder, dict) else read_json(Path(folder) / "index.json")
     return index.get("landmarks", {})
 
 
 def segmentation_case(folder, sequences, scheme, labelled=True, missing=()):
-    """Read one subject as a case of `training`: its slices with and without tumour are the strata.
+    """Read one subject as a case for segmentation; slices with and without tumour are the strata.
 
     Parameters
     ----------
     folder : str or Path
-        Or what `find_slices` returns for a picture.
+        Or the dict from `find_slices` for a picture.
     sequences : list of str
-        The network's channels, in its order.
+        The network's channels, in order.
     scheme : str
-        Row of `labels.LABEL_SCHEMES`.
+        Key of `labels.LABEL_SCHEMES`.
     labelled : bool
         Whether to read labels and strata.
     missing : collection of str
-        Sequences that the subject is known to lack: their channel is None (`take_channels`).
+        Sequences known to be missing; their channel is None (`take_channels`).
 
     Raises
     ------
     ValueError
-        If a sequence is absent that is not said to be missing, or nothing is left.
+        If a sequence is absent but not in `missing`, or no sequence is left.
     """
     case = _read_slices(folder, sequences, missing)
     if labelled:
@@ -100,36 +100,36 @@ def segmentation_case(folder, sequences, scheme, labelled=True, missing=()):
 
 
 def find_candidates(path):
-    """Find the slices of each subject where its first candidates are, on the grid.
+    """Find the slices of each subject's first candidates, on the grid.
 
     Parameters
     ----------
     path : str or Path
-        The table of `supervoxel_files.gather_candidates`; without one nobody has any.
+        The table of `supervoxel_files.gather_candidates`; if empty, the result is empty.
     """
     subjects = listings.read_subjects(path) if path else {}
     return {subject: read_json(row["record"])["slices"] for subject, row in subjects.items()}
 
 
 def add_candidates(case, slices):
-    """Add a stratum of those slices without tumour that look as if they had one.
+    """Add a stratum of slices without tumour that have tumour candidates.
 
     Parameters
     ----------
     case : dict
         From `segmentation_case`, with labels.
     slices : list of int
-        Where the candidates are, on the grid.
+        Slices of the candidates, on the grid.
     """
     own = np.asarray(slices, int) - case["index"]["box"][2][0]
     return case | {"strata": case["strata"] | {"candidates": np.intersect1d(case["strata"]["rest"], own)}}
 
 
 def classification_case(folder, sequences, classes, truth=None, labelled=True, missing=()):
-    """Read one subject for classification: the slices with enough brain, one stratum a class.
+    """Read one subject for classification: slices with enough brain, and one stratum for each class.
 
-    Slices with less than a quarter of the patient's largest brain area are left out of training and
-    prediction: they are free of tumour trivially and would flatter every score.
+    Slices with less than a quarter of the patient's largest brain area are left out of training and prediction, because
+    they are trivially tumour-free and would inflate every score.
 
     Parameters
     ----------
@@ -137,8 +137,8 @@ def classification_case(folder, sequences, classes, truth=None, labelled=True, m
         As in `segmentation_case`.
     classes : list of str
     truth : str, optional
-        The patient's class. Without it each slice has its own, from the labels: the second class
-        if it holds more than `LEAST_TUMOUR` mm2 of tumour.
+        The patient's class. Without it, each slice has its own class from the labels: the second class if it has more
+        than `LEAST_TUMOUR` mm2 of tumour.
     """
     case = _read_slices(folder, sequences, missing)
     case["usable"] = _with_brain(case)
@@ -155,17 +155,17 @@ def classification_case(folder, sequences, classes, truth=None, labelled=True, m
 
 
 def target_case(folder, sequences, missing=()):
-    """Read one subject for adaptation: images alone, of the slices with enough brain, in one stratum.
+    """Read one subject for adaptation: only images, of the slices with enough brain, in one stratum.
 
-    Nothing of its labels is opened, here or later. Slices at the rim of the brain are left out, since
-    training draws mostly slices with tumour and the two should differ by the patient, not the place.
+    Its labels are not opened, here or later. Slices at the edge of the brain are left out: training draws mostly slices
+    with tumour, and the two should differ by patient, not by location.
     """
     case = _read_slices(folder, sequences, missing)
     return case | {"strata": {"any": _with_brain(case)}}
 
 
 def read_channels(case, chosen: int | slice | np.ndarray = slice(None)):
-    """Read a slice of a case, or several, with the network's channels and on the case's scale, if it has one.
+    """Read one or several slices of a case, with the network's channels and the case's intensity scale, if any.
 
     Parameters
     ----------
@@ -182,19 +182,19 @@ def read_channels(case, chosen: int | slice | np.ndarray = slice(None)):
 
 
 def take_channels(array, channels, axis=0, scale=None):
-    """Take the network's channels from an array of all sequences; one that the subject lacks is zero throughout.
+    """Take the network's channels from an array of all sequences; a missing channel is zero everywhere.
 
-    Zero is the value outside of the brain, and of the brain's median after the robust z-score. No scan is zero
-    everywhere, so a network that was trained with whole channels dropped knows an absent one.
+    Zero is the value outside the brain, and the brain's median after the robust z-score. No scan is zero everywhere,
+    so a network trained with channel dropping recognises a missing channel.
 
     Parameters
     ----------
     array : ndarray
     channels : list of int or None
-        Numbers along `axis`; None for a sequence that is not there.
+        Numbers along `axis`; None for a missing sequence.
     axis : int
     scale : list of ndarray or None, optional
-        For each channel a table that every float16 is looked up in (`intensity_scale.bring_to_scale`).
+        For each channel, a look-up table for every float16 value (`intensity_scale.bring_to_scale`).
 
     Returns
     -------
@@ -212,7 +212,7 @@ def take_channels(array, channels, axis=0, scale=None):
 
 
 def write_slices(folder, opened, labels, index):
-    """Write what `intensity.cut_slices` cut, whole or not at all, packed slice by slice: training reads at random.
+    """Write the slices from `intensity.cut_slices` atomically, packed slice by slice for random access in training.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def write_slices(folder, opened, labels, index):
     opened : ndarray of float16, shape (Z, C, X, Y)
     labels : ndarray of uint8, shape (Z, X, Y), or None
     index : dict
-        Written with `sha256`, which changes with any voxel.
+        Written with a `sha256` of all voxels.
     """
     arrays = {"images": opened} | ({} if labels is None else {"labels": labels})
     digest = hashlib.sha256()
@@ -233,7 +233,7 @@ def write_slices(folder, opened, labels, index):
 
 
 def region_table(values):
-    """Make a boolean table, label value x region, that turns labels into region masks by indexing."""
+    """Make a boolean table, label value x region, that converts labels to region masks by indexing."""
     table = np.zeros((256, len(values)), bool)
     for column, members in enumerate(values.values()):
         table[list(members), column] = True
@@ -247,12 +247,12 @@ def _read_slices(folder, sequences, missing=()):
     opened = folder["images"] if shared else PackedArray(Path(folder) / "images.zlib")
     if set(sequences) <= set(missing):
         raise ValueError(f"{folder} has none of {', '.join(sequences)}")
-    # an absent sequence that nobody spoke of is an error
+    # an absent sequence that is not in `missing` is an error
     channels = [None if name in missing else index["sequences"].index(name) for name in sequences]
     return {"images": opened, "channels": channels, "index": index}
 
 
 def _with_brain(case):
-    """List the numbers of the slices whose brain is not much smaller than the largest."""
+    """List the numbers of the slices with at least `LEAST_BRAIN` of the largest brain area."""
     brain = np.array([np.count_nonzero(read_channels(case, z).any(0)) for z in range(len(case["images"]))])
     return np.flatnonzero(brain >= LEAST_BRAIN * brain.max())

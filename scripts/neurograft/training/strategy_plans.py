@@ -1,9 +1,9 @@
 """Transfer strategies: how a source's weights are adapted to the target.
 
-A strategy is one small function that takes a network (with an `encoder`, see `networks`), learning rates and its own
-parameters, and returns a `Plan`: what is loaded, which parameter trains in which phase at which rate, and where needed
-a function for a moment of the run. `experiment.network_cells` and `loop.train` carry a plan out; they know no strategy
-by name. What else a strategy is stands in `core.strategies`.
+A strategy is a small function that takes a network (with an `encoder`, see `networks`), learning rates and its own
+parameters, and returns a `Plan`: what is loaded, which parameters train in which phase at which rate and, if needed,
+hooks for certain points of the run. `experiment.network_cells` and `loop.train` execute a plan without knowing any
+strategy by name. Other facts of a strategy are in `core.strategies`.
 """
 
 from collections.abc import Callable
@@ -21,9 +21,8 @@ class Phase(NamedTuple):
     """A part of a training run.
 
     share : share of the run's steps, 0 to 1; the shares of a plan sum to 1.
-    rates : learning rate of every parameter that trains, by name; the others are frozen, and a
-        BatchNorm whose weight is frozen uses, and keeps, its running statistics. That it is a dict
-        puts every parameter into exactly one group.
+    rates : learning rate of every trained parameter, by name. All others are frozen, and a BatchNorm with a frozen
+        weight uses and keeps its running statistics. As this is a dict, no parameter can be in two groups.
     """
 
     share: float
@@ -31,18 +30,17 @@ class Phase(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The steps of a strategy on a network, in the order in which they are done.
+    """The steps of a strategy on a network.
 
-    loads : whether the source's weights go into the encoder before anything else.
+    loads : whether the source's weights are loaded into the encoder first.
     phases : tuple of Phase
-    estimate_norms : whether the encoder's BatchNorm statistics are first estimated, without
-        labels, on the training patients.
-    prepare : called with the network once it is loaded; adds the parameters that only training needs.
-    weight_decay : AdamW's, toward zero, on everything that trains.
-    extra : called with the prepared network and the names of the parameters that were loaded; returns a
-        function of training features, target features and progress whose value is added to the
-        loss (see `adaptation`).
-    finish : called with the trained network; leaves an ordinary one.
+    estimate_norms : whether the encoder's BatchNorm statistics are first estimated on the training patients, without
+        labels.
+    prepare : called with the loaded network; adds the parameters that are needed only for training.
+    weight_decay : of AdamW, towards zero, on all trained parameters.
+    extra : called with the prepared network and the names of the loaded parameters; returns a function of training
+        features, target features and progress whose value is added to the loss (see `adaptation`).
+    finish : called with the trained network; removes what only training needed.
     adapt : called with the finished network and the target's cases, without labels.
     """
 
@@ -66,8 +64,8 @@ def plan(strategy, network, variants=None):
     network : nn.Module
         Has an `encoder`; it is not changed.
     variants : dict of str to dict, optional
-        Named rows such as `{"last-layers-2": {"method": "last-layers", "k": 2}}`: a strategy, and
-        parameters or rates that differ from its own.
+        Named rows such as `{"last-layers-2": {"method": "last-layers", "k": 2}}`: a strategy, with the parameters or
+        rates that differ from its defaults.
 
     Returns
     -------
@@ -76,7 +74,7 @@ def plan(strategy, network, variants=None):
     Raises
     ------
     ValueError
-        If there is no such strategy, or it has no such parameter or value of it.
+        If the strategy, its parameter or the value of the parameter does not exist.
     assignment.UntrainableError
         If the network lacks what the strategy needs.
     """
@@ -91,7 +89,7 @@ def plan(strategy, network, variants=None):
 
 
 def resolve(strategy, variants=None):
-    """Return the key of `PLANS` behind a name, and the parameters that the name stands for."""
+    """Return the key of `PLANS` for a name, and the parameters of its variant."""
     row = dict((variants or {}).get(strategy, {"method": strategy}))
     method = row.pop("method")
     if method not in PLANS:
@@ -113,8 +111,8 @@ def scratch(network, encoder, top):
 def frozen_random(network, top):
     """Train only the top, on a random encoder: the control for any frozen features.
 
-    A random encoder with untouched BatchNorm statistics normalises nothing, so these are
-    estimated once on the training patients, without labels.
+    A random encoder with initial BatchNorm statistics normalises nothing, so these are estimated once on the training
+    patients, without labels.
     """
     return Plan(False, (Phase(1.0, _rates(network, {}, top)),), estimate_norms=True)
 
@@ -125,7 +123,7 @@ def frozen(network, top):
 
 
 def last_layers(network, encoder, top, k=1):
-    """Train the encoder's last `k` stages and the top; the stages before stay the source's."""
+    """Train the encoder's last `k` stages and the top; the earlier stages keep the source's weights."""
     stages = split_stages(network)
     if not 1 <= k <= len(stages):
         raise ValueError(f"last-layers: k is {k}, the encoder has {len(stages)} stages")
@@ -136,7 +134,7 @@ def last_layers(network, encoder, top, k=1):
 def gradual(network, encoder, top):
     """Train the top first, then one stage more at a time, the deepest first (Howard and Ruder 2018).
 
-    Half of the steps go to the phases before the last, in equal parts, half to the whole network.
+    Half of the steps are divided equally among the phases before the last; the other half trains the whole network.
     """
     opened, phases, stages = {}, [], split_stages(network)
     for stage in reversed(stages):
@@ -153,7 +151,7 @@ def fine_tune(network, encoder, top):
 def lp_ft(network, encoder, top, later_top):
     """Train the top first, on the frozen encoder, then everything at a smaller rate (Kumar et al. 2022).
 
-    A random top would otherwise send large gradients into the features it has not yet learnt to use.
+    A random top would otherwise send large gradients into pretrained features.
     """
     first = Phase(0.3, _rates(network, {}, top))
     return Plan(True, (first, *_everything(network, encoder, later_top, share=0.7)))
@@ -170,7 +168,7 @@ def discriminative(network, top, xi=1 / 2.6):
 
 
 def l2_sp(network, encoder, top, alpha=0.1, beta=0.01):
-    """Fine-tune with a penalty that pulls weights back to the source's, not to zero (Li et al. 2018)."""
+    """Fine-tune with a penalty that pulls weights towards the source's, not towards zero (Li et al. 2018)."""
     extra = partial(pull_to_source, alpha=alpha, beta=beta)
     return Plan(True, _everything(network, encoder, top), weight_decay=0.0, extra=extra)
 
@@ -182,20 +180,20 @@ def low_rank(network, factors, top, rank=4):
 
 
 def adabn(network, encoder, top):
-    """Fine-tune, then take the BatchNorm statistics of the target's unlabelled images (Li et al. 2017)."""
+    """Fine-tune, then use the BatchNorm statistics of the target's unlabelled images (Li et al. 2017)."""
     if not adaptation.has_batch_norm(network.encoder):
         raise UntrainableError("adabn adapts BatchNorm statistics, and this encoder has none: use coral or dann")
     return Plan(True, _everything(network, encoder, top), adapt=adaptation.adapt_batch_norm)
 
 
 def coral(network, encoder, top, weight=1.0):
-    """Fine-tune with the features' covariances drawn together on unlabelled target images (see `adaptation`)."""
+    """Fine-tune while aligning the covariances of features with unlabelled target images (see `adaptation`)."""
     extra = partial(adaptation.align_correlations, weight=weight)
     return Plan(True, _everything(network, encoder, top), extra=extra)
 
 
 def dann(network, encoder, top, weight=1.0):
-    """Fine-tune features that do not tell training from unlabelled target images (see `adaptation`)."""
+    """Fine-tune features that do not distinguish training from unlabelled target images (see `adaptation`)."""
     rates = dict.fromkeys(split_parameters(network)[0], encoder) | dict.fromkeys(adaptation.DOMAIN_PARAMETERS, top)
     return Plan(
         True,
@@ -207,22 +205,22 @@ def dann(network, encoder, top, weight=1.0):
 
 
 def pull_to_source(network, inherited, alpha, beta):
-    """Return the penalty of L2-SP: `alpha / 2 ||w - w0||^2` on what was loaded, `beta / 2 ||w||^2` on new kernels.
+    """Return the penalty of L2-SP: `alpha / 2 ||w - w0||^2` on loaded weights, `beta / 2 ||w||^2` on new kernels.
 
-    New biases and norms have no penalty: pulled to zero, a norm's weight would silence its layer.
+    New biases and norms have no penalty, because a norm whose weight is pulled to zero would silence its layer.
 
     Parameters
     ----------
     network : nn.Module
         With the source's weights, which are kept as w0.
     inherited : collection of str
-        Names of the parameters that were loaded.
+        Names of the loaded parameters.
     alpha, beta : float
 
     Returns
     -------
     callable
-        Its arguments are those of `Plan.extra`'s function, and not looked at.
+        Has the arguments of `Plan.extra`'s function, but does not use them.
     """
     parameters = dict(network.named_parameters())
     start = {name: parameters[name].detach().clone() for name in parameters if name in inherited}
@@ -236,16 +234,16 @@ def pull_to_source(network, inherited, alpha, beta):
 
 
 def _everything(network, encoder, top, share=1.0):
-    """Make the one phase in which all parameters train."""
+    """Make a single phase that trains all parameters."""
     return (Phase(share, _rates(network, dict.fromkeys(split_parameters(network)[0], encoder), top)),)
 
 
 def _rates(network, of_encoder, top):
-    """Join the top's parameters at their rate with those of the encoder that train; the others are frozen."""
+    """Combine the rates of the top's parameters and of the trained encoder parameters; the others are frozen."""
     return dict.fromkeys(split_parameters(network)[1], top) | of_encoder
 
 
-# its keys are those of `core.strategies.STRATEGIES` that have learning rates
+# the keys are those of `core.strategies.STRATEGIES` with learning rates
 PLANS = {
     "scratch": scratch,
     "frozen-random": frozen_random,

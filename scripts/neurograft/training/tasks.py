@@ -1,4 +1,4 @@
-"""Parts of a training that depend on its task: how subjects are read, and what the network puts out."""
+"""Parts of training that depend on the task: how subjects are read, and the outputs of the network."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ TUMOUR_SHARE = 0.67  # of the slices of a batch
 
 @dataclass(frozen=True)
 class SubjectFiles:
-    """The subjects' data that networks take.
+    """The input data of networks.
 
     Attributes
     ----------
@@ -29,10 +29,10 @@ class SubjectFiles:
         Subject to its folder of `images.zlib`, `labels.zlib` and `index.json`, in the cell's space; or a picture of
         the shared array (`slices.find_slices`).
     truths : dict of str to str, optional
-        Subject to class, where a column of the cohort is the target.
+        Subject to class, if a column of the cohort is the target.
     candidates : dict of str to list of int, optional
-        Subject to the slices of its tumour candidates (`slices.find_candidates`), which half of the training slices
-        without tumour are then drawn from, where they are free of it.
+        Subject to the slices of its tumour candidates (`slices.find_candidates`). If given, half of the training slices
+        without tumour are drawn from those of these slices that have no tumour.
     """
 
     slices: Mapping[str, str | Path | dict]
@@ -41,14 +41,14 @@ class SubjectFiles:
 
 
 class Task(NamedTuple):
-    """The parts of a training that depend on its task.
+    """The parts of training that depend on the task.
 
-    read : function of a subject, and of whether its labels are to be read, that returns a case.
-    read_target : function of a subject that returns its images alone, for adaptation.
+    read : function of a subject, and of whether to read its labels, that returns a case.
+    read_target : function of a subject that returns only its images, for adaptation.
     outputs : names of the network's outputs.
     shares : share of each stratum in a batch.
-    dropout : whether training drops whole channels: where a subject of the task lacks one, in every cell alike.
-    scale : the intensity scale learnt from the training subjects by sequence, empty where none is asked for.
+    dropout : whether training drops whole channels; true for all cells of a task with incomplete subjects.
+    scale : the intensity scale by sequence, learnt from the training subjects; empty if not used.
     """
 
     read: Callable
@@ -68,9 +68,9 @@ def open_task(split, cell, subjects, unlearnt=(), training=()):
         As in `network_cells.train_cell`.
     subjects : SubjectFiles
     unlearnt : collection of str
-        Sequences that no training subject has (`assignment.find_unlearnt`): the network gets them of no subject.
+        Sequences that no training subject has (`assignment.find_unlearnt`); they are not used for any subject.
     training : sequence of str
-        Subjects whose landmarks, where they have any, make the intensity scale that every subject is read on.
+        Subjects whose landmarks, if they have any, define the intensity scale of all subjects.
 
     Returns
     -------
