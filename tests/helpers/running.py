@@ -20,6 +20,7 @@ TIMES = (
     "figures",
     "plan.json",
     "plan.txt",
+    "recommendation.json",  # the price of each choice
     # hashes of records, which name their input files by absolute path
     "subjects.tsv",
 )
