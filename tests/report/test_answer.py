@@ -77,6 +77,15 @@ def test_why_the_price_and_what_is_not_known():
     assert "it would take 90 patients" in unknown and "frozen-random was not trained" in unknown
 
 
+def test_what_pretraining_itself_does_is_open_until_it_is_sure():
+    for chance, said in ((0.8, True), (0.99, False)):
+        rows = [compared("helps", "fine-tune"), compared("", "fine-tune", against="frozen-random", p_better=chance)]
+        advice = {"use": choice("fine-tune"), "choices": [], "n": "all", "task": "segmentation"}
+        found = answer.answer(Results(comparison=rows, recommendation=advice, scores=[{}]))
+        assert any("random frozen features with a probability of 80.0 %" in line for line in found["sentences"]) == said
+        assert len(found["sentences"]) == (3 if said else 2)
+
+
 def test_no_network_no_claim():
     untrained = {"tasks": {"segmentation": {"trainable": False, "reason": "3 labelled patients, 5 are needed"}}}
     found = answer.answer(Results(splits=untrained, cells=[{"trained": False}]))

@@ -16,6 +16,8 @@ from neurograft.report.sentences import (
     name_score,
 )
 
+# a probability above which the effect of pretraining itself counts as known, one side of a 95 % interval
+SURE = 0.975
 SIMULATED = "All patients here are simulated: this shows that the workflow runs, and says nothing about real patients."
 
 
@@ -51,7 +53,7 @@ def answer(results):
         return _screen("refused", "No verdict can be given on these data.", [*observed, *caution], rows)
     chosen = next((row for row in rows if _arm(row) == _arm(use)), None)
     kind, title = _title(use, chosen, rows)
-    sentences = [_because(use, chosen, rows), _price(use, results), _unknown(rows, results.comparison)]
+    sentences = [_because(use, chosen, rows), _price(use, results), _unknown(chosen, rows, results.comparison)]
     return _screen(kind, title, [*filter(None, sentences), *caution], rows)
 
 
@@ -127,7 +129,7 @@ def _duration(seconds):
     return f"{seconds / 60:.1f} min" if seconds >= 120 else f"{seconds:.0f} s"
 
 
-def _unknown(rows, comparison):
+def _unknown(chosen, rows, comparison):
     """Say what the run does not show, and what would."""
     parts = []
     open_rows = [row for row in rows if row["verdict"] == "undecided"]
@@ -135,14 +137,13 @@ def _unknown(rows, comparison):
         row = open_rows[0]
         names = join_names([name_arm(row) for row in open_rows], 2).replace(", ", " and ")
         parts.append(f"whether {names} {'differs' if len(open_rows) == 1 else 'differ'} from scratch: {row['reason']}")
-    first = rows[0]
-    other = summaries.control_row(comparison, first)
+    row = chosen or max(rows, key=lambda row: tables.parse_number(row["p_better"]) or 0)
+    other = summaries.control_row(comparison, row)
     if other is None:
         parts.append("whether pretraining matters, or any fixed features would do: frozen-random was not trained")
-    else:
-        chance = format_chance(other["p_better"])
+    elif (tables.parse_number(other["p_better"]) or 0) < SURE:
         parts.append(
-            f"for certain, whether it is the pretraining that counts: {name_arm(first)} is better than random frozen "
-            f"features with a probability of {chance}"
+            f"whether it is the pretraining that counts: {name_arm(row)} is better than random frozen features with a "
+            f"probability of {format_chance(other['p_better'])}"
         )
-    return f"Not known: {'; and '.join(parts)}."
+    return f"Not known: {'; and '.join(parts)}." if parts else ""
