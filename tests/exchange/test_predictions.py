@@ -81,7 +81,7 @@ def test_the_labels_of_the_export_are_turned_back(tmp_path, cohort):
     assert found["ET"].any() and all(np.array_equal(found[region], truth[region]) for region in truth)
 
 
-@pytest.mark.parametrize("scheme", ["brats2018", "brats2023"])
+@pytest.mark.parametrize("scheme", ["brats2018", "brats2023", "anterior=1,posterior=2"])
 def test_values_that_fit_every_meaning_are_taken(tmp_path, cohort, scheme):
     write_masks(cohort[0], values=(1, 2, 2))
     assert take(tmp_path, cohort, make_split(scheme=scheme))["trained"]

@@ -82,14 +82,16 @@ def test_the_folds_are_told_to_whoever_reads_the_export_or_nnunets_copy(tmp_path
     assert "{" not in told and max(map(len, told.splitlines())) < 125
 
 
-def test_out_and_back_is_the_same(tmp_path, exported):
+@pytest.mark.parametrize("scheme", ["brats2018", "core=1,rim=2,shell=4"])
+def test_out_and_back_is_the_same(tmp_path, exported, scheme):
     """Whoever predicts the exported labels has predicted the dataset's."""
-    gather_exported(tmp_path / "out", SPLIT, exported)
+    split = make_split(scheme=scheme)
+    gather_exported(tmp_path / "out", split, exported)
     raw = tmp_path / "out" / RAW
     given = {"predictions": str(raw / "labelsTr")}
-    import_predictions(tmp_path / "cell", SPLIT, CELL, given, write_statuses(tmp_path))
+    import_predictions(tmp_path / "cell", split, CELL, given, write_statuses(tmp_path))
     for subject in TASK["folds"][0]["test"]:
-        truth = region_masks(make_truth(list(NAMES).index(subject)), "brats2018")
+        truth = region_masks(make_truth(list(NAMES).index(subject)), scheme)
         packed = cell_folder.read_packed(tmp_path / "cell", subject)
         box = tuple(slice(*ends) for ends in packed["box"])
         for region, mask in truth.items():

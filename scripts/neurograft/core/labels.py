@@ -61,6 +61,22 @@ def tissues_of(scheme: str) -> dict[str, int]:
     return {name: int(value) for name, value in pairs}
 
 
+def count_tissues(scheme: str) -> dict[str, int]:
+    """Count a scheme's tissues from 1 in the order of their values, as programs that want no gaps take them.
+
+    Parameters
+    ----------
+    scheme : str
+
+    Returns
+    -------
+    dict of str to int
+        Tissue, or name of a label, to its number.
+    """
+    tissues = tissues_of(scheme)
+    return {name: number for number, name in enumerate(sorted(tissues, key=lambda name: tissues[name]), start=1)}
+
+
 def judged_region(regions: Iterable[str]) -> str:
     """Choose the region that verdicts are about: the outermost of those that were scored.
 

@@ -17,7 +17,7 @@ from neurograft.cohort.subject_status import SequenceFile, SubjectStatus, refere
 from neurograft.cohort.validation import open_nifti
 from neurograft.core import files
 from neurograft.core.external import ExternalMasks
-from neurograft.core.labels import LABEL_SCHEMES, region_masks
+from neurograft.core.labels import count_tissues, region_masks, tissues_of
 from neurograft.exchange.prediction_files import (
     MaskFile,
     PredictionError,
@@ -205,7 +205,7 @@ def choose_values(masks: Iterable[_Mask], schemes: Mapping[str, str]) -> dict[st
     ----------
     masks : list of _Mask
     schemes : dict of str to str
-        Subject to its row of `labels.LABEL_SCHEMES`.
+        Subject to its label scheme.
 
     Returns
     -------
@@ -230,7 +230,7 @@ def choose_values(masks: Iterable[_Mask], schemes: Mapping[str, str]) -> dict[st
             if not values <= set(_keep_values(schemes[subject]))
         )
         mask, strange, scheme = own
-        known = ", ".join(f"{value} {tissue}" for tissue, value in LABEL_SCHEMES[scheme].items())
+        known = ", ".join(f"{value} {tissue}" for tissue, value in tissues_of(scheme).items())
         raise PredictionError(
             f"{mask.path} holds the value {min(strange)}, which is no label of the dataset ({known}), nor are the "
             "masks those of the export, whose labels are counted from 1"
@@ -246,12 +246,13 @@ def choose_values(masks: Iterable[_Mask], schemes: Mapping[str, str]) -> dict[st
 
 def _keep_values(scheme):
     """Map the values of a scheme to themselves."""
-    return {value: value for value in LABEL_SCHEMES[scheme].values()}
+    return {value: value for value in tissues_of(scheme).values()}
 
 
 def _count_values(scheme):
     """Map consecutive values, from 1, to those of a scheme, as the export numbers them."""
-    return dict(enumerate(sorted(LABEL_SCHEMES[scheme].values()), start=1))
+    values = tissues_of(scheme)
+    return {number: values[tissue] for tissue, number in count_tissues(scheme).items()}
 
 
 def _make_table(meaning):

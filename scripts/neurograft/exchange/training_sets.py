@@ -9,7 +9,7 @@ import numpy as np
 
 from neurograft import __version__
 from neurograft.core import files
-from neurograft.core.labels import LABEL_SCHEMES
+from neurograft.core.labels import count_tissues, tissues_of
 from neurograft.core.split_file import SplitFile
 from neurograft.exchange.prediction_files import DATASET_FILE, FOLDS_FILE, FOLDS_KEY, digest_folds
 from neurograft.imaging import nifti
@@ -83,7 +83,7 @@ def _describe(part, raw, split: SplitFile, rows):
     digest = digest_folds(task["folds"])
     described = {
         "channel_names": {str(channel): sequence for channel, sequence in enumerate(task["sequences"])},
-        "labels": _count_tissues(split["scheme"]),
+        "labels": {"background": 0} | count_tissues(split["scheme"]),
         "numTraining": len(rows),
         "file_ending": ".nii.gz",
         FOLDS_KEY: digest,
@@ -106,24 +106,19 @@ def _describe(part, raw, split: SplitFile, rows):
 def _explain(split: SplitFile, number, dataset):
     """Write what a reader of the folder needs to know."""
     task = split["tasks"]["segmentation"]
-    tissues = [f"{value} {tissue}" for tissue, value in _count_tissues(split["scheme"]).items() if value]
+    tissues = [f"{value} {tissue}" for tissue, value in count_tissues(split["scheme"]).items()]
     facts = {"subjects": len(task["subjects"]), "folds": len(task["folds"]), "last": len(task["folds"]) - 1}
     facts |= {"number": number, "name": dataset, "labels": ", ".join(tissues), "version": __version__}
     return README.format(**facts, splits=SPLITS_FILE, datalist=DATALIST, table=TABLE, folds_file=FOLDS_FILE)
-
-
-def _count_tissues(scheme):
-    """Count the tissues of a scheme from 1, in the order of their values, as `predictions` counts them back."""
-    ordered = sorted(LABEL_SCHEMES[scheme], key=lambda tissue: LABEL_SCHEMES[scheme][tissue])
-    return {"background": 0} | {tissue: value for value, tissue in enumerate(ordered, start=1)}
 
 
 def _count_labels(source, target, scheme):
     """Write a label map with values counted from 1."""
     labels = load_nifti(source)
     table = np.zeros(256, np.uint8)
-    for value, own in enumerate(sorted(LABEL_SCHEMES[scheme].values()), start=1):
-        table[own] = value
+    values = tissues_of(scheme)
+    for tissue, number in count_tissues(scheme).items():
+        table[values[tissue]] = number
     nifti.write_image(target, nifti.image(table[np.asanyarray(labels.dataobj).astype(np.uint8)], labels.affine))
 
 
