@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from helpers.fake_comparison import CHANCES
 from neurograft.report.chapters import claims
 from neurograft.report.results import Results
 
@@ -27,9 +28,8 @@ def scored(values, folds=5, **changes):
 
 def compared(verdict, mean, low, high, **changes):
     row = ARM | {"region": "WT", "metric": "dice", "against": "scratch", "patients": 10, "mean_difference": mean}
-    row |= {"low": low, "high": high, "p": "", "p_adjusted": "", "verdict": verdict, "reason": "", "margin": 0.02}
-    row |= dict.fromkeys(("p_better", "p_better_margin", "p_equal", "p_worse_margin"), 0.25)
-    return row | {"better": "higher"} | changes
+    row |= {"low": low, "high": high, "p": "", "p_adjusted": "", "verdict": verdict, "reason": ""}
+    return row | CHANCES | {"better": "higher"} | changes
 
 
 def times(effect, sure):

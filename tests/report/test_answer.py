@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.fake_comparison import CHANCES
 from helpers.fake_run import Experiment, make_run
 from neurograft.report import answer, summaries
 from neurograft.report.results import Results
@@ -19,7 +20,7 @@ def choice(strategy, **changes):
 def compared(verdict, strategy, **changes):
     row = {"task": "segmentation", "source": "s", "strategy": strategy, "n": "all", "region": "WT", "metric": "dice"}
     row |= {"against": "scratch", "patients": 20, "mean_difference": 0.03, "low": 0.01, "high": 0.05}
-    row |= {"p_better": 0.93, "p_better_margin": 0.61, "p_equal": 0.35, "p_worse_margin": 0.04, "margin": 0.02}
+    row |= CHANCES
     return row | {"verdict": verdict, "reason": "it would take 90 patients", "better": "higher"} | changes
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from helpers.fake_comparison import CHANCES
 from neurograft.report import sentences, summaries
 from neurograft.report.charts import cohort
 
@@ -10,7 +11,7 @@ def compared(verdict, strategy="lp-ft", mean=0.03, low=0.01, high=0.05, **change
     """Return a row of the comparison, against scratch."""
     row = {"task": "segmentation", "source": "s", "strategy": strategy, "n": "all", "region": "WT", "metric": "dice"}
     row |= {"against": "scratch", "patients": 20, "mean_difference": mean, "low": low, "high": high}
-    row |= {"p_better": 0.93, "p_better_margin": 0.61, "p_equal": 0.35, "p_worse_margin": 0.04, "margin": 0.02}
+    row |= CHANCES
     return row | {"verdict": verdict, "reason": "why not", "better": "higher"} | changes
 
 

@@ -14,9 +14,9 @@ from neurograft.core.cells import ARM, PRIMARY, Arm, Kin, control_sources
 from neurograft.core.labels import judged_region
 from neurograft.core.split_file import SplitFile
 from neurograft.core.strategies import CONTROLS, EXTERNAL, METHODS, trains_here
-from neurograft.evaluation.frames import group_rows, pivot_values
+from neurograft.evaluation.frames import group_rows
 from neurograft.evaluation.metrics import METRICS
-from neurograft.evaluation.pairing import difference_scale, pair_arms
+from neurograft.evaluation.pairing import difference_scale, name_patients, pair_arms, pivot_arms
 from neurograft.evaluation.records import ScoreRow, read_history, read_manifest, read_predictions, read_seconds
 from neurograft.evaluation.scores import TimeRow, pool_classification, reach_times
 from neurograft.stats import paired_verdict
@@ -126,16 +126,10 @@ def compare_strategies(
         `COMPARISON`; `mean_difference` is strategy minus control, in the unit of the metric.
     """
     owner, judging = patients or {}, judging or Judging()
-    rows: list[dict[str, Any]] = [
-        {**row, "patient": owner.get(str(row["subject"]), str(row["subject"])), "value": float(row["value"])}
-        for row in scores
-        if str(row["subject"])
-    ]
+    rows = name_patients(scores, owner)
     pairings: list[_Pairing] = []
     for (task, space, split, n, region, metric), group in group_rows(rows, (*WITHIN, "region", "metric")).items():
-        fold: dict[str, str] = {row["patient"]: str(row["fold"]) for row in reversed(group)}
-        arms = pivot_values(group, ("strategy", "source", "seed"))
-        trained = list(dict.fromkeys((strategy, source) for strategy, source, _ in arms.columns))
+        arms, trained, fold = pivot_arms(group)
         scale = difference_scale(metric, judging.margins)
         for strategy, source in trained:
             arm: Arm = {

@@ -1,18 +1,62 @@
 """Pair two arms of the experiment patient by patient, as input for the statistics of a comparison."""
 
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurograft.evaluation.frames import Pivot
+from neurograft.evaluation.frames import Pivot, pivot_values
 from neurograft.evaluation.metrics import find_metric
+from neurograft.evaluation.records import ScoreRow
 from neurograft.stats.clustered_error import number_groups
 from neurograft.stats.paired_model import Pairs
 from neurograft.stats.paired_verdict import Scale
 
 Floats: TypeAlias = NDArray[np.float64]
+
+
+def name_patients(scores: Iterable[ScoreRow], patients: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Add the patient to each row of a subject; rows of the whole cohort are left out.
+
+    Parameters
+    ----------
+    scores : list of dict
+        Rows of `scores.tsv`.
+    patients : dict of str to str
+        Subject to patient; a subject that is not in it is a patient of its own.
+
+    Returns
+    -------
+    list of dict
+    """
+    return [
+        {**row, "patient": patients.get(str(row["subject"]), str(row["subject"])), "value": float(row["value"])}
+        for row in scores
+        if str(row["subject"])
+    ]
+
+
+def pivot_arms(rows: Sequence[Mapping[str, Any]]) -> tuple[Pivot, list[tuple[str, str]], dict[str, str]]:
+    """Arrange the scores of one measure by arm and seed.
+
+    Parameters
+    ----------
+    rows : list of dict
+        From `name_patients`, of one task, space, split, size, region and metric.
+
+    Returns
+    -------
+    arms : Pivot
+        Keyed by strategy, source and seed.
+    trained : list of tuple of str
+        Strategy and source of each arm.
+    fold : dict of str to str
+        Patient to the fold in which it was tested.
+    """
+    arms = pivot_values(rows, ("strategy", "source", "seed"))
+    trained = list(dict.fromkeys((strategy, source) for strategy, source, _ in arms.columns))
+    return arms, trained, {row["patient"]: str(row["fold"]) for row in reversed(rows)}
 
 
 def pair_arms(

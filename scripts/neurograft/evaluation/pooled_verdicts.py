@@ -21,6 +21,7 @@ from neurograft.evaluation.verdict_card import (
     name_question,
 )
 from neurograft.stats import random_effects
+from neurograft.stats.paired_verdict import split_chances
 from neurograft.stats.random_effects import Pool
 
 # family-wise error rate: the accepted share of pages with a false verdict if no arm differs from scratch
@@ -234,14 +235,9 @@ def _describe_pool(pool: Pool, margin: float, metric: str, better: str) -> dict[
         # clipping removes only impossible values, so the coverage is unchanged
         low, high = np.clip(random_effects.find_interval(pool, new), *difference_scale(metric).bounds).tolist()
         numbers |= {f"{before}low": float(low), f"{before}high": float(high)}
-        below = [float(random_effects.share_below(pool, end, new)) for end in (0.0, -margin, margin)]
-        good = better == "higher"
-        numbers |= {
-            f"p_better{behind}": 1 - below[0] if good else below[0],
-            f"p_better_margin{behind}": 1 - below[2] if good else below[1],
-            f"p_equal{behind}": below[2] - below[1],
-            f"p_worse_margin{behind}": below[1] if good else 1 - below[2],
-        }
+        below, *margins = (np.asarray(random_effects.share_below(pool, end, new)) for end in (0.0, -margin, margin))
+        chances = split_chances(below, (margins[0], margins[1]), better)
+        numbers |= {f"{name}{behind}": float(share) for name, share in chances.items()}
     low, high = random_effects.find_tau_interval(pool)
     numbers |= {"tau": float(pool.estimate), "tau_low": float(low), "tau_high": float(high)}
     return {**numbers, "i2": float(pool.heterogeneity)}

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 
@@ -11,8 +11,7 @@ from neurograft.core.cells import Kin, control_sources
 from neurograft.core.split_file import SplitFile
 from neurograft.core.strategies import CONTROLS, EXTERNAL, trains_here
 from neurograft.evaluation.comparison import ComparisonRow
-from neurograft.evaluation.frames import pivot_values
-from neurograft.evaluation.pairing import difference_scale, pair_arms
+from neurograft.evaluation.pairing import difference_scale, name_patients, pair_arms, pivot_arms
 from neurograft.evaluation.records import ScoreRow
 from neurograft.evaluation.scores import TimeRow
 from neurograft.stats import paired_model
@@ -102,17 +101,13 @@ def recommend_strategy(
     first = family[0]
     tasks = splits["tasks"]
     split = tasks["segmentation"] if first["task"] == "segmentation" else tasks["classification"]
-    patients: Mapping[str, str] = split["patients"]
     place = {name: str(first[name]) for name in ("task", "space", "split", "n", "region", "metric")}
-    every: list[dict[str, Any]] = [{**row} for row in scores if str(row["subject"])]
     rows = [
-        row | {"patient": patients.get(str(row["subject"]), str(row["subject"]))}
-        for row in every
+        row
+        for row in name_patients(scores, split["patients"])
         if all(str(row[name]) == value for name, value in place.items())
     ]
-    arms = pivot_values(rows, ("strategy", "source", "seed"))
-    fold: dict[str, str] = {row["patient"]: str(row["fold"]) for row in reversed(rows)}
-    trained = list(dict.fromkeys((strategy, source) for strategy, source, _ in arms.columns))
+    arms, trained, fold = pivot_arms(rows)
     usable = [arm for arm in trained if trains_here(arm[1], arm[0]) and (arm[0] not in CONTROLS or arm[0] == SCRATCH)]
     # only one scratch: that of the first transfer strategy's network
     rivals = [source for strategy, source in usable if strategy != SCRATCH]

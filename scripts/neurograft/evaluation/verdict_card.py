@@ -9,14 +9,13 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from neurograft import __version__
 from neurograft.core.split_file import SplitFile, map_tasks
 from neurograft.core.strategies import CONTROLS, EXTERNAL
 from neurograft.core.tables import parse_number
+from neurograft.core.versions import read_versions
 
 FORMAT = 1
 NAME = "verdict_card.json"
@@ -150,7 +149,7 @@ def fill_verdict_card(
         "format": FORMAT,
         "simulated": settings["simulated"],
         "repeats": settings["repeats"],
-        "versions": _read_versions(),
+        "versions": read_versions(SOFTWARE),
         "questions": questions,
     }
 
@@ -223,17 +222,6 @@ def _read_size(n: object) -> int | str:
 def _word(value: object) -> str:
     """Reduce a name chosen by the user to the characters and length that the schema allows."""
     return re.sub(r"[^0-9A-Za-z._-]", "-", str(value))[:40]
-
-
-def _read_versions() -> dict[str, str]:
-    """Read the versions of this program and of `SOFTWARE`."""
-    versions = {"neurograft": __version__}
-    for name in SOFTWARE:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
 
 
 def find_cards(folder: object) -> list[str]:

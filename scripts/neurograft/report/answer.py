@@ -3,6 +3,7 @@
 from neurograft.core import tables
 from neurograft.core.strategies import CONTROLS
 from neurograft.report import summaries
+from neurograft.report.chapters.experiment import forest_line
 from neurograft.report.charts.cohort import draw_forest
 from neurograft.report.sentences import (
     MARKS,
@@ -58,20 +59,11 @@ def answer(results):
 
 
 def _screen(kind, title, sentences, rows=()):
-    lines = [
-        {name: tables.parse_number(row[column]) for name, column in COLUMNS}
-        | {"label": name_arm(row), "verdict": row["verdict"], "margin": tables.parse_number(row["margin"])}
-        | {"note": f"{format_difference(row)} {row['verdict']}"}
-        for row in rows
-    ]
-    drawn = draw_forest(lines, rows[0]["better"]) if rows else ""
+    drawn = draw_forest([forest_line(row) for row in rows], rows[0]["better"]) if rows else ""
     caption = f"{name_score(rows[0])} against training from scratch" if rows else ""
     return {
         "kind": kind, "mark": MARKS[kind], "title": title, "sentences": sentences, "forest": drawn, "caption": caption,
     }  # fmt: skip
-
-
-COLUMNS = (("mean", "mean_difference"), ("low", "low"), ("high", "high"))
 
 
 def _arm(row):

@@ -4,14 +4,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
 from statistics import median
 from typing import Any
 
-from neurograft import __version__
-from neurograft.core import tables
+from neurograft.core import tables, versions
 from neurograft.core.files import read_json
 from neurograft.core.labels import is_own, judged_region
 from neurograft.core.region_words import name_region
@@ -229,13 +227,7 @@ def read_versions():
     -------
     dict of str to str
     """
-    versions = {"neurograft": __version__, "python": python_version()}
-    for name in SOFTWARE:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
+    return {"python": python_version()} | versions.read_versions(SOFTWARE)
 
 
 def read_runtimes(folder):

@@ -6,6 +6,7 @@ from neurograft.core import tables
 from neurograft.core.region_words import name_region
 from neurograft.core.strategies import CONTROLS, ENSEMBLE, EXTERNAL, METHODS, TRANSDUCTIVE, base_strategy
 from neurograft.report import summaries
+from neurograft.stats import paired_verdict
 
 NO_VALUE = "–"
 MINUS = "\N{MINUS SIGN}"
@@ -116,11 +117,9 @@ def name_arm(row):
 
 
 def format_chance(share):
-    """Format a probability in percent, never as certain."""
+    """Format a probability in percent, never as certain, or a dash where there is none."""
     read = tables.parse_number(share)
-    if read is None:
-        return NO_VALUE
-    return "over 99.9 %" if read > 0.9995 else "under 0.1 %" if read < 0.0005 else format_percent(read)
+    return NO_VALUE if read is None else paired_verdict.format_chance(read)
 
 
 def name_score(row):

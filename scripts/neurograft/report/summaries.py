@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from neurograft.core.cells import control_sources
+from neurograft.core.cells import PRIMARY, control_sources
 from neurograft.core.labels import ALL, REGIONS, judged_region
 from neurograft.core.strategies import CONTROLS, EXTERNAL, strategy_order, trains_here
 from neurograft.core.tables import parse_number
@@ -223,7 +223,7 @@ def is_outlier(row, column):
 
 
 # the measure by which an arm is judged: the first of its task that was scored; of segmentation in `scored_region`
-MEASURES = (("segmentation", "dice"), ("classification", "balanced-accuracy"), ("classification", "accuracy"))
+MEASURES = tuple((measure["task"], measure["metric"]) for measure in PRIMARY)
 # every measure above lies between 0 and 1, as this one does
 SHARE = "dice"
 NOT_SHOWN = "not shown"

@@ -6,7 +6,7 @@ probabilities and the expected loss, and for the primary family the verdict:
 
 - **no practical difference**: the probability of a mean beyond the margin, on the likelier side, is at most 5 %;
 - **helps**, **hurts**: else, the probability that the mean lies on the other side of 0, doubled, is at most 5 %;
-- **undecided**: neither. `requirements` says what would decide it.
+- **undecided**: neither. `require` says what would decide it.
 
 Both levels hold for the family: Holm's method adjusts the probabilities of each kind. Refused is only what cannot be
 judged: fewer than `FEWEST_PATIENTS`. How often verdicts are wrong in simulated studies is in
@@ -150,7 +150,7 @@ def paired_comparison(
         "low": low,
         "high": high,
         "standard_error": (high - low) / 2 / t_quantile(math.inf, (1 + level) / 2),
-        **{name: float(value) for name, value in chances.items()},  # pyright: ignore[reportReturnType] # the fields of `Chances`
+        **{name: float(value) for name, value in chances.items()},  # pyright: ignore[reportReturnType] # fields of the result
         "expected_loss": min(taking, leaving),
         "patient_spread": float(posterior.patient_spread),
         "luck_spread": float(posterior.luck_spread),
@@ -180,14 +180,33 @@ def list_chances(posterior: Posterior, scale: Scale) -> dict[str, Floats]:
         `p`, `p_beyond`, `p_better`, `p_better_margin`, `p_equal` and `p_worse_margin`, as in `PairedComparison`.
     """
     below, low, high = (posterior.below(value) for value in (0.0, -scale.margin, scale.margin))
-    better, worse = (1 - high, low) if scale.better == "higher" else (low, 1 - high)
+    sides = {"p": 2 * np.minimum(below, 1 - below), "p_beyond": np.maximum(low, 1 - high)}
+    return sides | split_chances(below, (low, high), scale.better)
+
+
+def split_chances(below: Floats, margins: tuple[Floats, Floats], better: str) -> dict[str, Floats]:
+    """Turn shares of a distribution of differences into the probabilities that a reader is told.
+
+    Parameters
+    ----------
+    below : ndarray
+        Probability of a difference below 0.
+    margins : tuple of ndarray
+        The same below minus the margin, and below the margin.
+    better : {"higher", "lower"}
+
+    Returns
+    -------
+    dict of str to ndarray
+        `p_better`, `p_better_margin`, `p_equal` and `p_worse_margin`, as in `PairedComparison`.
+    """
+    low, high = margins
+    good, bad = (1 - high, low) if better == "higher" else (low, 1 - high)
     return {
-        "p": 2 * np.minimum(below, 1 - below),
-        "p_beyond": np.maximum(low, 1 - high),
-        "p_better": 1 - below if scale.better == "higher" else below,
-        "p_better_margin": better,
+        "p_better": 1 - below if better == "higher" else below,
+        "p_better_margin": good,
         "p_equal": high - low,
-        "p_worse_margin": worse,
+        "p_worse_margin": bad,
     }
 
 
@@ -232,14 +251,13 @@ def judge_family(comparisons: Sequence[PairedComparison], scale: Scale) -> list[
             reason = f"{row['patients']} patients cannot be judged; it takes at least {FEWEST_PATIENTS}"
             verdicts.append(Verdict("refused", reason, math.nan))
         elif same:
-            reason = (
-                f"the chance of a difference beyond {scale.margin:g}, either way, is {_percent(1 - row['p_equal'])}"
-            )
+            beyond = format_chance(1 - row["p_equal"])
+            reason = f"the chance of a difference beyond {scale.margin:g}, either way, is {beyond}"
             verdicts.append(Verdict("no practical difference", reason, float(value)))
         elif apart:
             good = row["p_better"] > 0.5
             sure = row["p_better"] if good else 1 - row["p_better"]
-            reason = f"{_percent(sure)} sure that it is {'better' if good else 'worse'}"
+            reason = f"{format_chance(sure)} sure that it is {'better' if good else 'worse'}"
             verdicts.append(Verdict("helps" if good else "hurts", reason, float(value)))
         else:
             reason = describe_requirements(require(row, scale.margin, len(comparisons)), row, scale.margin)
@@ -247,7 +265,7 @@ def judge_family(comparisons: Sequence[PairedComparison], scale: Scale) -> list[
     return verdicts
 
 
-def _percent(share: float) -> str:
+def format_chance(share: float) -> str:
     """Write a probability in percent, never as certain."""
     return "over 99.9 %" if share > 0.9995 else "under 0.1 %" if share < 0.0005 else f"{100 * share:.1f} %"
 
@@ -270,7 +288,7 @@ def require(comparison: PairedComparison, margin: float, family: int = 1) -> Req
     -------
     dict
     """
-    aim = (margin / (t_quantile(math.inf, 1 - ALPHA / family / 2) + t_quantile(math.inf, POWER))) ** 2
+    aim = _aim(margin, family)
     patients, luck = comparison["patient_spread"] ** 2, comparison["luck_spread"] ** 2 / comparison["folds"]
     share, seeds = comparison["seed_share"], comparison["seeds"]
     now = patients / comparison["patients"]
@@ -281,6 +299,11 @@ def require(comparison: PairedComparison, margin: float, family: int = 1) -> Req
         "both_patients": _count(patients, aim / 2),
         "both_folds": _count(luck * comparison["folds"], aim / 2),
     }
+
+
+def _aim(margin: float, family: int) -> float:
+    """Compute the variance of a mean at which a difference as large as the margin is found with `POWER`."""
+    return (margin / (t_quantile(math.inf, 1 - ALPHA / family / 2) + t_quantile(math.inf, POWER))) ** 2
 
 
 def _count(variance: float, left: float) -> float:
@@ -359,5 +382,4 @@ def plan_patients(
     float
         Infinite where the assumed luck alone is larger.
     """
-    aim = (margin / (t_quantile(math.inf, 1 - ALPHA / family / 2) + t_quantile(math.inf, POWER))) ** 2
-    return _count(deviation**2, aim - (luck * deviation) ** 2 / folds)
+    return _count(deviation**2, _aim(margin, family) - (luck * deviation) ** 2 / folds)

@@ -3,6 +3,7 @@
 import pytest
 
 from helpers.chapter_words import drawings, everything, words
+from helpers.fake_comparison import CHANCES
 from helpers.fake_run import EVIL, make_run
 from neurograft.report import summaries
 from neurograft.report.chapters import candidates, experiment
@@ -22,14 +23,7 @@ def score(subject, value, **changes):
 def compared(strategy, mean, verdict="", **changes):
     row = ARM | {"strategy": strategy, "region": "WT", "metric": "dice", "against": "scratch", "patients": 9}
     row |= {"mean_difference": mean, "low": "", "high": "", "p_adjusted": "", "reason": ""}
-    row |= {
-        "p_better": 0.9,
-        "p_better_margin": 0.6,
-        "p_equal": 0.3,
-        "p_worse_margin": 0.1,
-        "margin": 0.02,
-        "better": "higher",
-    }
+    row |= CHANCES | {"better": "higher"}
     return row | {"verdict": verdict} | changes
 
 

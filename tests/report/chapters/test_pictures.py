@@ -5,6 +5,7 @@ import re
 import pytest
 from PIL import Image
 
+from helpers.fake_comparison import CHANCES
 from helpers.fake_run import EVIL, make_run
 from helpers.pages import Page
 from neurograft.report import pages
@@ -49,15 +50,10 @@ def compared(strategy, against, low=-0.01):
         "high": "0.11",
         "patients": "33",
         "p_adjusted": "",
-        "p_better": 0.9,
-        "p_better_margin": 0.6,
-        "p_equal": 0.3,
-        "p_worse_margin": 0.1,
-        "margin": 0.02,
         "better": "higher",
         "verdict": "",
     }
-    return arm | numbers | {"against": against, "detectable": "0.2", "space": "reference", "split": "folds"}
+    return arm | numbers | CHANCES | {"against": against, "space": "reference", "split": "folds"}
 
 
 REFUSED = {"verdict": "refused", "reason": "nothing says which patient 33 of 33 pictures are of"}

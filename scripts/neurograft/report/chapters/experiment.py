@@ -180,21 +180,12 @@ def describe_comparison(comparison):
     forests = []
     for key in order:
         rows = sorted(groups[key], key=lambda row: strategies.strategy_order(row["strategy"]))
-        lines = [
-            {
-                name: parse_number(row[column])
-                for name, column in (("mean", "mean_difference"), ("low", "low"), ("high", "high"))
-            }
-            | {"label": sentences.name_arm(row), "verdict": row["verdict"], "note": _note(row)}
-            | {"margin": parse_number(row["margin"])}
-            for row in rows
-        ]
         better = str(METRICS.get(key[0], {}).get(key[2], {}).get("better", "higher"))
         title = f"{name_measure(key[1], key[2])} against {key[3]}"
         primary = any(row["verdict"] for row in rows)
         forests.append({"title": title, "task": key[0], "n": key[4], "primary": primary,
                         "patients": max((parse_number(row["patients"]) or 0) for row in rows),
-                        "svg": draw_forest(lines, better)})  # fmt: skip
+                        "svg": draw_forest([forest_line(row) for row in rows], better)})  # fmt: skip
     table = [
         [row["task"], sentences.name_arm(row), row["n"],
          name_measure(row["region"] or "", row["metric"]), row["against"],
@@ -215,11 +206,14 @@ def describe_comparison(comparison):
     return told | {"transductive": transductive, "external": external}
 
 
-def _note(row):
-    """Return the words beside a row of a forest plot: the difference with its interval, and the verdict."""
-    if parse_number(row["mean_difference"]) is None:
-        return row["verdict"]
-    return f"{format_difference(row)} {row['verdict']}".strip()
+def forest_line(row):
+    """Return the line of a forest plot (`draw_forest`) for a row of the comparison, its note with the verdict."""
+    note = row["verdict"]
+    if parse_number(row["mean_difference"]) is not None:
+        note = f"{format_difference(row)} {row['verdict']}".strip()
+    numbers = {name: parse_number(row[name]) for name in ("low", "high", "margin")}
+    line = {"label": sentences.name_arm(row), "verdict": row["verdict"], "note": note}
+    return line | {"mean": parse_number(row["mean_difference"])} | numbers
 
 
 def choose_overlays(scores, strategy, pictures, source=""):
