@@ -1,16 +1,27 @@
 """Say what transfer bought and changed, over all cells."""
 
 from neurograft.core import files, tables
-from neurograft.evaluation import assessment
+from neurograft.evaluation import assessment, budgets, comparison
+from neurograft.evaluation.records import BudgetScore
 from neurograft.execution import logs
 
 logs.send_to_log(snakemake.log[0])
+split, params = files.read_json(snakemake.input.splits), snakemake.params
 found = assessment.assess_transfer(
     snakemake.input.cells,
     tables.read_table(snakemake.input.scores),  # as text: see `frames.parse_values`
-    files.read_json(snakemake.input.splits),
+    split,
     tables.read_table(snakemake.input.cohort),
-    snakemake.params.kin,
+    params.kin,
 )
+gains = budgets.list_gains(
+    [row for path in snakemake.input.cut for row in tables.read_typed_table(path, BudgetScore)],
+    assessment.read_networks(snakemake.input.cells),
+    split,
+    params.primary,
+    params.kin,
+    comparison.Judging(**params.judging),
+)
+tables.write_table(snakemake.output.gain_by_budget, gains, budgets.GAINS)
 for name, columns in assessment.COLUMNS.items():
     tables.write_table(snakemake.output[name], found[name], columns)

@@ -2,7 +2,7 @@
 
 from neurograft.core import files, tables
 from neurograft.evaluation import comparison
-from neurograft.evaluation.records import ScoreRow
+from neurograft.evaluation.records import BudgetScore
 from neurograft.evaluation.scores import SCORES, TIMES
 from neurograft.execution import logs
 
@@ -10,7 +10,7 @@ logs.send_to_log(snakemake.log[0])
 params = snakemake.params
 scores, compared, again, times = comparison.compare_cells(
     snakemake.input.cells,
-    [row for path in snakemake.input.scores for row in tables.read_typed_table(path, ScoreRow)],
+    [row for path in snakemake.input.scores for row in tables.read_typed_table(path, BudgetScore)],
     files.read_json(snakemake.input.splits),
     params.primary,
     params.kin,

@@ -11,4 +11,4 @@ rows = scores.score_cell(
     files.read_json(snakemake.input.splits),
     slices.find_records(snakemake.input.subjects),
 )
-tables.write_table(snakemake.output[0], rows, scores.SCORES)
+tables.write_table(snakemake.output[0], rows, scores.BUDGET_SCORES)

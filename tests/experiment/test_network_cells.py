@@ -100,6 +100,34 @@ def test_segmentation_cell_writes_what_others_read(segmented):
     assert [float(row["seconds"]) > 0 for row in read_tsv(folder / "seconds.tsv")] == [True] * 3
 
 
+def test_a_budget_is_predicted_beside_the_finished_network(cell_cohort, tmp_path):
+    manifest = train(tmp_path / "cell", cell_cohort, cell(), steps=6, budgets=[0.5])
+    (row,) = read_tsv(tmp_path / "cell/budgets.tsv")
+    assert (row["share"], row["steps"]) == ("0.5", "3") and float(row["seconds"]) > 0
+    assert manifest["budgets"] == [0.5] and manifest["steps"] == 6
+    predicted = {path.name for path in (tmp_path / "cell/budget-0.5").iterdir()}
+    assert predicted == {f"sub-{subject}.npz" for subject in manifest["test"]}
+    for name in predicted:
+        assert (tmp_path / "cell" / name).read_bytes() != (tmp_path / "cell/budget-0.5" / name).read_bytes()
+
+
+def test_an_open_length_holds_back_whole_patients_the_same_for_every_strategy(cell_cohort, tmp_path):
+    limits = {"steps": "auto", "auto": {"least": 8, "most": 20, "held_back": 0.3}}
+    manifests = [
+        train(tmp_path / strategy, cell_cohort, cell(strategy=strategy), **limits) for strategy in ("scratch", "lp-ft")
+    ]
+    first, second = manifests
+    assert first["held_back"] == second["held_back"] and 0 < len(first["held_back"]) < len(first["train"])
+    assert set(first["held_back"]) < set(first["train"])
+    assert first["steps"] == len(read_tsv(tmp_path / "scratch/history.tsv")) <= 20
+    assert {"held_back"} < set(read_tsv(tmp_path / "scratch/history.tsv")[0])
+
+
+def test_an_open_length_takes_three_training_patients(cell_cohort, tmp_path):
+    manifest = train(tmp_path / "cell", cell_cohort, cell(n="2"), steps="auto")
+    assert not manifest["trained"] and "takes 3: name steps" in manifest["reason"]
+
+
 def test_weights_are_those_that_the_manifest_names(segmented):
     folder, manifest = segmented
     state = torch.load(folder / "weights.pt", weights_only=True)

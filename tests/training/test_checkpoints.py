@@ -24,7 +24,7 @@ class KilledError(Exception):
     """What ends a training in these tests."""
 
 
-def go(strategy, path=None, dies_after=None, fingerprint="same"):
+def go(strategy, path=None, dies_after=None, fingerprint="same", **length):
     """Train, with a state after every step; give the network, or None where it was ended."""
     with compute.reproducible(1):
         network = builders.build_segmenter("efficientnet-lite0", 2, 1)
@@ -32,15 +32,17 @@ def go(strategy, path=None, dies_after=None, fingerprint="same"):
         if plan.prepare:
             plan.prepare(network)
     extra = plan.extra(network, set()) if plan.extra else None
-    options = loop.TrainingOptions(STEPS, batch=2, seed=1)
+    options = loop.TrainingOptions(**{"steps": STEPS, "batch": 2, "seed": 1, **length})
     draw = loop.draw_with_targets(loop.inputs(network), CASES, TARGETS if extra else (), SHARES, options)
     checkpoint = checkpoints.Checkpoint(path, fingerprint, every=0.0, share=math.inf) if path else None
     try:
-        hooks = loop.Hooks(extra=extra, draw=mortal(draw, dies_after), checkpoint=checkpoint)
-        history, _ = loop.train(network, CASES, plan.phases, "segmentation", SHARES, options, hooks)
+        hooks = loop.Hooks(extra=extra, draw=mortal(draw, dies_after), checkpoint=checkpoint, held_back=CASES[:1])
+        course = loop.train(network, CASES, plan.phases, "segmentation", SHARES, options, hooks)
     except KilledError:
         return None
-    return history, checkpoints.hash_weights(network)
+    cooled = {share: float(kept["state"]["encoder._bn0.weight"].sum()) for share, kept in course.cooled.items()}
+    # as text: not a number equals none
+    return str(course.history), cooled, checkpoints.hash_weights(network)
 
 
 def mortal(draw, last):
@@ -68,6 +70,15 @@ def test_wherever_it_is_interrupted_the_end_is_the_same(strategy, tmp_path_facto
         assert (ended or go(strategy, path)) == whole
 
     interrupt()
+
+
+@pytest.mark.parametrize("dies_after", [3, 5, 9, 12])
+def test_budgets_and_an_open_length_go_on_to_the_same_bytes(dies_after, tmp_path):
+    length = {"steps": 14, "budgets": (0.3, 0.6), "least": 8}
+    whole = go("lp-ft", **length)
+    assert set(whole[1]) == {0.3, 0.6} and "'held_back': 1." in whole[0]
+    assert go("lp-ft", tmp_path / "state", dies_after=dies_after, **length) is None
+    assert go("lp-ft", tmp_path / "state", **length) == whole
 
 
 def test_a_finished_training_is_not_trained_again(tmp_path):

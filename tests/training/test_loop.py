@@ -7,7 +7,7 @@ import torch
 from helpers.fake_cases import CASES, SHARES, make_case
 from helpers.fake_volumes import make_volume
 from neurograft.networks import builders, compute
-from neurograft.training import batch_norm, inference, loop, slices, strategy_plans
+from neurograft.training import batch_norm, checkpoints, inference, loop, slices, strategy_plans
 
 
 def trained(strategy="scratch", seed=0, steps=6, threads=1, dropout=False):
@@ -16,7 +16,7 @@ def trained(strategy="scratch", seed=0, steps=6, threads=1, dropout=False):
         network = builders.build_segmenter("efficientnet-lite0", 2, 1)
     phases = strategy_plans.plan(strategy, network).phases
     options = loop.TrainingOptions(steps, 4, seed, threads, dropout)
-    history, seconds = loop.train(network, CASES, phases, "segmentation", SHARES, options)
+    history, seconds, _ = loop.train(network, CASES, phases, "segmentation", SHARES, options)
     return network, history, seconds
 
 
@@ -61,10 +61,38 @@ def test_thread_count_and_flags_are_restored():
     assert torch.get_num_threads() == before and not torch.are_deterministic_algorithms_enabled()
 
 
-def test_steps_are_shared_out_whole():
-    phases = [strategy_plans.Phase(share, {}) for share in (0.3, 0.35, 0.35)]
-    assert loop.phase_lengths(phases, 10) == [3, 3, 4] or sum(loop.phase_lengths(phases, 10)) == 10
-    assert sum(loop.phase_lengths(phases, 7)) == 7
+def with_budgets(budgets=(), least=0, held_back=(), steps=10, strategy="scratch"):
+    """A network trained with a stable rate."""
+    with compute.reproducible(2):
+        network = builders.build_segmenter("efficientnet-lite0", 2, 1)
+    phases = strategy_plans.plan(strategy, network).phases
+    options = loop.TrainingOptions(steps, 2, seed=2, budgets=budgets, least=least)
+    course = loop.train(network, CASES, phases, "segmentation", SHARES, options, loop.Hooks(held_back=held_back))
+    return checkpoints.hash_weights(network), course
+
+
+def test_a_budget_is_cooled_without_a_trace_in_the_training():
+    whole, course = with_budgets((0.4, 0.5))
+    # the smallest budget sets the warm-up, so it stays
+    other, without = with_budgets((0.4,))
+    assert whole == other and course.history == without.history
+    assert {share: kept["steps"] for share, kept in course.cooled.items()} == {0.4: 4, 0.5: 5}
+    first, second = course.cooled[0.4]["state"], course.cooled[0.5]["state"]
+    assert torch.equal(first["encoder._bn0.weight"], without.cooled[0.4]["state"]["encoder._bn0.weight"])
+    assert not torch.equal(first["encoder._bn0.weight"], second["encoder._bn0.weight"])
+    assert course.cooled[0.4]["seconds"] > 0
+    assert [row["rate"] for row in course.history[3:8]] == [course.history[3]["rate"]] * 5
+    assert course.history[-1]["rate"] < course.history[-2]["rate"] < course.history[3]["rate"]
+
+
+def test_a_training_of_open_length_ends_where_the_held_back_loss_settles():
+    # the loss of another patient with labels at random does not fall
+    odd = {**make_case(3), "labels": np.random.default_rng(0).permuted(make_case(3)["labels"], axis=1)}
+    _, course = with_budgets(least=8, held_back=[odd], steps=60)
+    losses = [row["held_back"] for row in course.history]
+    assert len(course.history) < 60 and np.isfinite(losses[:8]).all() and np.isnan(losses[-1])
+    with pytest.raises(ValueError, match="held-back"):
+        with_budgets(least=8)
 
 
 def test_converged_is_a_loss_that_has_stopped_falling():
@@ -121,7 +149,7 @@ def test_what_is_added_to_the_loss_sees_training_and_target_features_apart():
         network = builders.build_segmenter("efficientnet-lite0", 2, 1)
     phases = strategy_plans.plan("fine-tune", network).phases
     options, hooks = loop.TrainingOptions(steps=4, batch=4), loop.Hooks(extra=extra, targets=targets)
-    history, _ = loop.train(network, CASES, phases, "segmentation", SHARES, options, hooks)
+    history = loop.train(network, CASES, phases, "segmentation", SHARES, options, hooks).history
     # one canvas for both, of the larger case
     assert [call[:2] for call in calls] == [((4, 320, 2, 1),) * 2] * 4
     assert [call[2] for call in calls] == [0, 0.25, 0.5, 0.75]

@@ -24,6 +24,9 @@ rule score_predictions:
         "../../scripts/score_predictions.py"
 
 
+JUDGING = {"margins": config["margin"], "refusal": judging.refuse_pictures(RUN.subjects) if RUN.pictures else ""}
+
+
 rule compare_strategies:
     input:
         splits="results/splits.json",
@@ -49,7 +52,7 @@ rule compare_strategies:
     params:
         primary=DESIGN.primary,
         kin=RUN.kin,
-        judging={"margins": config["margin"], "refusal": judging.refuse_pictures(RUN.subjects) if RUN.pictures else ""},
+        judging=JUDGING,
         code=digest("compare_strategies"),
     script:
         "../../scripts/compare_strategies.py"
@@ -111,7 +114,9 @@ rule assess_transfer:
         cohort="results/cohort.tsv",
         cells=trained_cells,
         scores=rules.compare_strategies.output.scores,
+        cut=scored_cells,
     output:
+        gain_by_budget="results/evaluation/gain_by_budget.tsv",
         labels_saved="results/evaluation/labels_saved.tsv",
         time_saved="results/evaluation/time_saved.tsv",
         overfitting="results/evaluation/overfitting.tsv",
@@ -131,7 +136,9 @@ rule assess_transfer:
         mem_mb=grow(1000),
         runtime=grow(20),
     params:
+        primary=DESIGN.primary,
         kin=RUN.kin,
+        judging=JUDGING,
         code=digest("assess_transfer"),
     script:
         "../../scripts/assess_transfer.py"

@@ -13,6 +13,7 @@ rule write_report:
         times=rules.compare_strategies.output.times,
         recommendation=rules.recommend_strategy.output[0],
         labels_saved=rules.assess_transfer.output.labels_saved,
+        gain_by_budget=rules.assess_transfer.output.gain_by_budget,
         time_saved=rules.assess_transfer.output.time_saved,
         overfitting=rules.assess_transfer.output.overfitting,
         generalisation=rules.assess_transfer.output.generalisation,

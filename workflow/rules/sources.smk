@@ -91,3 +91,32 @@ rule pretrain_masked:
         code=digest("pretrain_masked"),
     script:
         "../../scripts/pretrain_masked.py"
+
+
+rule shuffle_source:
+    input:
+        weights=lambda wildcards: RUN.choice.weights[source_table.base_of(RUN.sources[wildcards.source])],
+    output:
+        weights="results/sources/{source}/weights",
+        manifest="results/sources/{source}/manifest.json",
+        history="results/sources/{source}/history.tsv",
+    log:
+        "results/logs/shuffle_source/{source}.log",
+    benchmark:
+        "results/benchmarks/shuffle_source/{source}.tsv"
+    wildcard_constraints:
+        source=RUN.match_sources(lambda row: source_table.kind_of(row) == "shuffled"),
+    priority: 1
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    params:
+        source=lambda wildcards: made_source(wildcards.source),
+        base=lambda wildcards: made_source(source_table.base_of(RUN.sources[wildcards.source])),
+        seed=config["seed"],
+        code=digest("shuffle_source"),
+    script:
+        "../../scripts/shuffle_source.py"

@@ -80,10 +80,7 @@ def assess_transfer(
     dict of str to list of dict
         The rows of each table of `COLUMNS`.
     """
-    # only networks; a folder is `.../source/strategy/cell`
-    networks = [folder for folder in folders if trains_here(*Path(folder).parts[-3:-1])]
-    trained = [read_trained_cell(folder) for folder in networks]
-    cells = [cell for cell in trained if cell is not None]
+    cells = read_networks(folders)
     patients = {**split["tasks"]["classification"]["patients"], **split["tasks"]["segmentation"]["patients"]}
     rows = [row for row in scores if trains_here(row["source"], row["strategy"])]
     means = benefits.score_patients(rows, patients)
@@ -103,6 +100,13 @@ def assess_transfer(
         "privacy": find_members(cells, patients),
         "fairness": find_gaps(means, {"sex": columns["sex"], "age group": ages, "site": columns["site"]}),
     }
+
+
+def read_networks(folders: Iterable[str | Path]) -> list[TrainedCell]:
+    """Read the cells that trained a network here; a folder is `.../source/strategy/cell`."""
+    networks = [folder for folder in folders if trains_here(*Path(folder).parts[-3:-1])]
+    trained = [read_trained_cell(folder) for folder in networks]
+    return [cell for cell in trained if cell is not None]
 
 
 def average_layers(cells: Iterable[TrainedCell]) -> list[LayerChange]:

@@ -17,7 +17,14 @@ from neurograft.core.strategies import CONTROLS, EXTERNAL, METHODS, trains_here
 from neurograft.evaluation.frames import group_rows
 from neurograft.evaluation.metrics import METRICS
 from neurograft.evaluation.pairing import difference_scale, name_patients, pair_arms, pivot_arms
-from neurograft.evaluation.records import ScoreRow, read_history, read_manifest, read_predictions, read_seconds
+from neurograft.evaluation.records import (
+    BudgetScore,
+    ScoreRow,
+    read_history,
+    read_manifest,
+    read_predictions,
+    read_seconds,
+)
 from neurograft.evaluation.scores import TimeRow, pool_classification, reach_times
 from neurograft.stats import paired_verdict
 from neurograft.stats.paired_verdict import PairedComparison, Requirements, Scale, Verdict
@@ -278,6 +285,12 @@ def _order_size(n: int | str) -> float:
     return np.inf if str(n) == "all" else float(n)
 
 
+def list_patients(split: SplitFile) -> dict[str, str]:
+    """Return the patient of every subject of a split."""
+    tasks = split["tasks"]
+    return {**tasks["classification"]["patients"], **tasks["segmentation"]["patients"]}
+
+
 # the columns of the table
 COMPARISON = (
     *ARM,
@@ -289,7 +302,7 @@ COMPARISON = (
 
 def compare_cells(
     folders: Iterable[str | Path],
-    scores: Sequence[ScoreRow],
+    scores: Sequence[BudgetScore],
     split: SplitFile,
     primary: Primary | None = None,
     kin: Kin | None = None,
@@ -302,7 +315,7 @@ def compare_cells(
     folders : list of str or Path
         The cells.
     scores : list of dict
-        The rows of every cell, from `score_cell`.
+        The rows of every cell, from `score_cell`; only finished networks count.
     split : dict
         `splits.json`.
     primary, kin, judging : optional
@@ -317,9 +330,10 @@ def compare_cells(
     trained = [(folder, cell) for folder, cell in cells if cell["trained"]]
     task = split["tasks"]["classification"]
     predicted = [(cell, read_predictions(folder)) for folder, cell in trained if cell["task"] == "classification"]
+    finished: list[ScoreRow] = [row for row in scores if row["budget"] == 1]
     pooled = pool_classification(predicted, task["classes"])
-    patients = {**task["patients"], **split["tasks"]["segmentation"]["patients"]}
-    compared = compare_strategies(scores, patients, primary, kin, judging) if scores else []
-    again = compare_again(scores, patients, primary, judging)
+    patients = list_patients(split)
+    compared = compare_strategies(finished, patients, primary, kin, judging) if finished else []
+    again = compare_again(finished, patients, primary, judging)
     times = [reach_times(cell, read_history(folder), read_seconds(folder)) for folder, cell in trained]
-    return [*scores, *pooled], compared, again, times
+    return [*finished, *pooled], compared, again, times

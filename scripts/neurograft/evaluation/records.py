@@ -17,6 +17,20 @@ class ScoreRow(Cell):
     value: float
 
 
+class BudgetScore(ScoreRow):
+    """A score at a budget: the share of the training's steps, 1 for the finished network."""
+
+    budget: float
+
+
+class BudgetRow(TypedDict):
+    """A row of `budgets.tsv`: a budget below 1 at which a training was cut."""
+
+    share: float
+    steps: int
+    seconds: float
+
+
 # a row of `predictions.tsv`: one class of one unit, which is a slice or, if `slice` is empty, the patient
 Prediction = TypedDict("Prediction", {"subject": str, "slice": str, "class": str, "probability": float, "truth": str})
 
@@ -70,6 +84,7 @@ class TrainedCell(CellManifest):
 
     history: list[HistoryRow]
     seconds: list[float]  # since the start, at each row of the history
+    budgets: list[BudgetRow]
     layers: list[LayerRow]
     features: list[FeatureRow]
     fit: list[FitRow]
@@ -99,6 +114,11 @@ def read_seconds(folder: str | Path) -> list[float]:
     return [row["seconds"] for row in parse_rows(_CELL_FOLDER.read_seconds(folder), SecondsRow)]
 
 
+def read_budgets(folder: str | Path) -> list[BudgetRow]:
+    """Read the budgets below 1 at which a cell's training was cut."""
+    return parse_rows(_CELL_FOLDER.read_budgets(folder), BudgetRow)
+
+
 def read_trained_cell(folder: str | Path) -> TrainedCell | None:
     """Read a cell's manifest and tables; None for a cell that could not be trained."""
     manifest = read_manifest(folder)
@@ -109,6 +129,7 @@ def read_trained_cell(folder: str | Path) -> TrainedCell | None:
         **manifest,
         "history": read_history(folder),
         "seconds": [row["seconds"] for row in parse_rows(records["seconds"], SecondsRow)],
+        "budgets": read_budgets(folder),
         "layers": parse_rows(records["layers"], LayerRow),
         "features": parse_rows(records["features"], FeatureRow),
         "fit": parse_rows(records["fit"], FitRow),

@@ -9,15 +9,26 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neurograft.core.cells import CELL, Cell, take_cell
+from neurograft.core.cells import CELL, Cell, CellManifest, take_cell
 from neurograft.core.files import read_json
 from neurograft.core.labels import labels_from_regions, region_masks
 from neurograft.core.split_file import SplitFile
 from neurograft.delivery import native_grid
 from neurograft.evaluation.frames import average_rolling
 from neurograft.evaluation.metrics import CLASSIFICATION, SEGMENTATION
-from neurograft.evaluation.records import HistoryRow, Prediction, ScoreRow, read_manifest, read_predictions
+from neurograft.evaluation.records import (
+    BudgetScore,
+    HistoryRow,
+    Prediction,
+    ScoreRow,
+    read_budgets,
+    read_manifest,
+    read_predictions,
+)
 from neurograft.experiment import cell_folder
+
+# the module that reads and writes cell files, which is checked less strictly
+_CELL_FOLDER: Any = cell_folder
 
 
 class TimeRow(Cell):
@@ -263,13 +274,14 @@ def reach_times(
     }
 
 
-# the columns of the two tables
+# the columns of the tables
 SCORES = (*CELL, "subject", "region", "metric", "value")
+BUDGET_SCORES = (*SCORES, "budget")
 TIMES = (*CELL, "steps", "seconds", "steps_to_dice", "seconds_to_dice", "dice")
 
 
-def score_cell(folder: str | Path, split: SplitFile, files: Mapping[str, Mapping[str, str]]) -> list[ScoreRow]:
-    """Score the test patients of one cell.
+def score_cell(folder: str | Path, split: SplitFile, files: Mapping[str, Mapping[str, str]]) -> list[BudgetScore]:
+    """Score the test patients of one cell, with the finished network and at each budget.
 
     Parameters
     ----------
@@ -283,16 +295,25 @@ def score_cell(folder: str | Path, split: SplitFile, files: Mapping[str, Mapping
     Returns
     -------
     list of dict
-        Rows of `scores.tsv`; none for a cell that could not be trained.
+        Rows of `BUDGET_SCORES`; none for a cell that could not be trained.
     """
     cell = read_manifest(folder)
     if not cell["trained"]:
         return []
+    budgets = [row["share"] for row in read_budgets(folder)]
+    places = {1.0: Path(folder)} | {share: Path(_CELL_FOLDER.budget_folder(folder, share)) for share in budgets}
+    return [{**row, "budget": share} for share, place in places.items() for row in _score(cell, place, split, files)]
+
+
+def _score(
+    cell: CellManifest, folder: Path, split: SplitFile, files: Mapping[str, Mapping[str, str]]
+) -> list[ScoreRow]:
+    """Score the predictions in a folder."""
     if cell["task"] == "classification":
         return score_classification(cell, read_predictions(folder), split["tasks"]["classification"]["classes"])
     rows: list[ScoreRow] = []
     for subject in cell["test"]:
-        rows += _score_subject(cell, Path(folder), subject, files[subject], split["schemes"][subject])
+        rows += _score_subject(cell, folder, subject, files[subject], split["schemes"][subject])
     return rows
 
 
@@ -306,7 +327,7 @@ def _score_subject(
     if cell.get("grid") == "reference":  # masks of another program, which went through no template
         record = delivery.stay_native(record, status["sequences"][status["reference"]])
     labels = status["labels"]
-    predicted: dict[str, Any] = cell_folder.read_prediction(folder, subject, record)  # pyright: ignore[reportUnknownMemberType] # `experiment` is checked less strictly
+    predicted: dict[str, Any] = _CELL_FOLDER.read_prediction(folder, subject, record)
     transform = delivery.native_transform(record, labels["grid_of"])
     return score_segmentation(cell, subject, predicted, transform, _open_labels(labels), scheme)
 

@@ -4,7 +4,7 @@ Evaluation, delivery and report read the folder, whatever method wrote it:
 
 manifest.json     what was trained, on whom, from what (`Manifest`); `trained` false and `reason` if it was impossible
 history.tsv       step, phase, loss, train_dice or train_accuracy, rate; of the first network if there are two
-seconds.tsv       step, seconds, summed over all trainings of the cell: the only file with times
+seconds.tsv       step, seconds, summed over all trainings of the cell; with budgets.tsv the only file with times
 sub-X.npz         segmentation: an array for each region, uint8 (0 to 255 for 0 to 1), on the brain's `box` of the grid
                   of its space, and `box`; for masks of other programs, on a box of the reference file's own grid
 predictions.tsv   classification: subject, slice (on the grid of its space; empty if the unit is a patient), class,
@@ -14,6 +14,8 @@ layers.tsv, features.tsv, fit.tsv   networks: what training changed, and the fit
 candidates.tsv    supervoxel methods: evaluation of the candidates proposed by the classifier in each test patient, as
                   in `candidates.proposal`
 weights.pt        networks: if requested
+budgets.tsv       share, steps, seconds of each budget below 1 that a training was cut at, in ascending order;
+budget-0.25/      the predictions of the test subjects at that budget, in the same files
 """
 
 from pathlib import Path
@@ -32,6 +34,7 @@ FEATURES = "features.tsv"
 FIT = "fit.tsv"
 CANDIDATES = "candidates.tsv"
 WEIGHTS = "weights.pt"
+BUDGETS = "budgets.tsv"
 # role of the subjects to the file of their classes
 CLASSES = {"test": "predictions.tsv", "unlabelled": "predictions_unlabelled.tsv"}
 
@@ -39,6 +42,7 @@ CLASSES = {"test": "predictions.tsv", "unlabelled": "predictions_unlabelled.tsv"
 HISTORY_COLUMNS = ("step", "phase", "loss", "rate")
 LAYER_COLUMNS = ("layer", "stage", "part", "values", "trained", "change", "statistics_change")
 FEATURE_COLUMNS = ("stage", "samples", "cka")
+BUDGET_COLUMNS = ("share", "steps", "seconds")
 CLASS_COLUMNS = ("subject", "slice", "class", "probability", "truth")
 CANDIDATE_COLUMNS = (
     *("subject", "recall_1", "recall_5", "recall_10", "recall_20"),
@@ -84,6 +88,8 @@ class Manifest(TypedDict):
     parameters_trained: NotRequired[int]
     parameters_frozen: NotRequired[int]
     phases: NotRequired[list[dict[str, Any]]]
+    budgets: NotRequired[list[float]]
+    held_back: NotRequired[list[str]]
     intensity_scale: NotRequired[dict[str, Any]]
     incomplete: NotRequired[dict[str, list[str]]]
     unlearnt: NotRequired[list[str]]
@@ -157,6 +163,23 @@ def write_course(folder, history, seconds):
 def read_seconds(folder):
     """Read the times of a cell's training, `step` and `seconds` as text."""
     return tables.read_table(Path(folder) / SECONDS)
+
+
+def budget_folder(folder, share):
+    """Return the folder of the predictions at a budget."""
+    return Path(folder) / f"budget-{share:g}"
+
+
+def write_budgets(folder, rows):
+    """Write the budgets of a cell, rows of `BUDGET_COLUMNS`; no file without any."""
+    if rows:
+        tables.write_table(folder / BUDGETS, rows, BUDGET_COLUMNS)
+
+
+def read_budgets(folder):
+    """Read the budgets of a cell, as rows of text; none for a cell without any."""
+    path = Path(folder) / BUDGETS
+    return tables.read_table(path) if path.exists() else []
 
 
 def write_prediction(folder, subject, chances, box):

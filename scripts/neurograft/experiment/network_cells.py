@@ -4,7 +4,7 @@ A cell is task x source x strategy x space x split x n x fold x seed. `cell_fold
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -54,25 +54,43 @@ class CellOptions:
 
     Attributes
     ----------
-    steps, batch : int
+    steps : int or "auto"
+        For networks on slices; "auto" trains until the loss of some held-back training patients settles.
+    batch : int
         For networks on slices.
     threads : int
     patches : dict
         `steps` and `batch` of networks on volumes.
+    budgets : sequence of float
+        Shares of the steps at which every network is also scored.
+    auto : dict
+        `least` and `most` steps of "auto", and `held_back`, the share of the training patients.
     variants : dict of str to dict
         Named strategies of the config (`strategy_plans.plan`).
     """
 
-    steps: int = 450
+    steps: int | str = 450
     batch: int = 16
     threads: int = 1
-    patches: Mapping[str, int] = field(default_factory=lambda: {"steps": 200, "batch": 1})
+    patches: Mapping[str, int | str] = field(default_factory=lambda: {"steps": 200, "batch": 1})
     variants: Mapping[str, dict] = field(default_factory=dict)
+    budgets: Sequence[float] = ()
+    auto: Mapping[str, float] = field(default_factory=lambda: {"least": 100, "most": 1000, "held_back": 0.2})
 
     def choose(self, backbone):
-        """Return `steps`, `batch` and `threads` for a backbone: those of `patches` if its input is volumes."""
+        """Return the options of trainings for a backbone: those of `patches` if its input is volumes.
+
+        Returns
+        -------
+        dict
+            `steps` (the most, if the length is open), `batch`, `threads`, `budgets` and `least`.
+        """
         chosen = {"steps": self.steps, "batch": self.batch, "threads": self.threads}
-        return chosen | (dict(self.patches) if backbone in encoders_3d.BACKBONES_3D else {})
+        chosen |= dict(self.patches) if backbone in encoders_3d.BACKBONES_3D else {}
+        least = 0
+        if chosen["steps"] == "auto":
+            chosen["steps"], least = int(self.auto["most"]), int(self.auto["least"])
+        return chosen | {"budgets": sorted(self.budgets), "least": least}
 
 
 @dataclass(frozen=True)
@@ -82,8 +100,9 @@ class _Setting:
     cell: Mapping
     task: tasks.Task
     source: SourceFiles
-    options: dict[str, int]
+    options: dict
     variants: Mapping[str, dict]
+    held_back: Sequence[str] = ()
 
     @property
     def stream(self):
@@ -127,14 +146,17 @@ def train_cell(output, split, cell, source, subjects, options):
             check_pretraining(split, roles, pretraining)
             unlearnt = find_unlearnt(split, cell, roles)
             task = tasks.open_task(split, cell, subjects, unlearnt, roles["train"])
-            setting = _Setting(manifest, task, source, chosen, options.variants)
+            held_back = hold_back(roles["train"], task_split["patients"], cell, options.auto) if chosen["least"] else []
+            setting = _Setting(manifest, task, source, chosen, options.variants, held_back)
             trainings = _train_rounds(setting, roles["train"], rounds, output.checkpoint)
             networks = {subject: each["network"] for each in trainings for subject in each["predicts"]}
             write_predictions(part, cell["task"], task, networks, roles, chosen["threads"])
+            _write_budgets(part, setting, trainings, roles)
             _write_training(part, trainings, output.keep_weights)
             fixed = training_records.Inputs(task.read, roles, task_split["subjects"], chosen)
             training_records.write_records(part, cell["task"], trainings, fixed)
-            manifest |= _describe(trainings, roles) | {"outputs": task.outputs, **chosen}
+            manifest |= _describe(trainings, roles) | {"outputs": task.outputs, **_describe_length(chosen, trainings)}
+            manifest |= {"held_back": held_back} if held_back else {}
             manifest |= {"intensity_scale": task.scale} if task.scale else {}
             manifest |= _name_incomplete(task_split, roles, unlearnt)
             manifest["pretrained_on"] = pretraining.get("subjects", []) if trainings[0]["plan"].loads else []
@@ -165,18 +187,53 @@ def _train_rounds(setting, train, rounds, checkpoint):
     A plan that adapts a trained network is trained once; one that trains on the target is trained for each round.
     """
     task = setting.task
-    cases, trained, trainings = [task.read(subject) for subject in train], None, []
+    cases = [task.read(subject) for subject in train if subject not in setting.held_back]
+    trained, trainings = None, []
     for number, each in enumerate(rounds):
         path = f"{checkpoint}-{number}" if checkpoint else None
         targets = [task.read_target(subject) for subject in each["adapted_on"]]
         if trained is None or not trained["plan"].adapt:
             trained = _train(setting, cases, targets, path)
-        network = trained["network"]
+        networks = {None: trained["network"], **trained["cooled"]}
         if trained["plan"].adapt:
-            network = copy.deepcopy(network)
-            trained["plan"].adapt(network, targets, setting.training)
-        trainings.append(each | trained | {"network": network})
+            networks = copy.deepcopy(networks)
+            for network in networks.values():
+                trained["plan"].adapt(network, targets, setting.training)
+        trainings.append(each | trained | {"network": networks.pop(None), "cooled": networks})
     return trainings
+
+
+def hold_back(train, patients, cell, auto):
+    """Choose the training subjects that only decide when a training of open length ends.
+
+    Parameters
+    ----------
+    train : sequence of str
+        Training subjects.
+    patients : dict of str to str
+        Subject to patient; a patient is held back whole.
+    cell : dict
+        `seed` and `fold`, so that every strategy holds back the same patients.
+    auto : dict
+        `held_back`: share of the training patients, rounded, one at least.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    UntrainableError
+        With fewer than 3 training patients.
+    """
+    names = sorted({patients[subject] for subject in train})
+    if len(names) < 3:
+        raise UntrainableError(
+            f"{len(names)} training patients; train_network.steps: auto holds some of them back and takes 3: name steps"
+        )
+    generator = np.random.default_rng([cell["seed"], cell["fold"]])
+    chosen = set(generator.permutation(names)[: max(1, round(auto["held_back"] * len(names)))].tolist())
+    return [subject for subject in train if patients[subject] in chosen]
 
 
 def _train(setting, cases, targets, path):
@@ -198,15 +255,26 @@ def _train(setting, cases, targets, path):
             log=logs.log_line,
             extra=extra,
             targets=targets if extra else (),
+            held_back=[task.read(subject) for subject in setting.held_back],
             checkpoint=checkpoints.Checkpoint(path, fingerprint) if path else None,
         )
         options = replace(options, weight_decay=plan.weight_decay)
-        history, seconds = loop.train(network, cases, plan.phases, cell["task"], task.shares, options, hooks)
+        course = loop.train(network, cases, plan.phases, cell["task"], task.shares, options, hooks)
         sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
-        if plan.finish:
-            plan.finish(network)
-    facts = {"network": network, "plan": plan, "loaded": loaded, "sizes": sizes}
-    return facts | {"before": before, "history": history, "seconds": seconds}
+        cooled = {share: _restore(network, kept["state"]) for share, kept in course.cooled.items()}
+        for each in (network, *cooled.values()):
+            if plan.finish:
+                plan.finish(each)
+    budgets = {share: {"steps": k["steps"], "seconds": k["seconds"]} for share, k in course.cooled.items()}
+    facts = {"network": network, "plan": plan, "loaded": loaded, "sizes": sizes, "cooled": cooled, "budgets": budgets}
+    return facts | {"before": before, "history": course.history, "seconds": course.seconds}
+
+
+def _restore(network, state):
+    """Copy a network, with the weights of another time."""
+    other = copy.deepcopy(network)
+    other.load_state_dict(state)
+    return other
 
 
 def _load(network, source):
@@ -226,12 +294,45 @@ def _take_fingerprint(setting, network, cases):
     return checkpoints.take_fingerprint(network, cases, facts)
 
 
+def _write_budgets(part, setting, trainings, roles):
+    """Predict the test subjects at each budget, and write the steps and the seconds of the budgets.
+
+    A training that ended before a budget counts there with its end.
+    """
+    rows = []
+    # a training shared by several rounds is one object and counts once
+    runs = list({id(each["budgets"]): each for each in trainings}.values())
+    for share in sorted({share for each in trainings for share in each["cooled"]}):
+        networks = {s: each["cooled"].get(share, each["network"]) for each in trainings for s in each["predicts"]}
+        folder = cell_folder.budget_folder(part, share)
+        folder.mkdir()
+        tested = {**roles, "unlabelled": []}
+        write_predictions(folder, setting.cell["task"], setting.task, networks, tested, setting.options["threads"])
+        ended = [{"steps": len(each["history"]), "seconds": each["seconds"][-1]} for each in runs]
+        at = [each["budgets"].get(share, end) for each, end in zip(runs, ended, strict=True)]
+        steps, seconds = max(row["steps"] for row in at), sum(row["seconds"] for row in at)
+        rows.append({"share": share, "steps": steps, "seconds": seconds})
+    cell_folder.write_budgets(part, rows)
+
+
+def _describe_length(chosen, trainings):
+    """Describe the options of a training for the manifest, with the steps that it took."""
+    described = {name: chosen[name] for name in ("steps", "batch", "threads")}
+    if chosen["budgets"]:
+        described["budgets"] = list(chosen["budgets"])
+    if chosen["least"]:
+        described |= {"steps": len(trainings[0]["history"]), "least": chosen["least"], "most": chosen["steps"]}
+    return described
+
+
 def _write_training(part, trainings, keep_weights):
     """Write the history and, if requested, the weights of the first training, and the summed times of all."""
     trained = trainings[0]
     # a training shared by several rounds is one object and counts once
     runs = {id(each["seconds"]): each["seconds"] for each in trainings}.values()
-    cell_folder.write_course(part, trained["history"], [sum(times) for times in zip(*runs, strict=True)])
+    # those of open length may end sooner or later than the first
+    times = [sum(run[min(step, len(run) - 1)] for run in runs) for step in range(len(trained["history"]))]
+    cell_folder.write_course(part, trained["history"], times)
     if keep_weights:
         state = trained["network"].state_dict()
         torch.save({name: value.cpu() for name, value in state.items()}, part / cell_folder.WEIGHTS)

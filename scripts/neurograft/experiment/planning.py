@@ -100,7 +100,7 @@ def probe_cell(task, split, subjects, backbone, options):
         network = BUILDERS[task](backbone, len(cases[0]["channels"]), len(opened.outputs))
         rates = {name: 1e-3 for name, _ in network.named_parameters()}
         probed = loop.TrainingOptions(PROBED_STEPS, options["batch"], threads=threads)
-        _, seconds = loop.train(network, cases, (Phase(1.0, rates),), task, opened.shares, probed)
+        seconds = loop.train(network, cases, (Phase(1.0, rates),), task, opened.shares, probed).seconds
     # a 3-D network predicts in windows, which need more than a few slices
     count = PROBED_SLICES if stages.spatial_axes(network) == 2 else None
     images = read_channels(cases[0], slice(count))

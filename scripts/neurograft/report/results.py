@@ -62,6 +62,8 @@ class Results:
         `space` and `split` of the primary analysis, which alone has verdicts.
     scores, comparison, again, times : sequence of dict
         Tables of `results/evaluation`; `again` compares scratch with itself (A/A).
+    gain_by_budget : sequence of dict
+        What each arm gains at each budget of training (`budgets.GAINS`).
     labels_saved, time_saved, overfitting, generalisation, layers, features, privacy, fairness : sequence of dict
         Tables of the transfer assessment (`assessment.COLUMNS`).
     transfer_scores, audit : sequence of dict
@@ -100,6 +102,7 @@ class Results:
     comparison: Rows = ()
     again: Rows = ()
     times: Rows = ()
+    gain_by_budget: Rows = ()
     labels_saved: Rows = ()
     time_saved: Rows = ()
     overfitting: Rows = ()
@@ -211,7 +214,7 @@ def read_results(files, benchmarks, *, config, primary, sources):
 TABLES = (
     *("cohort", "quality", "intensities", "scores", "comparison", "again", "times"),
     *("labels_saved", "time_saved", "overfitting", "generalisation", "layers", "features", "privacy", "fairness"),
-    *("transfer_scores", "audit", "contrast"),
+    *("gain_by_budget", "transfer_scores", "audit", "contrast"),
 )
 
 

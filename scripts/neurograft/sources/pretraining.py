@@ -171,7 +171,7 @@ def _train(network, cases, strategy, task, options, draw=None):
     """Train all of a network as a cell of this strategy would; return the history."""
     phases = strategy_plans.plan(strategy, network).phases
     shares = {"tumour": tasks.TUMOUR_SHARE, "rest": 1 - tasks.TUMOUR_SHARE}
-    return loop.train(network, cases, phases, task, shares, options, loop.Hooks(log=logs.log_line, draw=draw))[0]
+    return loop.train(network, cases, phases, task, shares, options, loop.Hooks(log=logs.log_line, draw=draw)).history
 
 
 def _write_source(folder, source, network, history, facts):

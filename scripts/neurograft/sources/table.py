@@ -100,6 +100,7 @@ def read_manifest(weights):
 MADE_FROM = {
     "simulated": False,
     "masked": True,
+    "shuffled": True,
 }
 # what a value has to look like, and how that is said
 FORMS = {

@@ -29,6 +29,8 @@ from neurograft.stats.paired_model import Pairs, Posterior
 
 Floats: TypeAlias = NDArray[np.float64]
 
+# beyond so many patients, a number is not useful: no small study gets there
+MOST_PATIENTS = 1000
 FEWEST_PATIENTS = 4
 POWER = 0.80
 # what `plan` assumes: the spread of paired Dice over 20 glioma patients, and a training's luck in units of it
@@ -318,14 +320,16 @@ def describe_requirements(needed: Requirements, comparison: PairedComparison, ma
     if not margin:
         return "no margin is stated, so nothing says how many patients would decide it"
     ways: list[str] = []
-    if math.isfinite(needed["patients"]):
+    if needed["patients"] <= MOST_PATIENTS:
         ways.append(f"about {needed['patients']:.0f} patients instead of {comparison['patients']}")
     if math.isfinite(needed["seeds"]) and needed["seeds"] > comparison["seeds"]:
         ways.append(f"{needed['seeds']:.0f} seeds instead of {comparison['seeds']}")
     if math.isfinite(needed["repeats"]) and needed["repeats"] > 1:
         ways.append(f"{needed['repeats']:.0f} repeated partitions")
-    if not ways:
+    if not ways and needed["both_patients"] <= MOST_PATIENTS:
         ways.append(f"about {needed['both_patients']:.0f} patients in {needed['both_folds']:.0f} folds")
+    if not ways:
+        ways.append(f"more than {MOST_PATIENTS:,} patients")
     return f"to find a difference of {margin:g}, it would take {', or '.join(ways)}"
 
 

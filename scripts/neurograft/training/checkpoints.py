@@ -41,12 +41,12 @@ class Checkpoint:
             return None
         return state if isinstance(state, dict) and state.get("fingerprint") == self.fingerprint else None
 
-    def write(self, network, phase, optimizer, schedule, history, seconds):
+    def write(self, network, phase, optimizer, schedule, course):
         """Write the state after a step, if it is due; atomically."""
         start = time.perf_counter()
         if start < self.due:
             return
-        state = {"fingerprint": self.fingerprint, "phase": phase, "history": history, "seconds": seconds}
+        state = {"fingerprint": self.fingerprint, "phase": phase, **course._asdict()}
         state |= {"network": network.state_dict(), "random": torch.get_rng_state()}
         state |= {"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
         if torch.cuda.is_available():

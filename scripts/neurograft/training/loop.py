@@ -1,9 +1,13 @@
-"""Train a network on slices or patches for a fixed number of steps, reproducible to the bit."""
+"""Train a network on slices or patches, reproducible to the bit."""
 
+import copy
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 from neurograft.execution import memory
 from neurograft.networks import compute
 from neurograft.networks.stages import spatial_axes
-from neurograft.training import checkpoints, masking, patch_batches, slice_batches
+from neurograft.training import checkpoints, masking, patch_batches, schedules, slice_batches
 from neurograft.training.optimizer import AdamW
 
 
@@ -24,7 +28,7 @@ class TrainingOptions:
     Attributes
     ----------
     steps : int
-        Over all phases.
+        Over all phases; the most, if `least` is set.
     batch : int
         Slices per step (patches, if the network takes volumes).
     seed, threads : int
@@ -33,6 +37,8 @@ class TrainingOptions:
         Drop whole channels of training patients (`slice_batches.drop_channels`), never of target patients.
     weight_decay : float
         Of AdamW.
+    budgets, least
+        As in `schedules.Length`; `least` needs `Hooks.held_back`.
     """
 
     steps: int = 450
@@ -41,6 +47,13 @@ class TrainingOptions:
     threads: int = 1
     dropout: bool = False
     weight_decay: float = 1e-4
+    budgets: Sequence[float] = ()
+    least: int = 0
+
+    @property
+    def length(self):
+        """Its length and budgets."""
+        return schedules.Length(self.steps, tuple(self.budgets), self.least)
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,8 @@ class Hooks:
     checkpoint : checkpoints.Checkpoint, optional
         Saves the state from time to time; training resumes from a saved state. The earlier batches are drawn again, so
         that the result is the same to the bit.
+    held_back : sequence of dict
+        Cases on which nothing is trained; their loss ends a training of open length.
     """
 
     log: Callable[[str], None] | None = None
@@ -69,6 +84,35 @@ class Hooks:
     targets: Sequence[dict] = ()
     draw: Iterator | None = None
     checkpoint: checkpoints.Checkpoint | None = None
+    held_back: Sequence[dict] = ()
+
+
+class Course(NamedTuple):
+    """What a training leaves beside the network.
+
+    history : for every step: `step`, `phase`, `loss` (of the task), `added` (if there is an `extra`), the task's
+        measure on the batch, `rate` (the largest learning rate) and, if the length is open, `held_back`: the loss of
+        the held-back cases after it, NaN where it was not measured.
+    seconds : time since the start after each step, without the cool-downs of budgets.
+    cooled : share of the steps to the network at that budget: `steps`, `seconds` and `state` (on the CPU).
+    """
+
+    history: list[dict]
+    seconds: list[float]
+    cooled: dict[float, dict]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What every step of a training needs."""
+
+    network: torch.nn.Module
+    cases: Sequence[dict]
+    task: str
+    shares: Mapping[str, float]
+    options: TrainingOptions
+    hooks: Hooks
+    add: Callable | None
 
 
 NO_HOOKS = Hooks()
@@ -80,7 +124,7 @@ def inputs(network):
 
 
 def train(network, cases, phases, task, shares, options, hooks=NO_HOOKS):
-    """Train a network in place, for a fixed number of steps.
+    """Train a network in place.
 
     Parameters
     ----------
@@ -98,44 +142,114 @@ def train(network, cases, phases, task, shares, options, hooks=NO_HOOKS):
 
     Returns
     -------
-    history : list of dict
-        For every step: `step`, `phase`, `loss` (of the task), `added` (if there is an `extra`), the task's measure on
-        the batch, `rate` (the largest learning rate).
-    seconds : list of float
-        Time since the start, after each step.
+    Course
     """
     memory.keep_freed_memory()
-    steps, lengths = options.steps, phase_lengths(phases, options.steps)
+    length = options.length
+    ends = length.phase_ends([phase.share for phase in phases])
     with compute.reproducible(options.seed, options.threads), _deepest_features(network, hooks.extra) as add:
         compute.place_network(network)
+        work = _Work(network, cases, task, shares, options, hooks, add)
+        held_back = _draw_held_back(work)
         draw = hooks.draw or draw_with_targets(inputs(network), cases, hooks.targets, shares, options)
         kept = _go_on(network, draw, hooks.checkpoint)
-        history, seconds = kept["history"], kept["seconds"]
-        start = time.perf_counter() - (seconds[-1] if seconds else 0)
-        for number, (phase, length) in enumerate(zip(phases, lengths, strict=True)):
+        course = Course(kept["history"], kept["seconds"], kept["cooled"])
+        start = time.perf_counter() - (course.seconds[-1] if course.seconds else 0)
+        for number, (phase, last) in enumerate(zip(phases, ends, strict=True)):
             if number < kept["phase"]:
                 continue
-            optimizer, schedule = _start_phase(network, phase, length, options.weight_decay)
+            optimizer, schedule = _start_phase(network, phase, last - [0, *ends][number], options)
             if kept["optimizer"] and number == kept["phase"]:
                 optimizer.load_state_dict(kept["optimizer"])
                 schedule.load_state_dict(kept["schedule"])
-            for _ in range(sum(lengths[: number + 1]) - len(history)):
+            while len(course.history) < last:
+                step, (cooling, end) = len(course.history), _find_end(length, course)
+                if step == end:
+                    break
+                start += _take_budget(work, optimizer, schedule, course, time.perf_counter() - start)
+                if step == cooling and isinstance(schedule, schedules.StableRate):
+                    schedule.cool_down(end - step)
                 rate = max(group["lr"] for group in optimizer.param_groups)
-                measured = _step(network, next(draw), task, optimizer, add, len(history) / steps)
+                measured = _step(work, next(draw), optimizer, step)
                 schedule.step()
-                history.append({"step": len(history) + 1, "phase": number, **measured, "rate": rate})
-                seconds.append(time.perf_counter() - start)
-                if hooks.log and len(history) % max(1, steps // 20) == 0:
-                    hooks.log(f"step {len(history)}/{steps}, loss {measured['loss']:.3f}, {seconds[-1]:.0f} s")
+                if options.least:
+                    due = step < cooling and (step + 1) % length.every == 0
+                    measured["held_back"] = _measure_loss(work, held_back) if due else math.nan
+                course.history.append({"step": step + 1, "phase": number, **measured, "rate": rate})
+                course.seconds.append(time.perf_counter() - start)
+                _tell(work, course)
                 if hooks.checkpoint:
-                    hooks.checkpoint.write(network, number, optimizer, schedule, history, seconds)
-    return history, seconds
+                    hooks.checkpoint.write(network, number, optimizer, schedule, course)
+    return course
 
 
-def phase_lengths(phases, steps):
-    """Divide the steps among the phases, as whole numbers that sum to `steps`."""
-    ends = np.round(np.cumsum([phase.share for phase in phases]) * steps).astype(int)
-    return np.diff(ends, prepend=0).tolist()
+def _find_end(length, course):
+    """Return the steps after which a training cools down and ends, as far as they are known."""
+    if not length.least:
+        return schedules.start_cooling(length.steps), length.steps
+    losses = {row["step"]: row["held_back"] for row in course.history if not math.isnan(row["held_back"])}
+    return schedules.find_end(length, losses)
+
+
+def _tell(work, course):
+    """Log from time to time how far a training is."""
+    steps, done = work.options.steps, len(course.history)
+    if work.hooks.log and done % max(1, steps // 20) == 0:
+        loss, seconds = course.history[-1]["loss"], course.seconds[-1]
+        work.hooks.log(f"step {done}/{steps}, loss {loss:.3f}, {seconds:.0f} s")
+
+
+def _take_budget(work, optimizer, schedule, course, elapsed):
+    """Cool a training down where a budget asks for it, keep the network, and go back; return the seconds it took."""
+    step, options = len(course.history), work.options
+    share, end = options.length.cuts.get(step, (None, 0))
+    if share is None or share in course.cooled:
+        return 0.0
+    start = time.perf_counter()
+    # the training itself must not notice: batches and random numbers are the cool-down's own
+    before = copy.deepcopy([work.network.state_dict(), optimizer.state_dict(), schedule.state_dict()])
+    seed = int(np.random.SeedSequence([options.seed, step]).generate_state(1)[0])
+    again = replace(options, seed=seed)
+    draw = draw_with_targets(inputs(work.network), work.cases, work.hooks.targets, work.shares, again)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        schedule.cool_down(end - step)
+        for number, drawn in enumerate(islice(draw, end - step)):
+            _step(work, drawn, optimizer, step + number)
+            schedule.step()
+    took = time.perf_counter() - start
+    state = {name: value.detach().cpu().clone() for name, value in work.network.state_dict().items()}
+    course.cooled[share] = {"steps": end, "seconds": elapsed + took, "state": state}
+    for part, saved in zip((work.network, optimizer, schedule), before, strict=True):
+        part.load_state_dict(saved)
+    return time.perf_counter() - start
+
+
+def _draw_held_back(work):
+    """Draw the fixed batches on which the loss of the held-back cases is measured: one for each, two at least."""
+    cases, options = work.hooks.held_back, work.options
+    if not options.least:
+        return []
+    if not cases:
+        raise ValueError("a training of open length takes held-back patients")
+    draw = draw_with_targets(inputs(work.network), cases, (), work.shares, replace(options, dropout=False))
+    return list(islice(draw, max(2, len(cases))))
+
+
+def _measure_loss(work, batches):
+    """Compute the mean loss of the task over some batches, without training."""
+    network, loss = work.network, TASKS[work.task]["loss"]
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    total = 0.0
+    with torch.no_grad():
+        for images, truth in batches:
+            with compute.lower_precision():
+                logits = network(compute.place_images(images))
+            total += float(loss(logits.float(), truth.to(compute.device())))
+    for module, mode in modes.items():
+        module.training = mode
+    return total / len(batches)
 
 
 def is_converged(losses, least=0.1):
@@ -196,7 +310,13 @@ def _deepest_features(network, extra):
         yield None
         return
     kept = []
-    handle = network.encoder.register_forward_hook(lambda module, images, features: kept.append(features[-1]))
+
+    def keep(module, images, features):
+        """Keep the features of training steps, not of other uses in between."""
+        if module.training:
+            kept.append(features[-1])
+
+    handle = network.encoder.register_forward_hook(keep)
 
     def add(count, progress):
         deepest = kept.pop()
@@ -239,7 +359,7 @@ def _go_on(network, draw, checkpoint):
     """Restore a network, its batches and torch's random state from a checkpoint; return the checkpoint's state."""
     kept = checkpoint.read() if checkpoint else None
     if kept is None:
-        return {"history": [], "seconds": [], "phase": 0, "optimizer": None}
+        return {"history": [], "seconds": [], "cooled": {}, "phase": 0, "optimizer": None}
     network.load_state_dict(kept["network"])
     for _ in kept["history"]:
         next(draw)
@@ -247,8 +367,8 @@ def _go_on(network, draw, checkpoint):
     return kept
 
 
-def _start_phase(network, phase, length, weight_decay):
-    """Freeze parameters, set the mode of each BatchNorm, and make the optimizer and its one-cycle schedule."""
+def _start_phase(network, phase, steps, options):
+    """Freeze parameters, set the mode of each BatchNorm, and make the optimizer and its schedule."""
     network.train()
     for name, module in network.named_modules():
         # a BatchNorm with a frozen weight also keeps its running statistics
@@ -261,23 +381,26 @@ def _start_phase(network, phase, length, weight_decay):
         if name in phase.rates:
             groups.setdefault(phase.rates[name], []).append(parameter)
     by_rate = [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]
-    optimizer = AdamW(by_rate, weight_decay=weight_decay, fused=True)
+    optimizer = AdamW(by_rate, weight_decay=options.weight_decay, fused=True)
+    if not options.length.one_cycle:
+        within = phase.share * options.length.smallest
+        return optimizer, schedules.StableRate(optimizer, round(schedules.WARM_UP * within))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, list(groups), total_steps=length + 1, pct_start=0.15, div_factor=10, cycle_momentum=False
+        optimizer, list(groups), total_steps=steps + 1, pct_start=0.15, div_factor=10, cycle_momentum=False
     )
     return optimizer, schedule
 
 
-def _step(network, drawn, task, optimizer, add, progress):
+def _step(work, drawn, optimizer, step):
     """Do one optimisation step; return its loss, the value added to it, and the measure of fit, by name."""
     images, truth = compute.place_images(drawn[0]), drawn[1].to(compute.device())
-    row = TASKS[task]
+    row, add = TASKS[work.task], work.add
     optimizer.zero_grad(set_to_none=True)
     with compute.lower_precision():
-        logits = network(images)
+        logits = work.network(images)
     logits = logits[: len(truth)].float()
     loss = row["loss"](logits, truth)
-    added = add(len(truth), progress) if add else 0.0
+    added = add(len(truth), step / work.options.steps) if add else 0.0
     (loss + added if add else loss).backward()
     optimizer.step()
     with torch.no_grad():

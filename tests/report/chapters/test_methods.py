@@ -154,7 +154,7 @@ def test_patches_are_told_of_where_a_source_is_3d():
     rows = [{"name": name, "dimensions": d, "citation": name} for name, d in (("photos", "2"), ("heads", "3"))]
     words = told(*run, sources=rows)
     assert "pretrained as photos, was" in words and "patches of the volume of" in words
-    assert "pretrained as heads, was" in words and "(90 steps of 2 patches in 3-D)" in words
+    assert "pretrained as heads, was" in words and "or 90 steps of 2 patches in 3-D" in words
     assert "patches" not in told(*run, sources=[row | {"dimensions": "2"} for row in rows])
 
 
@@ -294,3 +294,10 @@ def test_masks_of_other_programs_are_named():
     text = told(*configured(trained=("segmentation",), experiment=asked))
     assert "Segmentations by nnunet, made outside of this workflow, were scored and compared alike." in text
     assert "outside of this workflow" not in told(*configured(trained=("segmentation",)))
+
+
+def test_open_lengths_and_budgets_are_told():
+    block = {"steps": "auto", "batch": 8, "auto": {"least": 50, "most": 300, "held_back": 0.2}, "budgets": [0.5, 0.25]}
+    words = told(*configured(trained=["segmentation"], train_network=block))
+    assert "50 to 300 steps of 8 slices" in words and "20 % of its training patients, held back" in words
+    assert "without early stopping" not in words and "scored after 25 % and 50 % of the steps" in words

@@ -29,12 +29,16 @@ ANSWERS = {
     "not reached": "scratch does not reach this score with all its patients",
     "beyond the range": "scratch already reaches this score with the smallest training size",
 }
+# the numbers that decide where an arm reaches the end of scratch
+REACHED = ("budget", "steps", "seconds", "to_end", "to_end_low", "margin")
 # the steps from raw scans to the input of a network
 PREPARING = ("import_scans", "strip_skull", "register_scans", "normalize_intensity")
 
 
 def less_training_time(results):
-    """Measure steps and seconds to the training Dice at which scratch ended, paired over folds."""
+    """Measure steps and seconds to the test score at which scratch ended or, without budgets, to its training Dice."""
+    if results.gain_by_budget:
+        return _reach_end(results.gain_by_budget), []
     rows = _timed(results)
 
     def describe(group):
@@ -47,6 +51,31 @@ def less_training_time(results):
     findings = _compare_times(rows, describe)
     missing = [] if findings else ["training from scratch has no final training Dice to compare with"]
     return findings, missing + _unfinished(results, rows)
+
+
+def _reach_end(rows):
+    """Find for each arm the first budget at which it is as good on the test patients as finished scratch."""
+    spent = {(row["task"], row["source"]): row for row in rows if row["strategy"] == "scratch"}
+    findings = []
+    for arm, lines in summaries.group_by_arm(summaries.transferred(rows)).items():
+        known = [row for row in lines if parse_number(row["to_end"]) is not None]
+        group = [{name: float(row[name]) for name in REACHED} for row in known]
+        if not group:
+            continue
+        end = spent.get((arm[0], arm[1])) or next(iter(spent.values()))
+        before = f"{format_number(end['steps'], 0)} steps, {format_number(end['seconds'], 0)} s"
+        first = next((row for row in group if row["to_end"] >= 0), None)
+        sure = next((row for row in group if row["to_end_low"] >= -row["margin"]), None)
+        if first is None:
+            findings.append(finding(name_arm_key(arm), f"never as good as finished scratch ({before})", "not reached"))
+            continue
+        words = f"as good as finished scratch ({before}) after {format_number(first['steps'], 0)} steps"
+        words += f", {format_number(first['seconds'], 0)} s"
+        if sure:
+            words += f"; surely no worse by more than the margin after {format_number(sure['steps'], 0)} steps"
+        verdict = "saved" if sure and sure["budget"] < 1 else summaries.NOT_SHOWN
+        findings.append(finding(name_arm_key(arm), words, verdict))
+    return findings
 
 
 def _timed(results):

@@ -115,8 +115,9 @@ def sum_up(findings):
 CLAIMS = (
     (
         "Less training time", "promise",
-        "Steps and seconds until the final training Dice of scratch is reached, compared with scratch in the same "
-        "fold; medians, and confidence intervals over folds.",
+        "Steps and seconds until the test score at which scratch ended is reached, at the budgets of "
+        "train_network.budgets. Without budgets: until the final training Dice of scratch is reached, compared with "
+        "scratch in the same fold; medians, and confidence intervals over folds.",
         benefits.less_training_time,
     ),
     (

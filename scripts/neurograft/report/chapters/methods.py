@@ -25,6 +25,8 @@ PRETRAININGS = {
     "masked": "The source {name} was made here from {base}, without labels: in slices of those patients of this cohort "
               "who had no labelled scan, squares were masked, and the encoder was trained for {steps} steps to "
               "reconstruct them. No scan of these patients was scored.",
+    "shuffled": "The source {name}, a negative control, was made here from {base}: the values in each tensor of its "
+                "weights were put in random order.",
     "no patients": "The source {name}, which learns from patients without labels, could not be made: there were no "
                    "such patients.",
 }  # fmt: skip
@@ -176,11 +178,34 @@ def _pretraining(cite, config, trained, rows, splits):
     block, sentences = config.get("pretrain", {}), []
     for row in (rows[name] for name in used if name in rows and kind_of(rows[name])):
         facts = {"name": row["name"], "base": base_of(row), "steps": block.get("steps", "some")}
-        lacking = base_of(row) and not choose_unlabelled(splits)
+        lacking = kind_of(row) == "masked" and not choose_unlabelled(splits)
         words = PRETRAININGS["no patients" if lacking else kind_of(row)]
         words = words.format(**facts, subjects=block.get("subjects", "some"))
         sentences.append(cite(words, row["name"], *filter(None, [base_of(row)])))
     return sentences
+
+
+def _length(block, deep):
+    """Write how long the trainings were, by the config's block `train_network`; `deep`: some were on volumes."""
+    if not {"steps", "batch"} <= set(block):
+        return "All strategies had the same input, augmentation and a fixed number of steps, without early stopping."
+    kinds = [f"of {block['batch']} slices"] + ([f"of {block['patches']['batch']} patches in 3-D"] if deep else [])
+    numbers = [block["steps"], block.get("patches", {}).get("steps")]
+    limits = block.get("auto", {})
+    named = [
+        f"{limits['least']} to {limits['most']} steps {kind}" if number == "auto" else f"{number} steps {kind}"
+        for number, kind in zip(numbers, kinds, strict=False)
+    ]
+    words = f"All strategies had the same input, augmentation and {' or '.join(named)}"
+    if "auto" not in numbers[: len(kinds)]:
+        words += ", without early stopping."
+    else:
+        share = f"{100 * limits['held_back']:.0f} %"
+        words += f"; a training ended once the loss of {share} of its training patients, held back, no longer fell."
+    if block.get("budgets"):
+        shares = " and ".join(f"{100 * share:.0f} %" for share in sorted(block["budgets"]))
+        words += f" Each network was also scored after {shares} of the steps, after a cool-down of the learning rate."
+    return words
 
 
 def _training(cite, config, trained, volumes):
@@ -206,14 +231,8 @@ def _training(cite, config, trained, volumes):
     if any(ENSEMBLE in _every(config["experiment"][task], "strategies") for task in trained):
         sentences.append(cite("The ensemble is the mean of the probabilities of all of these, except the controls with "
                               "random weights and the strategies that saw images of test patients."))  # fmt: skip
-    steps = (
-        f"{block['steps']} steps of {block['batch']} slices"
-        if {"steps", "batch"} <= set(block)
-        else "a fixed number of steps"
-    )
-    if "patches" in block and any(set(_every(config["experiment"][task], "sources")) & volumes for task in trained):
-        steps += f" ({block['patches']['steps']} steps of {block['patches']['batch']} patches in 3-D)"
-    sentences.append(cite(f"All strategies had the same input, augmentation and {steps}, without early stopping."))
+    deep = any(set(_every(config["experiment"][task], "sources")) & volumes for task in trained)
+    sentences.append(cite(_length(block, deep)))
     others = [name for task in trained for name in config["experiment"][task].get("external", {})]
     words = f"Segmentations by {', '.join(others)}, made outside of this workflow, were scored and compared alike."
     sentences += [cite(words)] if others else []

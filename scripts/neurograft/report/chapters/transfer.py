@@ -31,6 +31,7 @@ def describe_transfer(results, pooled):
     every = summaries.pool_patients(summaries.of_networks(results.scores), results.splits)
     return {
         "curves": describe_curves(pooled, results.splits, kin),
+        "gains": describe_gains(results.gain_by_budget),
         "labels": describe_labels(results.labels_saved, primary),
         "overfitting": describe_overfitting(results.overfitting, primary, kin),
         "generalisation": describe_generalisation(results.generalisation),
@@ -85,6 +86,69 @@ def describe_curves(scores, splits, kin=None):
         for title, part in _share_panels(lines, kin)
     ]
     return {"panels": drawn, "reason": ""}
+
+
+def describe_gains(rows):
+    """Draw the score over the budget of training, and list the gain over scratch at each budget.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Rows of `gain_by_budget.tsv`, as text.
+
+    Returns
+    -------
+    dict
+        `panels` (title and svg) and `table`; both empty without budgets.
+    """
+    if not rows:
+        return {"panels": [], "table": []}
+    budgets = sorted({float(row["budget"]) for row in rows})
+    lines = {}
+    for row in rows:
+        line = lines.setdefault((row["source"], row["strategy"]), {})
+        line[float(row["budget"])] = row
+    drawn = {
+        key: {"label": key[1], "strategy": key[1], "points": [_gain_point(line.get(budget)) for budget in budgets]}
+        for key, line in lines.items()
+    }
+    means = [point["mean"] for line in drawn.values() for point in line["points"] if point]
+    low, high = math.floor(10 * min(means)) / 10, math.ceil(10 * max(means)) / 10
+    steps = {
+        budget: max(float(line[budget]["steps"]) for line in lines.values() if budget in line)
+        for budget in budgets
+    }
+    names = [sentences.format_number(steps[budget], 0) for budget in budgets]
+    measure = name_measure(rows[0]["region"], rows[0]["metric"])
+    panels = [
+        {"title": f"{measure}, {title}", "svg": transfer.draw_curves(part, names, low, high, "training steps")}
+        for title, part in _share_panels(drawn, None)
+    ]
+    return {"panels": panels, "table": [_gain_line(row) for row in rows if row["strategy"] != "scratch"]}
+
+
+def _gain_point(row):
+    """Return one point of a line, without an interval: patients differ far more than budgets do."""
+    if row is None:
+        return None
+    mean, steps = float(row["score"]), sentences.format_number(row["steps"], 0)
+    note = f"{steps} steps: mean {sentences.format_number(mean)} over {row['patients']} patients"
+    return {"mean": mean, "low": None, "high": None, "note": note}
+
+
+def _gain_line(row):
+    """Return one row of the table of gains."""
+    to_end = {"mean": row["to_end"], "low": row["to_end_low"], "high": row["to_end_high"]}
+    equal = {"mean": row["mean_difference"], "low": row["low"], "high": row["high"]}
+    return [
+        sentences.name_arm(row),
+        sentences.format_number(row["steps"], 0),
+        sentences.format_number(row["seconds"], 0),
+        sentences.format_number(row["score"]),
+        sentences.stack_interval(equal, signed=True),
+        sentences.format_number(row["p_better"]),
+        sentences.stack_interval(to_end, signed=True),
+    ]
 
 
 def _curve(arm, scores_by_size, sizes):

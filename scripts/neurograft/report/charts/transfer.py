@@ -23,8 +23,8 @@ EDGE = 232
 LEAST = 1e-5
 
 
-def draw_curves(lines, sizes, low, high):
-    """Draw the mean score over the number of training patients, with a line and intervals for each strategy.
+def draw_curves(lines, sizes, low, high, along="labelled training patients"):
+    """Draw the mean score over what a training was given, with a line and intervals for each strategy.
 
     Parameters
     ----------
@@ -35,6 +35,8 @@ def draw_curves(lines, sizes, low, high):
         Names of the training sizes, which are drawn equally spaced.
     low, high : float
         Ends of the vertical axis.
+    along : str
+        What the sizes are.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def draw_curves(lines, sizes, low, high):
     parts += [
         svg.text(across(at), bottom + 18, name, svg.Font("middle", svg.SOFT, 11)) for at, name in enumerate(sizes)
     ]
-    parts.append(svg.text(EDGE + 12, bottom + 36, "labelled training patients", svg.Font("end", svg.SOFT, 11)))
+    parts.append(svg.text(EDGE + 12, bottom + 36, along, svg.Font("end", svg.SOFT, 11)))
     drawn, names = 0, []
     for number, line in enumerate(lines):
         look = CONTROLS.get(line["strategy"])
