@@ -50,10 +50,10 @@ def test_the_largest_size_of_segmentation_is_kept():
 def test_patients_are_paired_and_two_folds_give_an_interval():
     own = {f"P{at}": 0.8 + 0.01 * (at % 3) for at in range(6)} | {"alone": 0.1}
     other = {f"P{at}": 0.7 for at in range(6)}
-    made = summaries.pair_patients(own, other, {name: str(at % 3) for at, name in enumerate(own)})
+    made = summaries.pair_patients(own, other, {name: (str(at % 3),) for at, name in enumerate(own)})
     assert made["mean"] == pytest.approx(0.11) and (made["patients"], made["folds"]) == (6, 3)
     assert made["low"] < made["mean"] < made["high"]
-    two = summaries.pair_patients(own, other, {name: str(at % 2) for at, name in enumerate(own)})
+    two = summaries.pair_patients(own, other, {name: (str(at % 2),) for at, name in enumerate(own)})
     assert two["mean"] == pytest.approx(0.11) and -0.1 < two["low"] < 0.11 < two["high"] < 0.3
     assert summaries.pair_patients(own, {}, {})["mean"] is None
 

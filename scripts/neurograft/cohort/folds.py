@@ -7,7 +7,7 @@ import numpy as np
 from neurograft.core.split_file import Fold
 
 
-def deal_folds(subjects, patients, strata, count, seed) -> list[Fold]:
+def deal_folds(subjects, patients, strata, count, seed, repeats=1) -> list[Fold]:
     """Sort patients by stratum, shuffle them within strata, and assign them to the folds in turn.
 
     Each value of the first key, and each value of the next key within it, is thus balanced over the folds to within
@@ -21,19 +21,25 @@ def deal_folds(subjects, patients, strata, count, seed) -> list[Fold]:
     strata : dict of str to tuple
         Subject to the values by which the folds are balanced, the most important first.
     count, seed : int
+    repeats : int
+        How often the same patients are dealt, each time by another shuffle. The first partition does not depend on it.
 
     Returns
     -------
     list of dict
+        Fold `f` of partition `r` is number `r * count + f`, and says `r` as `repeat` if there are several.
     """
     groups = _group(subjects, patients)
-    rng = np.random.default_rng([seed, 0])
-    chance = dict(zip(sorted(groups), rng.permutation(len(groups)).tolist()))
-    dealt = sorted(groups, key=lambda patient: (strata[groups[patient][0]], chance[patient]))
-    return [
-        _fold(groups, dealt[index::count], dealt, strata, np.random.default_rng([seed, 1, index]))
-        for index in range(count)
-    ]
+    folds: list[Fold] = []
+    for repeat in range(repeats):
+        rng = np.random.default_rng([seed, 5, repeat] if repeat else [seed, 0])
+        chance = dict(zip(sorted(groups), rng.permutation(len(groups)).tolist()))
+        dealt = sorted(groups, key=lambda patient: (strata[groups[patient][0]], chance[patient]))
+        for index in range(count):
+            order = np.random.default_rng([seed, 1, len(folds)])
+            fold = _fold(groups, dealt[index::count], dealt, strata, order)
+            folds.append({**fold, "repeat": repeat} if repeats > 1 else fold)
+    return folds
 
 
 def deal_sites(subjects, patients, strata, sites, seed) -> list[Fold]:
