@@ -67,6 +67,31 @@ def test_the_interval_over_folds_takes_three():
     assert summaries.pair_folds({}) == {"mean": None, "low": None, "high": None, "folds": 0}
 
 
+def test_folds_of_a_further_partition_are_no_further_units():
+    once = summaries.pair_folds({"0": [1.0], "1": [2.0], "2": [3.0]})
+    values = {str(fold): [1.0 + fold % 3] for fold in range(9)}
+    again = summaries.pair_folds(values, {str(fold): fold // 3 for fold in range(3, 9)})
+    assert again == once | {"folds": 9}
+    # as nine folds they would seem to show three times as much
+    apart = summaries.pair_folds(values)
+    assert apart["high"] - apart["low"] < 0.6 * (once["high"] - once["low"])
+
+
+def test_a_patient_of_several_partitions_is_paired_once():
+    scores = [
+        ROW | {"n": "all", "subject": f"P{at}", "fold": fold, "value": 0.8, "region": "WT", "metric": "dice"}
+        for at in range(6)
+        for fold in (at % 3, 3 + at // 2)
+    ]
+    (folds,) = summaries.tested_folds(scores).values()
+    assert folds["P1"] == ("1", "3") and folds["P5"] == ("2", "5")
+    own, other = ({f"P{at}": base + 0.01 * at for at in range(6)} for base in (0.8, 0.7))
+    made = summaries.pair_patients(own, other, folds)
+    assert (made["patients"], made["folds"]) == (6, 6) and made["mean"] == pytest.approx(0.1)
+    task = {"folds": [{"repeat": 0}, {"repeat": 0}, {"repeat": 1}, {"repeat": 1}]}
+    assert summaries.count_folds(task) == (2, 2) and summaries.count_folds({}) == (0, 1)
+
+
 def test_training_patients_are_counted():
     splits = {"tasks": {"segmentation": {"folds": [{"train": ["A"]}, {"train": ["A", "B"]}]}}}
     assert summaries.count_training("8", "segmentation", splits) == 8

@@ -379,6 +379,8 @@ def _compare_repeats(parts: Floats, sets: Integers, lucks: tuple[Floats, Floats]
     parts, sets = parts[..., whole, :, :], sets[whole]
     count, repeats, seeds = parts.shape[-3:]
     result = np.zeros(lucks[0].shape)
+    if not count:
+        return result
     for repeat in range(repeats if seeds > 1 else 0):
         alone = Pairs(parts[..., repeat, :], number_groups(sets[:, repeat])[:, None])
         result += _compare_seeds(alone, lucks[1])
