@@ -72,13 +72,13 @@ def main():
                 cells.append(f"{100 * row['power']:.0f} %, {row['spread'] / once:.2f}")
             cells += ["", ""][: 3 - len(cells)]
             print(f"| {luck:g} | {patients} | {trainings} | " + " | ".join(cells) + " |")
-    kinds = []
+    kinds, coverages = [], []
     for number, (patients, folds, repeats, seeds) in enumerate(KINDS):
         study = {"patients": patients, "folds": folds, "seeds": seeds, "family": 1, "repeats": repeats}
         for shape, luck in itertools.product(error_rates.SHAPES, LUCKS):
             kinds.append(rate(study, shape, luck, np.random.default_rng([2, number]), options.studies))
-        mean = over_prior(study, np.random.default_rng([3, number]), options.studies)
-        print(f"over the prior of the luck, {study}: {100 * mean:.1f} %")
+        coverages.append(100 * over_prior(study, np.random.default_rng([3, number]), options.studies))
+    print(f"coverage over the prior of the luck: {min(coverages):.1f} to {max(coverages):.1f} % by size")
     for least in (2, 3):
         part = [row for row in kinds if row["folds"] >= least]
         print(f"{least} or more folds: {len(part)} kinds of studies with 2 or 3 repeats")
