@@ -72,8 +72,9 @@ def test_coverage_holds_over_the_prior_of_the_luck(patients, folds):
 @pytest.mark.parametrize(("shape", "luck"), list(itertools.product(error_rates.SHAPES, (0.0, 0.5))))
 def test_the_studies_are_what_they_say(shape, luck):
     study = STUDY | {"family": 3}
-    made, folds = error_rates.simulate_studies(np.random.default_rng(0), study, shape, luck, 4000)
-    assert made.shape == (4000, 3, 10, 1) and folds.tolist() == [0, 1, 2, 3, 4] * 2
+    pairs = error_rates.simulate_studies(np.random.default_rng(0), study, shape, luck, 4000)
+    made = pairs.values
+    assert made.shape == (4000, 3, 10, 1) and pairs.sets[:, 0].tolist() == [0, 1, 2, 3, 4] * 2 and pairs.parts is None
     one = made[:, 0, 0, 0]
     noise = error_rates.SEED_NOISE**2
     assert one.mean() == pytest.approx(0, abs=0.06)
