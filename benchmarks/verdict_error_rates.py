@@ -48,13 +48,13 @@ def previous_p(values, folds):
 
 def rate(study, shape, luck, generator, studies):
     """Count false verdicts, coverage and power of one setting, by the model and by the tests of before."""
-    values, folds = error_rates.simulate_studies(generator, study, shape, luck, studies)
-    means = values.mean(-1)
+    pairs = error_rates.simulate_studies(generator, study, shape, luck, studies)
+    means, folds = pairs.values.mean(-1), pairs.sets[:, 0]
     seeds, patients = study["seeds"], study["patients"]
     variance = 1 + error_rates.SEED_NOISE**2 / seeds
     shared = luck**2 * (1 - error_rates.SEED_SHARE + error_rates.SEED_SHARE / seeds)
     error = np.sqrt(variance / patients + shared / study["folds"])
-    posterior = paired_model.fit(paired_model.Pairs(values, folds[:, None]))
+    posterior = paired_model.fit(pairs)
 
     def judge(shift, margin):
         chances = paired_verdict.list_chances(
@@ -100,8 +100,8 @@ def over_prior(study, generator, studies):
     luck = paired_model.LUCK * np.abs(generator.standard_normal(studies)) ** paired_model.SHAPE
     covered = []
     for part in np.array_split(luck, 50):
-        values, folds = error_rates.simulate_studies(generator, study, "normal", float(part.mean()), len(part))
-        below = paired_model.fit(paired_model.Pairs(values, folds[:, None])).below(0.0)
+        pairs = error_rates.simulate_studies(generator, study, "normal", float(part.mean()), len(part))
+        below = paired_model.fit(pairs).below(0.0)
         covered.append(np.mean((below >= 0.025) & (below <= 0.975)))
     return float(np.mean(covered))
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from neurograft.candidates import proposal
 from neurograft.cohort import splits, validation
-from neurograft.core import sequences
+from neurograft.core import sequences, split_file
 from neurograft.imaging import nifti, resampling
 from neurograft.preprocessing import brain_extraction, intensity, registration
 from neurograft.preprocessing.registration_engines import align_greedy
@@ -374,3 +374,41 @@ def test_own_sequences_are_channels_in_their_order_after_the_known_ones():
     assert asked["sequences"] == ["dwi"] and len(asked["left_out"]) == 1
     with pytest.raises(ValueError, match="known are t1, t1c, t2, flair, pd, dwi"):
         splits.split_cohort(rows, folds=2, sequences=["mri"])
+
+
+def test_repeats_divide_the_same_patients_anew_and_the_first_partition_stays():
+    rows = cohort(12, patient=[f"person{number}" for number in range(6)], site=["A"])
+    once, thrice = (splits.split_cohort(rows, folds=3, seed=4, repeats=repeats) for repeats in (1, 3))
+    task = thrice["tasks"]["segmentation"]
+    assert [split_file.repeat_of(fold) for fold in task["folds"]] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    first = [{side: fold[side] for side in ("test", "train")} for fold in task["folds"][:3]]
+    # of one partition nothing says that it is one
+    assert first == once["tasks"]["segmentation"]["folds"] and task["sites"] == once["tasks"]["segmentation"]["sites"]
+    tests = [tuple(fold["test"]) for fold in task["folds"]]
+    assert len(set(tests)) == 9
+    for start in (0, 3, 6):
+        assert sorted(sum(tests[start : start + 3], ())) == task["subjects"]
+    for test in tests:  # time points of one person stay together
+        assert len({task["patients"][subject] for subject in test}) == 2 and len(test) == 4
+    assert split_file.map_repeats(task) == {("folds", fold): fold // 3 for fold in range(3, 9)}
+    assert split_file.map_repeats(once["tasks"]["segmentation"]) == {} and split_file.count_repeats([]) == 1
+    splits.verify_hash(thrice)
+
+
+def test_where_patients_can_be_divided_in_one_way_alone_they_are_divided_so_again():
+    rows = cohort(4, diagnosis=["glioma", "glioma", "meningioma", "meningioma"], site=["A", "B", "A", "B"])
+    folds = splits.split_cohort(rows, folds=2, repeats=8)["tasks"]["segmentation"]["folds"]
+    assert len(folds) == 16 and 2 <= len({tuple(fold["test"]) for fold in folds}) <= 4
+
+
+def test_a_repeat_that_tests_somebody_twice_is_found_and_none_is_refused():
+    made = splits.split_cohort(cohort(), folds=3, repeats=2)
+    broken = copy.deepcopy(made)
+    first, second = broken["tasks"]["segmentation"]["folds"][3:5]
+    moved = next(subject for subject in first["test"] if subject not in second["test"])
+    second["test"].append(moved)
+    second["train"].remove(moved)
+    with pytest.raises(ValueError, match="tested exactly once"):
+        splits.assert_disjoint(broken)
+    with pytest.raises(ValueError, match="repeats: 0 makes no folds"):
+        splits.split_cohort(cohort(), repeats=0)

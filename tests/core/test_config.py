@@ -32,6 +32,7 @@ def test_input_is_not_changed():
         ({"datasett": {}}, "did you mean 'dataset'?"),
         ({"strip_skull": {"engine": "bet"}}, "choose one of: deepbet"),
         ({"split_cohort": {"folds": 1}}, "split_cohort.folds"),
+        ({"split_cohort": {"repeats": 0}}, "split_cohort.repeats"),
         ({"experiment": {"segmentation": {"strategies": ["magic"]}}}, "choose one of: scratch"),
     ],
 )

@@ -1,5 +1,6 @@
 """Which cells an experiment has, and which of them are delivered, averaged, counted or compared."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -139,12 +140,32 @@ def test_what_is_delivered_is_every_fold_of_one_arm():
     assert not made.is_delivered(cells[0] | {"strategy": "scratch"})
 
 
+def test_repeats_make_more_cells_of_the_folds_and_deliver_the_first_partition():
+    made = dataclasses.replace(make_design(span(strategies=["scratch", "lp-ft"], splits=["folds", "sites"])), repeats=3)
+    rows = make_rows(sites="AABB")
+    cells = made.list_cells("segmentation", rows, strategy="lp-ft")
+    assert [cell["fold"] for cell in cells if cell["split"] == "folds"] == list(range(6))
+    assert [cell["fold"] for cell in cells if cell["split"] == "sites"] == [0, 1]
+    assert [cell["fold"] for cell in made.list_delivered_cells(rows)] == [0, 1]
+    delivered = [cell["fold"] for cell in cells if made.is_delivered(cell)]
+    assert delivered == [0, 1] and made.count_trainings(rows)["segmentation"] == {"photos": 16}
+
+
+def test_repeats_of_folds_that_nobody_asks_for_are_refused():
+    known = {"photos": {"dimensions": "2"}}
+    none, tested = span(strategies=[]), span(strategies=["lp-ft"], splits=["sites"]) | {"target": "diagnosis"}
+    with pytest.raises(SettingsError, match="split_cohort.repeats is 2, and repeats the split 'folds'"):
+        design.check_experiment({"segmentation": none, "classification": tested}, "lp-ft", known, repeats=2)
+    tested["splits"].append("folds")
+    design.check_experiment({"segmentation": none, "classification": tested}, "lp-ft", known, repeats=2)
+
+
 @pytest.mark.parametrize(
     ("strategy", "delivered"), [("lp-ft", True), ("ensemble", True), ("scratch", False), ("dann", False)]
 )
 def test_of_a_delivered_ensemble_its_members_are_delivered(strategy, delivered):
     made = make_design(span(strategies=["lp-ft", "lora", "ensemble"]), delivered="ensemble")
-    assert made.is_delivered({"strategy": strategy, "space": "MNI152", "split": "folds"}) is delivered
+    assert made.is_delivered({"strategy": strategy, "space": "MNI152", "split": "folds", "fold": "1"}) is delivered
 
 
 def test_an_ensemble_averages_its_own_fold_of_the_strategies_beside_it():

@@ -140,6 +140,36 @@ def test_patients_as_units_are_pooled_over_folds():
         scores.pool_classification(cells, ["low", "none"])
 
 
+def test_repeated_partitions_are_pooled_each_for_itself_and_averaged():
+    def predict(fold, **chances):
+        rows = [
+            {
+                "subject": name,
+                "slice": "",
+                "class": "high",
+                "probability": chance,
+                "truth": "high" if name < "c" else "low",
+            }
+            for name, chance in chances.items()
+        ]
+        return CELL | {"task": "classification", "split": "folds", "fold": fold}, rows
+
+    first = [predict(0, a=0.9, c=0.1), predict(1, b=0.8, d=0.3)]
+    second = [predict(2, a=0.2, d=0.3), predict(3, b=0.8, c=0.6)]
+    classes, repeats = ["low", "high"], {("folds", 2): 1, ("folds", 3): 1}
+    apart = [
+        {row["metric"]: row["value"] for row in scores.pool_classification(part, classes)} for part in (first, second)
+    ]
+    rows = scores.pool_classification([*first, *second], classes, repeats)
+    assert apart[0]["auc"] == 1.0 and apart[1]["auc"] == 0.5
+    assert {row["metric"]: row["value"] for row in rows} == pytest.approx(
+        {metric: (apart[0][metric] + apart[1][metric]) / 2 for metric in apart[0]}
+    )
+    # joined as if of eight patients it would be another number
+    joined = {row["metric"]: row["value"] for row in scores.pool_classification([*first, *second], classes)}
+    assert joined["auc"] == pytest.approx(13 / 16)
+
+
 def test_a_cell_without_predictions_has_no_scores():
     assert scores.score_classification(CELL, [], CLASSES) == []
     assert scores.pool_classification([(CELL, [])], CLASSES) == []

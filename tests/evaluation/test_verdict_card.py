@@ -110,6 +110,13 @@ def test_of_simulated_patients_it_says_so_and_no_margin_is_null():
     assert card["simulated"] is True and card["repeats"] == 3 and card["questions"][0]["margin"] is None
 
 
+def test_folds_are_those_of_one_partition():
+    rows = [row | {"fold": fold} for row in make_times("lp-ft")[:1] for fold in range(6)]
+    config = {"dataset": {"layout": "bids"}, "split_cohort": {"repeats": 3}, "margin": {}}
+    card = fill([make_row()], rows, config=config)
+    assert card["repeats"] == 3 and card["questions"][0]["folds"] == 2
+
+
 def write(folder, **cards):
     """Write cards by name; text is written as it is."""
     for name, card in cards.items():

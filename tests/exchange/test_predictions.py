@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -231,3 +232,26 @@ def test_a_perfect_mask_scores_perfectly_whatever_the_template(tmp_path, cohort,
     assert {row["subject"] for row in rows} == set(TESTED)
     assert [row["value"] for row in rows if row["metric"] == "dice"] == [1.0] * 3 * len(TESTED)
     assert all(row["source"] == "external" and row["strategy"] == "nnunet" for row in rows)
+
+
+def test_with_repeats_each_cell_takes_the_masks_of_its_own_fold(tmp_path, cohort):
+    split = make_split(repeats=2)
+    folds, (_, statuses) = split["tasks"]["segmentation"]["folds"], cohort
+    apart = tmp_path / "apart"
+    for number, fold in enumerate(folds):
+        for subject in fold["test"]:
+            # another mask in every partition
+            write_mask(apart / f"fold_{number}/validation/{subject}.nii.gz", make_truth(number))
+    for number in (1, 2):
+        manifest = take(tmp_path, (apart, statuses), split=split, cell=CELL | {"fold": str(number)})
+        assert manifest["trained"] and manifest["test"] == folds[number]["test"]
+        found = read_regions(tmp_path / "cell", manifest["test"][0])["WT"]
+        assert np.array_equal(found, region_masks(make_truth(number), "brats2018")["WT"])
+        shutil.rmtree(tmp_path / "cell")
+    missing = folds[3]["test"][0]
+    (apart / f"fold_3/validation/{missing}.nii.gz").unlink()
+    refuse(tmp_path, (apart, statuses), f"fold_3 has no mask of {missing}", split=split, cell=CELL | {"fold": "3"})
+
+
+def test_with_repeats_masks_in_one_folder_are_refused(tmp_path, cohort):
+    refuse(tmp_path, cohort, "no folders fold_0 to fold_3: with split_cohort.repeats", split=make_split(repeats=2))

@@ -103,3 +103,19 @@ def test_a_cohort_without_folds_says_why(tmp_path, exported):
     with pytest.raises(ValueError, match="there are no folds to export: 4 usable labelled patients"):
         gather_exported(tmp_path / "out", few, exported)
     assert not (tmp_path / "out").exists()
+
+
+def test_repeats_are_exported_in_a_row_and_the_list_knows_the_first(tmp_path, exported):
+    split = make_split(repeats=2)
+    folds = split["tasks"]["segmentation"]["folds"]
+    gather_exported(tmp_path / "out", split, exported)
+    dealt = json.loads((tmp_path / "out" / RAW / "splits_final.json").read_text())
+    assert [fold["val"] for fold in dealt] == [fold["test"] for fold in folds] and len(dealt) == 4
+    with open(tmp_path / "out/folds.csv", newline="") as table:
+        rows = list(csv.DictReader(table))
+    for row in rows:
+        assert row["subject"] in folds[int(row["fold"])]["test"] and int(row["fold"]) < 2
+        assert row["subject"] in folds[int(row["fold_repeat_2"])]["test"] and int(row["fold_repeat_2"]) >= 2
+    listed = json.loads((tmp_path / "out/monai_datalist.json").read_text())["training"]
+    assert {row["fold"] for row in listed} == {0, 1}
+    assert "divided 2 times anew" in (tmp_path / "out/README.txt").read_text()

@@ -56,6 +56,18 @@ def test_cells_hours_and_the_smallest_difference(cohort):
     assert "as small as the margin (0.02)" in plan["words"][3]
 
 
+def test_repeats_are_no_folds_and_find_smaller_differences(cohort):
+    slices, split = cohort
+    task = split["tasks"]["segmentation"]
+    repeated = [fold | {"repeat": repeat} for repeat in range(2) for fold in task["folds"]]
+    split = split | {"tasks": split["tasks"] | {"segmentation": task | {"folds": repeated}}}
+    once, twice = (foretell((slices, made), cells=8) for made in (cohort[1], split))
+    assert (twice["folds"], twice["repeats"]) == (4, 2) and "repeats" not in once
+    assert twice["smallest_difference"] < once["smallest_difference"]
+    assert {row["repeats"] for row in twice["error_rates"]} == {2}
+    assert "12 patients in 4 folds, 2 times anew, 1 to be compared" in twice["words"][2]
+
+
 def test_classification_alone_has_no_verdict_to_plan_for(cohort):
     slices, split = cohort
     tasks = split["tasks"] | {"segmentation": split["tasks"]["segmentation"] | {"subjects": [], "folds": []}}

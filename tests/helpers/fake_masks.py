@@ -14,14 +14,14 @@ CELL = {"task": "segmentation", "source": "external", "strategy": "nnunet", "spa
 CELL |= {"n": "all", "fold": "0", "seed": "0"}
 
 
-def make_split(folds=2, scheme="brats2018"):
+def make_split(folds=2, scheme="brats2018", repeats=1):
     """The split of the four subjects, and one without labels."""
     rows = [
         {"participant_id": name, "included": "true", "labels": "false" if name == "u" else "true", "scheme": scheme,
          "sequences": "t1c,t2,flair", "site": ""}
         for name in [*NAMES, "u"]
     ]  # fmt: skip
-    return splits.split_cohort(rows, folds=folds)
+    return splits.split_cohort(rows, folds=folds, repeats=repeats)
 
 
 def write_statuses(folder, **differs):

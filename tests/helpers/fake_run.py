@@ -38,6 +38,8 @@ class Experiment:
         Pairs of space and split, the primary one first.
     seed : int
         Of the random numbers of the whole run.
+    repeats : int
+        How often the patients are divided into folds.
     """
 
     folds: int = 5
@@ -46,6 +48,7 @@ class Experiment:
     sizes: Sequence = ("all",)
     places: Sequence = (("MNI152", "folds"),)
     seed: int = 0
+    repeats: int = 1
 
 
 def make_run(patients=10, unlabelled=2, excluded=2, experiment=None, simulated=False, compared=True):
@@ -93,7 +96,11 @@ def make_run(patients=10, unlabelled=2, excluded=2, experiment=None, simulated=F
         quality[3] |= {"overlap_template": "0.71", "flags": "registration: similarity is low"}
         quality[4] |= {"volume_ml_t2": "912.0", "outlier": "volume_ml_t2"}
     chunks = np.array_split(np.array(labelled), folds) if patients else []
+    for repeat in range(1, experiment.repeats):
+        chunks = chunks + np.array_split(np.random.default_rng([seed, 2, repeat]).permutation(labelled), folds)
     parts = [{"test": list(part), "train": [one for one in labelled if one not in part]} for part in chunks]
+    if experiment.repeats > 1:
+        parts = [part | {"repeat": number // folds} for number, part in enumerate(parts)]
     common = {"trainable": True, "reason": "", "sequences": sequences[1:], "subjects": labelled, "folds": parts,
               "unlabelled": others, "left_out": {}, "patients": {name: name for name in labelled}}  # fmt: skip
     splits = {"hash": "5f3a" * 16, "seed": 0, "scheme": "brats2018", "tasks": {

@@ -67,6 +67,15 @@ def test_every_chapter_and_every_subject(tmp_path):
     assert "ab12" * 16 in html and "Apache-2.0" in html and "5f3a" * 16 in html and "2.13.0" in html
 
 
+def test_repeated_partitions_are_named_and_no_further_patients(tmp_path):
+    run = make_run(experiment=Experiment(folds=3, repeats=2))
+    judged = [row for row in run["comparison"] if row["verdict"]]
+    assert judged and {(row["patients"], row["folds"]) for row in judged} == {(10, 6)}
+    write_report(tmp_path / "report", Results(**run))
+    text = Page(tmp_path / "report" / "index.html").plain()
+    assert "3 folds by patient, 2 times anew" in text and "3 stratified folds, 2 times anew, because" in text
+
+
 def test_data_never_become_markup(tmp_path):
     run = make_run()
     for row in run["cohort"]:

@@ -108,3 +108,12 @@ def test_the_rule_takes_every_template_and_every_text_so_that_a_changed_one_reru
     files = [*folder.glob("*.yaml"), *templates]
     assert len(files) == 9
     assert all(f'"{path.name.split(".")[0]}"' in inputs for path in files)
+
+
+def test_folds_of_further_partitions_are_known_where_the_folds_are_judged():
+    folds = [{"train": [], "test": [], "repeat": repeat} for repeat in (0, 0, 1, 1)]
+    splits = {"tasks": {"segmentation": {"folds": folds}, "classification": {"folds": []}}}
+    run = results.Results(splits=splits, primary={"space": "MNI152", "split": "folds"})
+    assert run.repeats == {"2": 1, "3": 1}
+    assert dataclasses.replace(run, primary={"space": "MNI152", "split": "sites"}).repeats == {}
+    assert results.Results().repeats == {}

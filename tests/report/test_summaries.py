@@ -50,10 +50,10 @@ def test_the_largest_size_of_segmentation_is_kept():
 def test_patients_are_paired_and_two_folds_give_an_interval():
     own = {f"P{at}": 0.8 + 0.01 * (at % 3) for at in range(6)} | {"alone": 0.1}
     other = {f"P{at}": 0.7 for at in range(6)}
-    made = summaries.pair_patients(own, other, {name: str(at % 3) for at, name in enumerate(own)})
+    made = summaries.pair_patients(own, other, {name: (str(at % 3),) for at, name in enumerate(own)})
     assert made["mean"] == pytest.approx(0.11) and (made["patients"], made["folds"]) == (6, 3)
     assert made["low"] < made["mean"] < made["high"]
-    two = summaries.pair_patients(own, other, {name: str(at % 2) for at, name in enumerate(own)})
+    two = summaries.pair_patients(own, other, {name: (str(at % 2),) for at, name in enumerate(own)})
     assert two["mean"] == pytest.approx(0.11) and -0.1 < two["low"] < 0.11 < two["high"] < 0.3
     assert summaries.pair_patients(own, {}, {})["mean"] is None
 
@@ -65,6 +65,31 @@ def test_the_interval_over_folds_takes_three():
     assert made["high"] - 2 > 4.302653 / math.sqrt(3) and made["high"] - 2 == pytest.approx(2 - made["low"])
     assert summaries.pair_folds({"0": [1.0], "1": [1.0]})["low"] is None
     assert summaries.pair_folds({}) == {"mean": None, "low": None, "high": None, "folds": 0}
+
+
+def test_folds_of_a_further_partition_are_no_further_units():
+    once = summaries.pair_folds({"0": [1.0], "1": [2.0], "2": [3.0]})
+    values = {str(fold): [1.0 + fold % 3] for fold in range(9)}
+    again = summaries.pair_folds(values, {str(fold): fold // 3 for fold in range(3, 9)})
+    assert again == once | {"folds": 9}
+    # as nine folds they would seem to show three times as much
+    apart = summaries.pair_folds(values)
+    assert apart["high"] - apart["low"] < 0.6 * (once["high"] - once["low"])
+
+
+def test_a_patient_of_several_partitions_is_paired_once():
+    scores = [
+        ROW | {"n": "all", "subject": f"P{at}", "fold": fold, "value": 0.8, "region": "WT", "metric": "dice"}
+        for at in range(6)
+        for fold in (at % 3, 3 + at // 2)
+    ]
+    (folds,) = summaries.tested_folds(scores).values()
+    assert folds["P1"] == ("1", "3") and folds["P5"] == ("2", "5")
+    own, other = ({f"P{at}": base + 0.01 * at for at in range(6)} for base in (0.8, 0.7))
+    made = summaries.pair_patients(own, other, folds)
+    assert (made["patients"], made["folds"]) == (6, 6) and made["mean"] == pytest.approx(0.1)
+    task = {"folds": [{"repeat": 0}, {"repeat": 0}, {"repeat": 1}, {"repeat": 1}]}
+    assert summaries.count_folds(task) == (2, 2) and summaries.count_folds({}) == (0, 1)
 
 
 def test_training_patients_are_counted():

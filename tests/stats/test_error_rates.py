@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from neurograft.stats import error_rates, paired_verdict
+from neurograft.stats import error_rates, paired_model, paired_verdict
 
 STUDY = {"patients": 10, "folds": 5, "seeds": 1, "family": 2}
 MARGIN = 0.13
@@ -72,8 +72,9 @@ def test_coverage_holds_over_the_prior_of_the_luck(patients, folds):
 @pytest.mark.parametrize(("shape", "luck"), list(itertools.product(error_rates.SHAPES, (0.0, 0.5))))
 def test_the_studies_are_what_they_say(shape, luck):
     study = STUDY | {"family": 3}
-    made, folds = error_rates.simulate_studies(np.random.default_rng(0), study, shape, luck, 4000)
-    assert made.shape == (4000, 3, 10, 1) and folds.tolist() == [0, 1, 2, 3, 4] * 2
+    pairs = error_rates.simulate_studies(np.random.default_rng(0), study, shape, luck, 4000)
+    made = pairs.values
+    assert made.shape == (4000, 3, 10, 1) and pairs.sets[:, 0].tolist() == [0, 1, 2, 3, 4] * 2 and pairs.parts is None
     one = made[:, 0, 0, 0]
     noise = error_rates.SEED_NOISE**2
     assert one.mean() == pytest.approx(0, abs=0.06)
@@ -84,3 +85,24 @@ def test_the_studies_are_what_they_say(shape, luck):
         assert stats.skew(one) < -0.4
     # half of everything is the shared control
     assert np.corrcoef(one, made[:, 1, 0, 0])[0, 1] == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize(("patients", "folds", "repeats", "seeds"), [(10, 2, 3, 1), (20, 3, 2, 2)])
+@pytest.mark.parametrize("shape", ["normal", "very skewed"])
+def test_repeats_of_the_same_patients_make_no_patients(patients, folds, repeats, seeds, shape):
+    study = {"patients": patients, "folds": folds, "seeds": seeds, "family": 2, "repeats": repeats}
+    for luck in (0.0, 0.5):
+        row = error_rates.rate_errors(study, shape, luck, 3 / np.sqrt(patients), np.random.default_rng(9), 250)
+        assert row["false_verdicts"] <= 0.12 and row["false_equal"] <= 0.05 and row["coverage"] >= 0.87
+        assert row["repeats"] == repeats
+
+
+def test_repeats_find_more_of_the_same_difference():
+    power = []
+    for repeats in (1, 3):
+        study = STUDY | {"patients": 20, "folds": 3, "repeats": repeats}
+        pairs = error_rates.simulate_studies(np.random.default_rng(1), study, "normal", 0.25, 300)
+        assert pairs.values.shape == (300, 2, 20, 1) and pairs.folds == 3 * repeats
+        moved = paired_model.shift(paired_model.fit(pairs), 0.8)
+        power.append(float(np.mean(moved.below(0.0) <= 0.025)))
+    assert power[1] > power[0] + 0.1

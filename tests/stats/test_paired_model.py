@@ -1,5 +1,7 @@
 """The posterior of a mean difference: against brute force, known special cases, and simulated studies."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -112,6 +114,50 @@ def test_repeated_partitions_lessen_the_luck():
         found = paired_model.fit(Pairs(values, sets))
         widths.append(found.quantile(0.975) - found.quantile(0.025))
     assert widths[1] < widths[0]
+
+
+def simulate(luck, shift=0.0, patients=20, repeats=3):
+    """Differences of one study in several partitions of three folds, with little noise."""
+    rng = np.random.default_rng(8)
+    sets = np.stack([rng.permutation(np.arange(patients) % 3) + 3 * repeat for repeat in range(repeats)], axis=1)
+    parts = rng.normal(shift, 1, (patients, 1)) + luck * rng.standard_normal(3 * repeats)[sets]
+    parts = (parts + 0.1 * rng.standard_normal(parts.shape))[..., None]
+    return Pairs(parts.mean(axis=1), sets, parts)
+
+
+def test_partitions_that_agree_show_that_there_is_no_luck_and_others_that_there_is():
+    calm, lucky = (paired_model.fit(simulate(luck)) for luck in (0.0, 1.0))
+    blind = paired_model.fit(dataclasses.replace(simulate(0.0), parts=None))
+    assert float(calm.luck_spread) < 0.1 < 0.5 < float(lucky.luck_spread) < 2
+    width = [found.quantile(0.975) - found.quantile(0.025) for found in (calm, blind)]
+    # as wide as a t interval over the patients, whose luck is none
+    assert width[0] < 0.9 * width[1] and width[0] == pytest.approx(2 * 2.093 / np.sqrt(20), rel=0.3)
+
+
+def test_a_patient_who_lacks_a_partition_counts_in_the_others():
+    pairs = simulate(0.5)
+    pairs.sets[0, 2], pairs.parts[0, 2] = -1, np.nan
+    found = paired_model.fit(pairs)
+    assert np.isfinite(float(found.below(0.0))) and 0.1 < float(found.luck_spread) < 1.5
+    # nobody has all of them: the means alone are left
+    pairs.parts[:, 1] = np.nan
+    alone = paired_model.fit(dataclasses.replace(pairs, parts=None))
+    assert float(paired_model.fit(pairs).luck_spread) == pytest.approx(float(alone.luck_spread))
+
+
+def test_sets_are_numbered_and_a_missing_one_has_no_number():
+    assert paired_model.number_sets([("0", "3"), ("1",), ("0", "2")]).tolist() == [[0, 3], [1, -1], [0, 2]]
+    assert paired_model.number_sets([("b",), ("a",)]).tolist() == [[1], [0]]
+    assert paired_model.number_sets([]).shape == (0, 1)
+
+
+def test_few_patients_in_many_partitions_and_equal_ones_do_not_fail():
+    for patients in (2, 4, 6):
+        found = paired_model.fit(simulate(0.3, patients=patients, repeats=5))
+        assert np.isfinite(found.quantile(0.025)) and float(found.luck_spread) < 10
+    pairs = simulate(0.0)
+    same = Pairs(np.zeros_like(pairs.values), pairs.sets, np.zeros_like(pairs.parts))
+    assert np.isfinite(paired_model.fit(same, least_spread=0.05).quantile(0.975))
 
 
 def test_equal_differences_of_few_patients_are_not_certain():

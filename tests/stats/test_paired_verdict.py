@@ -136,3 +136,26 @@ def test_a_comparison_takes_milliseconds():
         paired_verdict.paired_comparison(pairs, scale=DICE)
     # 20 ms on a quiet core; this only finds a comparison that samples or loops
     assert (time.process_time() - start) / 5 < 0.2
+
+
+def test_more_repeats_are_needed_than_there_are_and_all_are_counted():
+    row = {"patients": 30, "folds": 9, "repeats": 3, "seeds": 1, "patient_spread": 0.05, "luck_spread": 0.1}
+    row |= {"seed_share": 0.5}
+    once = paired_verdict.require(row | {"folds": 3, "repeats": 1}, 0.05)
+    thrice = paired_verdict.require(row, 0.05)
+    # the same variances make the same number of partitions in all, whatever there are now
+    assert once["repeats"] == thrice["repeats"] > 3 and once["both_folds"] == 3 * thrice["both_folds"] // 1
+    words = paired_verdict.describe_requirements(thrice, row, 0.05)
+    assert f"{thrice['repeats']:.0f} repeated partitions instead of 3" in words
+    enough = paired_verdict.describe_requirements(thrice | {"repeats": 3.0}, row, 0.05)
+    assert "partitions" not in enough
+
+
+def test_repeats_let_a_plan_find_less():
+    found = [paired_verdict.plan_comparison(20, 3, repeats=repeats) for repeats in (1, 2, 3)]
+    assert found[0] > 1.15 * found[1] > 1.15 * found[2] > 0.05
+    needed = [paired_verdict.plan_patients(0.08, 3, repeats=repeats) for repeats in (1, 3)]
+    assert needed[0] > needed[1] > 1
+    dealt = paired_verdict.deal_sets(7, 3, 3)
+    assert dealt[:, 0].tolist() == [0, 1, 2, 0, 1, 2, 0] and (dealt // 3 == [0, 1, 2]).all()
+    assert sorted((dealt[:, 2] - 6).tolist()) == sorted(dealt[:, 0].tolist())

@@ -6,8 +6,11 @@ import numpy as np
 
 from neurograft.core.split_file import Fold
 
+# of which the one with the fewest test sets of earlier partitions becomes the next partition
+TRIES = 20
 
-def deal_folds(subjects, patients, strata, count, seed) -> list[Fold]:
+
+def deal_folds(subjects, patients, strata, count, seed, repeats=1) -> list[Fold]:
     """Sort patients by stratum, shuffle them within strata, and assign them to the folds in turn.
 
     Each value of the first key, and each value of the next key within it, is thus balanced over the folds to within
@@ -21,19 +24,36 @@ def deal_folds(subjects, patients, strata, count, seed) -> list[Fold]:
     strata : dict of str to tuple
         Subject to the values by which the folds are balanced, the most important first.
     count, seed : int
+    repeats : int
+        How often the same patients are dealt, each time by another shuffle. The first partition does not depend on it,
+        and a test set is repeated only where the patients leave no other way.
 
     Returns
     -------
     list of dict
+        Fold `f` of partition `r` is number `r * count + f`, and says `r` as `repeat` if there are several.
     """
     groups = _group(subjects, patients)
-    rng = np.random.default_rng([seed, 0])
-    chance = dict(zip(sorted(groups), rng.permutation(len(groups)).tolist()))
-    dealt = sorted(groups, key=lambda patient: (strata[groups[patient][0]], chance[patient]))
-    return [
-        _fold(groups, dealt[index::count], dealt, strata, np.random.default_rng([seed, 1, index]))
-        for index in range(count)
-    ]
+    first = {patient: strata[own[0]] for patient, own in groups.items()}
+    partitions = [_shuffle(first, [seed, 0])]
+    for repeat in range(1, repeats):
+        # few patients can be divided in few ways: a set that was tested before would be trained on again
+        known = {frozenset(dealt[index::count]) for dealt in partitions for index in range(count)}
+        tries = (_shuffle(first, [seed, 5, repeat, attempt]) for attempt in range(TRIES))
+        partitions.append(min(tries, key=lambda dealt: len({frozenset(dealt[k::count]) for k in range(count)} & known)))
+    folds: list[Fold] = []
+    for repeat, dealt in enumerate(partitions):
+        for index in range(count):
+            order = np.random.default_rng([seed, 1, len(folds)])
+            fold = _fold(groups, dealt[index::count], dealt, strata, order)
+            folds.append({**fold, "repeat": repeat} if repeats > 1 else fold)
+    return folds
+
+
+def _shuffle(strata, seed):
+    """Sort patients by stratum, in an order by chance within strata."""
+    chance = dict(zip(sorted(strata), np.random.default_rng(seed).permutation(len(strata)).tolist()))
+    return sorted(strata, key=lambda patient: (strata[patient], chance[patient]))
 
 
 def deal_sites(subjects, patients, strata, sites, seed) -> list[Fold]:

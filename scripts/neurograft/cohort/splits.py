@@ -6,14 +6,22 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypedDict, Unpack, cast
 
 import numpy as np
 
 from neurograft.cohort.folds import deal_between, deal_folds, deal_sites
 from neurograft.core.labels import cohort_scheme, is_own, regions_of
 from neurograft.core.sequences import SEQUENCES, list_sequences
-from neurograft.core.split_file import ClassificationSplit, Fold, SplitFile, TaskSplit, map_tasks
+from neurograft.core.split_file import (
+    ClassificationSplit,
+    Fold,
+    SplitFile,
+    TaskSplit,
+    count_repeats,
+    map_tasks,
+    repeat_of,
+)
 
 # the three input channels of every pretrained stem; T1 is used if one of them is rare
 PREFERRED = ("t1c", "t2", "flair")
@@ -56,17 +64,41 @@ class _Cohort:
     tumour_free: Collection[str]
 
 
-@dataclass(frozen=True)
-class _Request:
-    """The parameters of `split_cohort` for a split."""
+class SplitOptions(TypedDict, total=False):
+    """The config's block `split_cohort`.
+
+    Attributes
+    ----------
+    folds : int
+        At least 2.
+    repeats : int
+        How often the same patients are divided into folds, each time anew.
+    sequences : "auto" or list of str
+        Input channels. "auto": those of T1c, T2 and FLAIR that at least half of the labelled subjects have; T1 by the
+        same rule if one of the three is missing; then the user's own sequences by that rule. Pictures (layout images)
+        have one channel.
+    between : dict
+        `train` and `test`: names of the sites of the split `between`.
+    """
 
     folds: int
-    seed: int
+    repeats: int
     sequences: str | Sequence[str]
     between: Mapping[str, Sequence[str]] | None
 
 
-def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", target=SLICE_TARGET, between=None):
+@dataclass(frozen=True)
+class _Request:
+    """The parameters of `split_cohort` for a split."""
+
+    seed: int = 0
+    folds: int = 5
+    repeats: int = 1
+    sequences: str | Sequence[str] = "auto"
+    between: Mapping[str, Sequence[str]] | None = None
+
+
+def split_cohort(cohort_rows, quality=None, seed=0, target=SLICE_TARGET, **options: Unpack[SplitOptions]):
     """Split the cohort into folds, for segmentation and for classification.
 
     Parameters
@@ -74,18 +106,12 @@ def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", t
     cohort_rows : list of dict
         Rows of `results/cohort.tsv`; those not included are ignored.
     quality : QualityFindings, optional
-    folds : int
-        At least 2.
     seed : int
         For the folds and for the order of the training patients.
-    sequences : "auto" or list of str
-        Input channels. "auto": those of T1c, T2 and FLAIR that at least half of the labelled subjects have; T1 by the
-        same rule if one of the three is missing; then the user's own sequences by that rule. Pictures (layout images)
-        have one channel.
     target : str
         Target of classification: "tumour-slice" (from the labels) or a column of the cohort.
-    between : dict, optional
-        `train` and `test`: names of the sites of the split `between`.
+    **options
+        Any of `SplitOptions`; by default 5 folds, once, of the sequences "auto".
 
     Returns
     -------
@@ -96,13 +122,16 @@ def split_cohort(cohort_rows, quality=None, folds=5, seed=0, sequences="auto", t
     ValueError
         If the request could not be met by any cohort.
     """
-    if folds < 2:
-        raise ValueError(f"folds: {folds} makes no test patients; set at least 2")
+    request = _Request(seed, **options)
+    if request.folds < 2:
+        raise ValueError(f"folds: {request.folds} makes no test patients; set at least 2")
+    if request.repeats < 1:
+        raise ValueError(f"repeats: {request.repeats} makes no folds; set 1, or more to divide the patients again")
     rows = {row["participant_id"]: row for row in cohort_rows if _true(row["included"])}
     quality = quality or QualityFindings()
     tumour_free = set(quality.tumour_free)
     present = {subject: row["sequences"].split(",") for subject, row in rows.items()}
-    cohort, request = _Cohort(rows, present, quality.flags, tumour_free), _Request(folds, seed, sequences, between)
+    cohort = _Cohort(rows, present, quality.flags, tumour_free)
     scheme = cohort_scheme(list(rows.values()))
     segmentation = {subject: "" for subject, row in rows.items() if _true(row["labels"])}
     sliced = target == SLICE_TARGET
@@ -175,7 +204,7 @@ def _split_task(answers, cohort, request) -> TaskSplit:
     sites = {s: str(rows[s]["site"] or "") for s in usable}
     dealt: dict[str, list[Fold]] = {name: [] for name in SPLITS}
     if not reason:
-        dealt["folds"] = deal_folds(usable, patients, strata, count, request.seed)
+        dealt["folds"] = deal_folds(usable, patients, strata, count, request.seed, request.repeats)
         dealt["sites"] = deal_sites(usable, patients, strata, sites, request.seed)
         if request.between:
             dealt["between"] = deal_between(usable, patients, strata, sites, **request.between, seed=request.seed)
@@ -299,9 +328,12 @@ def assert_disjoint(splits: SplitFile):
                 # a subject whose site is unknown is in no fold of the split `sites`
                 if split == "folds" and sorted(fold["test"] + fold["train"]) != sorted(task["subjects"]):
                     raise ValueError(f"{place}: training and test together are not the labelled subjects")
-            tested = [subject for fold in list_folds(task, split) for subject in fold["test"]]
-            if len(set(tested)) < len(tested) or (split == "folds" and tested and set(tested) != set(task["subjects"])):
-                raise ValueError(f"{name}, {split}: not every subject is tested exactly once")
+            for repeat in range(count_repeats(list_folds(task, split))):
+                dealt = [fold for fold in list_folds(task, split) if repeat_of(fold) == repeat]
+                tested = [subject for fold in dealt for subject in fold["test"]]
+                twice = len(set(tested)) < len(tested)
+                if twice or (split == "folds" and tested and set(tested) != set(task["subjects"])):
+                    raise ValueError(f"{name}, {split}: not every subject is tested exactly once")
         outside = set(task["unlabelled"]) | set(task["left_out"])
         if outside & set(task["subjects"]):
             raise ValueError(f"{name}: {sorted(outside & set(task['subjects']))} are in the folds and outside of them")

@@ -148,6 +148,7 @@ def check_experiment(
     delivered: str,
     sources: Mapping[str, Mapping[str, str]],
     between: Mapping[str, list[str]] | None = None,
+    repeats: int = 1,
 ) -> None:
     """Check what the schema cannot express: that the parts of an experiment fit together.
 
@@ -161,6 +162,8 @@ def check_experiment(
         Rows of `config/sources.tsv` by name.
     between : dict, optional
         `split_cohort.between`: the sites for `train` and `test`.
+    repeats : int
+        `split_cohort.repeats`.
 
     Raises
     ------
@@ -194,6 +197,11 @@ def check_experiment(
     splits = {arm["split"] for task in experiment.values() for arm in list_configured_arms(task)}
     if "between" in splits and not (train and test):
         raise SettingsError("config: the split 'between' needs split_cohort.between: {train: [SITE], test: [SITE]}")
+    if repeats > 1 and splits and "folds" not in splits:
+        raise SettingsError(
+            f"config: split_cohort.repeats is {repeats}, and repeats the split 'folds', which the experiment does not "
+            "have: leave it out, or add 'folds' to experiment.*.splits"
+        )
     if train & test:
         raise SettingsError(f"config: split_cohort.between trains and tests on {sorted(train & test)}")
 
@@ -279,12 +287,15 @@ class Design:
         Number of folds of the split by patient, `split_cohort.folds`.
     delivered : str
         The strategy whose predictions become the delivered segmentation.
+    repeats : int
+        How often the patients are divided into those folds, `split_cohort.repeats`; other splits have one partition.
     """
 
     tasks: Experiment
     spaces: dict[str, str]
     folds: int
     delivered: str
+    repeats: int = 1
 
     @property
     def space(self) -> str:
@@ -367,10 +378,10 @@ class Design:
         Returns
         -------
         int
-            For sites one fold each, or none if there are fewer than two sites.
+            Of all partitions. For sites one fold each, or none if there are fewer than two sites.
         """
         sites = {row["site"] for row in rows if row["site"]}
-        return {"folds": self.folds, "sites": len(sites) if len(sites) > 1 else 0, "between": 1}[split]
+        return {"folds": self.folds * self.repeats, "sites": len(sites) if len(sites) > 1 else 0, "between": 1}[split]
 
     def list_cells(self, task: str, rows: list[Row], **fixed: object) -> list[DesignCell]:
         """List the cells of a task.
@@ -402,6 +413,8 @@ class Design:
     def list_delivered_cells(self, rows: list[Row]) -> list[DesignCell]:
         """List the cells whose predictions become the delivered segmentation: every fold of one arm.
 
+        Of repeated partitions the first: a labelled subject's mask is then one network's, as it was scored.
+
         Parameters
         ----------
         rows : list of dict
@@ -413,7 +426,8 @@ class Design:
         """
         task = self.tasks["segmentation"]
         arm = {"source": task["sources"][0], "strategy": self.delivered, "space": self.space}
-        return self.list_cells("segmentation", rows, **arm, split="folds", n="all", seed=task["seeds"][0])
+        cells = self.list_cells("segmentation", rows, **arm, split="folds", n="all", seed=task["seeds"][0])
+        return [cell for cell in cells if cell["fold"] < self.folds]
 
     def list_member_cells(self, ensemble: Mapping[str, Any]) -> list[Cell]:
         """List the cells whose predictions an ensemble averages.
@@ -447,14 +461,14 @@ class Design:
         Parameters
         ----------
         cell : mapping
-            With `strategy`, `space` and `split`, such as a job's wildcards.
+            With `strategy`, `space`, `split` and `fold`, such as a job's wildcards.
 
         Returns
         -------
         bool
         """
         averaged = self.delivered == ENSEMBLE and is_member(cell["strategy"])
-        placed = (cell["space"], cell["split"]) == (self.space, "folds")
+        placed = (cell["space"], cell["split"]) == (self.space, "folds") and int(cell["fold"]) < self.folds
         return placed and (averaged or cell["strategy"] == self.delivered)
 
     def count_trainings(self, rows: list[Row]) -> dict[str, dict[str, int]]:

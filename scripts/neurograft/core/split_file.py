@@ -1,5 +1,6 @@
 """The types of the split file `results/splits.json`, for all modules that read it; `cohort.splits` makes it."""
 
+from collections.abc import Iterable
 from typing import NotRequired, TypedDict, cast
 
 
@@ -14,11 +15,14 @@ class Fold(TypedDict):
         Subjects in order; the prefixes are the nested training sets.
     name : str, not required
         The site that is left out, or the sites of both sides; stratified folds have none.
+    repeat : int, not required
+        Which partition of the same patients the fold belongs to, from 0; only where there are several.
     """
 
     test: list[str]
     train: list[str]
     name: NotRequired[str]
+    repeat: NotRequired[int]
 
 
 class TaskSplit(TypedDict):
@@ -42,7 +46,8 @@ class TaskSplit(TypedDict):
     incomplete : dict of str to list of str, not required
         Subject to the missing ones of `sequences`; absent if no subject lacks any.
     folds, sites, between : list of Fold
-        One list for each of `splits.SPLITS`, empty if the split is not possible.
+        One list for each of `splits.SPLITS`, empty if the split is not possible. `folds` holds the repeated partitions
+        one after another.
     regions : list of str, segmentation only
         The regions of the cohort's label scheme.
     """
@@ -103,3 +108,28 @@ class SplitFile(TypedDict):
 def map_tasks(split: SplitFile) -> dict[str, TaskSplit]:
     """Return the split of each task by name, for code that treats all tasks alike."""
     return cast(dict[str, TaskSplit], split["tasks"])
+
+
+def repeat_of(fold: Fold) -> int:
+    """Return which partition a fold belongs to: 0 where there is one."""
+    return fold.get("repeat", 0)
+
+
+def count_repeats(folds: Iterable[Fold]) -> int:
+    """Count the partitions that some folds belong to; 1 where there are no folds."""
+    return 1 + max(map(repeat_of, folds), default=0)
+
+
+def map_repeats(task: TaskSplit) -> dict[tuple[str, int], int]:
+    """Map the folds that belong to a further partition, as (split, number), to which one it is.
+
+    Parameters
+    ----------
+    task : TaskSplit
+
+    Returns
+    -------
+    dict of tuple to int
+        Empty where there is one partition.
+    """
+    return {("folds", number): repeat_of(fold) for number, fold in enumerate(task.get("folds", ())) if repeat_of(fold)}

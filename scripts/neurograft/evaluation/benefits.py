@@ -73,6 +73,7 @@ def score_patients(scores: Iterable[Mapping[str, Any]], patients: Mapping[str, s
 def save_labels(means: Iterable[PatientScore], sizes: Sizes, kin: Kin | None = None) -> list[LabelsRow]:
     """Estimate how many labelled patients each arm saves compared with scratch (`benefit_estimates.labels_saved`).
 
+    A patient's scores are averaged over repeated partitions; the interval resamples the folds of the first.
     Uses arms with at least two training sizes. `all` is the largest number of training patients over the folds;
     stratified folds differ by one.
 

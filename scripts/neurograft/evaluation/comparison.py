@@ -12,7 +12,7 @@ import numpy as np
 
 from neurograft.core.cells import ARM, PRIMARY, Arm, Kin, control_sources
 from neurograft.core.labels import judged_region
-from neurograft.core.split_file import SplitFile
+from neurograft.core.split_file import SplitFile, map_repeats
 from neurograft.core.strategies import CONTROLS, EXTERNAL, METHODS, trains_here
 from neurograft.evaluation.frames import group_rows
 from neurograft.evaluation.metrics import METRICS
@@ -59,7 +59,7 @@ class ComparisonRow(Arm):
     metric: str
     against: str
     patients: int
-    folds: int
+    folds: int  # of all partitions
     seeds: int
     mean_difference: float  # strategy minus control, in the metric's unit
     low: float
@@ -106,14 +106,14 @@ def compare_strategies(
 ) -> list[ComparisonRow]:
     """Compare every strategy with the controls, paired over patients.
 
-    Time points of one patient are averaged first. Seeds are kept separate if both sides have the same seeds, because
-    they show the random variation of training. Every row has an interval and probabilities, but only the primary
-    family has adjusted p values and verdicts. It compares each strategy and source with scratch, in the first of
-    `cells.PRIMARY` that was scored (Dice of `labels.judged_region`), in the primary space and split, at the largest n.
-    It excludes controls and arms that train no network here (`strategies.trains_here`): methods are compared with
-    scratch and with each other, an ensemble with scratch. Masks of other programs are compared with the same scratch
-    but form a separate family, so that they do not make the adjustment for transfer stricter.
-    `cells.control_sources` chooses the source of the control.
+    Time points of one patient are averaged first, and so are repeated partitions of the cohort. Seeds are kept separate
+    if both sides have the same seeds, because they show the random variation of training. Every row has an interval and
+    probabilities, but only the primary family has adjusted p values and verdicts. It compares each strategy and source
+    with scratch, in the first of `cells.PRIMARY` that was scored (Dice of `labels.judged_region`), in the primary space
+    and split, at the largest n. It excludes controls and arms that train no network here (`strategies.trains_here`):
+    methods are compared with scratch and with each other, an ensemble with scratch. Masks of other programs are
+    compared with the same scratch but form a separate family, so that they do not make the adjustment for transfer
+    stricter. `cells.control_sources` chooses the source of the control.
 
     Parameters
     ----------
@@ -136,16 +136,16 @@ def compare_strategies(
     rows = name_patients(scores, owner)
     pairings: list[_Pairing] = []
     for (task, space, split, n, region, metric), group in group_rows(rows, (*WITHIN, "region", "metric")).items():
-        arms, trained, fold = pivot_arms(group)
+        arms = pivot_arms(group)
         scale = difference_scale(metric, judging.margins)
-        for strategy, source in trained:
+        for strategy, source in arms.trained:
             arm: Arm = {
                 "task": task, "source": source, "strategy": strategy, "space": space, "split": split, "n": n,
             }  # fmt: skip
-            for control in _list_controls(arm, metric, trained):
-                sources = control_sources(source, [name for other, name in trained if other == control], kin)
+            for control in _list_controls(arm, metric, arms.trained):
+                sources = control_sources(source, [name for other, name in arms.trained if other == control], kin)
                 if sources:
-                    pairs = pair_arms(arms, (strategy, source), control, sources, fold)
+                    pairs = pair_arms(arms, (strategy, source), control, sources)
                     result = paired_verdict.paired_comparison(pairs, scale=scale)
                     pairings.append(_Pairing(arm, region, metric, control, scale, result))
     if primary is None and pairings:
@@ -331,7 +331,7 @@ def compare_cells(
     task = split["tasks"]["classification"]
     predicted = [(cell, read_predictions(folder)) for folder, cell in trained if cell["task"] == "classification"]
     finished: list[ScoreRow] = [row for row in scores if row["budget"] == 1]
-    pooled = pool_classification(predicted, task["classes"])
+    pooled = pool_classification(predicted, task["classes"], map_repeats(task))
     patients = list_patients(split)
     compared = compare_strategies(finished, patients, primary, kin, judging) if finished else []
     again = compare_again(finished, patients, primary, judging)

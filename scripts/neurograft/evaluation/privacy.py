@@ -44,14 +44,15 @@ def compare_memberships(scores: Iterable[Confidence], seed: int = 0) -> Membersh
     """Distinguish members from outsiders over all networks of one arm, with each patient as its own control.
 
     One network with 8 members and 2 outsiders shows almost nothing. But each patient is an outsider for the networks
-    of its own fold and a member for the others, so the patient's own effect on confidence (such as an easy tumour)
+    that tested it and a member for the others, so the patient's own effect on confidence (such as an easy tumour)
     cancels in the difference. The network's effect is removed by a least-squares fit of patients, networks and
     membership. This attack assumes that the difficulty of each patient is known (difficulty calibration, Watson et al.
     2022, arXiv 2111.08440), and is stronger than one threshold for all.
 
     The AUC is the mean over patients of the probability that their confidence is higher as a member. Its interval is
-    the wider of Wilson's and a t interval over patients and folds (`clustered_error.standard_error`). Without a leak,
-    the interval is above 0.5 in at most 5 % of simulated studies (`tests/evaluation/test_privacy.py`).
+    the wider of Wilson's and a t interval over patients and folds (`clustered_error.standard_error`), of repeated
+    partitions the folds of the first. Without a leak, the interval is above 0.5 in at most 5 % of simulated studies
+    (`tests/evaluation/test_privacy.py`).
 
     Parameters
     ----------

@@ -107,8 +107,10 @@ def recommend_strategy(
         for row in name_patients(scores, split["patients"])
         if all(str(row[name]) == value for name, value in place.items())
     ]
-    arms, trained, fold = pivot_arms(rows)
-    usable = [arm for arm in trained if trains_here(arm[1], arm[0]) and (arm[0] not in CONTROLS or arm[0] == SCRATCH)]
+    arms = pivot_arms(rows)
+    usable = [
+        arm for arm in arms.trained if trains_here(arm[1], arm[0]) and (arm[0] not in CONTROLS or arm[0] == SCRATCH)
+    ]
     # only one scratch: that of the first transfer strategy's network
     rivals = [source for strategy, source in usable if strategy != SCRATCH]
     having = [source for strategy, source in usable if strategy == SCRATCH]
@@ -117,8 +119,8 @@ def recommend_strategy(
     scale = difference_scale(place["metric"], {place["metric"]: first["margin"]})
     choices: list[Choice] = []
     for arm in usable:
-        losses = [_lose(pair_arms(arms, arm, other[0], [other[1]], fold), scale) for other in usable if other != arm]
-        values = np.concatenate([column for key, column in arms.columns.items() if key[:2] == arm])
+        losses = [_lose(pair_arms(arms, arm, other[0], [other[1]]), scale) for other in usable if other != arm]
+        values = np.concatenate([column.ravel() for key, column in arms.columns.items() if key[:2] == arm])
         mean, row = float(np.nanmean(values)), _find_row(family, arm)
         choices.append(_describe(arm, (max(losses, default=0.0), mean), row, times, licences or {}))
     least = min(choice["regret"] for choice in choices)

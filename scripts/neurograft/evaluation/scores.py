@@ -148,46 +148,53 @@ def score_classification(
 
 
 def pool_classification(
-    cells: Iterable[tuple[Mapping[str, Any], Sequence[Prediction]]], classes: Sequence[str]
+    cells: Iterable[tuple[Mapping[str, Any], Sequence[Prediction]]],
+    classes: Sequence[str],
+    repeats: Mapping[tuple[str, int], int] | None = None,
 ) -> list[ScoreRow]:
     """Score the whole cohort, with fold and subject empty, for metrics that a single patient cannot have.
 
     For slices, the mean over the patients for which the metric is defined. If the units are patients, the out-of-fold
     predictions of all folds are scored together, because one fold has too few patients for an AUC; the drawback is
-    that probabilities of several networks are ranked together.
+    that probabilities of several networks are ranked together. Repeated partitions are scored each for itself, and
+    their scores averaged.
 
     Parameters
     ----------
     cells : list of (dict, list of dict)
         Every cell with its predictions, as in `score_classification`.
     classes : list of str
+    repeats : dict of tuple to int, optional
+        From `split_file.map_repeats`; without it all folds are of one partition.
 
     Returns
     -------
     list of dict
     """
-    groups: dict[tuple[str, ...], tuple[Mapping[str, Any], list[Units]]] = {}
+    groups: dict[tuple[str, ...], tuple[Mapping[str, Any], dict[int, list[Units]]]] = {}
     for cell, predictions in cells:
         key = tuple(str(cell[name]) for name in CELL if name != "fold")
-        parts = groups.setdefault(key, ({**cell, "fold": ""}, []))[1]
+        partitions = groups.setdefault(key, ({**cell, "fold": ""}, {}))[1]
+        parts = partitions.setdefault((repeats or {}).get((str(cell["split"]), int(cell["fold"])), 0), [])
         parts += [_gather_units(predictions, classes)] if predictions else []
     rows: list[ScoreRow] = []
-    for pooled, parts in groups.values():
-        if not parts:
-            continue
-        units = _join_units(parts)
-        if not any(units.slices):
-            rows += _score_units(pooled, "", units)
-            continue
-        single = [
-            row
-            for subject in sorted(set(units.subjects))
-            for row in _score_units(pooled, subject, units.of_subject(subject))
-        ]
+    for pooled, partitions in groups.values():
+        scored = [_pool_units(pooled, _join_units(parts)) for parts in partitions.values() if parts]
         for metric in CLASSIFICATION:
-            values = [row["value"] for row in single if row["metric"] == metric]
+            values = [row[metric] for row in scored if metric in row]
             rows += [_score_row(pooled, "", "", metric, float(np.mean(values)))] if values else []
     return rows
+
+
+def _pool_units(cell: Mapping[str, Any], units: Units) -> dict[str, float]:
+    """Compute each metric of one partition's out-of-fold predictions: of all patients, or the mean over patients."""
+    if not any(units.slices):
+        return {row["metric"]: row["value"] for row in _score_units(cell, "", units)}
+    single = [
+        row for subject in sorted(set(units.subjects)) for row in _score_units(cell, subject, units.of_subject(subject))
+    ]
+    values = {metric: [row["value"] for row in single if row["metric"] == metric] for metric in CLASSIFICATION}
+    return {metric: float(np.mean(found)) for metric, found in values.items() if found}
 
 
 def _gather_units(predictions: Sequence[Prediction], classes: Sequence[str]) -> Units:

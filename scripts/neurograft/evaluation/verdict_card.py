@@ -164,6 +164,7 @@ def _fill_question(
     first = rows[0]
     task, of_task = str(first["task"]), map_tasks(split)[str(first["task"])]
     cells = [row for row in times if all(str(row[name]) == str(first[name]) for name in ("task", "space", "split"))]
+    repeats = settings["repeats"] if str(first["split"]) == "folds" else 1
     return {
         "task": task,
         "target": _word(of_task.get("target", "")),
@@ -172,7 +173,7 @@ def _fill_question(
         "better": str(first["better"]),
         "margin": parse_number(settings["margin"].get(str(first["metric"]))),
         "split": str(first["split"]),
-        "folds": len({str(row["fold"]) for row in cells}) or 1,
+        "folds": len({str(row["fold"]) for row in cells}) // repeats or 1,
         "seeds": len({str(row["seed"]) for row in cells}) or 1,
         "sizes": [_read_size(n) for n in dict.fromkeys(str(row["n"]) for row in rows)],
         "patients": len({of_task["patients"].get(subject, subject) for subject in of_task["subjects"]}),

@@ -131,6 +131,34 @@ def check_folds(owned: Mapping[str, list[MaskFile]], folds: list[Fold]) -> None:
                 )
 
 
+def keep_fold(owned: Mapping[str, list[MaskFile]], subjects: Iterable[str], fold: int) -> dict[str, list[MaskFile]]:
+    """Keep the masks of one fold, where each partition of the cohort has masks of its own.
+
+    Parameters
+    ----------
+    owned : dict of str to list of MaskFile
+        From `match_masks`.
+    subjects : list of str
+        Those tested in the fold.
+    fold : int
+
+    Returns
+    -------
+    dict of str to list of MaskFile
+
+    Raises
+    ------
+    PredictionError
+        For the first subject without a mask.
+    """
+    kept = {subject: [mask for mask in owned[subject] if mask.fold == fold] for subject in subjects}
+    missing = [subject for subject, masks in kept.items() if not masks]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise PredictionError(f"fold_{fold} has no mask of {missing[0]}{more}, whom it tests")
+    return kept
+
+
 def read_folds_hash(folder):
     """Read which folds the masks in a folder say that they were made with.
 

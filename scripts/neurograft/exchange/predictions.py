@@ -18,11 +18,13 @@ from neurograft.cohort.validation import open_nifti
 from neurograft.core import files
 from neurograft.core.external import ExternalMasks
 from neurograft.core.labels import count_tissues, region_masks, tissues_of
+from neurograft.core.split_file import count_repeats
 from neurograft.exchange.prediction_files import (
     MaskFile,
     PredictionError,
     check_folds,
     digest_folds,
+    keep_fold,
     list_masks,
     match_masks,
     read_folds_hash,
@@ -96,6 +98,8 @@ def _read_fold(split, cell, subjects, given: ExternalMasks, statuses):
     """Read the masks of a fold's test subjects: (subject, values of its scheme, box) of each, and the notes."""
     try:
         owned, notes = find_masks(given["predictions"], split, statuses)
+        if count_repeats(split["tasks"]["segmentation"]["folds"]) > 1:
+            owned = keep_fold(owned, subjects, cell["fold"])
         masks = [_read_mask(subject, owned[subject], statuses) for subject in subjects]
         tables = choose_values(masks, split["schemes"])
     except (PredictionError, ScanError) as fault:
@@ -134,6 +138,11 @@ def find_masks(folder, split, statuses: Mapping[str, str]) -> tuple[dict[str, li
     names = {subject: files.read_json(statuses[subject])["name"] for subject in task["subjects"]}
     owned = match_masks(list_masks(folder), names)
     check_folds(owned, folds)
+    if count_repeats(folds) > 1 and any(mask.fold is None for masks in owned.values() for mask in masks):
+        raise PredictionError(
+            f"{folder} has no folders fold_0 to fold_{len(folds) - 1}: with split_cohort.repeats a patient has a mask "
+            "of each partition, so put each network's masks into the folder of its fold, or set repeats to 1"
+        )
     known = told or any(mask.fold is not None for masks in owned.values() for mask in masks)
     missing = [subject for subject in task["subjects"] if subject not in owned]
     if missing:

@@ -10,7 +10,7 @@ import numpy as np
 from neurograft import __version__
 from neurograft.core import files
 from neurograft.core.labels import count_tissues, tissues_of
-from neurograft.core.split_file import SplitFile
+from neurograft.core.split_file import SplitFile, count_repeats, repeat_of
 from neurograft.exchange.prediction_files import DATASET_FILE, FOLDS_FILE, FOLDS_KEY, digest_folds
 from neurograft.imaging import nifti
 from neurograft.imaging.typed import load_nifti
@@ -30,9 +30,13 @@ nnU-Net v2:
     then name the folder that holds fold_0 to fold_{last} as `predictions`.
 MONAI: {datalist}, as Auto3DSeg reads it; `fold` is the one in which a scan is *tested*.
 Anything else: {table}.
-
+{repeated}
 Every mask must be made by a network that trained on nobody of the patient's fold. {folds_file} says which folds
 these are; put a copy of it beside the masks, and neurograft compares it with its own.
+"""
+REPEATED = """
+The scans were divided {repeats} times anew; the folds of all partitions are numbered in a row. Train all of them, and
+leave the masks in the folders fold_0 to fold_{last}: every scan has {repeats}. MONAI's file knows the first partition.
 """
 
 
@@ -59,7 +63,12 @@ def gather_exported(folder, split: SplitFile, exported, number=501, name="neurog
         raise ValueError(f"there are no folds to export: {task['reason']}")
     dataset = f"Dataset{number:03d}_{name}"
     raw = Path("nnUNet_raw") / dataset
-    tested = {subject: index for index, fold in enumerate(task["folds"]) for subject in fold["test"]}
+    tested = {subject: {} for subject in task["subjects"]}
+    for index, fold in enumerate(task["folds"]):
+        # of several partitions the first has the plain name
+        column = f"fold_repeat_{repeat_of(fold) + 1}" if repeat_of(fold) else "fold"
+        for subject in fold["test"]:
+            tested[subject][column] = index
     rows = []
     with files.whole(folder) as part:
         for place in (IMAGES, LABELS):
@@ -71,7 +80,7 @@ def gather_exported(folder, split: SplitFile, exported, number=501, name="neurog
             for channel, sequence in enumerate(task["sequences"]):
                 images[sequence] = str(raw / IMAGES / f"{subject}_{channel:04d}.nii.gz")
                 _place(source / f"{sequence}.nii.gz", part / images[sequence], part / label)
-            address = {"subject": subject, "patient": task["patients"][subject], "fold": tested[subject]}
+            address = {"subject": subject, "patient": task["patients"][subject]} | tested[subject]
             rows.append(address | images | {"labels": label})
         _describe(part, part / raw, split, rows)
         (part / README_FILE).write_text(_explain(split, number, dataset), encoding="utf-8")
@@ -109,6 +118,8 @@ def _explain(split: SplitFile, number, dataset):
     tissues = [f"{value} {tissue}" for tissue, value in count_tissues(split["scheme"]).items()]
     facts = {"subjects": len(task["subjects"]), "folds": len(task["folds"]), "last": len(task["folds"]) - 1}
     facts |= {"number": number, "name": dataset, "labels": ", ".join(tissues), "version": __version__}
+    repeats = count_repeats(task["folds"])
+    facts |= {"repeated": REPEATED.format(repeats=repeats, **facts) if repeats > 1 else ""}
     return README.format(**facts, splits=SPLITS_FILE, datalist=DATALIST, table=TABLE, folds_file=FOLDS_FILE)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from neurograft.core.labels import judged_region
 from neurograft.core.region_words import name_region
+from neurograft.core.split_file import count_repeats
 from neurograft.experiment.network_cells import BUILDERS
 from neurograft.networks import compute, stages
 from neurograft.stats import error_rates, paired_verdict
@@ -39,10 +40,11 @@ def plan_experiment(counts, split, subjects, backbones, options, judged):
     dict
         `cells`: rows of `task`, `source`, `cells`, `seconds` (one cell from scratch, the slowest of the ordinary
         strategies), `hours` (all cells, one after another) and `reason` (why nothing is trained, or ""); `task`,
-        `measure` and `patients` of the verdict; `folds`, `seeds`, `family`, `deviation` and `luck` (assumed standard
-        deviations of the paired score and of a training), `margin`, `smallest_difference` that 4 of 5 such studies
-        find (None: every verdict is "refused"), `needed_patients` for the margin (None: no number is enough),
-        `error_rates` (`error_rates.tabulate_error_rates` of this design) and `words`.
+        `measure` and `patients` of the verdict; `folds` of a partition, `repeats` (partitions, if several), `seeds`,
+        `family`, `deviation` and `luck` (assumed standard deviations of the paired score and of a training), `margin`,
+        `smallest_difference` that 4 of 5 such studies find (None: every verdict is "refused"), `needed_patients` for
+        the margin (None: no number is enough), `error_rates` (`error_rates.tabulate_error_rates` of this design) and
+        `words`.
     """
     rows = []
     for task, sources in counts.items():
@@ -57,19 +59,23 @@ def plan_experiment(counts, split, subjects, backbones, options, judged):
     task_split, margin = split["tasks"][judged["task"]], judged["margin"]
     patients = len({task_split["patients"][subject] for subject in task_split["subjects"]})
     family = len(set(map(tuple, judged["compared"])))
-    folds = len(task_split["folds"])
+    repeats = count_repeats(task_split["folds"])
+    folds = len(task_split["folds"]) // repeats
     plan = {"cells": rows, "task": judged["task"], "patients": patients, "folds": folds, "seeds": judged["seeds"]}
+    plan |= {"repeats": repeats} if repeats > 1 else {}
     region = judged_region(task_split.get("regions", ()))
     measure = f"{name_region(region)} Dice" if judged["task"] == "segmentation" else "accuracy"
     plan |= {"family": family, "margin": margin, "measure": measure}
     plan |= {"deviation": paired_verdict.DEVIATION, "luck": paired_verdict.ASSUMED_LUCK}
     plan |= {"smallest_difference": None, "needed_patients": None, "error_rates": []}
     if folds and family:
-        smallest = paired_verdict.plan_comparison(patients, folds, family)
-        needed = paired_verdict.plan_patients(margin, folds, family)
+        smallest = paired_verdict.plan_comparison(patients, folds, family, repeats=repeats)
+        needed = paired_verdict.plan_patients(margin, folds, family, repeats=repeats)
         plan["smallest_difference"] = round(float(smallest), 3) if np.isfinite(smallest) else None
         plan["needed_patients"] = int(needed) if np.isfinite(needed) else None
         study: error_rates.Study = {"patients": patients, "folds": folds, "seeds": judged["seeds"], "family": family}
+        if repeats > 1:
+            study["repeats"] = repeats
         plan["error_rates"] = error_rates.tabulate_error_rates(study, margin / paired_verdict.DEVIATION)
     return plan | {"words": describe_plan(plan)}
 
@@ -143,7 +149,10 @@ def describe_plan(plan):
         return [*lines, f"no verdict can be given: it is about {plan['task']}, which no patient has labels for"]
     if not plan["family"]:
         return [*lines, "no verdict will be given: no transfer strategy is compared with scratch"]
-    design = f"{plan['patients']} patients in {plan['folds']} folds, {plan['family']} to be compared with scratch"
+    repeated = f", {plan['repeats']} times anew" if "repeats" in plan else ""
+    design = (
+        f"{plan['patients']} patients in {plan['folds']} folds{repeated}, {plan['family']} to be compared with scratch"
+    )
     if plan["smallest_difference"] is None:
         lines.append(f"{design}: no verdict can be given; it takes {paired_verdict.FEWEST_PATIENTS} patients")
         return lines
@@ -157,5 +166,7 @@ def describe_plan(plan):
         needed = plan["needed_patients"]
         words = f"about {needed} patients" if needed else "no number of patients in so few folds"
         words = f"a difference as small as the margin ({plan['margin']:g}) takes {words}"
-        lines.append(words + ("" if needed else ": the luck of single trainings is larger; more folds or seeds help"))
+        lines.append(
+            words + ("" if needed else ": the luck of single trainings is larger; more folds, seeds or repeats help")
+        )
     return lines

@@ -285,7 +285,7 @@ def _prepare(config, root, verified):
             verify(path, sources[name]["sha256"])
     template = config["register_scans"]["template"]
     spaces = {"template": space_label(template), "native": space_label("none")}
-    folds, delivered = config["split_cohort"]["folds"], config["deliver"]["strategy"]
+    dealt, delivered = config["split_cohort"], config["deliver"]["strategy"]
     path = template_path(template)
     subjects = find_subjects(**config["dataset"])
     series_rules = config["convert_dicom"]["rules"] or f"{root}/config/sequences.tsv"
@@ -293,7 +293,7 @@ def _prepare(config, root, verified):
     check_target(config["experiment"]["classification"]["target"], subjects)
     return RunSetup(
         config=config,
-        design=Design(config["experiment"], spaces, folds, delivered),
+        design=Design(config["experiment"], spaces, dealt["folds"], delivered, dealt["repeats"]),
         sources=sources,
         choice=choice,
         kin=find_kin(choice.named.values()),
@@ -306,9 +306,9 @@ def _prepare(config, root, verified):
 
 def _check_config(config, sources):
     """Check what the schema cannot express: that the parts of a config fit each other and the table of sources."""
-    experiment = config["experiment"]
+    experiment, dealt = config["experiment"], config["split_cohort"]
     check_variants(config["variants"])
-    check_experiment(experiment, config["deliver"]["strategy"], sources, config["split_cohort"]["between"])
+    check_experiment(experiment, config["deliver"]["strategy"], sources, dealt["between"], dealt["repeats"])
     check_external(experiment["segmentation"]["external"], experiment["segmentation"]["strategies"], sources)
     check_sources(experiment, sources, config["publish"])
     if not proposes_candidates(config):

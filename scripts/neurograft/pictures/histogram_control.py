@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
+from neurograft.core.split_file import map_repeats
 from neurograft.evaluation import scores
 from neurograft.evaluation.records import Prediction
 
@@ -41,7 +42,7 @@ def score_contrast(split, histograms, truths, space):
             predictions = _predict_fold(fold, features, truths, task["classes"])
             predicted.append((fold_cell, predictions))
             rows += scores.score_classification(fold_cell, predictions, task["classes"])
-    return rows + scores.pool_classification(predicted, task["classes"])
+    return rows + scores.pool_classification(predicted, task["classes"], map_repeats(task))
 
 
 def _predict_fold(fold, features, truths, classes) -> list[Prediction]:

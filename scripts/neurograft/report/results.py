@@ -13,6 +13,7 @@ from neurograft.core import tables, versions
 from neurograft.core.files import read_json
 from neurograft.core.labels import is_own, judged_region
 from neurograft.core.region_words import name_region
+from neurograft.core.split_file import map_repeats
 from neurograft.experiment import cell_folder
 from neurograft.report import summaries
 
@@ -142,6 +143,12 @@ class Results:
     def whole(self) -> str:
         """The words for the region that verdicts are about, such as "whole-tumour", to stand before "Dice"."""
         return name_region(judged_region(self.splits.get("tasks", {}).get("segmentation", {}).get("regions", ())))
+
+    @cached_property
+    def repeats(self) -> dict[str, int]:
+        """Fold of the primary split to its partition of the cohort; without folds of the first."""
+        tasks = self.splits.get("tasks", {}).values() if self.primary.get("split") == "folds" else ()
+        return {str(fold): repeat for task in tasks for (_, fold), repeat in map_repeats(task).items()}
 
     @property
     def own_labels(self) -> bool:

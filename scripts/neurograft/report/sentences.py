@@ -221,6 +221,11 @@ def list_notes(cells):
     return list(dict.fromkeys(f"{name_arm(cell)}: {note}" for cell in cells for note in cell.get("notes", ())))
 
 
+def describe_repeats(repeats):
+    """Return the words, to stand behind the number of folds, for how often patients were divided anew."""
+    return f", {repeats} times anew" if repeats > 1 else ""
+
+
 def name_arm_key(arm, n=False):
     """Name an arm given as (task, source, strategy, n)."""
     words = name_arm({"source": arm[1], "strategy": arm[2]})

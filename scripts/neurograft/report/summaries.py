@@ -12,10 +12,11 @@ import numpy as np
 
 from neurograft.core.cells import PRIMARY, control_sources
 from neurograft.core.labels import ALL, REGIONS, judged_region
+from neurograft.core.split_file import count_repeats
 from neurograft.core.strategies import CONTROLS, EXTERNAL, strategy_order, trains_here
 from neurograft.core.tables import parse_number
 from neurograft.evaluation.metrics import find_metric
-from neurograft.evaluation.pairing import difference_scale
+from neurograft.evaluation.pairing import difference_scale, list_tested
 from neurograft.stats import paired_model, paired_verdict
 from neurograft.stats.clustered_error import FEWEST_FOLDS, LEVEL
 
@@ -294,6 +295,13 @@ def count_training(n, task, splits):
     return max((len(fold.get("train", ())) for fold in folds), default=None)
 
 
+def count_folds(task):
+    """Return the number of folds of a task's split in one partition, and the number of partitions."""
+    folds = task.get("folds", ())
+    repeats = count_repeats(folds)
+    return len(folds) // repeats, repeats
+
+
 def find_control(controls, source, kin=None):
     """Return the value of the scratch with which a source is compared.
 
@@ -350,11 +358,11 @@ def finite(row):
 
 
 def tested_folds(scores):
-    """Return arm to patient to the fold in which the patient was tested."""
-    folds = defaultdict(dict)
+    """Return arm to patient to the folds in which the patient was tested, one for each partition of the cohort."""
+    rows = defaultdict(list)
     for row in scores:
-        folds[arm_key(row)][str(row["subject"])] = str(row["fold"])
-    return folds
+        rows[arm_key(row)].append((str(row["subject"]), str(row["fold"])))
+    return defaultdict(dict, {arm: list_tested(tested) for arm, tested in rows.items()})
 
 
 def pair_patients(scores, others, folds, level=LEVEL) -> dict[str, Any]:
@@ -364,8 +372,8 @@ def pair_patients(scores, others, folds, level=LEVEL) -> dict[str, Any]:
     ----------
     scores, others : dict of str to float
         Patient to score (`summaries.patient_means`); the difference is `scores` minus `others`.
-    folds : dict of str to str
-        Patient to the fold in which `scores` was tested.
+    folds : dict of str to tuple of str
+        Patient to the folds in which `scores` was tested (`tested_folds`).
     level : float
         Of the interval.
 
@@ -375,31 +383,39 @@ def pair_patients(scores, others, folds, level=LEVEL) -> dict[str, Any]:
         `mean`, `low`, `high` (None with fewer than two patients), `patients`, `folds`.
     """
     both = sorted(set(scores) & set(others))
-    differences = [scores[patient] - others[patient] for patient in both]
-    compared = paired_verdict.paired_comparison(
-        differences, [folds[patient] for patient in both], difference_scale(SHARE), level
-    )
+    differences = np.array([scores[patient] - others[patient] for patient in both])
+    pairs = paired_model.Pairs(differences[:, None], paired_model.number_sets([folds[patient] for patient in both]))
+    compared = paired_verdict.paired_comparison(pairs, scale=difference_scale(SHARE), level=level)
     return {**finite(compared), "patients": compared["patients"], "folds": compared["folds"]}
 
 
-def pair_folds(values):
+def pair_folds(values, repeats=None):
     """Summarise differences over folds, after averaging the seeds of a fold.
+
+    Folds of repeated partitions test the same patients again, so that they are no further units: mean and interval are
+    those of each partition, averaged.
 
     Parameters
     ----------
     values : dict of str to list of float
         Fold to the differences of its seeds.
+    repeats : dict of str to int, optional
+        Fold to its partition; without it all are of one.
 
     Returns
     -------
     dict
         `mean`, `low`, `high` (95 % t interval over folds; none with fewer than 3 folds) and `folds`.
     """
-    compared = paired_verdict.paired_comparison([sum(seeds) / len(seeds) for seeds in values.values()])
-    ends = finite(compared)
-    if len(values) < FEWEST_FOLDS:
+    partitions = defaultdict(list)
+    for fold, seeds in values.items():
+        partitions[(repeats or {}).get(fold, 0)].append(sum(seeds) / len(seeds))
+    found = [finite(paired_verdict.paired_comparison(means)) for means in partitions.values()] or [NOTHING]
+    sides = {name: [ends[name] for ends in found] for name in NOTHING}
+    ends = {name: None if None in side else sum(filter(None, side)) / len(side) for name, side in sides.items()}
+    if min(map(len, partitions.values()), default=0) < FEWEST_FOLDS:
         ends |= {"low": None, "high": None}
-    return ends | {"folds": compared["patients"]}
+    return ends | {"folds": len(values)}
 
 
 def read_interval(low, high, good, bad, middle=0.0, better="higher"):

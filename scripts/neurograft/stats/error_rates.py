@@ -1,6 +1,6 @@
 """How often would the verdict be wrong? Simulated studies whose truth is known, judged by what judges real ones."""
 
-from typing import TypeAlias, TypedDict
+from typing import NotRequired, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ STUDIES = 1000
 # shape of the patients' differences, and a training's luck in units of their spread
 SCENARIOS = (("normal", 0.0), ("normal", 0.25), ("normal", 0.5), ("skewed", 0.25), ("heavy tails", 0.25))
 SHAPES = ("normal", "skewed", "very skewed", "heavy tails", "near the bound")
-SEED_NOISE = 0.3  # of one patient between two trainings, in units of the spread over patients
+SEED_NOISE = paired_verdict.ASSUMED_NOISE
 SEED_SHARE = 0.5  # of the luck's variance that another seed draws anew
 TRUE_MARGINS = 1.5  # where "no practical difference" is false
 
@@ -27,6 +27,7 @@ class Study(TypedDict):
     folds: int
     seeds: int
     family: int
+    repeats: NotRequired[int]  # partitions of the patients into folds; 1 where it is left out
 
 
 class ErrorRates(Study):
@@ -47,7 +48,7 @@ def tabulate_error_rates(study: Study, margin: float, studies: int = STUDIES, se
     Parameters
     ----------
     study : dict
-        Patients are dealt to the folds in turn.
+        Patients are dealt to the folds in turn, in further partitions at random.
     margin : float
         In units of the spread of the differences over patients.
     studies, seed : int
@@ -89,14 +90,14 @@ def rate_errors(
         truth; `power`: share that say "helps" of the first comparison, which differs by what `plan_comparison`
         calls detectable.
     """
-    values, folds = simulate_studies(generator, study, shape, luck, studies)
-    posterior = paired_model.fit(Pairs(values, folds[:, None]))
+    posterior = paired_model.fit(simulate_studies(generator, study, shape, luck, studies))
     # a study with a difference is the same study, shifted
     chances = {shift: _chances(posterior, shift, margin) for shift in (0.0, TRUE_MARGINS * margin)}
     below = posterior.below(0.0)
     _, different, _ = paired_verdict.decide(chances[0.0]["p"], np.ones_like(below))
     equal, _, _ = paired_verdict.decide(*(chances[TRUE_MARGINS * margin][name] for name in ("p", "p_beyond")))
-    effect = paired_verdict.plan_comparison(study["patients"], study["folds"], study["family"], 1.0, luck)
+    repeats = study.get("repeats", 1)
+    effect = paired_verdict.plan_comparison(study["patients"], study["folds"], study["family"], 1.0, luck, repeats)
     shifted = chances[0.0]["p"].copy()
     shifted[:, 0] = _chances(posterior, effect, margin)["p"][:, 0]
     return {
@@ -114,9 +115,7 @@ def _chances(posterior: paired_model.Posterior, shift: float, margin: float) -> 
     return paired_verdict.list_chances(moved, Scale(margin))
 
 
-def simulate_studies(
-    generator: np.random.Generator, study: Study, shape: str, luck: float, studies: int
-) -> tuple[Floats, NDArray[np.intp]]:
+def simulate_studies(generator: np.random.Generator, study: Study, shape: str, luck: float, studies: int) -> Pairs:
     """Draw paired differences of studies in which no strategy differs from scratch.
 
     Every comparison of a family shares its control, so half of a patient's difference and half of a training's luck are
@@ -135,23 +134,24 @@ def simulate_studies(
 
     Returns
     -------
-    values : ndarray, shape (studies, family, patients, seeds)
-    folds : ndarray of int, shape (patients,)
+    Pairs
+        `values` has shape (studies, family, patients, seeds).
     """
     patients, seeds = study["patients"], study["seeds"]
-    folds = np.arange(patients) % study["folds"]
+    sets = paired_verdict.deal_sets(patients, study["folds"], study.get("repeats", 1))
 
     def draw(count: int) -> Floats:
-        size = (studies, count, study["folds"])
+        size = (studies, count, int(sets.max()) + 1)
         stays = luck * np.sqrt(1 - SEED_SHARE) * generator.standard_normal(size)
         changes = luck * np.sqrt(SEED_SHARE) * generator.standard_normal((*size, seeds))
-        noise = SEED_NOISE * generator.standard_normal((studies, count, patients, seeds))
+        noise = SEED_NOISE * generator.standard_normal((studies, count, *sets.shape, seeds))
         own = _draw_patients(generator, (studies, count, patients), shape)
-        return own[..., None] + stays[:, :, folds, None] + changes[:, :, folds] + noise
+        return own[..., None, None] + stays[:, :, sets, None] + changes[:, :, sets] + noise
 
     # two scores near the same bound differ; else the control's half is turned round, so that it keeps the skewness
     control = -draw(1) if shape == "near the bound" else draw(1)
-    return (draw(study["family"]) + control) / np.sqrt(2), folds
+    parts = (draw(study["family"]) + control) / np.sqrt(2)
+    return Pairs(parts.mean(axis=-2), sets, parts if sets.shape[1] > 1 else None)
 
 
 def _draw_patients(generator: np.random.Generator, size: tuple[int, ...], shape: str) -> Floats:

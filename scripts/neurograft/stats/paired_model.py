@@ -9,12 +9,18 @@ that luck is cannot be seen in two or three folds alone. So it is *partially poo
 of the spread over patients, has a weak prior (`LUCK`), and the data move it as far as they can. Where several
 seeds were trained, the differences between them measure the part of the luck that seeds average out.
 
+Where the patients were divided into folds several times, a patient's difference is the mean over these partitions and
+holds an equal share of the luck of each set that tested the patient. The units are the patients still: repeats make the
+luck smaller, not the patients more. How far a patient's differences lie apart from partition to partition measures the
+luck, because the patient stays the same.
+
 Given the ratio of the variances the model is conjugate (a flat prior on the mean within the bounds of the metric,
 1/variance on the variance, kept from zero by `least_spread`), so the posterior of the mean is a t distribution; over
 the ratio it is integrated numerically (Box and Tiao 1973, section 5.2; Gelman 2006 on weak priors of such ratios).
 No sampling: the same data give the same digits, in milliseconds.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
@@ -38,6 +44,7 @@ SHAPE = 1.5
 ASYMMETRY = 7.5
 RATIOS = 32
 PARTS = 3  # points over the share of the luck that another seed draws anew
+SHARED = 1e-9  # a smaller variance is rounding
 HALVINGS = 40  # of the interval in which a quantile lies
 POINTS = 401  # of the distribution function from which expected losses are summed
 
@@ -49,13 +56,17 @@ class Pairs:
     Attributes
     ----------
     values : ndarray, shape (..., patients, seeds)
-        Strategy minus control. Where only means over seeds are known there is one seed.
+        Strategy minus control, averaged over partitions. Where only means over seeds are known there is one seed.
     sets : ndarray of int, shape (patients, repeats)
-        Which training set's networks tested a patient, in each partition of the cohort; numbers from 0.
+        Which training set's networks tested a patient, in each partition of the cohort: numbers from 0, or -1 for a
+        partition without a test of the patient.
+    parts : ndarray, shape (..., patients, repeats, seeds), optional
+        `values` in each of several partitions; NaN where it is unknown.
     """
 
     values: Floats
     sets: Integers
+    parts: Floats | None = None
 
     @property
     def patients(self) -> int:
@@ -69,8 +80,13 @@ class Pairs:
 
     @property
     def folds(self) -> int:
-        """How many training sets there are."""
+        """How many training sets there are, in all partitions."""
         return int(self.sets.max(initial=-1)) + 1
+
+    @property
+    def repeats(self) -> int:
+        """How many partitions there are."""
+        return self.sets.shape[1]
 
 
 @dataclass(frozen=True)
@@ -197,6 +213,26 @@ def make_pairs(differences: ArrayLike, folds: ArrayLike | None = None) -> Pairs:
     return Pairs(values[..., None], sets[:, None])
 
 
+def number_sets(tested: Sequence[Sequence[str]]) -> Integers:
+    """Assign numbers to the training sets whose networks tested each patient.
+
+    Parameters
+    ----------
+    tested : sequence of sequence of str
+        For each patient the names of the folds in which it was tested, one for each partition that has one.
+
+    Returns
+    -------
+    ndarray of int, shape (patients, repeats)
+        As `Pairs.sets`.
+    """
+    repeats = max(map(len, tested), default=1)
+    # no fold has an empty name, which sorts before all others
+    names = np.array([[*folds, *[""] * (repeats - len(folds))] for folds in tested], dtype=str).reshape(-1, repeats)
+    missing = bool(np.any(names == ""))
+    return number_groups(names).reshape(names.shape) - int(missing)
+
+
 def fit(
     pairs: Pairs, bounds: tuple[float, float] = (-np.inf, np.inf), least_spread: float = 0.0, luck: float = LUCK
 ) -> Posterior:
@@ -236,8 +272,11 @@ def fit(
     squares = np.maximum(squares, np.finfo(float).tiny)
     spreads = np.sqrt(squares / freedom)
     logs = logs - 0.5 * freedom * np.log(squares)
-    if seeds > 1:
-        logs = logs + _compare_seeds(pairs, spreads**2 * ratios**2 * shares)
+    lucks = spreads**2 * kept, spreads**2 * ratios**2 * shares
+    if pairs.parts is not None:
+        logs = logs + _compare_repeats(pairs.parts, pairs.sets, lucks)
+    elif seeds > 1 and pairs.repeats == 1:
+        logs = logs + _compare_seeds(pairs, lucks[1])
     weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
     return Posterior(
@@ -283,8 +322,10 @@ def _turn(content: bytes, count: int) -> tuple[Floats, Floats, Floats]:
     """
     sets = np.frombuffer(content, np.int64).reshape(count, -1)
     shares = np.zeros((count, int(sets.max(initial=0)) + 1))
-    for column in sets.T:
-        shares[np.arange(count), column] += 1 / sets.shape[1]
+    known = sets >= 0
+    parts = 1 / np.maximum(known.sum(axis=1), 1)
+    for column, tested in zip(sets.T, known.T, strict=True):
+        shares[np.flatnonzero(tested), column[tested]] += parts[tested]
     values, turned = np.linalg.eigh(shares @ shares.T)
     return np.maximum(values, 0), turned, turned.sum(axis=0)
 
@@ -317,6 +358,48 @@ def _compare_seeds(pairs: Pairs, luck: Floats) -> Floats:
         variance = np.maximum(luck + noise[..., None] / part.shape[-2], np.finfo(float).tiny)
         result -= 0.5 * ((seeds - 1) * np.log(variance) + between[..., None] / variance)
     return result
+
+
+def _compare_repeats(parts: Floats, sets: Integers, lucks: tuple[Floats, Floats]) -> Floats:
+    """Compute how likely the differences between partitions are, and in each of them those between seeds.
+
+    Parameters
+    ----------
+    parts, sets
+        As in `Pairs`. Patients who lack a partition are left out.
+    lucks : tuple of ndarray, shape (..., components)
+        Variance that a training set gives all its patients in the mean over seeds, and in one seed beyond that.
+
+    Returns
+    -------
+    ndarray, shape (..., components)
+        Log likelihood, but for a constant.
+    """
+    whole = np.isfinite(parts).all(axis=(*range(parts.ndim - 3), -2, -1))
+    parts, sets = parts[..., whole, :, :], sets[whole]
+    count, repeats, seeds = parts.shape[-3:]
+    result = np.zeros(lucks[0].shape)
+    if not count:
+        return result
+    for repeat in range(repeats if seeds > 1 else 0):
+        alone = Pairs(parts[..., repeat, :], number_groups(sets[:, repeat])[:, None])
+        result += _compare_seeds(alone, lucks[1])
+    # which set tested a patient in which partition, after subtracting the patient's mean
+    places = (sets[..., None] == np.arange(int(sets.max(initial=-1)) + 1)).astype(float)
+    places = (places - places.mean(axis=1, keepdims=True)).reshape(count * repeats, -1)
+    values, rotation = np.linalg.eigh(places.T @ places)
+    variances: Floats = values[values > SHARED]
+    turned: Floats = places @ rotation[:, values > SHARED] / np.sqrt(variances)
+    left = count * (repeats - 1) - len(variances)
+    if left < 1:
+        return result
+    means = parts.mean(axis=-1)
+    own = (means - means.mean(axis=-1, keepdims=True)).reshape(*means.shape[:-2], -1)
+    squares: Floats = (own @ turned) ** 2
+    # beyond what all patients of a set share
+    noise = np.maximum((own**2).sum(axis=-1) - squares.sum(axis=-1), 0) / left
+    variance: Floats = np.maximum(lucks[0][..., None] * variances + noise[..., None, None], np.finfo(float).tiny)
+    return result - 0.5 * (np.log(variance) + squares[..., None, :] / variance).sum(axis=-1)
 
 
 def shift(posterior: Posterior, by: float | Floats) -> Posterior:

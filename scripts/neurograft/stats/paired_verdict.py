@@ -36,6 +36,7 @@ POWER = 0.80
 # what `plan` assumes: the spread of paired Dice over 20 glioma patients, and a training's luck in units of it
 DEVIATION = 0.15
 ASSUMED_LUCK = 0.25
+ASSUMED_NOISE = 0.3  # of one patient between two trainings, in units of the spread over patients
 MOST_NEEDED = 100_000
 PLANNED_STUDIES = 500
 
@@ -69,7 +70,8 @@ class PairedComparison(TypedDict):
     """
 
     patients: int
-    folds: int
+    folds: int  # of all partitions
+    repeats: int  # partitions
     seeds: int
     mean: float
     low: float
@@ -92,7 +94,7 @@ class Requirements(TypedDict):
 
     patients: float
     seeds: float
-    repeats: float
+    repeats: float  # partitions in all
     both_patients: float  # where no single change is enough: so many patients
     both_folds: float  # in so many folds
 
@@ -138,8 +140,8 @@ def paired_comparison(
     if pairs.patients < 2:
         empty = dict.fromkeys(PairedComparison.__annotations__, math.nan)
         mean = float(pairs.values.mean()) if pairs.patients else math.nan
-        counts = {"patients": pairs.patients, "folds": pairs.folds, "seeds": pairs.seeds, "mean": mean}
-        return PairedComparison(**{**empty, **counts})  # pyright: ignore[reportArgumentType] # counts are whole numbers
+        counts = {"patients": pairs.patients, "folds": pairs.folds, "repeats": pairs.repeats, "seeds": pairs.seeds}
+        return PairedComparison(**{**empty, **counts, "mean": mean})  # pyright: ignore[reportArgumentType] # counts are whole numbers
     posterior = paired_model.fit(pairs, scale.bounds, scale.least_spread)
     low, high = (posterior.quantile(share) for share in ((1 - level) / 2, (1 + level) / 2))
     chances = list_chances(posterior, scale)
@@ -147,6 +149,7 @@ def paired_comparison(
     return {
         "patients": pairs.patients,
         "folds": pairs.folds,
+        "repeats": pairs.repeats,
         "seeds": pairs.seeds,
         "mean": float(pairs.values.mean()),
         "low": low,
@@ -292,14 +295,14 @@ def require(comparison: PairedComparison, margin: float, family: int = 1) -> Req
     """
     aim = _aim(margin, family)
     patients, luck = comparison["patient_spread"] ** 2, comparison["luck_spread"] ** 2 / comparison["folds"]
-    share, seeds = comparison["seed_share"], comparison["seeds"]
+    share, seeds, repeats = comparison["seed_share"], comparison["seeds"], comparison["repeats"]
     now = patients / comparison["patients"]
     return {
         "patients": _count(patients, aim - luck * (1 - share + share / seeds)),
         "seeds": _count(luck * share, aim - now - luck * (1 - share)),
-        "repeats": _count(luck * (1 - share + share / seeds), aim - now),
+        "repeats": _count(luck * repeats * (1 - share + share / seeds), aim - now),
         "both_patients": _count(patients, aim / 2),
-        "both_folds": _count(luck * comparison["folds"], aim / 2),
+        "both_folds": _count(luck * comparison["folds"] / repeats, aim / 2),
     }
 
 
@@ -324,8 +327,9 @@ def describe_requirements(needed: Requirements, comparison: PairedComparison, ma
         ways.append(f"about {needed['patients']:.0f} patients instead of {comparison['patients']}")
     if math.isfinite(needed["seeds"]) and needed["seeds"] > comparison["seeds"]:
         ways.append(f"{needed['seeds']:.0f} seeds instead of {comparison['seeds']}")
-    if math.isfinite(needed["repeats"]) and needed["repeats"] > 1:
-        ways.append(f"{needed['repeats']:.0f} repeated partitions")
+    if math.isfinite(needed["repeats"]) and needed["repeats"] > comparison["repeats"]:
+        now = f" instead of {comparison['repeats']}" if comparison["repeats"] > 1 else ""
+        ways.append(f"{needed['repeats']:.0f} repeated partitions{now}")
     if not ways and needed["both_patients"] <= MOST_PATIENTS:
         ways.append(f"about {needed['both_patients']:.0f} patients in {needed['both_folds']:.0f} folds")
     if not ways:
@@ -333,8 +337,31 @@ def describe_requirements(needed: Requirements, comparison: PairedComparison, ma
     return f"to find a difference of {margin:g}, it would take {', or '.join(ways)}"
 
 
+def deal_sets(patients: int, folds: int, repeats: int = 1) -> NDArray[np.intp]:
+    """Deal patients to folds: in turn, in further partitions at random.
+
+    Parameters
+    ----------
+    patients, folds, repeats : int
+
+    Returns
+    -------
+    ndarray of int, shape (patients, repeats)
+        As `paired_model.Pairs.sets`.
+    """
+    generator = np.random.default_rng(0)
+    dealt = np.arange(patients) % folds
+    columns = [dealt, *(generator.permutation(dealt) + repeat * folds for repeat in range(1, repeats))]
+    return np.stack(columns, axis=1)
+
+
 def plan_comparison(
-    patients: int, folds: int, family: int = 1, deviation: float = DEVIATION, luck: float = ASSUMED_LUCK
+    patients: int,
+    folds: int,
+    family: int = 1,
+    deviation: float = DEVIATION,
+    luck: float = ASSUMED_LUCK,
+    repeats: int = 1,
 ) -> float:
     """Compute, before any training, the true difference that 4 of 5 such studies would find.
 
@@ -348,6 +375,8 @@ def plan_comparison(
         Assumed standard deviation of the paired difference over patients.
     luck : float
         Assumed standard deviation of a training's luck, in units of `deviation`.
+    repeats : int
+        Partitions of the patients into folds. `ASSUMED_NOISE` of the deviation is then new in each.
 
     Returns
     -------
@@ -356,11 +385,17 @@ def plan_comparison(
     """
     if patients < FEWEST_PATIENTS:
         return math.inf
-    fold = np.arange(patients) % folds
+    sets = deal_sets(patients, folds, repeats)
     generator = np.random.default_rng(0)
     own = generator.standard_normal((PLANNED_STUDIES, patients))
-    shared = luck * generator.standard_normal((PLANNED_STUDIES, min(folds, patients)))
-    posterior = paired_model.fit(paired_model.make_pairs(deviation * (own + shared[:, fold]), fold))
+    shared = luck * generator.standard_normal((PLANNED_STUDIES, int(sets.max()) + 1))
+    if repeats > 1:
+        noise = ASSUMED_NOISE * generator.standard_normal((PLANNED_STUDIES, *sets.shape))
+        parts = deviation * (math.sqrt(1 - ASSUMED_NOISE**2) * own[..., None] + shared[:, sets] + noise)
+        pairs = Pairs(parts.mean(axis=-1)[..., None], sets, parts[..., None])
+    else:
+        pairs = paired_model.make_pairs(deviation * (own + shared[:, sets[:, 0]]), sets[:, 0])
+    posterior = paired_model.fit(pairs)
     # a study with a difference is the same study, shifted: find the shift that enough of them call one
     low, high = 0.0, 100 * deviation
     for _ in range(40):
@@ -371,14 +406,19 @@ def plan_comparison(
 
 
 def plan_patients(
-    margin: float, folds: int, family: int = 1, deviation: float = DEVIATION, luck: float = ASSUMED_LUCK
+    margin: float,
+    folds: int,
+    family: int = 1,
+    deviation: float = DEVIATION,
+    luck: float = ASSUMED_LUCK,
+    repeats: int = 1,
 ) -> float:
     """Compute how many patients would show a difference as large as the margin in 4 of 5 studies, as assumed.
 
     Parameters
     ----------
     margin : float
-    folds, family, deviation, luck
+    folds, family, deviation, luck, repeats
         As in `plan_comparison`.
 
     Returns
@@ -386,4 +426,5 @@ def plan_patients(
     float
         Infinite where the assumed luck alone is larger.
     """
-    return _count(deviation**2, _aim(margin, family) - (luck * deviation) ** 2 / folds)
+    own = 1 - ASSUMED_NOISE**2 * (1 - 1 / repeats)
+    return _count(own * deviation**2, _aim(margin, family) - (luck * deviation) ** 2 / (folds * repeats))

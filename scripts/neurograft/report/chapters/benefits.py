@@ -42,7 +42,7 @@ def less_training_time(results):
     rows = _timed(results)
 
     def describe(group):
-        steps, seconds = _saved(group, "steps_saved"), _saved(group, "seconds_saved")
+        steps, seconds = (_saved(group, name, results.repeats) for name in ("steps_saved", "seconds_saved"))
         needed, scratch = (format_number(_median(group, name), 0) for name in ("steps", "steps_scratch"))
         words = f"{needed} instead of {scratch} steps (medians), saving {format_difference(steps, 0, ' steps')}"
         words += f", {format_difference(seconds, 1, ' s')}" if seconds["mean"] is not None else ""
@@ -108,14 +108,14 @@ def _median(group, column):
     return median(summaries.numbers(group, column))
 
 
-def _saved(group, column):
+def _saved(group, column, repeats):
     """Compare an arm with scratch over folds."""
     folds = defaultdict(list)
     for row in group:
         value = parse_number(row.get(column))
         if value is not None:
             folds[str(row["fold"])].append(value)
-    return summaries.pair_folds(folds)
+    return summaries.pair_folds(folds, repeats)
 
 
 def _unfinished(results, rows):
@@ -241,7 +241,7 @@ def faster_deployment(results):
         needed, scratch = (
             format_number(sum(prepared) + _median(group, column), 0) for column in ("seconds", "seconds_scratch")
         )
-        saved = _saved(group, "seconds_saved")
+        saved = _saved(group, "seconds_saved", results.repeats)
         words = f"{needed} s instead of {scratch} s, saving {format_difference(saved, 0, ' s')}"
         return words, summaries.read_interval(saved["low"], saved["high"], "saved", "lost")
 

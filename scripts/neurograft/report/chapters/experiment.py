@@ -36,7 +36,8 @@ def describe_flow(cohort, splits):
     tasks = [
         {
             "task": task, "trainable": parse_boolean(split.get("trainable")), "reason": split.get("reason", ""),
-            "patients": len(split.get("subjects", [])), "folds": len(split.get("folds", [])),
+            "patients": len(split.get("subjects", [])), "folds": summaries.count_folds(split)[0],
+            "repeated": sentences.describe_repeats(summaries.count_folds(split)[1]),
             "sequences": ", ".join(split.get("sequences", [])), "target": split.get("target", ""),
             "regions": ", ".join(split.get("regions", [])), "classes": ", ".join(map(str, split.get("classes", []))),
         }

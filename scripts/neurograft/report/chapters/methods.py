@@ -10,7 +10,9 @@ from neurograft.core.stacked import is_single, is_stacked
 from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, UNTRAINED
 from neurograft.report.chapters.pictures import describe_evaluation, describe_pictures
 from neurograft.report.references import read_references, split_citation
+from neurograft.report.sentences import describe_repeats
 from neurograft.report.strategy_words import WORDS, Words
+from neurograft.report.summaries import count_folds
 from neurograft.sources.table import base_of, kind_of
 
 SCALES = {
@@ -281,13 +283,13 @@ def _inputs(split, kind="axial slices"):
 
 
 def _evaluation(cite, scheme, trained):
-    folds = max(len(task.get("folds", [])) for task in trained.values())
+    folds, repeats = max(map(count_folds, trained.values()))
     brats = ("brats",) if str(scheme).startswith("brats") else ()
     paired = "paired over patients: mean difference with a 95 % confidence interval"
     whole = name_region(judged_region(name for task in trained.values() for name in task.get("regions", ())))
     sentences = [
-        cite(f"Patients, not slices, were assigned to {folds} stratified folds, because slices of one patient on both "
-             "sides inflate every score.", "yagis"),
+        cite(f"Patients, not slices, were assigned to {folds} stratified folds{describe_repeats(repeats)}, "
+             "because slices of one patient on both sides inflate every score.", "yagis"),
     ]  # fmt: skip
     if "segmentation" not in trained:
         return [*sentences, cite(f"Each strategy was compared with the controls, {paired}, without a verdict.")]

@@ -1,7 +1,7 @@
 """The chapter on the limits of a set of 2-D pictures, and the sentences about pictures in the methods."""
 
 from neurograft.report import summaries
-from neurograft.report.sentences import format_number, name_arm
+from neurograft.report.sentences import describe_repeats, format_number, name_arm
 
 PARTICIPANTS = "participants.tsv"
 NO_VERDICT = (
@@ -136,10 +136,11 @@ def describe_pictures(cite, config):
 
 def describe_evaluation(cite, trained):
     """Write the methods' sentences on how classifiers of pictures were scored."""
-    folds = max(len(task.get("folds", [])) for task in trained.values())
+    folds, repeats = max(map(summaries.count_folds, trained.values()))
     return [
-        cite(f"Groups of copies were assigned to {folds} stratified folds, ignoring the split of the data set. "
-             "Slices of one patient may still be on both sides, which inflates every score.", "yagis"),
+        cite(f"Groups of copies were assigned to {folds} stratified folds{describe_repeats(repeats)}, "
+             "ignoring the split of the data set. Slices of one patient may still be on both sides, which inflates "
+             "every score.", "yagis"),
         cite("Each strategy was compared with the controls, paired over pictures (a group of copies counts as one): "
              "mean difference with a 95 % confidence interval, and no verdict."),
         cite("As a control without anatomy, random forests were trained on 16 quantiles of the grey values of each "

@@ -122,7 +122,7 @@ def overfitting(results):
     """Compare the gap between training and test patients with that of scratch, and name networks with a wide gap."""
     rows = summaries.keep_one_task(summaries.keep_primary(results.overfitting, results.primary))
     findings = []
-    for arm, gaps in gaps_against_scratch(rows, find_kin(results.sources)).items():
+    for arm, gaps in gaps_against_scratch(rows, find_kin(results.sources), results.repeats).items():
         words, verdict = f"gap {format_number(gaps['gap'], signed=True)}", ""
         if arm[2] not in CONTROLS:
             words += f", minus that of scratch {format_difference(gaps)}, {gaps['folds']} folds"
@@ -136,7 +136,7 @@ def overfitting(results):
     return findings, missing
 
 
-def gaps_against_scratch(rows, kin=None):
+def gaps_against_scratch(rows, kin=None, repeats=None):
     """Measure the gap between training and test patients, and compare it with that of scratch in the same fold.
 
     Parameters
@@ -145,6 +145,8 @@ def gaps_against_scratch(rows, kin=None):
         Of `overfitting.tsv`.
     kin : dict, optional
         From `cells.find_kin`.
+    repeats : dict, optional
+        As in `summaries.pair_folds`.
 
     Returns
     -------
@@ -165,7 +167,7 @@ def gaps_against_scratch(rows, kin=None):
             if gap is not None and other is not None:
                 folds[str(row["fold"])].append(gap - other)
         means = {side: float(np.mean(summaries.numbers(group, side))) for side in ("gap", "train", "test")}
-        gaps[arm] = summaries.pair_folds(folds) | means | {"rows": group}
+        gaps[arm] = summaries.pair_folds(folds, repeats) | means | {"rows": group}
     return gaps
 
 

@@ -33,7 +33,7 @@ def describe_transfer(results, pooled):
         "curves": describe_curves(pooled, results.splits, kin),
         "gains": describe_gains(results.gain_by_budget),
         "labels": describe_labels(results.labels_saved, primary),
-        "overfitting": describe_overfitting(results.overfitting, primary, kin),
+        "overfitting": describe_overfitting(results.overfitting, primary, kin, results.repeats),
         "generalisation": describe_generalisation(results.generalisation),
         "elsewhere": describe_elsewhere(every, summaries.of_networks(results.comparison), primary),
         "layers": changes.describe_layers(results.layers, results.features, primary),
@@ -115,8 +115,7 @@ def describe_gains(rows):
     means = [point["mean"] for line in drawn.values() for point in line["points"] if point]
     low, high = math.floor(10 * min(means)) / 10, math.ceil(10 * max(means)) / 10
     steps = {
-        budget: max(float(line[budget]["steps"]) for line in lines.values() if budget in line)
-        for budget in budgets
+        budget: max(float(line[budget]["steps"]) for line in lines.values() if budget in line) for budget in budgets
     }
     names = [sentences.format_number(steps[budget], 0) for budget in budgets]
     measure = name_measure(rows[0]["region"], rows[0]["metric"])
@@ -203,9 +202,9 @@ def describe_labels(rows, primary):
     return table
 
 
-def describe_overfitting(rows, primary, kin=None):
+def describe_overfitting(rows, primary, kin=None, repeats=None):
     """Return the gaps between training and test patients: forest plots, a table, and warnings that name networks."""
-    gaps_by_arm = risks.gaps_against_scratch(summaries.keep_primary(rows, primary), kin)
+    gaps_by_arm = risks.gaps_against_scratch(summaries.keep_primary(rows, primary), kin, repeats)
     panels, table, warnings = {}, [], []
     for arm, gaps in gaps_by_arm.items():
         warned = [row for row in gaps["rows"] if parse_boolean(row.get("warning"))]
@@ -324,7 +323,7 @@ def describe_errors(rows, comparison, splits):
     judged = summaries.primary_rows(comparison)
     patients = max((parse_number(row["patients"]) or 0 for row in judged), default=0)
     if rows and patients:
-        folds = len(splits.get("tasks", {}).get("segmentation", {}).get("folds", [])) or 5
+        folds = summaries.count_folds(splits.get("tasks", {}).get("segmentation", {}))[0] or 5
         here = np.log([patients, folds, len(judged)])
         near = [np.abs(np.log([float(row[name]) for name in columns[:3]]) - here).sum() for row in rows]
         # among equally near settings, the one with the most false verdicts
