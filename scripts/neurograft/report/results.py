@@ -32,6 +32,7 @@ SOFTWARE = (
     "nilearn",
     "numpy",
     "scipy",
+    "jupyterlab_niivue",
 )
 
 
