@@ -418,7 +418,7 @@ def test_own_labels_have_colours_of_their_own_and_their_names():
     assert "anterior posterior" in said and "all-labels Dice 1.00" in said and "tumour" not in said
     one = blob(scan, (20, 24, 18))
     assert "lesion Dice 1.00" in " ".join(words(subject_figures.draw_segmentation(scan, one, one, {"lesion": 1})))
-    many = subject_figures._colour_tissues({f"l{k}": k for k in range(1, 9)})
+    many = subject_figures.colour_tissues({f"l{k}": k for k in range(1, 9)})
     assert len(many) == 8 and many[1] != many[2]
 
 

@@ -28,7 +28,7 @@ MEASURE = """<script>
 </script>"""
 
 
-def dump(page, profile):
+def dump(page, profile, options=()):
     """Return the DOM of a page as text once it has loaded.
 
     Parameters
@@ -36,8 +36,12 @@ def dump(page, profile):
     page : Path
     profile : Path
         A folder for the browser's own files.
+    options : sequence of str
+        Further options of the browser; one that names a graphics card (`--use-gl`) replaces `--disable-gpu`.
     """
-    command = [CHROMIUM, *OPTIONS, f"--user-data-dir={profile}", "--dump-dom", page.as_uri()]
+    computed = any(option.startswith("--use-gl") for option in options)
+    usual = [option for option in OPTIONS if not (computed and option == "--disable-gpu")]
+    command = [CHROMIUM, *usual, *options, f"--user-data-dir={profile}", "--dump-dom", page.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.stdout, done.stderr[-500:]
     return done.stdout

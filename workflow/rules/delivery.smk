@@ -46,6 +46,7 @@ rule deliver_segmentation:
     output:
         record="results/work/sub-{subject}/space-{space}/deliver_segmentation.json",
         figures=directory("results/figures/sub-{subject}/space-{space}"),
+        volumes="results/work/sub-{subject}/space-{space}/viewer_volumes.js",
     log:
         "results/logs/deliver_segmentation/sub-{subject}_space-{space}.log",
     benchmark:
@@ -58,6 +59,7 @@ rule deliver_segmentation:
         runtime=grow(5),
     params:
         options=config["register_scans"],
+        viewer=config["report"]["viewer"],
         code=digest("deliver_segmentation"),
     script:
         "../../scripts/deliver_segmentation.py"

@@ -30,9 +30,13 @@ rule write_report:
         copies=of_pictures("results/figures/images/copies.png"),
         contrast=of_pictures("results/evaluation/contrast.tsv"),
         figures=per_subject("results/figures/sub-{subject}/space-{space}"),
+        volumes=per_subject("results/work/sub-{subject}/space-{space}/viewer_volumes.js"),
         templates=[
-            f"{workflow.basedir}/scripts/neurograft/report/templates/{name}.html.j2"
-            for name in ("base", "macros", "index", "quality", "subject", "images", "transfer")
+            f"{workflow.basedir}/scripts/neurograft/report/templates/{name}"
+            for name in (
+                *("base.html.j2", "macros.html.j2", "index.html.j2", "quality.html.j2", "subject.html.j2"),
+                *("images.html.j2", "transfer.html.j2", "viewer.html.j2", "viewer.js"),
+            )
         ],
         texts=[f"{workflow.basedir}/scripts/neurograft/report/{name}.yaml" for name in ("references", "guidance")],
     output:

@@ -278,7 +278,7 @@ def draw_segmentation(reference, predicted, truth=None, scheme=None, title="", s
         bare image if there is no truth).
     """
     scheme = scheme or BRATS
-    fills, whole = _colour_tissues(scheme), _name_whole(scheme)
+    fills, whole = colour_tissues(scheme), _name_whole(scheme)
     entries: list[Artist] = [Patch(color=fills[value], label=name) for name, value in scheme.items()]
     data, cut, sizes = crop_head(reference)
     delivered = np.asanyarray(predicted.dataobj)
@@ -302,7 +302,7 @@ def draw_segmentation(reference, predicted, truth=None, scheme=None, title="", s
     return lay_out(rows, note, simulated, entries)
 
 
-def _colour_tissues(scheme):
+def colour_tissues(scheme):
     """Map label values to colours: fixed ones for tumour tissues, a cycle of colours for other labels."""
     if set(scheme) <= set(TISSUES):
         return {value: TISSUES[name] for name, value in scheme.items()}

@@ -1,4 +1,4 @@
-"""The report: a folder of pages that opens anywhere, without a network and without scripts."""
+"""The report: a folder of pages that opens anywhere, without a network and, but for the 3-D viewer, without scripts."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ import jinja2
 
 from neurograft.core import files, tables
 from neurograft.core.prepared import is_prepared, proposes_candidates
-from neurograft.report import answer, guidance, sentences, summaries
+from neurograft.report import answer, guidance, sentences, summaries, viewer
 from neurograft.report.chapters import candidates, claims, experiment, methods, quality, transfer
 from neurograft.report.chapters.pictures import describe_images
 
@@ -21,7 +21,7 @@ FIXED = ("participant_id", "included", "reason", "sequences", "labels", "site", 
 
 
 def write_report(folder, results, templates=TEMPLATES):
-    """Write the report: index.html, quality.html, a page for each subject, their figures, claims.tsv.
+    """Write the report: index.html, quality.html, a page for each subject, figures, 3-D viewers, claims.tsv.
 
     Parameters
     ----------
@@ -45,6 +45,7 @@ def write_report(folder, results, templates=TEMPLATES):
     with files.whole(folder) as part:
         (part / "figures").mkdir(parents=True)
         pictures = _copy_pictures(part, results, pages)
+        viewers, problem = viewer.copy_viewer(part, templates, results.volumes, pages)
 
         def write(template, page, values):
             text = environment.get_template(template).render(_frame(results) | values)
@@ -53,7 +54,10 @@ def write_report(folder, results, templates=TEMPLATES):
         write("index.html.j2", "index.html", fill_index(results, pages, pictures, listed))
         write("quality.html.j2", "quality.html", fill_quality(results, pages))
         for values in fill_pages(results, pages, pictures) if pages else ():
-            write("subject.html.j2", values["page"], values)
+            seen = viewers.get(values["subject"], {})
+            write("subject.html.j2", values["page"], values | {"viewer": seen, "viewer_problem": problem})
+            if seen:
+                write("viewer.html.j2", seen["page"], values | seen | {"page": values["page"]})
         tables.write_table(part / "claims.tsv", listed, claims.COLUMNS)
 
 

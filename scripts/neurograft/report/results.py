@@ -33,6 +33,7 @@ SOFTWARE = (
     "nilearn",
     "numpy",
     "scipy",
+    "jupyterlab_niivue",
 )
 
 
@@ -87,6 +88,8 @@ class Results:
         Of each rule: `rule`, `jobs`, `seconds_median`, `seconds_max`, `memory_mb`.
     pictures : dict of str to dict
         Subject to figure (a key of `guidance.yaml`'s `pictures`) to the path of a PNG.
+    volumes : dict of str to str
+        Subject to the script of the volumes of its 3-D viewer; an empty file if it has none.
     """
 
     cohort: Rows = ()
@@ -123,6 +126,7 @@ class Results:
     versions: Mapping[str, str] = field(default_factory=dict)
     runtimes: Rows = ()
     pictures: Mapping[str, Mapping[str, str | Path]] = field(default_factory=dict)
+    volumes: Mapping[str, str | Path] = field(default_factory=dict)
 
     @property
     def version(self) -> str:
@@ -181,7 +185,8 @@ def read_results(files, benchmarks, *, config, primary, sources):
         Paths `cohort`, `quality`, `splits`, `recommendation`, `scores`, `comparison`, `again`, `times`, and the tables
         of `assessment.COLUMNS`; paths that a run may lack (then an empty list): `plan`, `transfer_scores`, `audit`,
         `intensities`, `candidates` (the list of `supervoxel_files.gather_candidates`), and of a set of 2-D pictures
-        `imported`, `copies` and `contrast`; lists of paths `cells` and `figures` (folders in `.../sub-X/`).
+        `imported`, `copies` and `contrast`; lists of paths `cells`, `figures` (folders) and `volumes` (both in
+        `.../sub-X/`).
     benchmarks : str or Path
         Folder of Snakemake's benchmark files.
     config : dict
@@ -214,6 +219,7 @@ def read_results(files, benchmarks, *, config, primary, sources):
         versions=read_versions(),
         runtimes=read_runtimes(benchmarks),
         pictures={_subject(folder): _pictures(folder) for folder in files.figures},
+        volumes={_subject(path): path for path in files.volumes},
     )
 
 
