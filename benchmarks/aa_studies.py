@@ -325,14 +325,16 @@ def main(arguments=None):
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--pools", nargs="+", choices=POOLS, default=POOLS, help="run these alone")
     parser.add_argument("--most", type=int, help="run no more studies than so many")
     parser.add_argument("--summary", action="store_true", help="run nothing")
     options = parser.parse_args(arguments)
     folder = options.folder.resolve()
     if not options.summary:
-        for pool in POOLS:
+        for pool in options.pools:
             prepare(pool, folder, options.data, options.jobs)
-        run_studies(list_missing(folder)[: options.most], folder, options.jobs)
+        missing = [study for study in list_missing(folder) if study.pool in options.pools]
+        run_studies(missing[: options.most], folder, options.jobs)
     rows = [judge(result) for result in read_results(folder).values()]
     if not rows:
         parser.error(f"{folder} has no finished study; call it without --summary")
