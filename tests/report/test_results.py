@@ -84,7 +84,7 @@ def test_every_table_of_the_rule_is_a_field_and_one_that_is_missing_is_empty(tmp
         tables.write_table(tmp_path / f"{name}.tsv", [{"of": name}])
     write_json(tmp_path / "splits.json", {"hash": "ab"})
     write_json(tmp_path / "recommendation.json", {"use": None})
-    lists = {"cells": [], "figures": [], "plan": [], "candidates": [], "imported": []}
+    lists = {"cells": [], "figures": [], "volumes": [], "plan": [], "candidates": [], "imported": []}
     there = {name: tmp_path / f"{name}.tsv" for name in results.TABLES if name not in ("contrast", "intensities")}
     there |= {name: tmp_path / f"{name}.json" for name in ("splits", "recommendation")}
     files = SimpleNamespace(**there, **lists, contrast=[], intensities=[])

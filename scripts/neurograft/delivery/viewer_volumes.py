@@ -195,7 +195,7 @@ def _describe_labels(data, words, colour, tissues):
 
 def _find_edge(inside):
     """Find the voxels of a mask that have a neighbour outside of it; the rim of the grid counts as inside."""
-    return (inside & ~ndimage.binary_erosion(inside, border_value=1)).astype(np.uint8)
+    return (inside & np.logical_not(ndimage.binary_erosion(inside, border_value=1))).astype(np.uint8)
 
 
 def _find_centre(marked, affine):
