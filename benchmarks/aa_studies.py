@@ -62,7 +62,7 @@ STRATEGY = "scratch"
 FALSE = ("helps", "hurts")
 COLUMNS = (
     *("pool", "patients", "studies", "false helps or hurts (95 % interval)", "no practical difference", "undecided"),
-    *("0 in the interval", "its mean width", "mean difference, either way", "mean Dice"),
+    *("0 in the interval", "its mean width", "mean difference, either way", "luck", "mean Dice"),
 )
 
 
@@ -251,7 +251,8 @@ def summarise(rows):
     list of dict
         `pool`, `n`, `studies`; `false` (helps or hurts), with `low` and `high`, the exact 95 % interval of its share;
         `equal` (no practical difference), `undecided`, `covered` (0 lies in the interval of the study); and means:
-        `width` (of that interval), `difference` (without its sign) and `dice`.
+        `width` (of that interval), `difference` (without its sign) and `dice`; `luck` is the median standard deviation
+        of a training's luck, as estimated, in units of the spread over patients.
     """
     found = []
     for names in (("pool", "n"), ("pool",), ()):
@@ -267,6 +268,7 @@ def summarise(rows):
                 | {"covered": sum(row["low"] <= 0 <= row["high"] for row in some)}
                 | {"width": float(np.mean([row["high"] - row["low"] for row in some]))}
                 | {"difference": float(np.mean([abs(row["mean_difference"]) for row in some]))}
+                | {"luck": float(np.median([row["luck_spread"] / row["patient_spread"] for row in some]))}
                 | {"dice": float(np.mean([row["dice"] for row in some]))}
             )
     return found
@@ -278,7 +280,7 @@ def describe(rows):
     for row in summarise(rows):
         false = f"{row['false']} ({100 * row['low']:.1f} to {100 * row['high']:.1f} %)"
         counts = f"{row['equal']} | {row['undecided']} | {row['covered']}"
-        means = f"{row['width']:.3f} | {row['difference']:.3f} | {row['dice']:.2f}"
+        means = f"{row['width']:.3f} | {row['difference']:.3f} | {row['luck']:.2f} | {row['dice']:.2f}"
         print(f"| {row['pool']} | {row['n']} | {row['studies']} | {false} | {counts} | {means} |")
     for row in rows:
         if row["verdict"] in FALSE:
