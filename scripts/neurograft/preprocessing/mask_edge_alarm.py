@@ -239,7 +239,7 @@ def _describe_border(lesion, outside, spacing, affine):
 
 
 def _find_lesion(values, level, inside, spacing):
-    """Return the thick bright parts of the brain with their borders, their median brightness, and their surroundings."""
+    """Return the thick bright parts of the brain with their borders, their median brightness, and what is near."""
     bright = (values > level) & inside
     # a dark, necrotic core belongs to the tissue around it, but a hole of the mask is outside
     filled = fill_holes(bright) & inside

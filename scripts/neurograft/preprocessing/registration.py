@@ -43,8 +43,9 @@ LEAST_OVERLAP = {"rigid": 0.80, "affine": 0.85}
 # correct.
 LEAST_SIMILARITY = {"rigid": 1.07, "affine": 1.08}
 LARGEST_SCALE = 1.6
-# In degrees. Heads are rotated by up to 40 degrees against the template. A larger rotation may come from a wrong header
-# or a local optimum with the brain upside down that is almost as similar (1.10 against 1.14), so another start is tried.
+# In degrees. Heads are rotated by up to 40 degrees against the template. A larger rotation may be a wrong header
+# or a local optimum with the brain upside down that is almost as similar (1.10 against 1.14), so it is tried again from
+# another start.
 USUAL_TURN = 60.0
 
 
