@@ -1,4 +1,4 @@
-"""Three-dimensional encoders, built in MONAI so that published weights load into them.
+"""Three-dimensional encoders, built with MONAI so that published weights can be loaded into them.
 
 Volumes have shape (batch, channel, X, Y, Z). Like the 2-D encoders, each returns its feature maps, finest first, and
 has a `stem`, so that `builders.load_source` and the strategies work for both. On a CPU, they compute in float32,
