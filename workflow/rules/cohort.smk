@@ -24,7 +24,7 @@ rule simulate_subject:
 
 rule convert_dicom:
     input:
-        # its content counts, not its time, which changes with every checkout
+        # compare its content, not its modification time, which changes with every checkout
         rules=ancient(RUN.series_rules),
     output:
         converted=directory("results/work/sub-{subject}/converted"),

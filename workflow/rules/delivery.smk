@@ -28,7 +28,7 @@ rule gather_delivered:
         "../../scripts/gather_delivered.py"
 
 
-# The pictures too: in a job of their own they would read the same files again, and a thousand jobs more take two seconds to
+# It also draws the pictures: a separate job would read the same files again, and a thousand more jobs take two seconds to
 # plan.
 rule deliver_segmentation:
     input:
@@ -107,7 +107,7 @@ rule gather_shared:
         runtime=grow(30),
     params:
         subjects=lambda wildcards: [row["participant_id"] for row in included()],
-        # no output: whoever has a number keeps it
+        # not an output, so that subjects keep their numbers
         key="results/share_key.tsv",
         seed=config["seed"],
         code=digest("gather_shared"),

@@ -23,7 +23,7 @@ rule import_predictions:
         "results/benchmarks/import_predictions/segmentation_{source}_{strategy}_space-{space}_split-{split}_n-{n}_fold-{fold}_seed-{seed}.tsv"
     wildcard_constraints:
         source=strategies.EXTERNAL,
-    # before the trainings: a mask that is missing is said at once, not after hours
+    # before the trainings, so that a missing mask is reported immediately, not after hours
     priority: 2
     conda:
         "../../envs/environment.yaml"

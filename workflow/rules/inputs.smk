@@ -1,21 +1,21 @@
-# Input functions, shared ones first: each asks the library what is wanted and formats paths.
+# Input functions, shared ones first: each asks the library what is needed, and formats paths.
 
 
 @lru_cache
 def read_included(path, changed):
-    """The rows of the subjects that are in; read once for each state of the file, for thousands of jobs ask."""
+    """The rows of the included subjects; cached for each state of the file, because thousands of jobs need them."""
     return design.keep_included(tables.read_table(path))
 
 
 def included():
-    """The rows of the subjects that are in, once the checkpoint has read every status."""
+    """The rows of the included subjects, after the checkpoint has read every status."""
     reader = checkpoints.import_images if RUN.pictures else checkpoints.gather_cohort
     path = reader.get().output.cohort
     return read_included(path, os.stat(path).st_mtime_ns)
 
 
 def labelled_subjects():
-    """The subjects that are in and have tumour labels."""
+    """The included subjects with tumour labels."""
     return [row["participant_id"] for row in DESIGN.list_answered("segmentation", included())]
 
 
@@ -35,7 +35,7 @@ def per_subject(pattern):
 def subjects(wildcards):
     """The list of what the cells read of every subject that is in; pictures share one folder.
 
-    One file a job, for thousands of subjects are inputs of one job and not of each.
+    A single file, so that the files of thousands of subjects are inputs of only one job.
     """
     if RUN.pictures:
         return rules.import_images.output.slices
@@ -64,7 +64,7 @@ def dicom_files(subject):
 
 
 def scan_files(wildcards):
-    """The subject's own files, so that a changed scan reruns its subject and nobody else."""
+    """The subject's own files, so that a changed scan reruns only its subject."""
     if not RUN.subjects[wildcards.subject]["files"]:
         return []  # excluded by hand
     made = {"phantom": "simulate_subject", "dicom": "convert_dicom", "images": "stack_pictures"}.get(
@@ -75,12 +75,12 @@ def scan_files(wildcards):
 
 
 def made_source(name):
-    """What a source is made by: another licence or citation makes nothing again."""
+    """The fields of a source that affect its weights; a changed licence or citation reruns nothing."""
     return RUN.describe_source(name, "name", "backbone", "location", "sha256")
 
 
 def sampled_candidates(wildcards):
-    """The list of the candidates that training slices are drawn by, where that is asked for."""
+    """The list of the candidates from which training slices are sampled, if this is configured."""
     asked = config["train_network"]["sampling"] == "candidates" and wildcards.task == "segmentation"
     return candidate_list(wildcards) if asked else []
 
@@ -123,10 +123,10 @@ def planned(wildcards):
 
 
 def of_candidates(path):
-    """What only a run that proposes tumour candidates has."""
+    """A path that exists only in runs with tumour candidates; otherwise nothing."""
     return path if RUN.candidates else []
 
 
 def of_pictures(path):
-    """What only a set of pictures has."""
+    """A path that exists only for sets of pictures; otherwise nothing."""
     return path if RUN.pictures else []

@@ -1,4 +1,4 @@
-# Skull-stripping, registration and intensity normalisation of one subject, the list of what became of all, and the quality table.
+# Skull-stripping, registration and intensity normalisation of each subject, the list of the results, and the quality table.
 
 
 rule strip_skull:
@@ -14,7 +14,7 @@ rule strip_skull:
         "results/benchmarks/strip_skull/sub-{subject}.tsv"
     conda:
         "../../envs/environment.yaml"
-    # a second thread costs a third more processor time, and two subjects at a time keep two cores busier
+    # one thread: a second one takes a third more CPU time, and two subjects at a time use two cores better
     threads: 1
     resources:
         mem_mb=grow(3000),

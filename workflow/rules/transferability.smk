@@ -90,7 +90,7 @@ rule recommend_sources:
     params:
         volumes=[name for name, row in RUN.choice.ranked.items() if row["dimensions"] == "3"],
         spaces=[DESIGN.primary["space"]],
-        # no input: an audit that is out of date must not have everything trained again
+        # not an input, because an outdated audit must not cause all networks to be trained again
         audit="results/evaluation/audit.tsv",
         audited=when_audited,
         code=digest("recommend_sources"),

@@ -1,4 +1,4 @@
-"""One subject's scans as other programs take them: all on the grid of the reference's own file, without skull."""
+"""Export one subject's scans for other programs: skull-stripped, on the grid of the reference's own file."""
 
 import numpy as np
 
@@ -13,20 +13,20 @@ from neurograft.imaging.resampling import resample, resample_labels
 def export_scans(folder, status: SubjectStatus, scans, masks, record):
     """Write a subject's sequences and labels on the grid of the reference's own file.
 
-    A sequence that lies there already keeps its voxels as they are; any other is interpolated once, by the rigid
-    alignment of `register_scans`. What came with a skull, or was interpolated, is zero outside of the brain.
+    A sequence that is already on this grid keeps its voxels; any other is interpolated once, through the rigid
+    alignment of `register_scans`. Scans that had a skull, or were interpolated, are set to zero outside the brain.
 
     Parameters
     ----------
     folder : str or Path
-        Written whole or not at all: `NAME.nii.gz` of each sequence, and `labels.nii.gz` with the dataset's values.
+        Written atomically: `NAME.nii.gz` of each sequence, and `labels.nii.gz` with the dataset's values.
     status : SubjectStatus
     scans : dict of str to nibabel.Nifti1Image
-        Canonical, with `labels` where there are any.
+        Canonical, with `labels` if there are any.
     masks : dict of str to nibabel.Nifti1Image
         Each sequence's brain mask on its own grid.
     record : dict
-        Of `register_scans`.
+        From `register_scans`.
     """
     name = reference_of(status)
     reference, file = scans[name], status["sequences"][name]
@@ -50,5 +50,5 @@ def export_scans(folder, status: SubjectStatus, scans, masks, record):
 
 
 def _lies_on(scan, reference, there):
-    """Check whether an image has the reference's voxels already, and is aligned to it as it is."""
+    """Check whether an image is already on the reference's grid and aligned to it."""
     return bool(np.array_equal(there, np.eye(4))) and same_grid(scan, reference)

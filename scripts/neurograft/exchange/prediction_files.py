@@ -1,6 +1,6 @@
-"""The files of another program's masks: whose they are, and in which folds they were made.
+"""Match the mask files of another program to subjects and folds.
 
-The Snakefile lists them while it is parsed: standard library only.
+The Snakefile lists them when it is parsed, so this module uses only the standard library.
 """
 
 import hashlib
@@ -12,9 +12,9 @@ from pathlib import Path
 
 from neurograft.core.split_file import Fold
 
-# written beside the export; a copy of it among the masks says which folds they were made with
+# part of the export; a copy beside the masks shows with which folds they were made
 FOLDS_FILE = "neurograft_folds.json"
-# nnU-Net takes its data set's description along into the folder of its results, with this key in it
+# nnU-Net copies the description of its data set, which includes the hash of the folds, to its results
 DATASET_FILE = "dataset.json"
 FOLDS_KEY = "neurograft_folds"
 FOLD = re.compile(r"fold_(\d+)")
@@ -22,20 +22,20 @@ MASK = re.compile(r"(.+)\.nii(\.gz)?")
 
 
 class PredictionError(ValueError):
-    """Masks that cannot be judged; the message is one line that says what to do."""
+    """Raised for masks that cannot be evaluated; the message is one line that says what to do."""
 
 
 @dataclass(frozen=True)
 class MaskFile:
-    """A file that may be somebody's mask.
+    """A file that may be the mask of a subject.
 
     Attributes
     ----------
     path : str
     stem : str
-        Its name without the ending.
+        File name without extension.
     fold : int or None
-        The number of the fold whose folder it lies in; None where there are no such folders.
+        Number of the fold from its folder; None if there are no such folders.
     """
 
     path: str
@@ -44,7 +44,7 @@ class MaskFile:
 
 
 def list_masks(folder):
-    """List the masks in a folder, or in nnU-Net's folders of folds in it (`fold_0/validation`).
+    """List the masks in a folder, or in its nnU-Net subfolders (`fold_0/validation`).
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def list_masks(folder):
     Returns
     -------
     list of MaskFile
-        By path; of a folder that does not exist none.
+        Sorted by path; empty if the folder does not exist.
     """
     folder = Path(folder)
     places = {path: int(found[1]) for path in folder.glob("fold_*") if (found := FOLD.fullmatch(path.name))}
@@ -67,7 +67,7 @@ def list_masks(folder):
 
 
 def list_inputs(folder):
-    """List everything that is read of a folder of masks; the folder itself where it does not exist."""
+    """List all files that are read from a folder of masks; the folder itself if it does not exist."""
     folder = Path(folder)
     if not folder.is_dir():
         return [str(folder)]
@@ -76,19 +76,19 @@ def list_inputs(folder):
 
 
 def match_masks(masks: Iterable[MaskFile], names: Mapping[str, str]) -> dict[str, list[MaskFile]]:
-    """Find whose mask each file is.
+    """Match mask files to subjects.
 
     Parameters
     ----------
     masks : list of MaskFile
     names : dict of str to str
-        Subject to what the dataset calls it. A file is the subject's if it is named after either, or if it is named
-        `sub-X` with any further entities behind it.
+        Subject to its name in the dataset. A file belongs to a subject if its name is either of these, or `sub-X`,
+        optionally followed by other entities.
 
     Returns
     -------
     dict of str to list of MaskFile
-        Files that are nobody's, such as those of subjects that are not judged, are passed over.
+        Files that match no subject, such as those of subjects that are not evaluated, are ignored.
     """
     owners = {name: subject for subject, name in names.items()} | {subject: subject for subject in names}
     owned: dict[str, list[MaskFile]] = {}
@@ -101,19 +101,19 @@ def match_masks(masks: Iterable[MaskFile], names: Mapping[str, str]) -> dict[str
 
 
 def check_folds(owned: Mapping[str, list[MaskFile]], folds: list[Fold]) -> None:
-    """Refuse masks of patients that the network behind them was trained on, as far as folders of folds tell.
+    """Reject masks of patients on whom the network was trained, if the folder shows the fold.
 
     Parameters
     ----------
     owned : dict of str to list of MaskFile
         From `match_masks`.
     folds : list of dict
-        Those of the split.
+        The folds of the split.
 
     Raises
     ------
     PredictionError
-        For the first one found.
+        For the first such mask.
     """
     for subject, masks in owned.items():
         for mask in masks:
@@ -160,7 +160,7 @@ def keep_fold(owned: Mapping[str, list[MaskFile]], subjects: Iterable[str], fold
 
 
 def read_folds_hash(folder):
-    """Read which folds the masks in a folder say that they were made with.
+    """Read the hash of the folds with which the masks in a folder were made.
 
     Parameters
     ----------
@@ -169,12 +169,12 @@ def read_folds_hash(folder):
     Returns
     -------
     str
-        As `digest_folds` gives it; "" where no file says it.
+        As from `digest_folds`; "" if no file contains it.
 
     Raises
     ------
     PredictionError
-        If a file that should say it cannot be read.
+        If a file that should contain it cannot be read.
     """
     path, key = Path(folder) / FOLDS_FILE, "hash"
     if not path.is_file():
@@ -189,6 +189,6 @@ def read_folds_hash(folder):
 
 
 def digest_folds(folds: list[Fold]) -> str:
-    """Compute the SHA-256 of who is in training and test of each fold, in whatever order."""
+    """Compute the SHA-256 of the training and test subjects of each fold, independent of their order."""
     content = [{side: sorted(fold[side]) for side in ("train", "test")} for fold in folds]
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,8 +1,8 @@
-"""One cell of the experiment for the masks of another program: read, checked, and written as any other cell's.
+"""Import the masks of another program as a cell of the experiment.
 
-Its masks stay on the grid of the reference scan's own file, voxel for voxel: by way of the template, as a network's
-probabilities go, a mask would lose its border to interpolation. The manifest says so (`grid`), and `evaluation.scores`
-goes by it.
+The masks stay on the grid of the reference scan's own file, voxel for voxel. If they were resampled through the
+template, like a network's probabilities, interpolation would change their borders. The manifest records this (`grid`),
+for `evaluation.scores`.
 """
 
 import math
@@ -42,7 +42,7 @@ USERS_WORD = (
 
 @dataclass(frozen=True)
 class _Mask:
-    """A subject's mask within the box that holds it, on the axes of its reference's own file."""
+    """A subject's mask, cropped to its bounding box, on the axes of the reference's own file."""
 
     subject: str
     path: str
@@ -51,28 +51,28 @@ class _Mask:
 
 
 def import_predictions(out_folder, split, cell, given: ExternalMasks, statuses: Mapping[str, str]):
-    """Import what another program predicted for a cell's test patients, and write the cell's folder.
+    """Import another program's predictions for a cell's test patients, and write the cell's folder.
 
     Parameters
     ----------
     out_folder : str or Path
-        Written whole or not at all.
+        Written atomically.
     split, cell
         As in `network_cells.train_cell`; the cell's strategy is the name that the user gave the masks.
     given : dict
-        What the config says of them.
+        The config's settings for these masks.
     statuses : dict of str to path
         Subject to its import status.
 
     Returns
     -------
     cell_folder.Manifest
-        As written: `trained` false, and `reason`, where the split has no such cell.
+        As written; if the split has no such cell, `trained` is false and `reason` is given.
 
     Raises
     ------
     PredictionError
-        One line for the first mask that is missing, on another grid, of other values, or of a training patient.
+        One line for the first mask that is missing, has another grid or other values, or is of a training patient.
     """
     cell = {**cell, "fold": int(cell["fold"]), "seed": int(cell["seed"])}
     manifest = {**cell, "trained": False, "splits": split["hash"]}
@@ -85,7 +85,7 @@ def import_predictions(out_folder, split, cell, given: ExternalMasks, statuses: 
             for subject, values, box in masks:
                 cell_folder.write_prediction(part, subject, region_masks(values, split["schemes"][subject]), box)
             cell_folder.write_course(part, [], [round(given.get("seconds", math.nan) / len(task["folds"]), 3)])
-            # whether another program's trainings had come to their end is not known here
+            # it is unknown whether the training of another program had converged
             manifest |= {"trained": True, "reason": "", "converged": True, "subjects": len(roles["train"]), **roles}
             manifest |= {"outputs": list(task["regions"]), "pretrained_on": [], "grid": "reference", "notes": notes}
         except UntrainableError as reason:
@@ -95,7 +95,7 @@ def import_predictions(out_folder, split, cell, given: ExternalMasks, statuses: 
 
 
 def _read_fold(split, cell, subjects, given: ExternalMasks, statuses):
-    """Read the masks of a fold's test subjects: (subject, values of its scheme, box) of each, and the notes."""
+    """Read the masks of a fold's test subjects: (subject, values of its scheme, box) of each, and notes."""
     try:
         owned, notes = find_masks(given["predictions"], split, statuses)
         if count_repeats(split["tasks"]["segmentation"]["folds"]) > 1:
@@ -108,7 +108,7 @@ def _read_fold(split, cell, subjects, given: ExternalMasks, statuses):
 
 
 def find_masks(folder, split, statuses: Mapping[str, str]) -> tuple[dict[str, list[MaskFile]], list[str]]:
-    """Find everybody's masks in a folder, and check that they were made with the folds of the split.
+    """Find all subjects' masks in a folder, and check that they were made with the folds of the split.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def find_masks(folder, split, statuses: Mapping[str, str]) -> tuple[dict[str, li
 
 
 def _read_mask(subject, masks, statuses) -> _Mask:
-    """Read a subject's one mask, in the box that holds it."""
+    """Read a subject's only mask, cropped to its bounding box."""
     if len(masks) > 1:
         paths = " and ".join(mask.path for mask in masks[:2])
         raise PredictionError(f"{paths} are both masks of {subject}; keep the one that is meant")
@@ -164,7 +164,7 @@ def _read_mask(subject, masks, statuses) -> _Mask:
 
 
 def read_values(path, grid: SequenceFile, name="reference"):
-    """Read a mask on the grid of a scan's own file, its axes turned to those of the file where they are others.
+    """Read a mask on the grid of a scan's own file; its axes are flipped or permuted to those of the file if needed.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def read_values(path, grid: SequenceFile, name="reference"):
     grid : SequenceFile
         The scan's file.
     name : str
-        Of the scan, for the message.
+        Name of the scan, for error messages.
 
     Returns
     -------
@@ -181,7 +181,7 @@ def read_values(path, grid: SequenceFile, name="reference"):
     Raises
     ------
     PredictionError
-        If the mask lies on other voxels, or holds what is no label value.
+        If the mask has other voxels, or values that cannot be labels.
     ScanError
         If the file cannot be read.
     """
@@ -193,7 +193,7 @@ def read_values(path, grid: SequenceFile, name="reference"):
     if not np.array_equal(data, np.clip(np.rint(data), 0, 255)):
         raise PredictionError(f"{path} holds values that are no label (whole numbers, 0 to 255); write masks")
     native = nib.Nifti1Image(data.reshape(shape).astype(np.uint8), loaded.affine)
-    # a program may have read the scan's other orientation, where its header has two
+    # a program may have used the scan's other orientation, if its header has two
     affines = [np.asarray(affine) for affine in (grid["affine"], grid.get("other_affine")) if affine is not None]
     for affine in affines if abs(np.linalg.det(affine_of(loaded))) > 1e-6 else ():
         turned = onto_axes(native, affine)
@@ -208,7 +208,7 @@ def read_values(path, grid: SequenceFile, name="reference"):
 
 
 def choose_values(masks: Iterable[_Mask], schemes: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Choose what the values of a fold's masks mean: the dataset's own, or the consecutive ones of the export.
+    """Determine whether the values of a fold's masks are the dataset's own, or the consecutive ones of the export.
 
     Parameters
     ----------
@@ -219,12 +219,12 @@ def choose_values(masks: Iterable[_Mask], schemes: Mapping[str, str]) -> dict[st
     Returns
     -------
     dict of str to ndarray of uint8, shape (256,)
-        Subject to a table that turns the mask's values into those of its scheme.
+        Subject to a table from the mask's values to those of its scheme.
 
     Raises
     ------
     PredictionError
-        If a value has no meaning, or if the values have two meanings.
+        If a value has no meaning, or if the values are ambiguous.
     """
     found = {mask.subject: (mask, set(np.unique(mask.values).tolist()) - {0}) for mask in masks}
     fits = []
@@ -265,7 +265,7 @@ def _count_values(scheme):
 
 
 def _make_table(meaning):
-    """Make a table that turns values by indexing; 0 stays 0."""
+    """Make a table that maps values by indexing; 0 stays 0."""
     table = np.zeros(256, np.uint8)
     table[list(meaning)] = list(meaning.values())
     return table

@@ -1,4 +1,4 @@
-"""The cohort and its folds as other programs read them: nnU-Net's raw data set, MONAI's datalist, a plain table."""
+"""Export the cohort and its folds for other programs: nnU-Net's raw data set, MONAI's datalist and a plain table."""
 
 import csv
 import os
@@ -41,17 +41,17 @@ leave the masks in the folders fold_0 to fold_{last}: every scan has {repeats}. 
 
 
 def gather_exported(folder, split: SplitFile, exported, number=501, name="neurograft"):
-    """Lay the exported scans of the segmentation's patients out for other programs.
+    """Arrange the exported scans of the segmentation's patients for other programs.
 
     Parameters
     ----------
     folder : str or Path
-        Written whole or not at all.
+        Written atomically.
     split : SplitFile
     exported : dict of str to path
-        Subject to the folder that `exported_scans.export_scans` wrote; who is in no fold is passed over.
+        Subject to the folder written by `exported_scans.export_scans`; subjects in no fold are ignored.
     number, name
-        Of nnU-Net's data set.
+        Number and name of nnU-Net's data set.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def gather_exported(folder, split: SplitFile, exported, number=501, name="neurog
 
 
 def _describe(part, raw, split: SplitFile, rows):
-    """Write the files that say what the images are and who is in which fold."""
+    """Write the files that describe the images and list the subjects of each fold."""
     task = split["tasks"]["segmentation"]
     digest = digest_folds(task["folds"])
     described = {
@@ -124,7 +124,7 @@ def _explain(split: SplitFile, number, dataset):
 
 
 def _count_labels(source, target, scheme):
-    """Write a label map with values counted from 1."""
+    """Write a label map with consecutive values from 1."""
     labels = load_nifti(source)
     table = np.zeros(256, np.uint8)
     values = tissues_of(scheme)
@@ -134,7 +134,7 @@ def _count_labels(source, target, scheme):
 
 
 def _place(source, target, label):
-    """Link a scan under its second name, or copy it where the file system has no links; zeros where there is none."""
+    """Hard-link a scan to a second name, or copy it if the file system has no links; write zeros if it is missing."""
     if not source.exists():
         grid = load_nifti(label)
         nifti.write_image(target, nifti.image(np.zeros(grid.shape, np.int16), grid.affine))

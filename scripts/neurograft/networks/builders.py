@@ -1,7 +1,7 @@
-"""Networks: a segmenter and a classifier on an encoder, and the loading of a source's weights into it.
+"""Build segmenters and classifiers on an encoder, and load a source's weights into the encoder.
 
-Every network here has an `encoder`, the part that a source's weights go into; all the rest,
-its "top", is new for each task. Slices are (batch, channel, X, Y), patches (batch, channel, X, Y, Z).
+Every network has an `encoder`, into which a source's weights are loaded; the rest, its "top", is new for each task.
+Slices have shape (batch, channel, X, Y), patches (batch, channel, X, Y, Z).
 """
 
 import math
@@ -20,17 +20,18 @@ PATCH_DECODER_CHANNELS = (64, 32, 16, 16, 8)
 class PatchSegmenter(nn.Module):
     """A 3-D encoder and a decoder of MONAI's UpCat blocks, with logits at the size of the input.
 
-    The decoder sees the encoder's features alone, not the image, as in 2-D. Its norms are
-    InstanceNorms: a step has too few patches for BatchNorm's statistics.
+    As in 2-D, the input of the decoder is the encoder's features only, not the image. It uses InstanceNorm, because a
+    step has too few patches for the statistics of BatchNorm.
 
     Parameters
     ----------
     encoder : nn.Module
     channels : sequence of int
-        Of its feature maps, finest first.
+        Channels of its feature maps, finest first.
     finest : int
-        The size of the input over that of the first map: 1 or 2.
+        Size of the input divided by that of the finest map: 1 or 2.
     regions : int
+        Number of output channels.
     """
 
     def __init__(self, encoder, channels, finest, regions):
@@ -68,7 +69,7 @@ class PatchSegmenter(nn.Module):
 
 
 def build_patch_segmenter(backbone, in_channels, regions):
-    """Make a network with one logit channel for each region (regions overlap).
+    """Build a 3-D network with one logit channel for each region (regions overlap).
 
     Parameters
     ----------
@@ -80,24 +81,24 @@ def build_patch_segmenter(backbone, in_channels, regions):
     Returns
     -------
     PatchSegmenter
-        Takes (batch, in_channels, X, Y, Z), sizes multiples of 32 and at least 64 (the deepest maps
-        need more than one voxel to be normalised); weights are random.
+        With random weights. Its input is (batch, in_channels, X, Y, Z), with sizes that are multiples of 32 and at
+        least 64 (the deepest maps need more than one voxel to be normalised).
     """
     row = encoders_3d.BACKBONES_3D[backbone]
     return PatchSegmenter(encoders_3d.build_encoder(backbone, in_channels), row["channels"], row["finest"], regions)
 
 
 DECODER_CHANNELS = (128, 64, 32, 16, 16)
-# how likely a voxel is tumour before anything is learnt: from an even chance a short training may find "tumour is where
-# no feature is", whose probability the slow bias keeps below a half in every patient
+# Initial probability that a voxel is tumour. From 0.5, a short training may learn that tumour is where no feature is
+# active; the bias changes slowly and keeps this probability below 0.5 in every patient.
 PRIOR = 0.01
 
 
 class SliceClassifier(nn.Module):
-    """An encoder, mean and maximum of its last features over the slice, and one linear layer.
+    """An encoder, the mean and maximum of its last features over the slice, and one linear layer.
 
-    The maximum is there since a lesion fills a small part of a slice. BatchNorm between makes
-    the head's learning rate independent of the scale of a source's features.
+    The maximum is included because a lesion fills only a small part of a slice. BatchNorm before the linear layer makes
+    the learning rate of the head independent of the scale of a source's features.
     """
 
     def __init__(self, encoder, channels, classes):
@@ -112,7 +113,7 @@ class SliceClassifier(nn.Module):
 
 
 def build_segmenter(backbone, in_channels, regions, prior=PRIOR):
-    """Make a network with one logit channel for each region (regions overlap).
+    """Build a network with one logit channel for each region (regions overlap).
 
     Parameters
     ----------
@@ -121,20 +122,20 @@ def build_segmenter(backbone, in_channels, regions, prior=PRIOR):
     in_channels, regions : int
         Numbers of sequences and of regions.
     prior : float
-        What the last layer's bias says of a voxel at the start (Lin et al. 2017, arXiv 1708.02002); a half for outputs
-        that are no probabilities.
+        Initial probability of each region in a voxel, set by the bias of the last layer (Lin et al. 2017, arXiv
+        1708.02002); 0.5 for outputs that are not probabilities.
 
     Returns
     -------
     monai.networks.nets.FlexibleUNet or PatchSegmenter
-        The first takes (batch, in_channels, X, Y), X and Y multiples of 32; weights are random.
+        With random weights. The input of a FlexibleUNet is (batch, in_channels, X, Y), with X and Y multiples of 32.
     """
     if backbone in encoders_3d.BACKBONES_3D:
         network = build_patch_segmenter(backbone, in_channels, regions)
         last: Any = network.head
     else:
         _known(backbone)
-        # slices come in multiples of 32: the padding of maps that do not meet would be of nothing, and a copy
+        # no padding of mismatched maps: sizes are multiples of 32, so it would only copy
         network = FlexibleUNet(in_channels, regions, backbone, decoder_channels=DECODER_CHANNELS, is_pad=False)
         last = network.segmentation_head[0]
     nn.init.constant_(last.bias, math.log(prior / (1 - prior)))
@@ -142,35 +143,35 @@ def build_segmenter(backbone, in_channels, regions, prior=PRIOR):
 
 
 def build_classifier(backbone, in_channels, classes):
-    """Make a classifier of slices on a 2-D backbone; parameters as in `build_segmenter`."""
+    """Build a classifier of slices on a 2-D backbone; parameters as in `build_segmenter`."""
     _known(backbone)
     row = BACKBONES[backbone]
     return SliceClassifier(row["encoder"](backbone, in_channels), row["channels"][-1], classes)
 
 
 def load_source(network, state, least=0.9):
-    """Load a source's weights into a network's encoder, as far as they fit, and say how far.
+    """Load the weights of a source that fit into a network's encoder, and report their share.
 
     Parameters
     ----------
     network : nn.Module
-        Has an `encoder`, which has a `stem`: the name of the kernel that may take other channels.
+        Its `encoder` has an attribute `stem`, the name of the kernel whose number of input channels may differ.
     state : dict of str to Tensor
-        Checkpoint whose names are the encoder's; names that the encoder lacks (the source's own
+        Checkpoint with the tensor names of the encoder. Tensors that the encoder lacks (such as the source's
         classification head) are counted as unused.
     least : float
-        Share of the encoder's values, BatchNorm statistics included, that has to be loaded.
+        Smallest share of the encoder's values, including BatchNorm statistics, that has to be loaded.
 
     Returns
     -------
     dict
-        `loaded_share`, `missing` (names of the encoder's tensors that stay random), `why` (for
-        each of them), `unused` (number of the source's tensors without a place).
+        `loaded_share`, `missing` (names of the encoder's tensors that stay random), `why` (the reason for each of
+        them), `unused` (number of the source's tensors that the encoder lacks).
 
     Raises
     ------
     ValueError
-        If a smaller share than `least` fits.
+        If less than the share `least` fits.
     """
     own = {name: value for name, value in network.encoder.state_dict().items() if "num_batches" not in name}
     fitting, why = {}, {}
@@ -194,6 +195,6 @@ def load_source(network, state, least=0.9):
 
 
 def _known(backbone):
-    """Refuse a backbone without a row."""
+    """Reject an unknown backbone."""
     if backbone not in BACKBONES:
         raise ValueError(f"unknown backbone {backbone!r}; known are {', '.join(BACKBONES)}")

@@ -1,4 +1,4 @@
-"""How a network is computed: device, layout, precision, and the same numbers each time."""
+"""Set how networks are computed: device, memory layout, precision and reproducibility."""
 
 from contextlib import contextmanager
 from typing import Any
@@ -7,25 +7,25 @@ import torch
 
 from neurograft.networks.stages import spatial_axes
 
-# its attribute is not in torch's own types
+# typed as Any, because its attribute is missing from torch's type hints
 DETERMINISTIC: Any = torch.utils.deterministic
 
 
 @contextmanager
 def reproducible(seed, threads=1):
-    """Fix torch's random numbers, thread count and choice of algorithms; restore the latter two.
+    """Fix torch's random numbers, thread count and choice of algorithms; restore the latter two afterwards.
 
-    The thread count is part of the result, since sums are split by it: it never follows the
-    number of cores that a run was given.
+    The thread count affects the result, because sums are split by it, so it does not depend on the number of cores of a
+    run.
     """
     filling = DETERMINISTIC.fill_uninitialized_memory
     before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
-    # CUDA lacks a deterministic form of some operations: there it warns instead of failing. The function that is named
-    # for this, use_deterministic_algorithms, imports torch's compiler, which nothing here uses.
+    # Some operations have no deterministic version on CUDA, so there torch warns instead of failing. The usual
+    # function, use_deterministic_algorithms, is avoided because it imports torch's compiler, which is not used.
     torch.set_deterministic_debug_mode("warn" if torch.cuda.is_available() else "error")
-    # or every new tensor is first filled with NaN; no operation here reads before it writes
+    # otherwise every new tensor is filled with NaN, which is not needed: no operation reads uninitialised memory
     DETERMINISTIC.fill_uninitialized_memory = False
     try:
         yield
@@ -41,10 +41,10 @@ def device():
 
 
 def lower_precision():
-    """Return the context in which a network runs: bfloat16 where the processor, or the GPU, computes in it.
+    """Return the autocast context in which networks run: bfloat16, if the GPU or CPU supports it.
 
-    Not 3-D networks on a processor, which stay out of it by themselves (`encoders_3d`). A step of slices takes a third
-    less time by it on a processor with AMX.
+    3-D networks on a CPU disable it themselves (`encoders_3d`). On a CPU with AMX, a step of slices takes a third less
+    time.
     """
     if torch.cuda.is_available():
         return torch.autocast("cuda", torch.bfloat16, enabled=torch.cuda.is_bf16_supported(including_emulation=False))
@@ -52,19 +52,19 @@ def lower_precision():
 
 
 def processor_has_bfloat16():
-    """Check whether oneDNN computes in bfloat16 on this processor, instead of converting to and fro."""
+    """Check whether oneDNN computes in bfloat16 on this CPU, instead of converting to float32 and back."""
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def place_network(network):
-    """Move a network to the GPU where there is one, its kernels in the layout that convolutions like."""
+    """Move a network to the device (`device`), with its kernels in the memory layout that is fast for convolutions."""
     return network.to(device(), memory_format=LAYOUTS[spatial_axes(network)])
 
 
 def place_images(images):
-    """Move a batch of slices or patches to where the network is, in the same layout."""
+    """Move a batch of slices or patches to the device, in the same memory layout as the network."""
     return images.to(device(), memory_format=LAYOUTS[images.ndim - 2])
 
 
-# axes of the images: the layout that convolutions like
+# number of spatial axes to the memory layout that is fast for convolutions
 LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}

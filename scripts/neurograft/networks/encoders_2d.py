@@ -1,6 +1,6 @@
-"""Two-dimensional encoders in MONAI's backbone register: the parts of networks that a source's weights go into.
+"""Two-dimensional encoders in MONAI's backbone register, into which a source's weights are loaded.
 
-Their depthwise convolutions compute the gradients that oneDNN is slow at in another way: the same numbers, sooner.
+Their depthwise convolutions compute the same gradients as torch, but faster, in a way that avoids slow code of oneDNN.
 """
 
 from typing import Any, ClassVar
@@ -13,29 +13,33 @@ from torch.nn import functional
 
 from neurograft.networks.monai_parts import FLEXUNET_BACKBONE, BaseEncoder
 
-WIDEST = 3  # columns of a kernel whose gradient oneDNN computes by its fast code
+WIDEST = 3  # columns of a kernel up to which oneDNN computes the gradient with its fast code
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """One kernel for each channel; the output has the size of the input over the stride, rounded up.
+    """A depthwise convolution; the output has the size of the input divided by the stride, rounded up.
 
-    Where the margin cannot be the same on both sides, the voxel more is at the end, as in TensorFlow.
+    If the padding cannot be equal on both sides, the extra pixel is at the end, as in TensorFlow.
 
     Parameters
     ----------
-    channels, size, stride : int
-        Of channels; side of the square kernels; in both directions.
+    channels : int
+        Number of channels.
+    size : int
+        Side of the square kernels.
+    stride : int
+        Stride in both directions.
     """
 
     def __init__(self, channels, size, stride=1):
         super().__init__(channels, channels, size, stride=stride, groups=channels, bias=False)
 
     def forward(self, images):
-        """Convolve a batch, shape (batch, channels, X, Y); on a processor also fast where it is differentiated."""
+        """Convolve a batch, shape (batch, channels, X, Y); on a CPU, the gradients are computed by `_Depthwise`."""
         images, padding = _pad(images, self.kernel_size[0], self.stride[0])
         if images.device.type != "cpu":
             return functional.conv2d(images, self.weight, None, self.stride, padding, groups=len(self.weight))
-        # autocast does not reach into a function of one's own
+        # autocast does not apply within a custom autograd function
         low = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else images.dtype
         return _Depthwise.apply(images.to(low), self.weight.to(low), self.stride[0], padding)
 
@@ -62,7 +66,7 @@ class _Depthwise(torch.autograd.Function):
 
 
 def _pad(images, size, stride):
-    """Pad images where the margin's sides differ; return them and the margin that is left to the convolution."""
+    """Pad images if the padding is asymmetric; return them, and the padding that the convolution has to add."""
     totals = [max((-(-length // stride) - 1) * stride + size - length, 0) for length in images.shape[2:]]
     margins = [(total // 2, total - total // 2) for total in totals]
     if all(before == behind for before, behind in margins):
@@ -71,16 +75,16 @@ def _pad(images, size, stride):
 
 
 def _input_gradient(gradient, images, kernels, stride, padding):
-    """Carry the gradient of the output back to the images; in float32 where bfloat16 is slow."""
+    """Compute the gradient with respect to the images; in float32 if bfloat16 is slow."""
     if stride > 1 and images.dtype == torch.bfloat16:
-        like = torch.empty_like(images, dtype=torch.float32)  # its size alone is looked at
+        like = torch.empty_like(images, dtype=torch.float32)  # only its size is used
         gradients = _gradient(gradient.float(), like, kernels.float(), stride, padding, (True, False))
         return gradients.to(images.dtype)
     return _gradient(gradient, images, kernels, stride, padding, (True, False))
 
 
 def _kernel_gradient(gradient, images, kernels, stride, padding):
-    """Carry the gradient of the output back to the kernels, a few of their columns at a time."""
+    """Compute the gradient with respect to the kernels, a few of their columns at a time."""
     size = kernels.shape[-1]
     if size <= WIDEST:
         return _gradient(gradient, images, kernels, stride, padding, (False, True))
@@ -94,7 +98,7 @@ def _kernel_gradient(gradient, images, kernels, stride, padding):
 
 
 def _gradient(gradient, images, kernels, stride, padding, wanted):
-    """Compute the gradient of the images or of the kernels by torch's own function."""
+    """Compute the gradient with respect to the images or the kernels with torch's own function."""
     geometry = [stride, stride], padding, [1, 1], False, [0, 0], len(kernels)
     both = torch.ops.aten.convolution_backward(gradient, images, kernels, None, *geometry, [*wanted, False])
     return both[0] if wanted[0] else both[1]
@@ -105,11 +109,11 @@ SOURCE_CHANNELS = 3
 
 
 class Encoder2d(BaseEncoder, nn.Module):
-    """An encoder as MONAI's register asks for it, from its rows of `BACKBONES`."""
+    """An encoder with the interface that MONAI's register requires, from its rows of `BACKBONES`."""
 
     @classmethod
     def get_encoder_names(cls):
-        """Names under which MONAI's register knows these encoders."""
+        """Return the names of these encoders in MONAI's register."""
         return [name for name, row in BACKBONES.items() if row["encoder"] is cls]
 
     @classmethod
@@ -120,22 +124,22 @@ class Encoder2d(BaseEncoder, nn.Module):
 
     @classmethod
     def num_channels_per_output(cls):
-        """Return the channels of the five feature maps of each encoder."""
+        """Return the numbers of channels of the five feature maps of each encoder."""
         return [BACKBONES[name]["channels"] for name in cls.get_encoder_names()]
 
     @classmethod
     def num_outputs(cls):
-        """Count the feature maps of each encoder."""
+        """Return the number of feature maps of each encoder."""
         return [len(channels) for channels in cls.num_channels_per_output()]
 
 
 class EfficientNetLiteEncoder(Encoder2d):
-    """The convolutional blocks of an EfficientNet-Lite, giving the features of its five scales.
+    """The convolutional blocks of an EfficientNet-Lite, with features at five scales.
 
-    Layers and their names are those of `efficientnet_lite_pytorch`, so its checkpoints load as
-    they are. Two things differ from that package: convolutions pad for the size that comes in,
-    not for 224 (same outputs for 224), and BatchNorm's momentum is 0.1 instead of 0.01, with
-    which the running statistics would stay untrained in a short run.
+    Layers and their names are those of `efficientnet_lite_pytorch`, so its checkpoints can be loaded without renaming.
+    Two things differ: convolutions are padded for the actual input size, not for 224 (with the same outputs for 224),
+    and the momentum of BatchNorm is 0.1 instead of 0.01, with which a short training would hardly change the running
+    statistics.
 
     Parameters
     ----------
@@ -143,11 +147,11 @@ class EfficientNetLiteEncoder(Encoder2d):
         A key of `BACKBONES`.
     in_channels : int
     spatial_dims, pretrained
-        Given by MONAI's register; only 2 and False are known here, weights come by `load_source`.
+        Passed by MONAI's register; must be 2 and False, because weights are loaded by `load_source`.
     """
 
     stem = "_conv_stem.weight"
-    _blocks: Any  # blocks of another package, whose layers have no types
+    _blocks: Any  # blocks of a package without type hints
 
     def __init__(self, model_name, in_channels=SOURCE_CHANNELS, spatial_dims=2, pretrained=False):
         super().__init__()
@@ -172,15 +176,15 @@ class EfficientNetLiteEncoder(Encoder2d):
 
 
 class PlainEncoder(Encoder2d):
-    """Convolutions, ReLU and pooling in a row, in `features` as torchvision counts them.
+    """A sequence of convolutions, ReLU and pooling in `features`, numbered as in torchvision.
 
-    There is no normalisation: the weights start by He's rule, which keeps the scale of the
-    features over the depth, so that the random controls are not handicapped. Parameters are those
-    of `EfficientNetLiteEncoder`. A subclass says which layers' outputs are features.
+    There is no normalisation. The initial weights follow He's rule, which keeps the scale of the features constant over
+    the depth, so that the random controls have no disadvantage. Parameters are those of `EfficientNetLiteEncoder`.
+    Subclasses define which layers' outputs are features.
     """
 
     stem = "features.0.weight"
-    # layers whose outputs are features
+    # numbers of the layers whose outputs are features
     taps: tuple[int, ...] = ()
 
     def __init__(self, model_name, in_channels=SOURCE_CHANNELS, spatial_dims=2, pretrained=False):
@@ -195,7 +199,7 @@ class PlainEncoder(Encoder2d):
 
     @staticmethod
     def layers(channels):
-        """Make the layers for an image of so many channels; each subclass has its own."""
+        """Make the layers for an image with this number of channels; defined by each subclass."""
         raise NotImplementedError
 
     def kept(self, images):
@@ -211,14 +215,14 @@ class PlainEncoder(Encoder2d):
 class Vgg19Encoder(PlainEncoder):
     """The convolutions of VGG-19 (Simonyan and Zisserman 2015), without BatchNorm.
 
-    Features are the last of the second to fifth block before their pooling, and the last pooling.
+    Features are the last outputs of the second to fifth block before pooling, and the output of the last pooling.
     """
 
     taps = (8, 17, 26, 35, 36)
 
     @staticmethod
     def layers(channels):
-        """Make the layers: five blocks of 3x3 convolutions, each with a pooling at its end."""
+        """Make the layers: five blocks of 3x3 convolutions, each followed by pooling."""
         layers = []
         for number, width in ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512)):
             for _ in range(number):
@@ -235,13 +239,12 @@ class Vgg19Encoder(PlainEncoder):
 class AlexNetEncoder(PlainEncoder):
     """The convolutions of AlexNet in torchvision's form (Krizhevsky 2014, "one weird trick").
 
-    Its first convolution has stride 4, so there are no features at 1/2: that map has no channels,
-    and a decoder works from 1/4 on. The others are the outputs of the first, second and fifth
-    convolution and of the last pooling. AlexNet's windows do not reach beyond the image, so that
-    its maps are smaller than the image over their stride: the image gets a margin of zeros
-    (`MARGIN`), and the maps are cut to size (`FIRST`: the first row and column that is kept) where
-    their windows lie over their part of the image, to within 4.5 pixels. The numbers are those
-    of AlexNet for the image with the margin.
+    Its first convolution has stride 4, so there are no features at 1/2: this map has no channels, and a decoder starts
+    at 1/4. The other maps are the outputs of the first, second and fifth convolution and of the last pooling. AlexNet
+    pads less than its windows need, so its maps are smaller than the image divided by their stride. Therefore a margin
+    of zeros is added to the image (`MARGIN`), and each map is cropped (`FIRST`: the first row and column that is kept)
+    so that its cells are centred over their part of the image, to within 4.5 pixels. The values are those of AlexNet
+    for the image with the margin.
     """
 
     MARGIN = 11, 20
@@ -263,7 +266,7 @@ class AlexNetEncoder(PlainEncoder):
         """Return no features at 1/2, and those at 1/4, 1/8, 1/16 and 1/32 of the size (multiples of 32)."""
         height, width = images.shape[-2:]
         maps = self.kept(nn.functional.pad(images, 2 * self.MARGIN))
-        # made from a map, so that it takes part in autograd like the others
+        # made from a map, so that it is part of autograd's graph like the others
         cut = [nn.functional.pad(maps[0][:, :0, :1, :1], (0, width // 2 - 1, 0, height // 2 - 1))]
         for (stride, first), features in zip(self.FIRST.items(), maps, strict=True):
             cut.append(features[..., first : first + height // stride, first : first + width // stride])
@@ -271,11 +274,11 @@ class AlexNetEncoder(PlainEncoder):
 
 
 def adapt_stem(kernel, channels):
-    """Repeat a first convolution's kernel over another number of input channels, and divide.
+    """Adapt the kernel of a first convolution to another number of input channels.
 
-    Source channel c goes to every new channel i with i = c (modulo the smaller of the two
-    numbers), divided by how many these are. So equal numbers map straight, and an input of
-    equal channels has the output that the source has for it.
+    Source channel c is distributed in equal shares over all new channels i with i = c modulo the smaller of the two
+    numbers. With equal numbers, the kernel is unchanged, and an input with identical channels has the same output as in
+    the source.
 
     Parameters
     ----------
@@ -294,13 +297,13 @@ def adapt_stem(kernel, channels):
 
 
 def _only_2d(name, spatial_dims, pretrained):
-    """Refuse what MONAI's register could ask for and these encoders do not do."""
+    """Reject options of MONAI's register that these encoders do not support."""
     if spatial_dims != 2 or pretrained:
         raise ValueError(f"{name} is a 2-D encoder whose weights are loaded with load_source")
 
 
 def _replace_convolutions(network):
-    """Replace depthwise convolutions by ours, and those of 1 x 1 by plain ones, without padding: the same numbers."""
+    """Replace depthwise convolutions by `DepthwiseConv2d`, and 1 x 1 ones by plain ones; outputs stay the same."""
     for module in network.modules():
         for name, conv in module.named_children():
             if isinstance(conv, nn.Conv2d) and conv.groups > 1:
@@ -313,7 +316,7 @@ def _replace_convolutions(network):
             setattr(module, name, replacement)
 
 
-# name: its encoder, and the channels of the features at 1/2, 1/4, 1/8, 1/16, 1/32
+# name to encoder, and to the channels of the features at 1/2, 1/4, 1/8, 1/16 and 1/32
 BACKBONES = {
     "efficientnet-lite0": {"encoder": EfficientNetLiteEncoder, "channels": (16, 24, 40, 112, 320)},
     "efficientnet-lite1": {"encoder": EfficientNetLiteEncoder, "channels": (16, 24, 40, 112, 320)},

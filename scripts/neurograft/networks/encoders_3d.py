@@ -1,10 +1,9 @@
-"""Three-dimensional encoders, built in MONAI so that published weights load into them.
+"""Three-dimensional encoders, built with MONAI so that published weights can be loaded into them.
 
-Volumes are (batch, channel, X, Y, Z). An encoder returns its feature maps, finest first, and has a
-`stem`, as the 2-D ones have, so that `builders.load_source` and the strategies serve both.
-
-All of them compute in float32 on a processor: oneDNN's bfloat16 gradients of 3-D kernels were now
-and then not numbers on maps of 2 to 4 voxels (torch 2.13.0, docs/explanation/decisions/training.md).
+Volumes have shape (batch, channel, X, Y, Z). Like the 2-D encoders, each returns its feature maps, finest first, and
+has a `stem`, so that `builders.load_source` and the strategies work for both. On a CPU, they compute in float32,
+because oneDNN's bfloat16 gradients of 3-D kernels were sometimes NaN on maps of 2 to 4 voxels (torch 2.13.0,
+docs/explanation/decisions/training.md).
 """
 
 import torch
@@ -16,10 +15,10 @@ in_float32 = torch.autocast("cpu", enabled=False)
 
 
 class DeepbetEncoder(ResNet):
-    """The encoder of deepbet's network (Fisch et al. 2024): ResNet-18's shape with 16 to 128 channels.
+    """The encoder of deepbet's network (Fisch et al. 2024): a ResNet-18 with 16 to 128 channels.
 
-    Its InstanceNorms have no parameters. MONAI 1.6.1 hands `norm` on to none of its layers, and
-    fails at norms without parameters, so they are replaced after construction.
+    Its InstanceNorm layers have no parameters. MONAI 1.6.1 does not pass `norm` on to its layers, and fails for
+    normalisation without parameters, so the layers are replaced after construction.
 
     Parameters
     ----------
@@ -27,7 +26,7 @@ class DeepbetEncoder(ResNet):
     """
 
     stem = "conv1.weight"
-    # five maps, at 1/2 to 1/32 of the size
+    # returns five maps, at 1/2 to 1/32 of the size
     forward = in_float32(ResNetFeatures.forward)
 
     def __init__(self, in_channels=1):
@@ -48,10 +47,10 @@ class DeepbetEncoder(ResNet):
 
 
 class MedicalNetEncoder(ResNetFeatures):
-    """A ResNet of MedicalNet (Chen et al. 2019) in MONAI's form: five maps, at 1/2 to 1/32 of the size.
+    """A ResNet of MedicalNet (Chen et al. 2019) in MONAI's form, with five maps at 1/2 to 1/32 of the size.
 
-    MONAI's third and fourth layer halve the size where MedicalNet's dilate instead (by 2 and 4 at
-    1/8). The weights are the same; features from the third layer on are not the original's.
+    MONAI's third and fourth layer halve the size, whereas MedicalNet's have dilations of 2 and 4 at 1/8. The weights
+    are the same, but the features from the third layer on differ from the original.
 
     Parameters
     ----------
@@ -70,13 +69,13 @@ class MedicalNetEncoder(ResNetFeatures):
 class BratsEncoder(SegResNet):
     """The encoder of the SegResNet of MONAI's bundle `brats_mri_segmentation` (Myronenko 2018).
 
-    Four maps, at 1, 1/2, 1/4 and 1/8 of the size. The bundle's dropout is left out: no other
-    encoder has any.
+    It has four maps, at 1, 1/2, 1/4 and 1/8 of the size. The bundle's dropout is omitted, because no other encoder has
+    dropout.
 
     Parameters
     ----------
     in_channels : int
-        The bundle's four are t1c, t1, t2, flair.
+        The bundle has four: t1c, t1, t2, flair.
     """
 
     stem = "convInit.conv.weight"
@@ -92,7 +91,7 @@ class BratsEncoder(SegResNet):
 
 
 def build_encoder(backbone, in_channels):
-    """Make a 3-D encoder with random weights.
+    """Build a 3-D encoder with random weights.
 
     Parameters
     ----------
@@ -116,18 +115,18 @@ def build_encoder(backbone, in_channels):
 
 
 def rename_weights(backbone, state):
-    """Rename a checkpoint's tensors as the backbone's encoder names them.
+    """Rename a checkpoint's tensors to the names in the backbone's encoder.
 
     Parameters
     ----------
     backbone : str
-        A key of `BACKBONES_3D`; any other backbone has the names of its checkpoint.
+        A key of `BACKBONES_3D`; for any other backbone, the names stay the same.
     state : dict of str to Tensor
 
     Returns
     -------
     dict of str to Tensor
-        Names that mean nothing here are left as they are: `load_source` counts them.
+        Unknown names are kept; `load_source` counts them as unused.
     """
     if backbone not in BACKBONES_3D:
         return state
@@ -135,7 +134,7 @@ def rename_weights(backbone, state):
 
 
 def _rename_deepbet(name):
-    """Translate a name: `down1.block2.double_conv.3.weight` is MONAI's `layer2.1.conv2.weight`."""
+    """Translate a name, such as `down1.block2.double_conv.3.weight` to MONAI's `layer2.1.conv2.weight`."""
     if name == "init.0.weight":
         return "conv1.weight"
     part, _, rest = name.partition(".")
@@ -148,12 +147,12 @@ def _rename_deepbet(name):
 
 
 def _keep(name):
-    """Return the name as it is: the checkpoint's names are MONAI's."""
+    """Return the name unchanged, for checkpoints with MONAI's names."""
     return name
 
 
-# name: its encoder with its options, the channels of its feature maps, the input's size over that of the finest map,
-# and how a checkpoint's names are translated
+# name to encoder with its options, channels of its feature maps, size of the input divided by that of the finest map,
+# and translation of a checkpoint's names
 BACKBONES_3D = {
     "deepbet": {
         "encoder": DeepbetEncoder, "options": {}, "channels": (16, 16, 32, 64, 128), "finest": 2,

@@ -1,11 +1,11 @@
-"""LoRA on convolutions: a low-rank change of each frozen kernel, merged into it after training.
+"""LoRA for convolutions: a low-rank change of each frozen kernel, merged into it after training.
 
-A kernel is seen as a matrix, output channels x (input channels of a group x kernel positions); its
-change is the product of two factors, of which the second starts at zero (Hu et al. 2022). For an
-ungrouped convolution that equals two convolutions, one of `rank` channels and a 1x1 one. For a
-depthwise or grouped one the output channels share `rank` kernels, mixed for each channel: one
-small filter a channel has no rank to lower by itself. Since the change is made in the kernel and
-not beside it, it needs no case for stride, padding, groups or dimension, and merging is exact.
+A kernel is treated as a matrix, output channels x (input channels of a group x kernel positions). Its change is the
+product of two factors, the second of which starts at zero (Hu et al. 2022). For an ungrouped convolution this equals
+two convolutions, one with `rank` channels and a 1x1 one. In a depthwise or grouped convolution, all output channels
+share `rank` kernels with their own weights, because a single small filter per channel has no rank to reduce. The change
+is added to the kernel, not to the output, so stride, padding, groups and dimension need no special treatment, and
+merging is exact.
 """
 
 import math
@@ -33,12 +33,12 @@ class LowRankChange(nn.Module):
 def inject(network, rank):
     """Add a low-rank change to every convolution of the encoder that has more values than its factors.
 
-    The network's outputs stay what they were, to the bit, until the factors are trained.
+    The network's outputs stay the same, to the bit, until the factors are trained.
 
     Parameters
     ----------
     network : nn.Module
-        Has an `encoder`; changed in place.
+        A network with an `encoder`; changed in place.
     rank : int
     """
     for name in _convolutions(network, rank):
@@ -47,18 +47,18 @@ def inject(network, rank):
 
 
 def factor_names(network, rank):
-    """Name the parameters that `inject` will add, before it does."""
+    """Return the names of the parameters that `inject` would add."""
     inside = "parametrizations.weight.0"
     return [f"{name}.{inside}.{part}" for name in _convolutions(network, rank) for part in ("first", "second")]
 
 
 def merge(network):
-    """Write every change into its kernel: an ordinary network again, with its former names.
+    """Add every change to its kernel, so that the network has its original structure and names again.
 
     Parameters
     ----------
     network : nn.Module
-        As `inject` left it, trained or not; changed in place.
+        After `inject`, trained or not; changed in place.
     """
     with torch.no_grad():
         for module in list(network.encoder.modules()):
@@ -67,7 +67,7 @@ def merge(network):
 
 
 def _convolutions(network, rank):
-    """Name the encoder's convolutions that are adapted; the factors of the others would be no smaller than they are."""
+    """List the encoder's convolutions to adapt: those that have more values than their factors would have."""
     if rank < 1:
         raise ValueError(f"lora: rank is {rank}, at least 1 is needed")
     names = []

@@ -1,8 +1,8 @@
-"""The parts of MONAI that are used here; apart, for MONAI imports itself whole, and what that takes is settled once.
+"""Import the parts of MONAI that are used, without its optional dependencies.
 
-Its import reads every module of its own, and for their sake matplotlib, pandas, scikit-learn and others, where these
-are installed: a third of what the start of a training takes. They are optional to MONAI, and nothing here asks it for
-what it does with them, so they are kept from it.
+Importing MONAI loads all of its modules, and with them matplotlib, pandas, scikit-learn and others if they are
+installed, which takes a third of the start-up time of a training. They are optional for MONAI and not needed for the
+parts used here, so they are hidden while it is imported.
 """
 
 import sys
@@ -13,7 +13,7 @@ OPTIONAL = ("matplotlib", "pandas", "skimage", "sklearn", "scipy.signal", "scipy
 
 @contextmanager
 def hidden(*names):
-    """Let modules that are not imported yet look like ones that are not installed."""
+    """Make modules that are not imported yet look as if they were not installed."""
     names = [name for name in names if name not in sys.modules]
     sys.modules.update(dict.fromkeys(names))
     try:

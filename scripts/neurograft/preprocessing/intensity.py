@@ -1,4 +1,4 @@
-"""Intensities made comparable between scanners, and the slices that networks are trained on."""
+"""Make intensities comparable between scanners, and cut the slices on which networks are trained."""
 
 from typing import Any
 
@@ -12,25 +12,24 @@ from neurograft.imaging.resampling import grid_box
 from neurograft.imaging.robust import robust_spread
 from neurograft.preprocessing.intensity_scale import find_landmarks
 
-SHRUNK_MM = 4.0  # a field so smooth needs no finer grid
+SHRUNK_MM = 4.0  # a bias field is smooth and needs no finer grid
 ITERATIONS = (50, 50, 50, 50)
-LARGEST = (
-    20.0  # from the darkest to the brightest place: more is no coil's sensitivity, but N4 on a brain of a few voxels
-)
+# ratio of the brightest to the darkest place of a field; more than this is an artefact of N4 on a brain of a few voxels
+LARGEST = 20.0
 
 
 def correct_bias(data, inside, spacing):
-    """Divide an image by its bias field, found with N4 (Tustison et al. 2010, IEEE TMI 29:1310; SimpleITK).
+    """Divide an image by its bias field, estimated with N4 (Tustison et al. 2010, IEEE TMI 29:1310; SimpleITK).
 
-    Runs in one thread, so that the same image gives the same bytes.
+    It runs in one thread, so that the same image gives the same bytes.
 
     Parameters
     ----------
     data : ndarray, shape (X, Y, Z)
     inside : ndarray of bool, the same shape
-        The brain. What is outside, zero or below keeps its value, and so does the brain's middle.
+        The brain. Voxels outside it, and those of zero or below, keep their value. The field has a median of 1.
     spacing : sequence of 3 float
-        mm.
+        Voxel sizes in mm.
 
     Returns
     -------
@@ -54,7 +53,7 @@ def correct_bias(data, inside, spacing):
     try:
         corrector.Execute(sitk.Shrink(whole, factors), sitk.Shrink(mask, factors))
     except RuntimeError:
-        # so it ends on a brain of a few voxels
+        # N4 fails on a brain of a few voxels
         return data
     field = sitk.GetArrayFromImage(corrector.GetLogBiasFieldAsImage(whole)).T[usable]
     if not np.isfinite(field).all() or np.ptp(field) > np.log(LARGEST):
@@ -65,43 +64,43 @@ def correct_bias(data, inside, spacing):
 
 
 FEWEST_COVERED = 0.9
-HALF_STRIPE, RAREST = 0.05, 0.2  # the authors' values: half the width as a quantile, and the height of a rare mode
-CUT_DEVIATION = 0.0726  # standard deviation of the middle tenth of a standard Gaussian
+HALF_STRIPE, RAREST = 0.05, 0.2  # the authors' values: half width in quantiles; relative height of a rare mode
+CUT_DEVIATION = 0.0726  # standard deviation of the central tenth of a standard normal distribution
 
 
 def robust_zscore(values, sequence=None):
-    """Median to 0 and the scaled median absolute deviation to 1.
+    """Scale the median to 0 and the scaled median absolute deviation to 1.
 
     Parameters
     ----------
     values : ndarray, shape (N,)
         Intensities of one sequence inside the brain, clipped to their 0.5 and 99.5 percentiles.
     sequence : str, optional
-        Its name; only `whitestripe` asks.
+        Its name; used only by `whitestripe`.
 
     Returns
     -------
     (float, float)
-        What to subtract, and what to divide by.
+        The value to subtract, and the value to divide by.
     """
     middle = np.median(values)
     spread = robust_spread(values - middle)
-    # half of the voxels may share one value (a rescaled or heavily blurred image): then the usual deviation
+    # if half of the voxels share one value (in a rescaled or heavily blurred image), use the standard deviation
     return middle, spread if spread > 0 else np.std(values)
 
 
 def zscore(values, sequence=None):
-    """Mean to 0 and standard deviation to 1; parameters and result as in `robust_zscore`."""
+    """Scale the mean to 0 and the standard deviation to 1; parameters and result as in `robust_zscore`."""
     return np.mean(values), np.std(values)
 
 
 def whitestripe(values, sequence=None):
     """Scale by normal-appearing white matter (WhiteStripe, Shinohara et al. 2014, NeuroImage Clin. 6:9).
 
-    White matter is the last mode of the histogram on T1 and T1c that is no rare tail, the highest mode on others; the
-    stripe holds the tenth of the voxels around it. The stripe's standard deviation is that of a narrow cut, so it is
-    brought by a fixed factor to what it would be of the whole Gaussian: about the range of a z-score, which
-    supervoxels and networks expect. Parameters and result as in `robust_zscore`.
+    White matter is the last mode of the histogram that is not rare on T1 and T1c, and the highest mode on other
+    sequences. The stripe is the tenth of the voxels around this mode. Its standard deviation is divided by that of the
+    central tenth of a standard normal distribution, so that values have about the range of a z-score, as supervoxels
+    and networks expect. Parameters and result as in `robust_zscore`.
     """
     low, high = np.min(values), np.max(values)
     if low == high:
@@ -124,36 +123,36 @@ def percentile(values, sequence=None):
 
 
 def normalize_intensity(registered, method="robust-zscore", bias_correction=False, prepared=False):
-    """Scale each sequence by its own brain.
+    """Normalise each sequence by its intensities in the brain.
 
-    Intensities are clipped to the 0.5 and 99.5 percentiles of the brain first, so that a bright vessel
-    or a spike does not squeeze everything else.
+    Intensities are first clipped to the 0.5 and 99.5 percentiles of the brain, so that a bright vessel or a spike does
+    not compress all other values.
 
     Parameters
     ----------
     registered : dict of str to nibabel.Nifti1Image
-        Sequences on one grid, zero outside of the brain or of the scan, and `brain`, the mask.
-        Anything else (`labels`) is left out.
+        Sequences on one grid, zero outside the brain and the field of view, and `brain`, the mask. Other images
+        (`labels`) are ignored.
     method : str
         A key of `INTENSITY_METHODS`.
     bias_correction : bool
-        Take the coil's sensitivity out first (`intensity.correct_bias`).
+        Correct the bias field first (`intensity.correct_bias`).
     prepared : bool
-        The scans were prepared elsewhere: all show the whole mask, so that a zero inside of it is a value.
+        The scans were prepared elsewhere: each covers the whole mask, so a zero inside it is a measured value.
 
     Returns
     -------
     normalised : dict of str to nibabel.Nifti1Image
-        float32, exactly zero outside of the brain and where the scan does not reach; and `brain`.
+        float32, exactly zero outside the brain and the field of view; and `brain`.
     record : dict
-        `method`, `bias_correction`, `prepared` (where they are), `contrast_to_noise` and `coverage` (share of the brain
-        that the scan shows) of each sequence, `intensities` (percentiles of each `before`, as scanned, and `after`),
-        `flags` in plain words, and with the method `nyul` the `landmarks` of each sequence, from which the cells learn
-        a scale (`standard_scale`).
+        `method`, `bias_correction`, `prepared` (only if true); for each sequence, `contrast_to_noise`, `coverage`
+        (share of the brain in the field of view) and `intensities` (percentiles `before`, as scanned, and `after`);
+        `flags` in plain words; for the method `nyul`, the `landmarks` of each sequence, from which the cells learn a
+        common scale (`intensity_scale`).
     """
     scale = INTENSITY_METHODS[method]
     whole = np.asanyarray(registered["brain"].dataobj) > 0
-    # all that follows happens in the brain's box, half of the grid
+    # compute only in the bounding box of the brain, about half of the grid
     box = _brain_box(whole)
     brain = whole[box]
     normalised = {}
@@ -198,7 +197,7 @@ def _flags(name, coverage, varies):
 
 
 def cut_slices(normalised, labels=None, landmarks=None):
-    """Stack the sequences as axial slices, cropped to the brain's box, as the learning steps read them.
+    """Stack the sequences as axial slices, cropped to the brain's bounding box, as input of the training steps.
 
     Parameters
     ----------
@@ -207,7 +206,7 @@ def cut_slices(normalised, labels=None, landmarks=None):
     labels : nibabel.Nifti1Image, optional
         On the same grid.
     landmarks : dict of str to list of float, optional
-        Of each sequence, as `normalize_intensity` records them.
+        Landmarks of each sequence, as recorded by `normalize_intensity`.
 
     Returns
     -------
@@ -216,14 +215,14 @@ def cut_slices(normalised, labels=None, landmarks=None):
     labels : ndarray of uint8, shape (Z, X, Y), or None
         The dataset's own label values.
     index : dict
-        `sequences`; `box`, first and last-but-one voxel of each axis on the grid; `shape` and `affine` of
-        the grid; `spacing` in mm; `landmarks`, if given. The whole grid is the box where the brain mask is empty.
+        `sequences`; `box`, for each axis of the grid, the first voxel and one past the last (the whole grid if the
+        brain mask is empty); `shape` and `affine` of the grid; `spacing` in mm; `landmarks`, if given.
     """
     brain = np.asanyarray(normalised["brain"].dataobj) > 0
     box = _brain_box(brain)
     sequences = list_sequences(normalised)
     stack = np.stack([np.asanyarray(normalised[name].dataobj)[box] for name in sequences])
-    # a float16 ends at 65504; no sane normalised value comes near
+    # the largest float16 is 65504; plausible normalised values are much smaller
     images = np.ascontiguousarray(np.clip(stack, -6e4, 6e4).transpose(3, 0, 1, 2).astype(np.float16))
     cut = None
     if labels is not None:
@@ -244,6 +243,6 @@ INTENSITY_METHODS = {
     "zscore": zscore,
     "percentile": percentile,
     "whitestripe": whitestripe,
-    # each brain by itself first; what is learnt from others is learnt in the cells, from their training patients
+    # only the first step; the common scale is learnt in each cell, from its training patients (`intensity_scale`)
     "nyul": robust_zscore,
 }

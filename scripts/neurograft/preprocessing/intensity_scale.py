@@ -1,12 +1,12 @@
-"""One intensity scale for all patients, learnt from a cell's training patients alone (Nyul and Udupa 1999)."""
+"""A common intensity scale for all patients, learnt only from a cell's training patients (Nyul and Udupa 1999)."""
 
 import numpy as np
 
-PERCENTILES = (1, *range(10, 100, 10), 99)  # Nyul et al. 2000: the ends, and the deciles between them
+PERCENTILES = (1, *range(10, 100, 10), 99)  # Nyul et al. 2000: both ends, and the deciles between them
 
 
 def find_landmarks(values):
-    """Compute the landmarks of one sequence of one brain: its percentiles `PERCENTILES`.
+    """Compute the landmarks of one sequence of one brain: the percentiles listed in `PERCENTILES`.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def find_landmarks(values):
 
 
 def learn_scale(landmarks):
-    """Learn the standard scale: the mean of the training patients' landmarks, each patient with the same weight.
+    """Learn the standard scale: the mean of the training patients' landmarks, with equal weights.
 
     Nyul, L. G., Udupa, J. K., Zhang, X. (2000). New variants of a method of MRI scale standardization. IEEE Trans.
     Med. Imaging 19(2), 143-150.
@@ -30,12 +30,12 @@ def learn_scale(landmarks):
     Parameters
     ----------
     landmarks : list of dict of str to list of float
-        Of each training patient: sequence to `find_landmarks`; a patient may lack sequences.
+        For each training patient, sequence to landmarks (`find_landmarks`); a patient may lack sequences.
 
     Returns
     -------
     dict of str to list of float
-        Sequence to its standard landmarks; empty if no subject has any.
+        Sequence to its standard landmarks; empty if no patient has any.
     """
     names = dict.fromkeys(name for of_subject in landmarks for name in of_subject)
     return {
@@ -45,11 +45,11 @@ def learn_scale(landmarks):
 
 
 def tabulate_scale(own, standard):
-    """Tabulate the piecewise linear map of a patient's landmarks to the standard ones, over all float16 numbers.
+    """Tabulate the piecewise linear map from a patient's landmarks to the standard ones, for all float16 numbers.
 
-    Slices are float16, of which there are 65,536: looking each up costs a hundredth of interpolating it. Beyond the
-    outer landmarks the outer pieces go on. Zero, which is what is outside of the brain, stays zero; it is also the
-    median of a brain after the robust z-score, which every patient's map therefore leaves where it is.
+    Slices are float16, which has 65,536 values, and a look-up costs a hundredth of an interpolation. Beyond the outer
+    landmarks, the outer segments are extrapolated. Zero, the value outside the brain, stays zero. It is also the median
+    of a brain after the robust z-score, so the map keeps the median of every patient.
 
     Parameters
     ----------
@@ -59,10 +59,10 @@ def tabulate_scale(own, standard):
     Returns
     -------
     ndarray of float16, shape (65536,)
-        By the number that the bits of a float16 are as a uint16.
+        Indexed by the bits of a float16 read as a uint16.
     """
     every = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float64)
-    # landmarks that coincide, as in an image of few levels, are one
+    # merge landmarks that coincide, as in an image with few grey levels
     places, which = np.unique(own, return_inverse=True)
     values = np.bincount(which, standard) / np.bincount(which)
     if len(places) == 1:
@@ -73,26 +73,26 @@ def tabulate_scale(own, standard):
             slope = (values[b] - values[a]) / (places[b] - places[a])
             mapped[beyond] = values[a] + slope * (every[beyond] - places[a])
         table = np.clip(mapped, -6e4, 6e4).astype(np.float16)
-    table[every == 0] = 0  # of either sign
+    table[every == 0] = 0  # positive and negative zero
     return table
 
 
 def bring_to_scale(case, sequences, standard):
-    """Let a case's slices be read on the standard scale (`slices.take_channels`).
+    """Add the tables with which a case's slices are read on the standard scale (`slices.take_channels`).
 
     Parameters
     ----------
     case : dict
-        Of `cases`; its `index` has the patient's `landmarks`.
+        From `training.slices`; its `index` has the patient's `landmarks`.
     sequences : list of str
         The network's channels.
     standard : dict of str to list of float
-        From `learn_scale`; a case stays as it is without one.
+        From `learn_scale`; if it is empty, the case is returned unchanged.
 
     Returns
     -------
     dict
-        The case with `scale`, a table for each channel, None where the patient or the scale lacks it.
+        The case with `scale`: a table for each channel, or None if the patient or the scale lacks the sequence.
     """
     if not standard:
         return case

@@ -1,9 +1,9 @@
-"""Raise an alarm where the edge of a brain mask is drawn through tissue that looks like tumour.
+"""Raise an alarm if the edge of a brain mask cuts through tissue that looks like tumour.
 
-Around a brain that is masked rightly lies fluid, then dura and bone, dark on FLAIR and without enhancement. Where
-tumour was cut off, bright or enhancing tissue goes on from within the mask to without, with no dark layer between. A
-necrotic core at the edge is not bright; beside a lesion all sequences together tell it from what surrounds a brain.
-Fat lies there too, bright on FLAIR and T2 as a lesion is, but on T1 brighter than any.
+Outside a correct brain mask is fluid, then dura and bone, which are dark on FLAIR and do not enhance. If tumour was cut
+off, bright or enhancing tissue continues across the edge without a dark layer in between. A necrotic core is not
+bright, but next to a lesion, all sequences together distinguish it from the surroundings of the brain. Fat is as bright
+as a lesion on FLAIR and T2, but on T1 it is brighter than any lesion.
 """
 
 import numpy as np
@@ -15,64 +15,67 @@ from neurograft.imaging.resampling import grid_box, regridded, resample, smoothe
 from neurograft.imaging.robust import robust_spread
 from neurograft.imaging.typed import distance_to_outside, fill_holes, label_pieces
 
-SHELL_MM = 10.0  # how far outside of the mask is looked
-FINEST_MM, COARSEST_MM = 2.0, 3.0  # what is looked for is larger, and finer grids take longer
-# Robust standard deviations of the brain above its median. In simulated healthy brain 98 % is below 1.6 on FLAIR and
-# below 2.3 in T1c minus T1.
+SHELL_MM = 10.0  # thickness of the shell outside the mask that is searched
+FINEST_MM, COARSEST_MM = 2.0, 3.0  # limits of the working voxel size; lesions are larger, and finer grids take longer
+# Thresholds of bright tissue, in robust standard deviations above the brain's median. In simulated healthy brains, 98 %
+# of voxels are below 1.6 on FLAIR and below 2.3 in T1c minus T1.
 BRIGHT = {"flair": 1.75, "t1c": 3.0, "t2": 1.75}
-# Of T1, in the same measure, above which what is outside is scalp or marrow. In a real brain 98 % is below 1.4, in its
-# tumour 95 % below 0.6; fat is at 3 to 11.
+# Threshold of fat (scalp and marrow) on T1, in the same unit. In a real brain, 98 % of voxels were below 1.4, and 95 %
+# of its tumour below 0.6; fat was between 3 and 11.
 FAT = 2.0
-EVEN_MM, ROUNDS = 20.0, 6  # smoothness of the coil's sensitivity that is evened out first, and rounds of it
-THICK_MM = 4.0  # half the thickness of what counts as a lesion: cortex, vessels and meninges are thinner
-REACH_MM = 6.0  # of a lesion's border beyond its thick part
-NEAR_MM = 12.0  # of the thick part an enhancing ring counts as its own
-HALF_WAY = 0.6  # from what is dark around the brain to the lesion: a voxel above it holds more lesion than surroundings
-LEAST_MM2 = 30.0  # of the mask's border that runs through tissue that is bright on both sides
-# On the way from what is dark around the brain to the brain's median: what is above on all of these is tissue, necrotic
-# or not, and neither fluid, dura nor bone. A necrotic core is dark on T1, wetter than brain is on T2.
+EVEN_MM, ROUNDS = 20.0, 6  # width of the smoothing, and iterations, of the bias correction
+THICK_MM = 4.0  # half the least thickness of a lesion; cortex, vessels and meninges are thinner
+REACH_MM = 6.0  # how far a lesion's border may be from its thick part
+NEAR_MM = 12.0  # an enhancing ring so close to the thick part belongs to the lesion
+# Position between the dark surroundings of the brain (0) and the lesion (1). A voxel above it contains more lesion than
+# surroundings.
+HALF_WAY = 0.6
+LEAST_MM2 = 30.0  # least area of mask border with bright tissue on both sides
+# Thresholds between the dark surroundings of the brain (0) and the brain's median (1). A voxel above all of them is
+# tissue, necrotic or not, and neither fluid, dura nor bone. A necrotic core is dark on T1, but bright on T2.
 TISSUE = {"t1": 0.3, "t2": 0.8, "flair": 0.6}
-# Where what is outside need not be as bright: of the border, in mm2, and of what is outside as a share of the lesion,
-# for of a large one's long edge some always looks cut.
+# If the tissue outside is less bright: the least area of the border in mm2, and the least volume of the tissue outside
+# relative to the lesion, because a large lesion has a long edge, some of which always looks cut.
 LEAST_RIM = 30.0, 0.0025
-# Of such tissue, beside one lesion, by the voxel's edge in mm: in voxels come the specks that noise and blur make of
-# fluid, and of very large ones more are blurred.
+# Least number of voxels of such tissue next to one lesion, by voxel size in mm. The unit is voxels because noise and
+# partial volume make single voxels of fluid look like tissue; with large voxels there are more of these.
 LEAST_VOXELS = {2.5: 12, COARSEST_MM: 20}
 TOGETHER = "t1, t2 and flair together"
-ENHANCING, NO_FLUID = 2.0, 0.5  # of a ring around such a core, as in `BRIGHT` and in `TISSUE`, where a lesion is near
+ENHANCING, NO_FLUID = 2.0, 0.5  # thresholds of an enhancing ring near a lesion, in the units of `BRIGHT` and `TISSUE`
 
 
 def find_cut_tissue(scans, brain, to_sequence):
-    """Look for bright or enhancing tissue that a brain mask cuts.
+    """Find bright or enhancing tissue that is cut by a brain mask.
 
-    Looked at are FLAIR, enhancement (T1c minus T1; T1c alone where there is no T1), T2 where FLAIR tells what is
-    fluid, or where it is all there is, and T1, T2 and FLAIR together.
+    The images that are searched are FLAIR; enhancement (T1c minus T1, or T1c alone without T1); T2, if FLAIR can
+    identify fluid or if there is no other image; and T1, T2 and FLAIR together.
 
     Parameters
     ----------
     scans : dict of str to nibabel.Nifti1Image
-        Sequences with skull, canonical, each on its own grid. Where they are stripped already nothing is found.
+        Sequences with skull, canonical, each on its own grid. Nothing is found in skull-stripped ones.
     brain : nibabel.Nifti1Image
         The mask, on the grid of the reference.
     to_sequence : dict of str to ndarray, shape (4, 4)
-        World of the reference to the world of each sequence to look at.
+        World of the reference to the world of each sequence that is searched.
 
     Returns
     -------
     found : dict of str to dict
-        For each look: `area_mm2` of the mask's border between bright tissue and what goes on like it, `bright_mm2` of
-        it where that is as bright, `volume_ml` of its first layer, `lesion_ml` of the bright tissue inside, and `x_mm`,
-        `y_mm`, `z_mm`, a place in the middle of that border, in the world of the reference (None without). The look at
-        the sequences together is `tissue`: between a lesion and tissue however bright, so without `bright_mm2`.
+        For each image that is searched: `area_mm2`, area of the mask border between a lesion and its continuation
+        outside; `bright_mm2`, the part of this area where the continuation is above the threshold of bright tissue;
+        `volume_ml` of the first layer of voxels outside; `lesion_ml` of the lesion inside; `x_mm`, `y_mm`, `z_mm`, a
+        point in the middle of this border, in the world of the reference (None without a border). The sequences
+        together have the key `tissue`: the tissue outside may have any brightness, so it has no `bright_mm2`.
     look : list of str
-        What to look at, in words: the alarm. It asks for a reader's eye, and is no reason to leave a subject out.
+        The alarms, in words. They ask for visual inspection, and are no reason to exclude a subject.
     """
     mask = np.asanyarray(brain.dataobj) > 0
     if not mask.any():
         return {}, []
     shape, affine = _working_grid(brain, mask)
     spacing = voxel_sizes(affine)
-    # smoothed as the scans are, so that no furrow stays in the mask that is blurred away in them
+    # smooth the mask like the scans; otherwise it would keep sulci that are blurred in the scans
     share = smoothed(image(mask.astype(np.float32), brain.affine), float(spacing[0]))
     inside = np.asanyarray(resample(share, shape, affine).dataobj) >= 0.5
     if not inside.any():
@@ -97,7 +100,7 @@ def find_cut_tissue(scans, brain, to_sequence):
 
 
 def _working_grid(brain, mask):
-    """Lay an isotropic grid over the mask's box and the shell around it; return shape and affine."""
+    """Return shape and affine of an isotropic grid over the mask and the shell around it."""
     size = voxel_sizes(brain.affine)
     box = grid_box(mask)
     margin = (SHELL_MM + COARSEST_MM) / size
@@ -112,7 +115,7 @@ def _working_grid(brain, mask):
 def _see(scans, to_sequence, inside, shell, affine):
     """Resample each sequence to the working grid, in robust standard deviations above the brain's median.
 
-    One that was stripped is left out: where the shell is empty nothing tells whether tissue was cut.
+    Skull-stripped sequences are left out, because nothing outside the mask can show whether tissue was cut.
     """
     size, shape = float(voxel_sizes(affine)[0]), inside.shape
     seen = {}
@@ -128,32 +131,32 @@ def _see(scans, to_sequence, inside, shell, affine):
 
 
 def _looks(seen, inside):
-    """Make of the sequences what is looked at: where it is bright, there may be tumour."""
+    """Compute the images that are searched, in which tumour is bright."""
     looks = {}
     if "flair" in seen:
         looks["flair"] = seen["flair"]
     if "t1c" in seen and "t1" in seen:
-        # fat is bright without contrast agent too
+        # exclude fat, which is bright without contrast agent too
         enhancing = _standardise(seen["t1c"] - seen["t1"], inside)
         looks["t1c"] = np.where(seen["t1"] < BRIGHT["t1c"], enhancing, 0)
     elif "t1c" in seen:
         looks["t1c"] = seen["t1c"]
     if "t2" in seen and ("flair" in seen or not looks):
-        # a tumour that is hardly bright on FLAIR may be so on T2
+        # a tumour that is hardly bright on FLAIR may be bright on T2
         looks["t2"] = seen["t2"]
     for name, other in (("t1c", "flair"), ("t1c", "t2"), ("t2", "flair")):
         if name in looks and other in seen:
-            # veins and dura enhance too, but are darker than brain on FLAIR and on T2; fluid is, on FLAIR
+            # veins and dura enhance too, but are darker than brain on FLAIR and T2; fluid is darker on FLAIR
             looks[name] = np.where(seen[other] > 0, looks[name], 0)
     return looks
 
 
 def _even_out(data, inside, spacing):
-    """Divide by the coil's sensitivity: what is smooth in the brain's middle intensities, carried on outwards.
+    """Divide by a smooth bias field, estimated from the brain's middle intensities and extrapolated outwards.
 
-    Dark and bright tissue count as the nearest middle intensity, so that a lesion is not evened out.
+    Darker and brighter tissue is clipped to the range of middle intensities, so that a lesion is not removed.
     """
-    # something so smooth is measured on every second voxel, in a tenth of the time
+    # a smooth field can be estimated on every second voxel, in a tenth of the time
     few, here = np.maximum(data[::2, ::2, ::2], 0), inside[::2, ::2, ::2]
     if not here.any():
         return data
@@ -171,7 +174,7 @@ def _even_out(data, inside, spacing):
 
 
 def _standardise(data, inside):
-    """Put the brain's median at 0 and its robust standard deviation at 1."""
+    """Scale the brain's median to 0 and its robust standard deviation to 1."""
     values = data[inside]
     middle = np.median(values)
     spread = robust_spread(values - middle)
@@ -179,14 +182,15 @@ def _standardise(data, inside):
 
 
 def _measure_cut(values, name, lesion, around, spacing, affine):
-    """Measure the border between a lesion of `_find_lesion` and tissue outside of the mask that goes on like it."""
+    """Measure the border between a lesion (from `_find_lesion`) and its continuation outside the mask."""
     (lesion, brightness, _), (shell, beyond) = lesion, around
     # dura enhances too, but less than half as much as a tumour
     high = max(BRIGHT[name], brightness / 2)
     low = high
     if name == "flair" and lesion.any():
-        # Fluid, dura and bone are all much darker than brain here, so a lesion ends half way down to them, well below
-        # what is bright within the brain. This finds the thin rim that was cut, blurred with the fluid beside it.
+        # On FLAIR, fluid, dura and bone are much darker than brain, so the edge of a lesion is about half way between
+        # lesion and surroundings, well below the threshold within the brain. This also finds a thin rim that was cut
+        # off and is blurred with the fluid next to it.
         dark = _dark_around(values, shell)
         low = min(high, dark + HALF_WAY * (brightness - dark))
     beside = beyond & ndimage.binary_dilation(lesion)
@@ -195,7 +199,7 @@ def _measure_cut(values, name, lesion, around, spacing, affine):
 
 
 def _measure_tissue(seen, lesion, inside, around, spacing, affine):
-    """Measure the border between a lesion of FLAIR, its enhancing ring too, and what all sequences show as tissue."""
+    """Measure the border between a FLAIR lesion with its enhancing ring, and tissue outside seen in all sequences."""
     (lesion, _, near), (shell, beyond) = lesion, around
     ways = {name: _way_to_brain(seen[name], shell) for name in TISSUE}
     if "t1c" in seen:
@@ -204,14 +208,14 @@ def _measure_tissue(seen, lesion, inside, around, spacing, affine):
     tissue = np.logical_and.reduce([ways[name] > least for name, least in TISSUE.items()])
     grown = ndimage.binary_dilation(lesion)
     outside = beyond & grown & tissue
-    # beside one lesion: what is bright elsewhere, as the hippocampus may be, adds its specks to no tumour's
+    # keep only one lesion, so that voxels next to other bright parts, such as the hippocampus, are not added to it
     pieces, _ = label_pieces(grown, np.ones((3, 3, 3)))
     here = pieces == np.bincount(pieces[outside], minlength=2)[1:].argmax() + 1
     return _describe_border(lesion & here, outside & here, spacing, affine)
 
 
 def _way_to_brain(values, shell):
-    """Scale what is dark around the brain to 0 and the brain's median to 1; 0 everywhere if nothing there is darker."""
+    """Scale the dark surroundings of the brain to 0 and its median to 1; return 0 if they are not darker."""
     dark = _dark_around(values, shell)
     return 1 - values / dark if dark < 0 else np.zeros_like(values)
 
@@ -221,11 +225,11 @@ def _dark_around(values, shell):
 
 
 def _describe_border(lesion, outside, spacing, affine):
-    """Describe size and place of the border between a lesion and what continues it outside of the mask."""
+    """Describe size and place of the border between a lesion and its continuation outside the mask."""
     places, area = _find_border(lesion, outside, spacing)
     middle = [None] * 3
     if len(places):
-        # the mean of a bent border, or of several, need not lie on it
+        # take the nearest point, because the mean of a curved border need not be on it
         nearest = places[((places - places.mean(axis=0)) ** 2).sum(axis=1).argmin()]
         middle = apply_affine(affine, nearest).round(1).tolist()
     border = {"area_mm2": round(area, 1)}
@@ -235,9 +239,9 @@ def _describe_border(lesion, outside, spacing, affine):
 
 
 def _find_lesion(values, level, inside, spacing):
-    """Find the thick bright parts of the brain with what surrounds them, how bright they are, and what is near them."""
+    """Return the thick bright parts of the brain with their borders, their median brightness, and what is near."""
     bright = (values > level) & inside
-    # a dark, necrotic middle belongs to what encloses it; where the mask has a hole, it is outside
+    # a dark, necrotic core belongs to the tissue around it, but a hole of the mask is outside
     filled = fill_holes(bright) & inside
     thick = filled & (distance_to_outside(np.pad(filled, 1), sampling=spacing)[1:-1, 1:-1, 1:-1] > THICK_MM)
     if not (thick & bright).any():
@@ -247,7 +251,7 @@ def _find_lesion(values, level, inside, spacing):
 
 
 def _find_border(first, second, spacing):
-    """Find the faces between two parts that do not overlap: their centres in voxels and their area in mm2."""
+    """Find the voxel faces between two disjoint parts; return their centres in voxels and their area in mm2."""
     area, places = 0.0, []
     for axis in range(3):
         for one, two in ((first, second), (second, first)):

@@ -1,4 +1,4 @@
-"""Registration: each sequence to the reference, the reference to the template, each image resampled once."""
+"""Register each sequence to the reference and the reference to the template; each image is interpolated once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -37,13 +37,15 @@ from neurograft.preprocessing.registration_engines import (
 )
 
 LEAST_OVERLAP = {"rigid": 0.80, "affine": 0.85}
-# At 4 mm, 14 real heads to the template: 1.13 to 1.17; the same turned by 90 or 180 degrees and wrongly aligned:
-# 1.04 to 1.07 (up to 1.11 mirrored), though the outlines overlap by 0.86 to 0.93.
-# Sequences of one head: 1.10 to 1.32 right, 1.03 to 1.065 wrong; simulated noisy ones at 3 mm 1.076 to 1.25 right.
+# Normalised mutual information at 4 mm. 14 real heads aligned to the template: 1.13 to 1.17 if correct; 1.04 to 1.07 if
+# rotated by 90 or 180 degrees (up to 1.11 if mirrored), although the outlines overlap by 0.86 to 0.93.
+# Sequences of one head: 1.10 to 1.32 if correct, 1.03 to 1.065 if wrong; simulated noisy ones at 3 mm, 1.076 to 1.25 if
+# correct.
 LEAST_SIMILARITY = {"rigid": 1.07, "affine": 1.08}
 LARGEST_SCALE = 1.6
-# Heads lie up to 40 degrees off the template; a larger turn (in degrees) may be a wrong header, or a false optimum
-# with the brain upside down that is almost as similar (1.10 against 1.14), so both starts are compared.
+# In degrees. Heads are rotated by up to 40 degrees against the template. A larger rotation may be a wrong header
+# or a local optimum with the brain upside down that is almost as similar (1.10 against 1.14), so it is tried again from
+# another start.
 USUAL_TURN = 60.0
 
 
@@ -56,11 +58,11 @@ class RegistrationOptions:
     engine : str
         A key of `REGISTRATION_ENGINES`.
     template : str or None
-        What `load_template` reads: a key of `templates.TEMPLATES`, the path of a skull-stripped image, or "none".
+        As in `load_template`: a key of `templates.TEMPLATES`, the path of a skull-stripped image, or "none".
     spacing : float or None
         Voxel size in mm after registration; None keeps the grid of the template, or of the reference.
     deformable : bool
-        After the affine alignment also deform the brain onto the template (`deformation`), if there is one.
+        After the affine alignment, also deform the brain onto the template (`deformation`), if there is one.
     """
 
     engine: str = "greedy"
@@ -71,20 +73,20 @@ class RegistrationOptions:
 
 @dataclass(frozen=True)
 class PriorAlignment:
-    """What is known of the alignment of a subject's images before registration.
+    """What is known about the alignment of a subject's images before registration.
 
     Parameters
     ----------
     reference : str
-        The sequence that the others are aligned to.
+        The sequence to which the others are aligned.
     coregistered : bool
-        The sequences are aligned already, so only the template is sought.
+        The sequences are already aligned, so only the alignment to the template is computed.
     in_template : bool
-        The scans are said to lie in the template's space: believed, unless the brains do not match.
+        The scans are reported to be in the template's space; this is accepted unless the brains do not match.
     labels_on : str or None
-        The sequence on whose grid the labels were drawn; the reference if absent.
+        The sequence on whose grid the labels were drawn; None for the reference.
     prepared : bool
-        The scans were prepared elsewhere: all on one grid, taken as they are.
+        The scans were prepared elsewhere: they are on one grid and taken as they are.
     """
 
     reference: str
@@ -111,7 +113,8 @@ def centre_start(fixed_mask, moving_mask):
 def moments_start(fixed, moving, fixed_mask, moving_mask):
     """Compute the rigid motion that aligns the centres and principal axes of two brains.
 
-    Axes have no sign, so all four turns that do not mirror are tried and the most similar one is taken.
+    The sign of an axis is arbitrary, so all four rotations without reflection are tried, and the one with the highest
+    similarity is returned.
     """
     (here, axes_here), (there, axes_there) = _moments(fixed_mask), _moments(moving_mask)
     inside = np.asanyarray(fixed_mask.dataobj) > 0
@@ -135,14 +138,14 @@ def _moments(mask):
 
 
 def align_pair(align, pair, kind, threads, skip=False):
-    """Align a pair, judge it, try once more from the brains' principal axes, fall back on their centres."""
+    """Align and check a pair; if it fails, try again from the principal axes, and at last align only the centres."""
     fixed, moving, fixed_mask, moving_mask = pair
     small = working_copy(fixed, fixed_mask, 4.0), working_copy(moving, moving_mask, 4.0)
     small_masks = [image((np.asanyarray(each.dataobj) > 0).astype(np.uint8), each.affine) for each in small]
     if skip:
         return np.eye(4), _judge(small, moving, np.eye(4), kind)
     centre = centre_start(fixed_mask, moving_mask)
-    # scanner coordinates are the better start where the patient stayed on the table
+    # scanner coordinates are a better start if the patient stayed on the table
     starts = [np.eye(4), centre] if kind == "rigid" else [centre]
     start = max(starts, key=lambda start: _judge(small, moving, start, kind)["overlap"])
     attempts = []
@@ -154,7 +157,7 @@ def align_pair(align, pair, kind, threads, skip=False):
         attempts.append((transform, _judge(small, moving, transform, kind)))
         if not attempts[-1][1]["fault"] and _turn(transform) < USUAL_TURN:
             return attempts[-1]
-    # rather a doubtful alignment, which is flagged, than none; but brains that miss each other are put together
+    # keep a doubtful alignment, which is flagged, unless the brains hardly overlap
     transform, quality = max(attempts, key=lambda each: (not each[1]["fault"], each[1]["similarity"]))
     return (transform if quality["overlap"] >= LEAST_OVERLAP[kind] else centre), quality
 
@@ -166,7 +169,7 @@ def _turn(transform):
 
 
 def _judge(small, moving, transform, kind):
-    """Measure similarity and overlap after an alignment, within the moving field of view, and name any fault."""
+    """Measure similarity and overlap after an alignment, in the moving field of view, and describe any fault."""
     fixed, stripped = small
     seen = resample(image(np.ones(moving.shape, np.float32), moving.affine), fixed.shape, fixed.affine, transform)
     seen = np.asanyarray(seen.dataobj) > 0.5
@@ -194,10 +197,9 @@ def _judge(small, moving, transform, kind):
 def register_scans(scans, masks, prior, template=None, options=None, threads=1):
     """Register all images of a subject to one grid.
 
-    Rigid alignment of each stripped sequence to the stripped reference, affine alignment of the stripped
-    reference to the template, both composed, so that each image is interpolated once (cubic).
-    Never raises for strange data: where an alignment fails twice, the brains' centres are aligned and
-    the record says so.
+    Each skull-stripped sequence is rigidly aligned to the skull-stripped reference, which is affinely aligned to the
+    template. Both transforms are composed, so that each image is interpolated once (cubic). Strange data raise no
+    error: if an alignment fails twice, the centres of the brains are aligned, and the record is flagged.
 
     Parameters
     ----------
@@ -207,26 +209,25 @@ def register_scans(scans, masks, prior, template=None, options=None, threads=1):
         Brain mask of each sequence on its grid.
     prior : PriorAlignment
     template : nibabel.Nifti1Image, optional
-        Skull-stripped, on the grid to deliver (`load_template`); None keeps the reference's own space.
+        Skull-stripped, on the output grid (`load_template`); None keeps the reference's own space.
     options : RegistrationOptions, optional
-        Its spacing counts only without a template: the grid of a template has its spacing already.
+        Its spacing is used only without a template, because the grid of a template already has this spacing.
     threads : int
-        How many alignments run at a time, each on one thread of its own, so that their number changes no byte.
+        How many alignments run at a time. Each uses one thread, so that this number does not change the result.
 
     Returns
     -------
     registered : dict of str to nibabel.Nifti1Image
-        Sequences float32 in their own intensities, zero outside of the brain; `labels` if given; `brain`,
-        uint8, the sequences' masks combined (`masks.combine_masks`). Where it was deformed also the fields
-        `warp` (template world to affinely aligned world) and `unwarp` (back), on a coarse grid.
+        Sequences, float32 in their original intensities, zero outside the brain; `labels`, if given; `brain`, uint8,
+        the combined masks of the sequences (`masks.combine_masks`). If the brain was deformed, also the fields `warp`
+        (template world to affinely aligned world) and `unwarp` (back), on a coarse grid.
     record : dict
-        `to_template`: template world to reference world; `to_reference`: reference world to each other
-        sequence's world; `similarity` (normalised mutual information, 1 is none) and `overlap` (Dice of the
-        brain masks) of each alignment, with the key `template` for the last; `cut`, tissue that looks cut off by
-        the mask (`mask_edge_alarm.find_cut_tissue`), and `look`, that in words; `aligned_already`, `flags`, `grid`.
-        Where
-        it was to be deformed also `deformable` (whether it was), `volume_change` (of the lesion, as a share) and
-        `lesion_ml`.
+        `to_template`: template world to reference world; `to_reference`: reference world to the world of each other
+        sequence; `similarity` (normalised mutual information; 1 is none) and `overlap` (Dice of the brain masks) of
+        each alignment, with the key `template` for that of the reference; `cut` and `look`: tissue that looks cut off
+        by the mask, as numbers and in words (`mask_edge_alarm.find_cut_tissue`); `engine`, `aligned_already`, `flags`,
+        `grid`. If a deformation was requested, also `deformable` (whether it succeeded), `volume_change` (relative, of
+        the lesion) and `lesion_ml`.
     """
     options, reference = options or RegistrationOptions(), prior.reference
     if prior.prepared:
@@ -241,7 +242,7 @@ def register_scans(scans, masks, prior, template=None, options=None, threads=1):
         _note(record, flags, name, qualities[name])
     aligned = {name: there for name, there in to_reference.items() if not qualities[name]["fault"]}
     trusted = {reference: np.eye(4)} | aligned
-    # what stands in the place of an empty mask has no vote, unless there is no other
+    # the substitute of an empty mask has no vote, unless there is no other mask
     voters = {name: there for name, there in trusted.items() if masks[name] is given_masks[name]}
     brain = combine_masks(masks, voters or {reference: np.eye(4)}, reference)
     record["cut"], record["look"] = find_cut_tissue(scans, brain, trusted)
@@ -268,7 +269,7 @@ def register_scans(scans, masks, prior, template=None, options=None, threads=1):
 
 
 def take_prepared(scans, masks, prior, spacing=None):
-    """Take scans that were prepared elsewhere as they are: nothing is aligned, and without a spacing none resampled.
+    """Take scans that were prepared elsewhere as they are, without alignment; resample them only to a given spacing.
 
     Parameters
     ----------
@@ -276,12 +277,12 @@ def take_prepared(scans, masks, prior, spacing=None):
         As in `register_scans`, all on one grid.
     prior : PriorAlignment
     spacing : float, optional
-        Millimetres; without it the scans keep their grid.
+        Voxel size in mm; by default, the scans keep their grid.
 
     Returns
     -------
     registered, record
-        As `register_scans` returns them; `brain` is where any sequence shows something.
+        As in `register_scans`; `brain` is the union of the masks.
     """
     names, like = list_sequences(scans), scans[prior.reference]
     shown = np.any([np.asanyarray(masks[name].dataobj) > 0 for name in names], axis=0)
@@ -306,7 +307,7 @@ def take_prepared(scans, masks, prior, spacing=None):
 
 
 def _list_alignments(scans, masks, prior, template):
-    """List what is to be aligned, by name: the pair, the kind of alignment and whether the header is believed."""
+    """List the alignments by name: the pair, the kind of alignment, and whether the header is trusted."""
     others = [name for name in list_sequences(scans) if name != prior.reference]
     fixed, fixed_mask = scans[prior.reference], masks[prior.reference]
     pairs = {name: ((fixed, scans[name], fixed_mask, masks[name]), "rigid", prior.coregistered) for name in others}
@@ -318,12 +319,12 @@ def _list_alignments(scans, masks, prior, template):
 
 def _align(align, pairs, threads):
     """Align each pair, `threads` of them at a time; return the matrices and the quality of each alignment."""
-    # processes, since greedy lets no second thread of Python run
+    # processes, because greedy blocks all other Python threads
     run = Parallel(threads, max_nbytes=None)
     aligned = run(delayed(align_pair)(align, pair, kind, 1, skip) for pair, kind, skip in pairs.values())
     alignments = dict(zip(pairs, cast(list[tuple[np.ndarray, dict]], aligned), strict=True))
     if "template" in alignments and pairs["template"][2] and alignments["template"][1]["fault"]:
-        # said to lie in the template's space, and does not
+        # reported to be in the template's space, but it is not
         pair, kind, _ = pairs["template"]
         alignments["template"] = align_pair(align, pair, kind, 1)
     return {name: matrix for name, (matrix, _) in alignments.items()}, {
@@ -332,7 +333,7 @@ def _align(align, pairs, threads):
 
 
 def _deform(engine, scans, brain, transforms, template, reference):
-    """Deform what the affine alignment placed, on a coarse grid; no fields where that failed."""
+    """Deform the affinely aligned brain on a coarse grid; return no fields if this failed."""
     fixed = coarse_template(template)
     sequences = {name: scan for name, scan in scans.items() if name in transforms}
     moved = resample_all(sequences, brain, transforms, reference, reference, grid_of(fixed))
@@ -344,7 +345,7 @@ def _deform(engine, scans, brain, transforms, template, reference):
 
 
 def coarse_template(template):
-    """Resample a template to the grid on which brains are deformed, scaled, without the rim that blurring adds."""
+    """Resample and scale a template for the deformation, and remove the rim that blurring adds."""
     whole = image((np.asanyarray(template.dataobj) > 0).astype(np.uint8), template.affine)
     coarse = working_copy(template, whole, deformation.WORKING_SPACING)
     half = np.asanyarray(resample_labels(whole, coarse.shape, coarse.affine).dataobj) > 0
@@ -359,7 +360,7 @@ def load_template(name, spacing=None):
     name : str or None
         A key of `templates.TEMPLATES`, a path, or "none".
     spacing : float, optional
-        Millimetres; the template's own if absent.
+        Voxel size in mm; by default that of the template.
 
     Returns
     -------
@@ -368,7 +369,7 @@ def load_template(name, spacing=None):
     Raises
     ------
     ValueError
-        If the image still shows a skull, or anything else that fills the background.
+        If the background is not zero, as in an image with skull.
     """
     path = template_path(name)
     if path is None:
@@ -381,13 +382,13 @@ def load_template(name, spacing=None):
     if spacing is None or np.allclose(np.linalg.norm(affine_of(loaded)[:3, :3], axis=0), spacing, atol=1e-3):
         return loaded
     finer = resample(smoothed(loaded, spacing), *regridded(loaded, spacing))
-    # the smoothing widened the brain: cut it back to where more than half of a voxel is brain
+    # smoothing widened the brain, so keep only voxels of which more than half is brain
     brain = resample(image((data > 0).astype(np.float32), loaded.affine), finer.shape, finer.affine)
     return image(np.asanyarray(finer.dataobj) * (np.asanyarray(brain.dataobj) > 0.5), finer.affine)
 
 
 def resample_all(scans, brain, transforms, reference, labels_on, grid, threads=1):
-    """Interpolate everything once onto the target grid, within the box of the brain.
+    """Interpolate all images once onto the target grid, within the bounding box of the brain.
 
     Parameters
     ----------
@@ -398,7 +399,7 @@ def resample_all(scans, brain, transforms, reference, labels_on, grid, threads=1
     transforms : dict of str to ndarray, shape (4, 4)
         Target world to the world of each sequence.
     reference, labels_on : str
-        The sequences on whose grids the mask and the labels are.
+        The sequences on whose grids the mask and the labels are, respectively.
     grid : resampling.Grid
         The target grid.
     threads : int
@@ -407,7 +408,7 @@ def resample_all(scans, brain, transforms, reference, labels_on, grid, threads=1
     Returns
     -------
     dict of str to nibabel.Nifti1Image
-        As `register_scans` returns it.
+        As in `register_scans`.
     """
     shape, affine = grid
     whole = resample_labels(brain, shape, affine, transforms[reference])
@@ -430,7 +431,7 @@ def resample_all(scans, brain, transforms, reference, labels_on, grid, threads=1
     with ThreadPoolExecutor(threads) as pool:
         registered = dict(zip(transforms, pool.map(bring, transforms), strict=True))
     if "labels" in scans:
-        # drawn labels may reach out of the brain mask, so they are not cut by it
+        # labels are not cropped to the brain mask, because they may extend beyond it
         registered["labels"] = resample_labels(scans["labels"], shape, affine, transforms[labels_on])
     registered = {name: registered[name] for name in (*list_sequences(registered), "labels") if name in registered}
     return registered | {"brain": image(inside.astype(np.uint8), affine)}
@@ -449,7 +450,7 @@ def _note(record, flags, name, quality):
 
 
 def _usable_masks(scans, masks, flags):
-    """Replace an empty mask by all that is not zero, so that the later steps have something to show."""
+    """Replace empty masks by all non-zero voxels, so that later steps have something to show."""
     usable = {}
     for name in list_sequences(scans):
         usable[name] = masks[name]
@@ -462,7 +463,7 @@ def _usable_masks(scans, masks, flags):
 
 
 PAIRS = {"template": "reference to template", "deformed": "reference deformed to template, so only aligned affinely"}
-# a row estimates a transform; `resampling.resample` applies it; `transforms.invert_transform` inverts it
+# functions that estimate a transform; `resampling.resample` applies it, and `transforms.invert_transform` inverts it
 REGISTRATION_ENGINES = {
     "greedy": {"linear": align_greedy, "deformable": deform_greedy},
     "ants": {"linear": align_ants, "deformable": deform_ants},

@@ -1,4 +1,4 @@
-"""Registration engines, rigid, affine and deformable: a row of `registration.REGISTRATION_ENGINES` each."""
+"""Rigid, affine and deformable registration engines; each is a row of `registration.REGISTRATION_ENGINES`."""
 
 import io
 import os
@@ -10,12 +10,12 @@ from neurograft.imaging.resampling import working_copy
 from neurograft.imaging.transforms import make_field
 from neurograft.imaging.typed import load_nifti
 
-# All engines see isotropic copies of the brain's box, so that neither slice thickness nor matrix size
-# decides how coarse their pyramids get (at 5.5 mm slices a third level would be 22 mm). On ten real heads
-# an affine at 3 mm was as good as one at 2 mm (NMI, overlap) in a third of the time.
+# In mm. All engines work on isotropic copies, cropped to the brain, so that the levels of their pyramids do not depend
+# on slice thickness or matrix size (with 5.5 mm slices, a third level would be 22 mm). On ten real heads, an affine
+# alignment at 3 mm was as good as one at 2 mm (NMI, overlap), in a third of the time.
 WORKING_SPACING = {"rigid": 2.0, "affine": 3.0}
 SEED = 1
-LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK counts to the left and to the back
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK's axes point to the left and to the back
 
 
 def lps_grid(scan):
@@ -27,7 +27,7 @@ def lps_grid(scan):
 
 
 def to_itk(scan):
-    """Make a SimpleITK image of an image, float32, in the same world."""
+    """Convert an image to a SimpleITK image, float32, in the same world."""
     import SimpleITK as sitk
 
     data, origin, size, direction = lps_grid(scan)
@@ -39,7 +39,7 @@ def to_itk(scan):
 
 
 def to_ants(scan):
-    """Make an ANTs image of an image, float32, in the same world."""
+    """Convert an image to an ANTs image, float32, in the same world."""
     import ants
 
     data, origin, size, direction = lps_grid(scan)
@@ -52,7 +52,7 @@ def _working_pair(fixed, moving, kind, fixed_mask, moving_mask, convert):
 
 
 def align_greedy(fixed, moving, kind, fixed_mask=None, moving_mask=None, threads=1):
-    """Align with greedy (Yushkevich et al., picsl-greedy), normalised mutual information, from where they lie.
+    """Align with greedy (Yushkevich et al., picsl-greedy) by normalised mutual information, starting from the identity.
 
     Parameters
     ----------
@@ -60,10 +60,11 @@ def align_greedy(fixed, moving, kind, fixed_mask=None, moving_mask=None, threads
     kind : str
         "rigid" or "affine".
     fixed_mask, moving_mask : nibabel.Nifti1Image, optional
-        Brains; all that is not zero if absent. The rest is set to zero and takes part: the outline of the
-        brain holds the alignment (within a mask alone greedy's line search failed on real T2 and FLAIR).
+        Brain masks; by default, all non-zero voxels. Voxels outside are set to zero but are part of the comparison,
+        because the outline of the brain stabilises the alignment (restricted to a mask, greedy's line search failed on
+        real T2 and FLAIR).
     threads : int
-        More than 1 adds in varying order: the transform then differs in its fourth digit from run to run.
+        With more than 1, the order of summation varies, so the fourth digit of the transform differs between runs.
 
     Returns
     -------
@@ -74,7 +75,7 @@ def align_greedy(fixed, moving, kind, fixed_mask=None, moving_mask=None, threads
 
     pair = _working_pair(fixed, moving, kind, fixed_mask, moving_mask, to_itk)
     greedy = Greedy3D()
-    # no level may have 0 iterations unless it is the last one: greedy 1.4.0 crashes on "0x50"
+    # only the last level may have 0 iterations: greedy 1.4.0 crashes on "0x50"
     common = f"-d 3 -threads {threads} -seed {SEED} -V 0 -a -m NMI -i fixed moving"
     output = io.StringIO()
     greedy.execute(
@@ -86,9 +87,9 @@ def align_greedy(fixed, moving, kind, fixed_mask=None, moving_mask=None, threads
 
 
 def align_ants(fixed, moving, kind, fixed_mask=None, moving_mask=None, threads=1):
-    """Align with ANTs (Avants et al. 2011, antspyx), Mattes mutual information; parameters as `align_greedy`.
+    """Align with ANTs (Avants et al. 2011, antspyx) by Mattes mutual information; parameters as in `align_greedy`.
 
-    The number of threads is ITK's, fixed by the first call of a process.
+    ITK fixes the number of threads at the first call in a process.
     """
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(threads)
     import ants
@@ -117,10 +118,10 @@ def align_ants(fixed, moving, kind, fixed_mask=None, moving_mask=None, threads=1
 
 
 def align_simpleitk(fixed, moving, kind, fixed_mask=None, moving_mask=None, threads=1):
-    """Align with SimpleITK (Lowekamp et al. 2013), Mattes mutual information; parameters as `align_greedy`."""
+    """Align with SimpleITK (Lowekamp et al. 2013) by Mattes mutual information; parameters as in `align_greedy`."""
     import SimpleITK as sitk
 
-    # the method's own number of threads does not reach its metric
+    # global, because the registration method does not pass its own number of threads to its metric
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
     pair = _working_pair(fixed, moving, kind, fixed_mask, moving_mask, to_itk)
     middle = np.array(pair[0].TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in pair[0].GetSize()]))
@@ -148,7 +149,7 @@ def align_simpleitk(fixed, moving, kind, fixed_mask=None, moving_mask=None, thre
 
 
 def _about_centre(matrix, shift, centre):
-    """Convert an ITK transform, which turns about a centre and is in LPS, to a matrix in RAS."""
+    """Convert an ITK transform, which is in LPS and rotates about a centre, to a matrix in RAS."""
     transform = np.eye(4)
     transform[:3, :3] = np.reshape(matrix, (3, 3))
     transform[:3, 3] = np.asarray(shift) + centre - transform[:3, :3] @ centre
@@ -156,19 +157,19 @@ def _about_centre(matrix, shift, centre):
 
 
 def deform_greedy(fixed, moving, counted, threads=1):
-    """Deform with greedy (Yushkevich et al., picsl-greedy), normalised cross-correlation of neighbourhoods.
+    """Deform with greedy (Yushkevich et al., picsl-greedy) by local normalised cross-correlation.
 
-    WNCC leaves what does not count out of the neighbourhoods too. With NCC they reach into the lesion, at the
-    coarsest level by 36 mm: a planted tumour then shrank by 18 %, where by WNCC it was 3 and truly 4 %.
+    The metric WNCC also excludes masked voxels from the neighbourhoods. With NCC, the neighbourhoods extend into the
+    lesion, by 36 mm at the coarsest level: a simulated tumour then shrank by 18 %, but by 3 % with WNCC (truth: 4 %).
 
     Parameters
     ----------
     fixed, moving : nibabel.Nifti1Image, shape (X, Y, Z)
-        Stripped brains that lie on each other already, on one grid.
+        Skull-stripped brains on one grid, already affinely aligned.
     counted : nibabel.Nifti1Image, shape (X, Y, Z)
-        Not zero where the images are compared.
+        Mask of the voxels that are compared.
     threads : int
-        Results are the same bytes again with 1 only.
+        Only with 1 are the results the same to the byte.
 
     Returns
     -------
@@ -178,7 +179,7 @@ def deform_greedy(fixed, moving, counted, threads=1):
     from picsl_greedy import Greedy3D
 
     greedy = Greedy3D()
-    # its metric adds a little noise, hence the seed; without -wp 0 the field is rounded to a tenth of a voxel
+    # the metric adds a little noise, hence the seed; without -wp 0, the field is rounded to a tenth of a voxel
     greedy.execute(
         f"-d 3 -threads {threads} -seed {SEED} -V 0 -wp 0 -i fixed moving -gm counted -o warp "
         "-m WNCC 3x3x3 -n 60x40x20 -s 2.0vox 1.0vox",
@@ -188,7 +189,7 @@ def deform_greedy(fixed, moving, counted, threads=1):
 
 
 def deform_ants(fixed, moving, counted, threads=1):
-    """Deform with ANTs (SyN; Avants et al. 2011, antspyx), mutual information; parameters as `deform_greedy`."""
+    """Deform with ANTs (SyN; Avants et al. 2011, antspyx) by mutual information; parameters as in `deform_greedy`."""
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(threads)
     import ants
     import ants.config
@@ -209,7 +210,7 @@ def deform_ants(fixed, moving, counted, threads=1):
 
 
 def deform_simpleitk(fixed, moving, counted, threads=1):
-    """Deform with SimpleITK: B-splines of 24 mm, Mattes mutual information; parameters as `deform_greedy`."""
+    """Deform with SimpleITK (B-splines of 24 mm) by Mattes mutual information; parameters as in `deform_greedy`."""
     import SimpleITK as sitk
 
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
@@ -223,7 +224,7 @@ def deform_simpleitk(fixed, moving, counted, threads=1):
     method.SetMetricSamplingPercentage(0.1, SEED)
     method.SetMetricFixedMask(sitk.Cast(to_itk(counted) > 0.5, sitk.sitkUInt8))
     method.SetInterpolator(sitk.sitkLinear)
-    # a search of 5 steps along each line; the 20 that are usual took three times as long and found no more
+    # line searches of 5 steps; the default of 20 took three times as long and was no better
     method.SetOptimizerAsGradientDescentLineSearch(5.0, 25, 1e-5, 5, 0.0, 5.0, 0.05, 5)
     method.SetShrinkFactorsPerLevel((2, 1))
     method.SetSmoothingSigmasPerLevel((1, 0))
@@ -234,7 +235,7 @@ def deform_simpleitk(fixed, moving, counted, threads=1):
 
 
 def _from_itk(warp, like):
-    """Convert a SimpleITK image of displacements, which is in LPS, to a field."""
+    """Convert a SimpleITK displacement image, which is in LPS, to a field in RAS."""
     import SimpleITK as sitk
 
     moves = sitk.GetArrayFromImage(warp).transpose(2, 1, 0, 3)

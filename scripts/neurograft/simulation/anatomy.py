@@ -1,10 +1,9 @@
-"""Simulated heads: the MNI152 brain warped for each subject, with skull, scalp, eyes and face around it.
+"""Simulate heads: the MNI152 brain, warped for each subject, with skull, scalp, eyes and face.
 
-Coordinates are millimetres, RAS+. *Template* space is that of the MNI152 2009a maps that nilearn
-carries; *head* space is the world of the subject's reference scan. Everything random is drawn from
-the generator that is passed in and defined over fixed millimetres, so the same subject has the same
-anatomy at every spacing. Sums run through `numpy.einsum` and not through BLAS, whose rounding may
-change with the number of threads.
+Coordinates are in millimetres, RAS+. *Template* space is that of the MNI152 2009a maps in nilearn; *head* space is the
+world of the subject's reference scan. All random fields are drawn from the generator that is passed in, on control
+points at fixed positions in mm, so a subject has the same anatomy at every spacing. Sums use `numpy.einsum` instead of
+BLAS, whose rounding may depend on the number of threads.
 """
 
 import numpy as np
@@ -13,14 +12,14 @@ from scipy import ndimage
 from neurograft.imaging.templates import MNI152, TEMPLATES, mni_tissue_maps
 from neurograft.imaging.typed import affine_of, distance_to_outside, load_nifti
 
-CENTRE = np.array([0.0, -18.0, 8.0])  # of the head, in template space: the middle of the field of view
-EXTENT = 150.0  # mm from the centre that random fields cover
-BOTTOM = -72.0  # mm, where the template's brain stem is cut: what lies below counts as spinal cord
-SURFACE_SPACING = 3.0  # mm; a distance map is smooth, and distance transforms at 1 mm would take seconds
+CENTRE = np.array([0.0, -18.0, 8.0])  # centre of the head and of the field of view, in template space
+EXTENT = 150.0  # mm from the centre that are covered by random fields
+BOTTOM = -72.0  # mm; the template's brain stem is cut here, and everything below is spinal cord
+SURFACE_SPACING = 3.0  # mm; a distance map is smooth, and a distance transform at 1 mm would take seconds
 
 
 def load_template():
-    """Load the MNI152 2009a maps (`imaging.templates`), and measure the surface of the brain's hull.
+    """Load the MNI152 2009a maps (`imaging.templates`), and compute the distance to the hull of the brain.
 
     Returns
     -------
@@ -43,14 +42,14 @@ def load_template():
 
 
 def _hull_distance(brain, affine, closing=7.0):
-    """Compute the signed distance, in mm, to the brain closed over sulci and fissures, on a wide coarse grid."""
+    """Compute the signed distance, in mm, to the hull of the brain (closed over sulci), on a wide coarse grid."""
     half = np.array([111, 135, 117])  # mm from the centre to the edges of the grid
     low, high = CENTRE - half, CENTRE + half
     grid = np.diag([SURFACE_SPACING] * 3 + [1.0])
     grid[:3, 3] = low
     shape = tuple(np.ceil((high - low) / SURFACE_SPACING).astype(int))
     matrix = np.linalg.inv(affine) @ grid
-    # "nearest" carries the cut brain stem on downwards, as the spinal cord
+    # "nearest" extends the cut brain stem downwards, as the spinal cord
     share = ndimage.affine_transform(
         brain, matrix[:3, :3], matrix[:3, 3], shape, order=1, mode="nearest", output=np.float32
     )
@@ -65,16 +64,16 @@ def _hull_distance(brain, affine, closing=7.0):
 def smooth_field(rng, axes, scale):
     """Draw a smooth random field with mean 0 and standard deviation 1 at every point.
 
-    White noise on control points every `scale` mm, blended by separable Gaussians whose weights have
-    unit sum of squares.
+    It is white noise on control points every `scale` mm, interpolated with separable Gaussian weights, whose squares
+    sum to 1.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     axes : sequence of three 1-D arrays
-        Coordinates of the grid along each axis, mm from the centre of the field of view.
+        Coordinates of the grid along each axis, in mm from the centre of the field of view.
     scale : float
-        Distance of the control points, mm.
+        Distance between control points in mm.
 
     Returns
     -------
@@ -85,13 +84,13 @@ def smooth_field(rng, axes, scale):
     for axis in axes:
         weights = np.exp(-0.5 * ((np.asarray(axis)[:, None] - knots) / (0.7 * scale)) ** 2)
         weights /= np.sqrt((weights**2).sum(1, keepdims=True))
-        # contract the first axis and put the result last: after three turns the axes are in order again
+        # contract the first axis and append the result as the last; after three times, the axes are in order again
         field = np.einsum("ijk,ai->jka", field, weights.astype(np.float32))
     return np.ascontiguousarray(field)
 
 
 def rigid(angles, shift, scale=(1.0, 1.0, 1.0), about=(0.0, 0.0, 0.0)):
-    """Make a 4x4 transform: scale and rotate about a point, then shift.
+    """Make a 4x4 transform that scales and rotates about a point, then translates.
 
     Parameters
     ----------
@@ -117,9 +116,9 @@ def place_head(rng):
     Returns
     -------
     ndarray, shape (4, 4)
-        Template world to head world; the template's `CENTRE` comes to lie near the origin.
+        Template world to head world; the template's `CENTRE` is mapped near the origin.
     """
-    # the MNI152 average is larger than most brains: 1.89 litres; 0.92 in each direction gives 1.47
+    # the MNI152 average, 1.89 litres, is larger than most brains; scaled by 0.92 along each axis, it is 1.47 litres
     scale = 0.92 * np.exp(rng.normal(0, 0.025)) * np.exp(rng.normal(0, 0.02, 3))
     return rigid(rng.normal(0, 3, 3), rng.normal(0, 2, 3) - CENTRE, scale, about=CENTRE)
 
@@ -133,19 +132,19 @@ def build_head(template, rng, axes, to_template, age=50.0):
         From `load_template`.
     rng : numpy.random.Generator
     axes : sequence of three 1-D arrays
-        Coordinates of the grid, mm in head space.
+        Coordinates of the grid in head space, in mm.
     to_template : ndarray, shape (4, 4)
-        Template world to head world, from `place_head`; a smooth random warp is added to it.
+        Template world to head world, from `place_head`; a smooth random warp is added.
     age : float
-        Years; the sulci widen and spots of the white matter become more with it.
+        Age in years; with age, sulci are wider, and white matter has more spots.
 
     Returns
     -------
     dict of ndarray, shape (X, Y, Z)
-        `white`, `grey`, `fluid`, `brain`: float32 shares (white + grey + fluid = brain); `outside`: uint8,
-        index into `OUTSIDE`; `spots`: float32 share of age-related white-matter change; `cerebrum`: bool,
-        where a glioma may start; `texture`: float32 field, mean 0, standard deviation 1; `truth`: bool, the
-        brain without the spinal cord.
+        `white`, `grey`, `fluid`, `brain`: float32 fractions (white + grey + fluid = brain); `outside`: uint8, index
+        into `OUTSIDE`; `spots`: float32 fraction of age-related white-matter change; `cerebrum`: bool, where a glioma
+        may start; `texture`: float32 field with mean 0 and standard deviation 1; `truth`: bool, the brain without the
+        spinal cord.
     """
     place = template_places(rng, axes, to_template)
     steps = np.diag(template["surface_affine"])[:3, None, None, None]
@@ -155,14 +154,14 @@ def build_head(template, rng, axes, to_template, age=50.0):
     head = _tissues(template, place, surface, texture, age)
     head["outside"] = _outside(place, surface, smooth_field(rng, axes, 40.0), texture)
     head["texture"] = texture
-    # the template's brain ends at the cut of its brain stem
+    # the template's brain ends where its brain stem is cut
     head["truth"] = (head["brain"] >= 0.5) & (place[2] > BOTTOM)
     step = axes[0][1] - axes[0][0]
     fluid_around = ndimage.gaussian_filter(np.where(surface < -15, head["fluid"], 0), 6.0 / step)
     load = fluid_around + 0.05 * smooth_field(rng, axes, 9.0) + 0.002 * (age - 60) - 0.2
     head["spots"] = head["white"] * np.clip(12 * load, 0, 1)
     head["spots"][place[2] < 0] = 0
-    # averaged over some mm, so that the place does not hang on the spacing
+    # smoothed over some mm, so that the result does not depend on the spacing
     deep = ndimage.gaussian_filter(head["white"], 3.0 / step)
     head["cerebrum"] = (deep > 0.6) & (place[2] > -12) & (abs(place[0]) > 14) & (surface < -6)
     return head
@@ -182,14 +181,14 @@ def template_places(rng, axes, to_template):
     places = []
     for row in inverse[:3]:
         affine = row[0] * mesh[0] + row[1] * mesh[1] + row[2] * mesh[2] + row[3]
-        # slopes of about 3/42 and 1/14 stay far below 1, so that nothing folds
+        # gradients of about 3/42 and 1/14 are far below 1, so the warp does not fold
         places.append(affine + 3.0 * smooth_field(rng, axes, 60.0) + 1.0 * smooth_field(rng, axes, 20.0))
     return np.stack(places).astype(np.float32)
 
 
 def _tissues(template, place, surface, texture, age):
-    """Sample the template's maps and sharpen them from an average's towards one person's."""
-    near = np.flatnonzero(surface.ravel() < 6)  # sampling costs most: only where a brain can be
+    """Sample the template's maps, and sharpen them, because an average of many brains is blurred."""
+    near = np.flatnonzero(surface.ravel() < 6)  # sampling takes most of the time, so sample only where the brain can be
     inverse = np.linalg.inv(template["affine"])
     at = np.einsum("ij,jn->in", inverse[:3, :3], place.reshape(3, -1)[:, near]) + inverse[:3, 3:]
     grey, white, brain = (
@@ -198,7 +197,7 @@ def _tissues(template, place, surface, texture, age):
     )
     grey, white = grey / 255, white / 255
     fluid = np.clip(brain - grey - white, 0, None) * (1.0 + 0.02 * np.clip(age - 30, 0, 50))
-    white = white * np.exp(0.15 * texture.ravel()[near])  # every fold of the cortex a little different
+    white = white * np.exp(0.15 * texture.ravel()[near])  # vary the cortex between subjects
     shares = np.stack([white, grey, fluid]) ** 1.8
     shares *= brain / np.maximum(shares.sum(0), 1e-6)
     head = {}
@@ -209,10 +208,10 @@ def _tissues(template, place, surface, texture, age):
 
 
 def _outside(place, surface, thickness, texture):
-    """Assign each voxel the tissue that it has where it is not brain."""
+    """Return the tissue of each voxel outside the brain."""
     x, y, z = place
     gap = 1.6 + 0.4 * thickness
-    # petrous and sphenoid bone make the skull's base much thicker than its vault
+    # the skull base is much thicker than the vault, because of the petrous and sphenoid bones
     base = np.clip((-z - 15) / 25, 0, 1) * np.exp(-_solid(place, (0, -10, -60), (70, 80, 200)))
     skull = gap + 6.0 + 1.2 * thickness + 11.0 * base
     scalp = skull + 6.0 - 1.2 * thickness
@@ -234,7 +233,7 @@ def _outside(place, surface, thickness, texture):
     out[(surface > gap + 1.8) & (surface < skull - 1.8) & (base < 0.2)] = OUTSIDE.index("marrow")
     out[surface < gap] = OUTSIDE.index("dura")
     out[surface < gap - 1.0] = OUTSIDE.index("fluid")
-    # the sagittal sinus runs under the vault from the forehead to the occiput; the falx hangs from it
+    # the sagittal sinus runs under the vault from the forehead to the occiput, and the falx hangs below it
     midline = (z > -10) & (surface < gap)
     out[midline & (abs(x) < 4.5) & (surface > gap - 5) & ((y < 40) | (z > 30))] = OUTSIDE.index("vessel")
     out[midline & (abs(x) < 1.2) & (surface < gap - 5)] = OUTSIDE.index("dura")
@@ -242,7 +241,7 @@ def _outside(place, surface, thickness, texture):
 
 
 def _solid(place, centre, radii):
-    """Compute the squared distance from an ellipsoid's centre in units of its radii: below 1 inside."""
+    """Compute the squared distance from an ellipsoid's centre in units of its radii (below 1 inside)."""
     return sum(((p - c) / r) ** 2 for p, c, r in zip(place, centre, radii, strict=True))
 
 

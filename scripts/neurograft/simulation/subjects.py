@@ -1,7 +1,7 @@
-"""A simulated cohort with known truth: heads, tumours and scanners, for the demo and the tests.
+"""Simulate a cohort with known truth (heads, tumours and scanners), for the demo and the tests.
 
-A subject is a function of (seed, index) alone: the same bytes on every run. Tissue intensities are chosen
-by eye after real scans at 1.5 and 3 T and stand for no particular scanner.
+A subject depends only on (seed, index), and has the same bytes in every run. Tissue intensities were chosen by eye from
+real scans at 1.5 and 3 T, and do not represent a particular scanner.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from neurograft.imaging import nifti, resampling
 from neurograft.simulation.anatomy import OUTSIDE, build_head, load_template, place_head, rigid, smooth_field
 from neurograft.simulation.tumours import ENHANCING, NECROSIS, add_tumour
 
-FIELD = (184.0, 218.0, 184.0)  # mm, field of view: vertex to below the skull base
+FIELD = (184.0, 218.0, 184.0)  # mm; field of view, from the vertex to below the skull base
 
 
 def describe_subject(index, seed=0):
-    """Describe a simulated subject by its columns: kinds and sites are balanced, whatever the seed.
+    """Return the columns of a simulated subject; diagnoses and sites are balanced for every seed.
 
-    The first six subjects, counted from 0 or from 1, hold each diagnosis at both sites, and any eight in
-    a row hold six tumours.
+    The first six subjects, from index 0 or 1, include each diagnosis at both sites, and any eight in a row include six
+    tumours.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def describe_subject(index, seed=0):
 
 @dataclass(frozen=True)
 class _Patient:
-    """A simulated head and its tumour, all on one grid with the 4x4 `affine`."""
+    """A simulated head and its tumour, on one grid with the 4x4 `affine`."""
 
     head: dict[str, np.ndarray]
     tumour: dict[str, np.ndarray]
@@ -62,9 +62,9 @@ def simulate_subject(index, seed=0, spacing=2.0, template=None):
     index : int
         Number of the subject in the cohort, from 0.
     seed : int
-        Of the cohort.
+        Seed of the cohort.
     spacing : float
-        mm; the finest voxel edge. Site and sequence may have thicker slices (`SITES`).
+        Smallest voxel size in mm. Depending on site and sequence, slices may be thicker (`SITES`).
     template : dict, optional
         From `anatomy.load_template`, to load it once for many subjects.
 
@@ -73,14 +73,14 @@ def simulate_subject(index, seed=0, spacing=2.0, template=None):
     scans : dict of str to nibabel.Nifti1Image
         `t1`, `t1c`, `t2`, `flair` (int16) and `labels` (uint8; 1, 2, 4 as in BraTS 2018).
     truth : dict
-        The columns of `describe_subject`; `grade`: "high", "low" or "none"; `brain`: mask (uint8) on the grid
-        of `t1c`; `motion`: for each sequence the 4x4 pull-back, world of `t1c` to the sequence's world;
-        `to_template`: 4x4 affine part of template world to world of `t1c`; `index`, `seed`, `spacing`.
+        The columns of `describe_subject`; `grade`: "high", "low" or "none"; `brain`: mask (uint8) on the grid of `t1c`;
+        `motion`: for each sequence, the 4x4 transform from the world of `t1c` to that of the sequence; `to_template`:
+        4x4 affine part of the map from template world to the world of `t1c`; `index`, `seed`, `spacing`.
 
     Raises
     ------
     ValueError
-        If `index` or `seed` is negative, or `spacing` not in 0.5 to 6 mm.
+        If `index` or `seed` is negative, or `spacing` is not between 0.5 and 6 mm.
     """
     columns = describe_subject(index, seed)
     if not 0.5 <= spacing <= 6:
@@ -107,13 +107,13 @@ def simulate_subject(index, seed=0, spacing=2.0, template=None):
 
 
 def write_subject(folder, scans, truth):
-    """Write a simulated subject as a folder, whole or not at all.
+    """Write a simulated subject to a folder, atomically.
 
     Parameters
     ----------
     folder : str or Path
-        Becomes `{t1,t1c,t2,flair,labels}.nii.gz`, `truth.nii.gz` (the brain mask), `participant.json` (the
-        columns, and `origin`: simulated) and `truth.json` (the other facts of `truth`).
+        Contains `{t1,t1c,t2,flair,labels}.nii.gz`, `truth.nii.gz` (the brain mask), `participant.json` (the columns,
+        and `origin`: simulated) and `truth.json` (the other entries of `truth`).
     scans, truth : dict
         From `simulate_subject`.
     """
@@ -126,19 +126,19 @@ def write_subject(folder, scans, truth):
 
 
 def _head_axes(step):
-    """Lay the grid on which the head is built: the field of view and a margin for motion and tilt."""
+    """Make the grid on which the head is built: the field of view with a margin for motion and tilt."""
     half = [int((extent / 2 + 8) / step) for extent in FIELD]
     return [np.arange(-n, n + 1) * step for n in half]
 
 
 def _draw_motion(rng, name):
-    """Draw how the head moved, world of the reference to world of the sequence, about the head's middle."""
+    """Draw the head's rigid motion, about its centre: world of the reference to world of the sequence."""
     angles, shift = rng.normal(0, 1.2, 3), rng.normal(0, 1.2, 3)
     return np.eye(4) if name == "t1c" else rigid(np.clip(angles, -3, 3), np.clip(shift, -3, 3))
 
 
 def _sequence_grids(rng, site, spacing):
-    """Lay each sequence's grid: thick axis and tilt are the site's."""
+    """Make the grid of each sequence; the site determines the thick axis and the tilt."""
     grids = {}
     tilt = rng.normal(SITES[site]["tilt"], 2.0) if SITES[site]["tilt"] else 0.0
     for name in sequences.SEQUENCES:
@@ -153,7 +153,7 @@ def _sequence_grids(rng, site, spacing):
 
 
 def _truth_on(grid, patient):
-    """Sample labels and brain mask on a sequence's grid, no label outside of the mask."""
+    """Sample labels and brain mask on a sequence's grid; there are no labels outside the mask."""
     brain = resampling.resample(nifti.image(patient.head["truth"].astype(np.float32), patient.affine), *grid)
     brain = (np.asarray(brain.dataobj) >= 0.5).astype(np.uint8)
     labels = resampling.resample_labels(nifti.image(patient.tumour["labels"], patient.affine), *grid)
@@ -161,15 +161,15 @@ def _truth_on(grid, patient):
 
 
 def _scan(patient, motion, grid: resampling.Grid, name, site, rng):
-    """Image a head: contrast, slice thickness, motion, bias field, Rician noise, the scanner's integers."""
+    """Simulate the scan of a head: contrast, slice thickness, motion, bias field, Rician noise, and integer values."""
     look = SITES[site]
     ideal = _contrast(patient.head, patient.tumour, _draw_values(rng, site, name))
     size = np.linalg.norm(grid.affine[:3, :3], axis=0)
     fine = patient.affine[0, 0]
-    # what a voxel averages over, beyond the grid on which the head is built
+    # blur of a voxel, beyond that of the grid on which the head is built
     blur = np.sqrt(np.maximum((0.35 * size) ** 2 - (0.3 * fine) ** 2, 0)) / fine
     ideal = ndimage.gaussian_filter(ideal, blur, truncate=2.5)
-    # the grid's axes are only slightly tilted from the head's, so blurring along the latter is near enough
+    # the grid is only slightly tilted against the head, so blurring along the axes of the head is accurate enough
     moved = resampling.resample(nifti.image(ideal, patient.affine), *grid, np.linalg.inv(motion))
     axes = [(np.arange(n) - (n - 1) / 2) * s for n, s in zip(grid.shape, size, strict=True)]
     signal = np.asarray(moved.dataobj) * np.exp(look["bias"] * smooth_field(rng, axes, 75.0))
@@ -180,7 +180,7 @@ def _scan(patient, motion, grid: resampling.Grid, name, site, rng):
 
 
 def _draw_values(rng, site, name):
-    """Draw a sequence's intensity of each tissue, a little different for each subject."""
+    """Draw a sequence's intensity of each tissue, which varies slightly between subjects."""
     values = INTENSITIES["t1" if name == "t1c" else name].copy()
     if name == "t1c":
         values |= INTENSITIES["t1c"]
@@ -193,7 +193,7 @@ def _draw_values(rng, site, name):
 
 
 def _contrast(head, tumour, values):
-    """Compute the noiseless image of one sequence on the grid of the head; white matter of T1 is 1."""
+    """Compute the noise-free image of one sequence on the grid of the head; white matter on T1 is 1."""
     ideal = np.array([values[tissue] for tissue in OUTSIDE], np.float32)[head["outside"]]
     tissue = head["white"] * values["white"] + head["grey"] * values["grey"]
     tissue += head["spots"] * 0.6 * (values["oedema"] - values["white"])
@@ -209,7 +209,7 @@ def _contrast(head, tumour, values):
 
 DIAGNOSES = ("high-grade", "low-grade", "none", "high-grade")
 AGES = {"high-grade": (45, 78), "low-grade": (26, 58), "none": (24, 76)}
-# white matter of T1 is 1; oedema, enhancing, necrosis: the tumour's parts; fluid: cerebrospinal
+# intensities relative to white matter on T1; oedema, enhancing and necrosis are parts of the tumour
 INTENSITIES = {
     "t1": {
         "white": 1.0, "grey": 0.72, "fluid": 0.26, "oedema": 0.66, "enhancing": 0.68, "necrosis": 0.38,
@@ -225,7 +225,7 @@ INTENSITIES = {
         "air": 0.0, "dura": 0.45, "vessel": 0.2, "bone": 0.08, "marrow": 0.35, "fat": 0.8, "muscle": 0.4, "eye": 0.2,
     },
 }  # fmt: skip
-# thick: sequence -> (axis of the thick slices, their thickness in units of the spacing)
+# thick: sequence to (axis of the thick slices, their thickness in units of the spacing)
 SITES = {
     "A": {
         "gain": 420.0, "noise": 0.025, "bias": 0.12, "flatness": 0.0, "fat": 1.0, "tilt": 0.0, "in_plane": 1.0,

@@ -1,7 +1,7 @@
-"""Checks of the sources that a config names against the table of sources.
+"""Check the sources in a config against the table of sources.
 
-Apart from `core.design`, whose checks need no licence and no table. The Snakefile imports this module while it is
-parsed: standard library only.
+Checks that need neither licences nor the table are in `core.design`. The Snakefile imports this module when it is
+parsed, so it uses only the standard library.
 """
 
 from neurograft.core.config import SettingsError
@@ -10,12 +10,12 @@ from neurograft.sources.table import add_base_sources, forbids_sharing, kind_of
 
 
 def check_sources(experiment, sources, publish):
-    """Check that the sources that an experiment names can and may serve it.
+    """Check that an experiment's sources are technically suitable and that their licences permit the use.
 
     Parameters
     ----------
     experiment : dict
-        The config's block `experiment`; its sources are in the table (`check_experiment`).
+        The config's block `experiment`, after `check_experiment`, so its sources are in the table.
     sources : dict
         Rows of `config/sources.tsv` by name.
     publish : bool
@@ -43,7 +43,7 @@ def check_sources(experiment, sources, publish):
 
 
 def check_simulated(experiment, sources):
-    """Check that no source is pretrained on simulated tumours, for a dataset that is none of tumours in whole brains.
+    """Check that no source is pretrained on simulated tumours, for a dataset without tumours in whole brains.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def check_simulated(experiment, sources):
 
 
 def check_recommended(wanted, sources):
-    """Check that the sources that are to be ranked are in the table.
+    """Check that the sources to be ranked are in the table.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def check_recommended(wanted, sources):
     Raises
     ------
     SettingsError
-        One line for the first that is not.
+        One line for the first source that is not.
     """
     for name in wanted:
         if name not in sources:

@@ -1,6 +1,6 @@
-"""Downloads of pretrained weights: resumed after a break, verified, and whole or not there.
+"""Download pretrained weights: interrupted downloads are resumed, and files are verified and written atomically.
 
-Standard library only, so that a login node can run it ahead without importing torch.
+It uses only the standard library, so that it can run in advance on a login node, without importing torch.
 """
 
 import http.client
@@ -18,7 +18,7 @@ CHUNK = 1 << 20
 
 
 class DownloadError(OSError):
-    """A file could not be fetched; the message is one line without the advice that `fetch_source` adds."""
+    """Raised if a download fails; the message is one line, without the advice that `fetch_source` adds."""
 
 
 def fetch_source(target, name, sources, **options):
@@ -27,17 +27,17 @@ def fetch_source(target, name, sources, **options):
     Parameters
     ----------
     target : str or Path
-        Where the file belongs.
+        Path of the file.
     name : str
     sources : dict of str to dict
-        Every row of `sources.tsv`, by name.
+        All rows of `sources.tsv`, by name.
     **options
-        `pause` and `timeout` of `download`.
+        `pause` and `timeout` for `download`.
 
     Raises
     ------
     SourceError
-        One line that names the file, where it belongs, and the sources that need no network.
+        One line with the file, its path, and the sources that need no download.
     """
     row = sources[name]
     if not is_remote(row):
@@ -58,23 +58,23 @@ def fetch_source(target, name, sources, **options):
 
 
 def download(url, target, sha256, pause=2.0, timeout=60):
-    """Download a file; what an earlier try has received is kept in `TARGET.part` and continued.
+    """Download a file; an incomplete download is kept in `TARGET.part` and resumed.
 
     Parameters
     ----------
     url : str
         http or https.
     target : str or Path
-        Appears only when the file is whole and its hash is right.
+        Written only after the file is complete and its hash correct.
     sha256 : str
         As in `weights.verify`.
     pause, timeout : float
-        Seconds between tries, and without a byte before a try counts as broken.
+        Seconds between attempts, and seconds without data after which an attempt fails.
 
     Raises
     ------
     DownloadError
-        After `TRIES` tries, or at once where the address answers that it has no such file.
+        After `TRIES` attempts, or immediately if the server reports that there is no such file.
     """
     target, part, reason = Path(target), Path(f"{target}.part"), ""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -82,12 +82,12 @@ def download(url, target, sha256, pause=2.0, timeout=60):
         time.sleep(pause if number else 0)
         continued = part.exists()
         try:
-            # a run killed after the last byte has left the whole file
+            # the part may already be complete, if an earlier run was killed after the last byte
             if not (continued and _is_right(part, sha256)):
                 _receive(url, part, timeout)
             verify(part, sha256)
         except urllib.error.HTTPError as error:
-            if error.code == 416:  # the part is longer than the file: another file has that address now
+            if error.code == 416:  # the part is longer than the file, so the address now has another file
                 part.unlink()
             elif error.code < 500 and error.code not in (408, 429):
                 raise DownloadError(f"{url} answers {error.code} ({error.reason})") from None
@@ -115,7 +115,7 @@ def _is_right(path, sha256):
 
 
 def _receive(url, part, timeout):
-    """Append what is missing of a file; an address that cannot continue sends it whole again."""
+    """Append the missing rest of a file; a server that cannot resume sends the whole file again."""
     have = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "neurograft"} | ({"Range": f"bytes={have}-"} if have else {})
     with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout) as answer:
@@ -124,6 +124,6 @@ def _receive(url, part, timeout):
         with open(part, "ab" if begin else "wb") as file:
             shutil.copyfileobj(answer, file, CHUNK)
             end = file.tell()
-    # read in pieces, an answer that ends early raises nothing
+    # reading in chunks raises no error if the response ends early
     if length is not None and end < begin + int(length):
         raise ConnectionError(f"the connection broke after {end:,} of {begin + int(length):,} bytes")

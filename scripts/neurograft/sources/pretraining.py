@@ -1,7 +1,7 @@
-"""Sources that the workflow makes itself, so that sources are chained in its graph.
+"""Make sources within the workflow, so that one source can be made from another in its graph.
 
-A made source's folder holds `weights` (the encoder's tensors, by the names that `builders.load_source` expects),
-`history.tsv` of its training and `manifest.json`: how it was made, from what, and on which subjects of this cohort.
+The folder of such a source has `weights` (the encoder's tensors, with the names that `builders.load_source` expects),
+`history.tsv` of its training, and `manifest.json`: how and from what it was made, and on which subjects of this cohort.
 """
 
 import hashlib
@@ -28,27 +28,27 @@ from neurograft.sources.weights import load_weights
 from neurograft.training import batch_norm, loop, masking, strategy_plans, tasks
 from neurograft.training.slices import segmentation_case, target_case, write_slices
 
-SCHEME = "brats2018"  # of the simulated labels
-OTHERS = 1_000_000_007  # added to the run's seed: so no simulated cohort of the run has these subjects
-FINEST = 1.5  # mm, of the simulated scans: at 1 mm one takes several times as long
+SCHEME = "brats2018"  # scheme of the simulated labels
+OTHERS = 1_000_000_007  # added to the run's seed, so that these subjects differ from those of a simulated cohort
+FINEST = 1.5  # mm; smallest voxel size of the simulated scans, because 1 mm takes several times as long
 
 
 @dataclass(frozen=True)
 class SimulatedScans:
-    """The scans of simulated patients that a source is made from.
+    """The scans of simulated patients from which a source is made.
 
     Attributes
     ----------
     sequences : list of str
         The network's channels.
     aligned : bool
-        Whether the run has a template: then the patients come to lie in MNI152, else each in its own space.
+        Whether the run has a template; if so, the scans are in MNI152 space, otherwise each in its own space.
     spacing : float
-        Voxel size of the run, mm.
+        Voxel size of the run in mm.
     method : str
         A key of `intensity.INTENSITY_METHODS`.
     subjects : int
-        How many are simulated.
+        Number of simulated patients.
     """
 
     sequences: Sequence[str]
@@ -61,7 +61,7 @@ class SimulatedScans:
 def pretrain_simulated(folder, source, scans, options):
     """Train a segmenter from random weights on simulated tumour patients, and keep its encoder.
 
-    Their brain masks and alignments are known and used as they are: no skull-stripping, no registration.
+    Their known brain masks and alignments are used, without skull-stripping or registration.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def pretrain_simulated(folder, source, scans, options):
         Row of `sources.tsv`.
     scans : SimulatedScans
     options : loop.TrainingOptions
-        With the seed of the run. The subjects are others than those of a simulated cohort of this seed.
+        With the seed of the run. The subjects differ from those of a simulated cohort with this seed.
 
     Returns
     -------
@@ -99,14 +99,14 @@ def pretrain_simulated(folder, source, scans, options):
 def pretrain_masked(folder, source, base, split, slices, options):
     """Train another source's encoder to reconstruct hidden parts of the cohort's unlabelled scans.
 
-    Where there is no subject to learn from, `weights` is left empty, and the manifest says why.
+    If there are no such subjects, `weights` is an empty file, and the manifest has the reason.
 
     Parameters
     ----------
     folder, source
         As in `pretrain_simulated`.
     base : weights.SourceFiles
-        The source that it starts from.
+        The source from which training starts.
     split : dict
         `splits.json`.
     slices : dict of str to path
@@ -132,14 +132,14 @@ def pretrain_masked(folder, source, base, split, slices, options):
         builders.load_source(network, load_weights(base.weights, base.row["sha256"]))
     draw = masking.mask_batches(cases, training.batch, training.seed)
     history = _train(network, cases, "fine-tune", "reconstruction", training, draw)
-    # those of slices with hidden squares would not be those of whole ones
+    # from complete slices, because hidden squares change the statistics
     batch_norm.average_statistics(network.encoder, cases, training, augmented=False)
     facts |= {"steps": options.steps, "batch": options.batch}
     return _write_source(folder, source, network, history, facts)
 
 
 def simulate_slices(folder, index, seed, template, spacing, method, atlas=None):
-    """Simulate one subject and write its slices, with its known truth in the place of preprocessing.
+    """Simulate one subject and write its slices, using its known truth instead of preprocessing.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def simulate_slices(folder, index, seed, template, spacing, method, atlas=None):
     index, seed : int
         As in `subjects.simulate_subject`.
     template : nibabel.Nifti1Image or None
-        On the grid that is asked for.
+        Template with the grid of the slices.
     spacing, method
         As in `SimulatedScans`.
     atlas : dict, optional
@@ -163,19 +163,19 @@ def simulate_slices(folder, index, seed, template, spacing, method, atlas=None):
 
 
 def _separate(options):
-    """Return training options with a seed made from the run's, apart from those of the cells."""
+    """Return training options with a seed derived from the run's, different from those of the cells."""
     return replace(options, seed=int(np.random.SeedSequence([options.seed, OTHERS]).generate_state(1)[0]))
 
 
 def _train(network, cases, strategy, task, options, draw=None):
-    """Train all of a network as a cell of this strategy would; return the history."""
+    """Train a whole network like a cell with this strategy; return the history."""
     phases = strategy_plans.plan(strategy, network).phases
     shares = {"tumour": tasks.TUMOUR_SHARE, "rest": 1 - tasks.TUMOUR_SHARE}
     return loop.train(network, cases, phases, task, shares, options, loop.Hooks(log=logs.log_line, draw=draw)).history
 
 
 def _write_source(folder, source, network, history, facts):
-    """Write the weights, the history, and last the manifest, each whole; no network leaves the weights empty."""
+    """Write the weights (empty without a network), the history and finally the manifest, each atomically."""
     folder = Path(folder)
     with files.whole(folder / "weights") as part:
         if network is None:

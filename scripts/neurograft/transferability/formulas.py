@@ -1,8 +1,8 @@
-"""Formulas of the transferability scores: how well features, before any training, separate the labels.
+"""Formulas of the transferability scores: how well features separate the labels, before any training.
 
-Each takes features of one set of samples (voxels, slices or patients) and their labels and returns one number,
-finite, or NaN where there is nothing to score: constant features, or a single class. Balancing, averaging over
-patients and the register are in `transferability`.
+Each function takes the features and labels of one set of samples (voxels, slices or patients) and returns a finite
+number, or NaN if there is nothing to score: constant features, or a single class. Balancing, averaging over patients
+and the register of scores are in `scores`.
 """
 
 import numpy as np
@@ -17,10 +17,10 @@ MOST_PAIRS = 500
 
 
 def logme(features, labels):
-    """Log maximum evidence of a Bayesian linear regression of each class on the features, per sample.
+    """Compute the log maximum evidence, per sample, of a Bayesian linear regression of each class on the features.
 
-    Fixed-point iteration over the precisions of weights (alpha) and noise (beta), mean over the classes'
-    one-hot columns (You et al. 2021, arXiv 2102.11005; no intercept, as there).
+    The precisions of weights (alpha) and noise (beta) are found by fixed-point iteration; the result is the mean over
+    the one-hot columns of the classes (You et al. 2021, arXiv 2102.11005; without intercept, as in the paper).
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ def logme(features, labels):
 
 
 def _evidence(projected, power, spectrum, count, width):
-    """Maximised log evidence of one target, from its projections on the left singular vectors."""
-    outside = max(power - projected @ projected, 0.0)  # what no weights can explain
+    """Compute the maximum log evidence of one target, from its projections on the left singular vectors."""
+    outside = max(power - projected @ projected, 0.0)  # the part that no weights can explain
     floor = 1e-10 * power
     alpha = beta = 1.0
 
@@ -56,7 +56,7 @@ def _evidence(projected, power, spectrum, count, width):
     for _ in range(ITERATIONS):
         effective = (beta * spectrum / (alpha + beta * spectrum)).sum()
         weights, residual = fit(alpha, beta)
-        # without floors beta is infinite where the features explain all, alpha where they explain nothing
+        # without floors, beta is infinite if the features explain everything, and alpha if they explain nothing
         new = effective / max(weights, floor / spectrum.sum()), (count - effective) / max(residual, floor)
         done = np.allclose(new, (alpha, beta), rtol=1e-12, atol=0)
         alpha, beta = new
@@ -69,12 +69,11 @@ def _evidence(projected, power, spectrum, count, width):
 
 
 def h_score(features, labels):
-    """Variance between classes as a share of all variance, summed over directions, Ledoit-Wolf form.
+    """Compute the variance between classes as a share of the total variance, summed over directions.
 
-    `(1 - a) tr(cov_a(f)^-1 cov(E[f|y]))` with the Ledoit-Wolf covariance and its shrinkage `a` (Bao et al. 2019;
-    Ibrahim et al. 2021, arXiv 2110.06893).
-
-    From 0 to the number of classes less one; higher is better. Parameters are those of `logme`.
+    `(1 - a) tr(cov_a(f)^-1 cov(E[f|y]))`, with the Ledoit-Wolf covariance and its shrinkage `a` (Bao et al. 2019;
+    Ibrahim et al. 2021, arXiv 2110.06893). It ranges from 0 to the number of classes minus one; higher is better.
+    Parameters are those of `logme`.
     """
     features, labels = _checked(features, labels)
     if _nothing_to_score(features, labels):
@@ -88,15 +87,16 @@ def h_score(features, labels):
 
 
 def leep(probabilities, labels):
-    """Log expected empirical prediction: how well the source's own classes predict the target's.
+    """Compute the log expected empirical prediction: how well the source's own classes predict the target's.
 
-    Mean log of `sum_z P(y|z) theta(x)_z`, P(y|z) the empirical joint of labels and source classes (Nguyen et al.
-    2020, arXiv 2002.12462). It needs the source's classification head; an encoder alone has none.
+    It is the mean log of `sum_z P(y|z) theta(x)_z`, where P(y|z) is computed from the empirical joint distribution of
+    labels and source classes (Nguyen et al. 2020, arXiv 2002.12462). It needs the source's classification head, which
+    an encoder alone does not have.
 
     Parameters
     ----------
     probabilities : array_like, shape (N, source classes)
-        The source head's output for each sample; rows sum to 1.
+        Output of the source's head for each sample; rows sum to 1.
     labels : array_like of int, shape (N,)
 
     Returns
@@ -123,14 +123,12 @@ def leep(probabilities, labels):
 
 
 def transrate(features, labels):
-    """Coding rate of all features less that of each class: mutual information of features and labels.
+    """Compute the coding rate of all features minus that of each class: mutual information of features and labels.
 
-    `R(Z) - sum_c n_c/n R(Z_c)`, `R(Z) = 1/2 log det(I + Z'Z / (n e))`, e = 1e-4 (Huang et al. 2022, arXiv
-    2106.09362). All features are centred and divided by their root mean squared norm, since a source's scale
-    says nothing. Each class is centred too, unlike in the authors' code, which is blind to the
-    distance of two balanced classes: the mean's square stays in every term and cancels.
-
-    Higher is better. Parameters are those of `logme`.
+    `R(Z) - sum_c n_c/n R(Z_c)`, `R(Z) = 1/2 log det(I + Z'Z / (n e))`, e = 1e-4 (Huang et al. 2022, arXiv 2106.09362).
+    All features are centred and divided by their root mean squared norm, because the scale of a source is arbitrary.
+    Each class is centred too. In the authors' code it is not, so their score ignores the distance between two balanced
+    classes: the squared mean is in every term and cancels. Higher is better. Parameters are those of `logme`.
     """
     features, labels = _checked(features, labels)
     if _nothing_to_score(features, labels):
@@ -143,18 +141,17 @@ def transrate(features, labels):
 
 
 def _coding_rate(features):
-    """Nats that code the features up to `CODING_PRECISION`; the smaller of the two Gram matrices."""
+    """Compute the coding rate of features, in nats, at `CODING_PRECISION`, from the smaller Gram matrix."""
     gram = features.T @ features if len(features) > features.shape[1] else features @ features.T
     return 0.5 * np.linalg.slogdet(np.eye(len(gram)) + gram / (len(features) * CODING_PRECISION))[1]
 
 
 def gbc(features, labels):
-    """Overlap of the classes as Gaussians: minus the sum of Bhattacharyya coefficients over pairs of classes.
+    """Compute the overlap of the classes as Gaussians: minus the sum of Bhattacharyya coefficients over class pairs.
 
-    Pandy et al. 2022 (arXiv 2111.12780): at most 64 principal components; each ordered pair counts, so two classes
-    give -2 to 0. The covariances are Ledoit-Wolf's, plus a millionth of the features' variance.
-
-    Higher is better. Parameters are those of `logme`.
+    As in Pandy et al. 2022 (arXiv 2111.12780), with at most 64 principal components. Each ordered pair counts, so two
+    classes give -2 to 0. Covariances are Ledoit-Wolf estimates plus a millionth of the features' variance. Higher is
+    better. Parameters are those of `logme`.
     """
     features, labels = _checked(features, labels)
     if _nothing_to_score(features, labels):
@@ -170,7 +167,7 @@ def gbc(features, labels):
 
 
 def _bhattacharyya(mean, covariance, other_mean, other):
-    """Bhattacharyya distance of two Gaussians."""
+    """Compute the Bhattacharyya distance of two Gaussians."""
     shared = (covariance + other) / 2
     apart = mean - other_mean
     logs = [np.linalg.slogdet(matrix)[1] for matrix in (shared, covariance, other)]
@@ -178,12 +175,12 @@ def _bhattacharyya(mean, covariance, other_mean, other):
 
 
 def cc_fv(features, labels, patients, seed=0):
-    """Class consistency and feature variety, for segmentation, of one layer (Yang et al. 2023, arXiv 2307.11958).
+    """Compute class consistency and feature variety (CC-FV) of one layer (Yang et al. 2023, arXiv 2307.11958).
 
-    `log(variety / inconsistency)`. Inconsistency: 2-Wasserstein distance between the Gaussians of one class in two
-    patients, mean over pairs of patients, summed over the classes other than 0 (background); at most 500 pairs
-    are drawn. Variety: the inverse of the mean 1/distance between 500 drawn samples on the unit sphere, whatever
-    their class. The paper takes the mean over layers. Features are first divided by their root mean squared norm.
+    The result is `log(variety / inconsistency)`. Inconsistency is the 2-Wasserstein distance between the Gaussians of
+    one class in two patients, averaged over at most 500 random pairs of patients, and summed over the classes except 0
+    (background). Variety is the inverse of the mean 1/distance between 500 random samples of any class on the unit
+    sphere. Features are first divided by their root mean squared norm. The paper averages over layers.
 
     Parameters
     ----------
@@ -197,7 +194,7 @@ def cc_fv(features, labels, patients, seed=0):
     Returns
     -------
     float
-        Higher is better; NaN where no class has two patients with at least two samples.
+        Higher is better; NaN if no class has two patients with at least two samples.
     """
     features, labels = _checked(features, labels)
     patients = np.asarray(patients)
@@ -214,7 +211,7 @@ def cc_fv(features, labels, patients, seed=0):
 
 
 def _class_distance(features, mine, patients, generator):
-    """Mean Wasserstein distance of one class between pairs of patients; NaN without a pair."""
+    """Compute the mean Wasserstein distance of one class between pairs of patients; NaN without a pair."""
     parts = [features[mine & (patients == patient)] for patient in np.unique(patients)]
     parts = [part[_draw(len(part), MOST_SAMPLES, generator)] for part in parts if len(part) > 1]
     if len(parts) < 2:
@@ -240,30 +237,30 @@ def wasserstein(first, second):
     roots: list[np.ndarray] = [(part - part.mean(axis=0)) / np.sqrt(len(part) - 1) for part in (first, second)]
     if min(len(root) for root in roots) > first.shape[1]:
         roots = [np.asarray(linalg.qr(root, mode="r")[0])[: first.shape[1]] for root in roots]
-    # with covariances A'A and B'B the trace of (A'A B'B)^(1/2) is the nuclear norm of A B'
+    # for covariances A'A and B'B, the trace of (A'A B'B)^(1/2) is the nuclear norm of A B'
     cross = np.asarray(linalg.svdvals(roots[0] @ roots[1].T)).sum()
     squared = means @ means + sum((root**2).sum() for root in roots) - 2 * cross
     return float(np.sqrt(max(squared, 0.0)))
 
 
 def _variety(features, generator):
-    """Compute the inverse hyperspherical energy (s = 1) of drawn samples."""
+    """Compute the inverse hyperspherical energy (s = 1) of random samples."""
     features = features[_draw(len(features), MOST_SAMPLES, generator)]
     norms = np.linalg.norm(features, axis=1, keepdims=True)
     units = features / np.where(norms > 0, norms, 1)
     upper = np.triu_indices(len(units), 1)
-    # equal samples would have infinite energy: distances below a thousandth count as that
+    # distances are at least a thousandth, because equal samples would have infinite energy
     distances = np.sqrt(np.maximum(2 - 2 * (units @ units.T)[upper], 1e-6))
     return 1 / (1 / distances).mean()
 
 
 def _draw(count, most, generator):
-    """Return the indices of all, or of `most` drawn, in order."""
+    """Return the indices of all samples, or of at most `most` random ones, in ascending order."""
     return np.arange(count) if count <= most else np.sort(generator.permutation(count)[:most])
 
 
 def _checked(features, labels):
-    """Return both as arrays; raise where they do not belong together."""
+    """Return both as arrays; raise an error for unsuitable shapes or values that are not finite."""
     features, labels = np.asarray(features, float), np.asarray(labels)
     if features.ndim != 2 or labels.shape != features.shape[:1]:
         raise ValueError(f"features (samples, width) and a label a sample are needed: {features.shape}, {labels.shape}")
@@ -273,5 +270,5 @@ def _checked(features, labels):
 
 
 def _nothing_to_score(features, labels):
-    """Check whether the features are constant or there is a single class."""
+    """Check whether the features are constant or there is only one class."""
     return len(labels) < 2 or (labels == labels[0]).all() or (np.ptp(features, axis=0) == 0).all()

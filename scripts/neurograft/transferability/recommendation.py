@@ -1,6 +1,6 @@
-"""A ranking of which source to try first, from transferability scores alone, and how far to believe it.
+"""Rank the sources to try first, from transferability scores alone, and describe how reliable the ranking is.
 
-Tables are lists of dicts, one a row.
+Tables are lists of dicts, one for each row.
 """
 
 from pathlib import Path
@@ -20,20 +20,20 @@ WARNING = (
 def rank_sources(rows):
     """Rank sources by the mean of their ranks over the scores.
 
-    A source without a value is left out of that score, and the ranks of the other k sources are spread over all n: rank
-    r counts as `0.5 + (r - 0.5) n / k`. So being one of few that have a score is no advantage. Equal values share the
-    mean of their ranks.
+    A source without a value is left out of that score, and the ranks of the other k sources are stretched to all n:
+    rank r counts as `0.5 + (r - 0.5) n / k`. So it is no advantage to be one of few sources with a value. Equal values
+    share the mean of their ranks.
 
     Parameters
     ----------
     rows : list of dict
-        Rows of `transfer_scores.tsv`, of one space; values as numbers or text.
+        Rows of `transfer_scores.tsv` for one space; values are numbers or text.
 
     Returns
     -------
     list of dict
-        `rank` (equal where the mean ranks are), `source`, `mean_rank`, `scores` (how many it is the mean of),
-        `patients`, a column a score with its value, and `reason` where there is no rank; the best first.
+        `rank` (the same for equal mean ranks), `source`, `mean_rank`, `scores` (number of scores in the mean),
+        `patients`, a column for the value of each score, and `reason` if there is no rank; best first.
     """
     named = list(dict.fromkeys(row["source"] for row in rows))
     ranks, values = {name: [] for name in named}, {name: {} for name in named}
@@ -42,7 +42,7 @@ def rank_sources(rows):
         for name, value in scored.items():
             values[name][score] = value
         scored = {name: value for name, value in scored.items() if np.isfinite(value)}
-        # to 9 digits: the last ones are not the source's merit
+        # rounded to 9 digits, so that rounding errors do not rank the sources
         signed = [float(f"{value if better == 'lower' else -value:.9g}") for value in scored.values()]
         for name, rank in zip(scored, stats.rankdata(signed) if scored else ()):
             ranks[name].append(0.5 + (rank - 0.5) * len(named) / len(scored))
@@ -58,14 +58,14 @@ def rank_sources(rows):
 
 
 def describe_recommendation(ranked, audited=()):
-    """Describe a ranking in plain words, with what it is worth.
+    """Describe a ranking in plain words, and how reliable it is.
 
     Parameters
     ----------
     ranked : list of dict
-        As `rank_sources` returns it.
+        From `rank_sources`.
     audited : list of dict
-        Rows of `audit.tsv`, where the scores were held against gains measured on this cohort.
+        Rows of `audit.tsv`, if the scores were compared with gains measured on this cohort.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def recommend_sources(rows, audit):
 
 
 def _audit_lines(audited):
-    """Describe what the scores were worth on this cohort, as far as it is known."""
+    """Describe how well the scores predicted the gains on this cohort, as far as this is known."""
     if not audited:
         return ["On this cohort they have not been held against measured gains: see docs/how-to/choose-a-source.md."]
     lines = ["Held against the gains that the frozen strategy had on this cohort:"]
@@ -119,5 +119,5 @@ def _line(rank, source, mean, scores):
     return f"{rank:>4}  {source:<28}{mean:>9}  {scores:>9}"
 
 
-# the columns of `recommendation.tsv`
+# columns of `recommendation.tsv`
 RANKED = ("rank", "source", "mean_rank", "scores", "patients", *SCORES, "reason")

@@ -1,4 +1,4 @@
-"""Which source will transfer? Scores before training, and how far they can be believed."""
+"""Score how well sources will transfer, before training, and audit these scores against measured gains."""
 
 import zlib
 from functools import lru_cache
@@ -24,30 +24,30 @@ TAUS = np.linspace(-1, 1, 81)
 def score_patients(features, labels, patients, seed=0, probabilities=None, names=None):
     """Score one source's features on the target's labelled training patients.
 
-    In each patient as many samples of every class are drawn as its rarest class has (500 at most); a class with
-    fewer than `FEWEST_SAMPLES` counts as absent. Which samples are drawn depends on seed, patient and labels, never
-    on the features, so that all sources are scored on the same samples.
+    In each patient, the same number of samples is drawn from every class: that of its rarest class, at most 500. A
+    class with fewer than `FEWEST_SAMPLES` counts as absent. The draw depends on seed, patient and labels, but not on
+    the features, so that all sources are scored on the same samples.
 
     Parameters
     ----------
     features : array_like, shape (N, D)
-        Of voxels, pixels or slices: several samples a patient.
+        Features of voxels, pixels or slices, with several samples for each patient.
     labels : array_like of int, shape (N,)
         0 is background.
     patients : array_like of str, shape (N,)
         The patient of each sample.
     seed : int
     probabilities : array_like, shape (N, source classes), optional
-        Output of the source's classification head, where it has one.
+        Output of the source's classification head, if it has one.
     names : collection of str, optional
-        The scores that are wanted; by default all.
+        The scores to compute; by default all.
 
     Returns
     -------
     list of dict
-        A row for each score of `SCORES`: `score`, `value` (mean over patients; NaN where undefined), `better`,
-        `patients` (how many it was averaged over), `left_out` (patients with one class only), `reason` (why
-        there is no value, or nothing).
+        A row for each score of `SCORES`: `score`, `value` (mean over patients; NaN if undefined), `better`, `patients`
+        (number in the mean), `left_out` (number of patients with only one class), `reason` (why there is no value, or
+        "").
     """
     features, labels, patients = np.asarray(features), np.asarray(labels), np.asarray(patients).astype(str)
     if not len(features) == len(labels) == len(patients):
@@ -67,22 +67,22 @@ def score_patients(features, labels, patients, seed=0, probabilities=None, names
 
 
 def score_source(maps, labels, patients, seed=0, head=None):
-    """Score one source's feature maps: the mean over the maps of each score, as CC-FV's authors take theirs.
+    """Score one source's feature maps: the mean of each score over the maps, as in the paper of CC-FV.
 
     Parameters
     ----------
     maps : iterable of array_like, shape (N, D of the map)
-        Features of the same pixels in each map of the encoder.
+        Features of the same pixels in each feature map of the encoder.
     labels, patients : array_like, shape (N,)
         As in `score_patients`.
     seed : int
     head : tuple, optional
-        Probabilities of the source's own classes, labels and patients of slices, where the source has a head.
+        Probabilities of the source's own classes, labels and patients of slices, if the source has a head.
 
     Returns
     -------
     list of dict
-        Rows as of `score_patients`; the mean is over the maps that have a value.
+        Rows as in `score_patients`; the mean is over the maps that have a value.
     """
     of_features = [name for name, row in SCORES.items() if row["needs"] != "probabilities"]
     scored = [score_patients(features, labels, patients, seed, names=of_features) for features in maps]
@@ -99,7 +99,7 @@ def score_source(maps, labels, patients, seed=0, head=None):
 
 
 def _values(row, kept, features, labels, patients, probabilities, seed):
-    """Compute one score of each patient, or one of all patients together; only numbers are returned."""
+    """Compute a score for each patient, or for all patients together; undefined values are left out."""
     if not kept or (row["needs"] == "probabilities" and probabilities is None):
         return []
     if row["needs"] == "patients":
@@ -112,7 +112,7 @@ def _values(row, kept, features, labels, patients, probabilities, seed):
 
 
 def _balance(labels, mine, seed, patient):
-    """Draw as many samples of every class of one patient; none where it has fewer than two classes."""
+    """Draw the same number of samples from every class of one patient; none if it has fewer than two classes."""
     generator = np.random.default_rng([seed, zlib.crc32(patient.encode())])
     classes = [np.flatnonzero(mine & (labels == label)) for label in np.unique(labels[mine])]
     classes = [samples for samples in classes if len(samples) >= FEWEST_SAMPLES]
@@ -130,26 +130,26 @@ def _no_value(row, probabilities, kept):
 
 
 def audit(scores, gains):
-    """Hold every score against the gain really measured, over sources.
+    """Correlate every score with the measured gain, over sources.
 
-    Kendall's tau-b rather than Spearman's rho: with 5 to 15 sources its null distribution is exact, and it reads
-    as the share of pairs of sources ranked rightly less those ranked wrongly. The 95 % interval inverts the
-    two-sided test of every tau from -1 to 1 under a Gaussian copula (simulated from a fixed seed; at 0
-    the exact permutation distribution), so that five sources in perfect order do not give an interval of no
-    width, as a bootstrap does.
+    Kendall's tau-b is used instead of Spearman's rho, because with 5 to 15 sources its null distribution is exact, and
+    it is simply the share of pairs of sources in the right order minus the share in the wrong order. The 95 % interval
+    inverts the two-sided test of every tau from -1 to 1 under a Gaussian copula (simulated with a fixed seed; at 0, the
+    exact permutation distribution). Unlike a bootstrap interval, it does not have zero width for five sources in
+    perfect order.
 
     Parameters
     ----------
     scores : dict of str to dict of str to float
-        Score to source to value, higher is better (`SCORES` say so of each).
+        Score to source to value; higher is better (see `SCORES`).
     gains : dict of str to float
-        Source to gain over scratch of the frozen strategy, mean over patients.
+        Source to the gain of the frozen strategy over scratch, mean over patients.
 
     Returns
     -------
     list of dict
-        `score`, `sources` (with both numbers), `tau`, `low`, `high`, `verdict` ("too few sources", "do not use",
-        "follows the gain") and `reason`.
+        `score`, `sources` (number with both score and gain), `tau`, `low`, `high`, `verdict` ("too few sources", "do
+        not use", "follows the gain") and `reason`.
     """
     rows = []
     for name, values in scores.items():
@@ -189,7 +189,7 @@ def tau_interval(tau, count):
     low, high : float
     """
     above, below = _tails(tau, count)
-    # both tails move one way with the true tau, up to simulation noise that the running extreme removes
+    # both tails are monotonic in the true tau; running extremes remove the simulation noise
     above, below = np.maximum.accumulate(above), np.minimum.accumulate(below)
     low = -1.0 if above[0] > TAIL else float(np.interp(TAIL, above, TAUS))
     high = 1.0 if below[-1] > TAIL else float(np.interp(-TAIL, -below, TAUS))
@@ -197,11 +197,11 @@ def tau_interval(tau, count):
 
 
 def _tails(tau, count):
-    """Compute the chance of a tau at least, and at most, as large as the observed one under each of `TAUS`."""
-    hair = 1e-6  # the simulated taus are float32
+    """Compute the probability of a tau at least, and at most, as large as the observed one under each of `TAUS`."""
+    hair = 1e-6  # tolerance, because the simulated taus are float32
     simulated = _simulated_taus(count)
     above, below = np.mean(simulated >= tau - hair, axis=1), np.mean(simulated <= tau + hair, axis=1)
-    ways = np.ones(1)  # number of orders of `count` items by their number of inversions
+    ways = np.ones(1)  # number of permutations of `count` items by their number of inversions
     for size in range(2, count + 1):
         ways = np.convolve(ways, np.full(size, 1 / size))
     exact = 1 - 2 * np.arange(len(ways)) / (len(ways) - 1)
@@ -212,7 +212,7 @@ def _tails(tau, count):
 
 @lru_cache(maxsize=4)
 def _simulated_taus(count):
-    """Sample taus of `count` pairs under each of `TAUS`, shape (taus, draws): Gaussian, tau = 2/pi asin(rho)."""
+    """Simulate taus of `count` Gaussian pairs under each of `TAUS`, shape (taus, draws), with tau = 2/pi asin(rho)."""
     generator = np.random.default_rng(0)
     first, noise = generator.standard_normal((2, DRAWS, count))
     left, right = np.triu_indices(count, 1)
@@ -222,12 +222,12 @@ def _simulated_taus(count):
     for index, rho in enumerate(np.sin(np.pi / 2 * TAUS[middle:])):
         second = rho * first + np.sqrt(1 - rho**2) * noise
         taus[middle + index] = (order * np.sign(second[:, left] - second[:, right])).mean(axis=1)
-        taus[middle - index] = -taus[middle + index]  # the mirror image
+        taus[middle - index] = -taus[middle + index]  # by symmetry
     return taus
 
 
-# A score is a row: its function, what it needs (features of a patient; probabilities of the source's own head;
-# features of several patients at once), and which direction is better.
+# Score to its function, its input (features of a patient; probabilities of the source's own head; features of several
+# patients at once), and the better direction.
 SCORES = {
     "logme": {"function": logme, "needs": "features", "better": "higher"},
     "h-score": {"function": h_score, "needs": "features", "better": "higher"},
@@ -245,14 +245,14 @@ def score_features(folder, space, source, seed=0):
     Parameters
     ----------
     folder : str or Path
-        As `features.extract_features` writes it.
+        From `features.extract_features`.
     space, source : str
     seed : int
 
     Returns
     -------
     list of dict
-        Rows of `SCORED`, one a score.
+        Rows with the columns `SCORED`, one for each score.
     """
     features = read_features(folder)
     if features["reason"] or not len(features["labels"]):
@@ -262,14 +262,14 @@ def score_features(folder, space, source, seed=0):
 
 
 def gather_scores(rows, volumes=(), spaces=()):
-    """Join the scores of all sources in one table; sources of volumes are listed with why they have none.
+    """Join the scores of all sources in one table; 3-D sources are listed with the reason why they have none.
 
     Parameters
     ----------
     rows : list of dict
-        Of every source that `score_features` scored, values as numbers or text.
+        Rows from `score_features` for every source; values are numbers or text.
     volumes, spaces : iterable of str
-        Names of the 3-D sources, and the spaces that they would be scored in.
+        Names of the 3-D sources, and the spaces in which they would be scored.
 
     Returns
     -------
@@ -279,13 +279,13 @@ def gather_scores(rows, volumes=(), spaces=()):
 
 
 def read_features(folder):
-    """Read a source's folder.
+    """Read the features of a source from its folder.
 
     Returns
     -------
     dict
-        `reason`, `labels` and `patients` of all pixels, `maps` (a generator of one map after another, for they may
-        be large), `head` (probabilities, labels and patients of slices, or None).
+        `reason`, `labels` and `patients` of all pixels, `maps` (a generator of feature maps, which may be large),
+        `head` (probabilities, labels and patients of slices, or None).
     """
     files = {path.stem.removeprefix("sub-"): path for path in sorted(Path(folder).glob("sub-*.npz"))}
 
@@ -315,10 +315,10 @@ def read_features(folder):
 
 
 def audit_scores(scored, compared, primary):
-    """Hold each score against the gain that the frozen strategy really had over scratch, over sources.
+    """Correlate each score with the measured gain of the frozen strategy over scratch, over sources.
 
-    The gain is the mean over patients of the paired difference in Dice of the region that verdicts are about, with all
-    training patients (n = all), in the primary space and split.
+    The gain is the mean over patients of the paired difference in Dice, for the primary region, with all training
+    patients (n = all), in the primary space and split.
 
     Parameters
     ----------
@@ -332,7 +332,7 @@ def audit_scores(scored, compared, primary):
     Returns
     -------
     list of dict
-        As of `scores.audit`.
+        As in `scores.audit`.
     """
     region = judged_region(row["region"] for row in compared)
     wanted = PRIMARY[0] | {"region": region} | primary | {"strategy": "frozen", "against": "scratch", "n": "all"}
@@ -346,17 +346,17 @@ def audit_scores(scored, compared, primary):
 
 
 def number(value):
-    """Read a number of a table; an empty field is not a number."""
+    """Convert a field of a table to a number; an empty field is NaN."""
     return np.nan if value in ("", "n/a", None) else float(value)
 
 
 def _unscored(space, source, reason):
-    """List the rows of a source without any score."""
+    """Return the rows of a source without any score, with the reason."""
     empty = {"value": np.nan, "patients": 0, "left_out": 0, "reason": reason}
     common = {"space": space, "source": source}
     return [common | {"score": name, "better": row["better"]} | empty for name, row in SCORES.items()]
 
 
-# the columns of `transfer_scores.tsv` and of `audit.tsv`
+# columns of `transfer_scores.tsv` and `audit.tsv`
 SCORED = ("space", "source", "score", "value", "better", "patients", "left_out", "reason")
 AUDIT = ("score", "sources", "tau", "low", "high", "verdict", "reason")
