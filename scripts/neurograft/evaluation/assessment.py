@@ -15,6 +15,7 @@ from neurograft.core.split_file import SplitFile
 from neurograft.core.strategies import trains_here
 from neurograft.evaluation import benefit_estimates, benefits, fairness, privacy
 from neurograft.evaluation.benefits import PatientScore
+from neurograft.evaluation.comparison import list_patients
 from neurograft.evaluation.frames import average_patients, group_rows
 from neurograft.evaluation.records import FeatureRow, LayerRow, TrainedCell, read_trained_cell
 
@@ -81,7 +82,7 @@ def assess_transfer(
         The rows of each table of `COLUMNS`.
     """
     cells = read_networks(folders)
-    patients = {**split["tasks"]["classification"]["patients"], **split["tasks"]["segmentation"]["patients"]}
+    patients = list_patients(split)
     rows = [row for row in scores if trains_here(row["source"], row["strategy"])]
     means = benefits.score_patients(rows, patients)
     sizes: dict[tuple[str, str, str, str], list[int]] = {}
