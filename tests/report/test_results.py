@@ -105,9 +105,10 @@ def test_the_rule_takes_every_template_and_every_text_so_that_a_changed_one_reru
     folder = root / "scripts/neurograft/report"
     # the page of pooled verdicts is no part of a run's report
     templates = [path for path in (folder / "templates").iterdir() if not path.name.startswith("pooled")]
-    files = [*folder.glob("*.yaml"), *templates]
-    assert len(files) == 9
-    assert all(f'"{path.name.split(".")[0]}"' in inputs for path in files)
+    texts = [path.stem for path in folder.glob("*.yaml")]
+    named = [*texts, *(path.name for path in templates)]
+    assert len(named) == 11
+    assert all(f'"{name}"' in inputs for name in named)
 
 
 def test_folds_of_further_partitions_are_known_where_the_folds_are_judged():
