@@ -141,7 +141,8 @@ def test_who_names_none_to_rank_has_those_ranked_that_are_here(tmp_path, monkeyp
 def test_a_pattern_of_sources_matches_these_alone():
     run = prepare()
     pattern = run.match_sources(is_made)
-    assert [name for name in TABLE if re.fullmatch(pattern, name)] == ["self-simulated", "self-masked", "shuffled-lite0"]
+    made = ["self-simulated", "self-masked", "shuffled-lite0"]
+    assert [name for name in TABLE if re.fullmatch(pattern, name)] == made
     assert not any(re.fullmatch(run.match_sources(lambda row: False), name) for name in ("", *TABLE))
 
 
