@@ -72,7 +72,7 @@ def test_wherever_it_is_interrupted_the_end_is_the_same(strategy, tmp_path_facto
     interrupt()
 
 
-@pytest.mark.parametrize("dies_after", [3, 5, 9, 12])
+@pytest.mark.parametrize("dies_after", [5, 12])
 def test_budgets_and_an_open_length_go_on_to_the_same_bytes(dies_after, tmp_path):
     length = {"steps": 14, "budgets": (0.3, 0.6), "least": 8}
     whole = go("lp-ft", **length)
