@@ -7,16 +7,18 @@ from neurograft.execution import logs
 
 logs.send_to_log(snakemake.log[0])
 split, params = files.read_json(snakemake.input.splits), snakemake.params
+networks = assessment.read_networks(snakemake.input.cells)
 found = assessment.assess_transfer(
-    snakemake.input.cells,
+    networks,
     tables.read_table(snakemake.input.scores),  # as text: see `frames.parse_values`
     split,
     tables.read_table(snakemake.input.cohort),
     params.kin,
 )
 gains = budgets.list_gains(
-    [row for path in snakemake.input.cut for row in tables.read_typed_table(path, BudgetScore)],
-    assessment.read_networks(snakemake.input.cells),
+    # read only if a training was cut
+    (row for path in snakemake.input.cut for row in tables.read_typed_table(path, BudgetScore)),
+    networks,
     split,
     params.primary,
     params.kin,

@@ -11,7 +11,8 @@ from neurograft.evaluation import assessment
 
 def assess(made, split=SPLIT, cohort=COHORT):
     """Every table, by way of files as the workflow writes them."""
-    found = assessment.assess_transfer(*made, split, cohort)
+    folders, scores = made
+    found = assessment.assess_transfer(assessment.read_networks(folders), scores, split, cohort)
     assert set(found) == set(assessment.COLUMNS)
     for name, rows in found.items():
         assert all(set(assessment.COLUMNS[name]) >= set(row) - EXTRA for row in rows), name

@@ -55,7 +55,7 @@ class GroupGapRow(Arm, fairness.GroupGap):
 
 
 def assess_transfer(
-    folders: Iterable[str | Path],
+    cells: Sequence[TrainedCell],
     scores: Iterable[Mapping[str, Any]],
     split: SplitFile,
     cohort: Sequence[Mapping[str, str]],
@@ -65,8 +65,8 @@ def assess_transfer(
 
     Parameters
     ----------
-    folders : list of str or Path
-        The cells (`network_cells.train_cell`).
+    cells : list of dict
+        From `read_networks`.
     scores : list of dict
         Rows of `scores.tsv`, values as numbers or text.
     split : dict
@@ -81,7 +81,6 @@ def assess_transfer(
     dict of str to list of dict
         The rows of each table of `COLUMNS`.
     """
-    cells = read_networks(folders)
     patients = list_patients(split)
     rows = [row for row in scores if trains_here(row["source"], row["strategy"])]
     means = benefits.score_patients(rows, patients)

@@ -47,7 +47,7 @@ GAINS = (
 
 
 def list_gains(
-    scores: Sequence[BudgetScore],
+    scores: Iterable[BudgetScore],
     cells: Sequence[TrainedCell],
     split: SplitFile,
     primary: Primary | None = None,
@@ -58,8 +58,8 @@ def list_gains(
 
     Parameters
     ----------
-    scores : list of dict
-        Rows of every cell, from `scores.score_cell`.
+    scores : iterable of dict
+        Rows of every cell, from `scores.score_cell`; not read if no training was cut.
     cells : list of dict
         The trained networks.
     split : dict
@@ -91,7 +91,7 @@ def list_gains(
         reached = _at_budget(networks, budget)
         equal = _compare(reached, patients, primary, kin, judging)
         adapted = [row for row in reached if row["strategy"] != "scratch"]
-        to_end = _compare([*adapted, *scratch], patients, primary, kin, judging)
+        to_end = equal if budget == 1 else _compare([*adapted, *scratch], patients, primary, kin, judging)
         for arm, group in group_rows(reached, ARM).items():
             name = group[0]["source"], group[0]["strategy"]
             compared = equal.get(name), to_end.get(name)

@@ -127,7 +127,8 @@ def test_claims_are_read_from_the_tables_that_the_assessment_writes(tmp_path):
     away = run(tmp_path, ("scratch", "frozen"), ("8",), "sites", quality=straight)
     scores += away[1]
     results = {}
-    for name, rows in assessment.assess_transfer(folders + away[0], scores, SPLIT, COHORT).items():
+    networks = assessment.read_networks(folders + away[0])
+    for name, rows in assessment.assess_transfer(networks, scores, SPLIT, COHORT).items():
         tables.write_table(tmp_path / f"{name}.tsv", rows, assessment.COLUMNS[name])
         results[name] = tables.read_table(tmp_path / f"{name}.tsv")
     cells = [cell_folder.read_cell(folder) for folder in folders]
