@@ -4,7 +4,6 @@ The folder of such a source has `weights` (the encoder's tensors, with the names
 `history.tsv` of its training, and `manifest.json`: how and from what it was made, and on which subjects of this cohort.
 """
 
-import hashlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,10 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from neurograft.cohort.assignment import choose_unlabelled
-from neurograft.core import files, tables
 from neurograft.core.labels import region_values
 from neurograft.execution import logs
 from neurograft.imaging.resampling import grid_of, regridded
@@ -23,7 +20,7 @@ from neurograft.networks import builders, compute
 from neurograft.preprocessing import intensity, registration
 from neurograft.simulation import anatomy
 from neurograft.simulation.subjects import simulate_subject
-from neurograft.sources import table
+from neurograft.sources.made_files import write_made_source
 from neurograft.sources.weights import load_weights
 from neurograft.training import batch_norm, loop, masking, strategy_plans, tasks
 from neurograft.training.slices import segmentation_case, target_case, write_slices
@@ -175,22 +172,13 @@ def _train(network, cases, strategy, task, options, draw=None):
 
 
 def _write_source(folder, source, network, history, facts):
-    """Write the weights (empty without a network), the history and finally the manifest, each atomically."""
-    folder = Path(folder)
-    with files.whole(folder / "weights") as part:
-        if network is None:
-            part.touch()
-        else:
-            torch.save({name: value.cpu() for name, value in network.encoder.state_dict().items()}, part)
-    tables.write_table(folder / "history.tsv", history, None if history else ["step", "loss"])
-    manifest = {"source": source["name"], "kind": table.kind_of(source), "backbone": source["backbone"]}
-    manifest |= {"made": network is not None, "reason": "", **facts}
-    manifest["sha256"] = hashlib.sha256((folder / "weights").read_bytes()).hexdigest()
+    """Write a pretrained encoder as a source; no network leaves the weights empty."""
+    state = {name: value.cpu() for name, value in network.encoder.state_dict().items()} if network is not None else None
+    training = {}
     if history:
-        manifest["converged"] = loop.is_converged([row["loss"] for row in history])
-        manifest |= {
+        training = {
+            "converged": loop.is_converged([row["loss"] for row in history]),
             "device": compute.device().type,
             "versions": {name: version(name) for name in ("torch", "monai")},
         }
-    files.write_json(folder / table.MANIFEST, manifest)
-    return manifest
+    return write_made_source(folder, source, state, history, facts, training)

@@ -4,13 +4,9 @@ Every tensor keeps its values, so their scale and distribution are those of the 
 left. What such a source gains over training from scratch is due to the initial values, not to what they know.
 """
 
-import hashlib
-from pathlib import Path
-
 import torch
 
-from neurograft.core import files, tables
-from neurograft.sources import table
+from neurograft.sources.made_files import write_made_source
 from neurograft.sources.weights import load_weights
 
 
@@ -33,16 +29,8 @@ def shuffle_source(folder, source, base, seed):
         The manifest.
     """
     state = shuffle_weights(load_weights(base.weights, base.row["sha256"]), seed)
-    folder = Path(folder)
-    with files.whole(folder / "weights") as part:
-        torch.save(state, part)
-    tables.write_table(folder / "history.tsv", [], ["step", "loss"])
-    manifest = {"source": source["name"], "kind": table.kind_of(source), "backbone": source["backbone"]}
-    manifest |= {"made": True, "reason": "", "base": base.row["name"], "base_sha256": base.row["sha256"]}
-    manifest |= {"subjects": [], "seed": seed}
-    manifest["sha256"] = hashlib.sha256((folder / "weights").read_bytes()).hexdigest()
-    files.write_json(folder / table.MANIFEST, manifest)
-    return manifest
+    facts = {"base": base.row["name"], "base_sha256": base.row["sha256"], "subjects": [], "seed": seed}
+    return write_made_source(folder, source, state, [], facts)
 
 
 def shuffle_weights(state, seed):
