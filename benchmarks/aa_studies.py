@@ -208,9 +208,10 @@ def run_study(study, folder):
     return result
 
 
-def train(pool, dealt, changes, place):
-    """Train one cell of a study."""
+def train(pool, dealt, changes, place, **options):
+    """Train one cell of a pool's experiment; the changes are of the cell, the options those of its training."""
     run = pool.run
+    strategy = changes.get("strategy", STRATEGY)
     (arm,) = run.design.list_arms("segmentation", strategy=STRATEGY)
     source = run.describe_source(arm["source"], "backbone", "sha256")
     manifest = network_cells.train_cell(
@@ -219,7 +220,7 @@ def train(pool, dealt, changes, place):
         arm | changes,
         SourceFiles(source, run.choice.weights[arm["source"]]),
         tasks.SubjectFiles(slices.find_slices(pool.listing)),
-        network_cells.CellOptions(**run.list_training_options(STRATEGY)),
+        network_cells.CellOptions(**run.list_training_options(strategy) | options),
     )
     if not manifest["trained"]:
         raise ValueError(f"{place.name} was not trained: {manifest['reason']}")

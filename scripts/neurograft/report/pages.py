@@ -51,7 +51,8 @@ def write_report(folder, results, templates=TEMPLATES):
             text = environment.get_template(template).render(_frame(results) | values)
             (part / page).write_text(text, encoding="utf-8")
 
-        write("index.html.j2", "index.html", fill_index(results, pages, pictures, listed))
+        turned = {subject: seen["page"] for subject, seen in viewers.items()}
+        write("index.html.j2", "index.html", fill_index(results, pages, pictures, listed) | {"viewers": turned})
         write("quality.html.j2", "quality.html", fill_quality(results, pages))
         for values in fill_pages(results, pages, pictures) if pages else ():
             seen = viewers.get(values["subject"], {})
