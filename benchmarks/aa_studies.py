@@ -1,6 +1,6 @@
 """How often is the verdict wrong on real patients? Scratch against scratch (A/A): both arms are the same training.
 
-    PYTHONPATH=scripts nice python benchmarks/aa_studies.py FOLDER [--jobs 2] [--data ../shared/data]
+    PYTHONPATH=scripts nice python benchmarks/aa_studies.py FOLDER [--series 1] [--jobs 2] [--data ../shared/data]
     PYTHONPATH=scripts python benchmarks/aa_studies.py FOLDER --summary
 
 What is run, written down before the first study:
@@ -17,6 +17,10 @@ What is run, written down before the first study:
   counts, with the Clopper-Pearson interval of false verdicts; how often the 95 % interval holds 0; its mean width.
 
 Studies of one pool share patients, never a training: which arm comes out ahead is drawn anew in each.
+
+There are two series of equal size, told apart by their numbers. After the first one the prior of the luck was widened
+and fewer degrees of freedom were given (`stats/paired_model.py`), so its own rate is no longer evidence. The second
+confirms: it was written down after that change, before its first study.
 
 FOLDER keeps a file for each finished study, so that a stopped run goes on where it was, and `studies.tsv`. A study is
 judged again from its scores at each call: the verdict is that of today's code.
@@ -54,14 +58,16 @@ from neurograft.training import slices, tasks
 ROOT = Path(__file__).resolve().parents[1]
 POOLS = ("hippocampus", "lgg")
 MOST_PATIENTS = 60
-STUDIES = {10: 12, 20: 12, 40: 8}  # patients to the number of studies in each pool
+STUDIES = {10: 12, 20: 12, 40: 8}  # patients to the number of studies in each pool and series
+SERIES = (1, 2)
 FOLDS = 3
 STEPS = 40
 SPACING = 4.0  # of pictures, whose pixels count as 1 mm
 STRATEGY = "scratch"
 FALSE = ("helps", "hurts")
 COLUMNS = (
-    *("pool", "patients", "studies", "false helps or hurts (95 % interval)", "no practical difference", "undecided"),
+    *("series", "pool", "patients", "studies", "false helps or hurts (95 % interval)", "no practical difference"),
+    "undecided",
     *("0 in the interval", "its mean width", "mean difference, either way", "luck", "mean Dice"),
 )
 
@@ -97,10 +103,10 @@ class Pool:
     usable: list
 
 
-def list_studies():
-    """List all studies, so that a stop at any time leaves about as many of each kind."""
+def list_studies(series):
+    """List the studies of a series, so that a stop at any time leaves about as many of each kind."""
     return [
-        Study(pool, n, number)
+        Study(pool, n, number + (series - 1) * count)
         for number in range(max(STUDIES.values()))
         for n, count in STUDIES.items()
         for pool in POOLS
@@ -240,7 +246,7 @@ def judge(result):
 
 
 def summarise(rows):
-    """Summarise the studies of each size in each pool, of each pool, and all.
+    """Summarise the studies of each series: of each size in each pool, of each pool, and all.
 
     Parameters
     ----------
@@ -250,13 +256,14 @@ def summarise(rows):
     Returns
     -------
     list of dict
-        `pool`, `n`, `studies`; `false` (helps or hurts), with `low` and `high`, the exact 95 % interval of its share;
-        `equal` (no practical difference), `undecided`, `covered` (0 lies in the interval of the study); and means:
-        `width` (of that interval), `difference` (without its sign) and `dice`; `luck` is the median standard deviation
-        of a training's luck, as estimated, in units of the spread over patients.
+        `series`, `pool`, `n`, `studies`; `false` (helps or hurts), with `low` and `high`, the exact 95 % interval of
+        its share; `equal` (no practical difference), `undecided`, `covered` (0 lies in the interval of the study); and
+        means: `width` (of that interval), `difference` (without its sign) and `dice`; `luck` is the median standard
+        deviation of a training's luck, as estimated, in units of the spread over patients.
     """
     found = []
-    for names in (("pool", "n"), ("pool",), ()):
+    rows = [row | {"series": row["number"] // STUDIES[row["n"]] + 1} for row in rows]
+    for names in (("series", "pool", "n"), ("series", "pool"), ("series",)):
         for key in sorted({tuple(row[name] for name in names) for row in rows}):
             some = [row for row in rows if tuple(row[name] for name in names) == key]
             verdicts = [row["verdict"] for row in some]
@@ -282,7 +289,8 @@ def describe(rows):
         false = f"{row['false']} ({100 * row['low']:.1f} to {100 * row['high']:.1f} %)"
         counts = f"{row['equal']} | {row['undecided']} | {row['covered']}"
         means = f"{row['width']:.3f} | {row['difference']:.3f} | {row['luck']:.2f} | {row['dice']:.2f}"
-        print(f"| {row['pool']} | {row['n']} | {row['studies']} | {false} | {counts} | {means} |")
+        place = f"{row['series']} | {row['pool']} | {row['n']}"
+        print(f"| {place} | {row['studies']} | {false} | {counts} | {means} |")
     for row in rows:
         if row["verdict"] in FALSE:
             place = f"{row['pool']}, {row['n']} patients, study {row['number']}"
@@ -304,10 +312,10 @@ def read_results(folder):
     return results
 
 
-def list_missing(folder):
-    """List the studies that were not finished yet."""
+def list_missing(folder, series):
+    """List the studies of a series that were not finished yet."""
     finished = read_results(folder)
-    return [study for study in list_studies() if study.name not in finished]
+    return [study for study in list_studies(series) if study.name not in finished]
 
 
 def run_studies(studies, folder, jobs):
@@ -328,6 +336,7 @@ def main(arguments=None):
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--series", type=int, choices=SERIES, default=1)
     parser.add_argument("--pools", nargs="+", choices=POOLS, default=POOLS, help="run these alone")
     parser.add_argument("--most", type=int, help="run no more studies than so many")
     parser.add_argument("--summary", action="store_true", help="run nothing")
@@ -336,7 +345,7 @@ def main(arguments=None):
     if not options.summary:
         for pool in options.pools:
             prepare(pool, folder, options.data, options.jobs)
-        missing = [study for study in list_missing(folder) if study.pool in options.pools]
+        missing = [study for study in list_missing(folder, options.series) if study.pool in options.pools]
         run_studies(missing[: options.most], folder, options.jobs)
     rows = [judge(result) for result in read_results(folder).values()]
     if not rows:

@@ -1,12 +1,12 @@
-"""Is a training with a stable rate, which can be cut at budgets, as good at its end as one cycle of the same length?
+"""Compare, at its end, a training with a stable rate, which can be cut at budgets, with one cycle of equal length.
 
     PYTHONPATH=scripts python benchmarks/stable_rate.py FOLDER [--jobs 2] [--data ../shared/data]
 
 What is run, written down before the first training: the two pools of 60 patients of `aa_studies.py` (the same FOLDER
-serves both), `STRATEGIES` from EfficientNet-Lite0, 3 folds, `SEEDS` seeds, `STEPS` steps of 16 slices; each training once
-with one cycle, and once with the stable rate and budgets of a quarter and a half. Both have the same first weights,
-slices and order. The patients' Dice is judged as a strategy is judged against scratch, with a margin of 0.02: one cycle
-is in scratch's place. Four comparisons, each looked at once.
+serves both), `STRATEGIES` from EfficientNet-Lite0, 3 folds, `SEEDS` seeds, `STEPS` steps of 16 slices; each training
+once with one cycle, and once with the stable rate and budgets of a quarter and a half. Both have the same first
+weights, slices and order. The patients' Dice is judged as a strategy is judged against scratch, with a margin of 0.02:
+one cycle is in scratch's place. Four comparisons, each looked at once.
 """
 
 import argparse

@@ -43,29 +43,29 @@ def finish(module, folder, study, gain=0.0, spread=0.05, steps=None):
 
 
 def test_no_two_studies_share_a_seed(aa_studies):
-    studies = aa_studies.list_studies()
+    studies, again = aa_studies.list_studies(1), aa_studies.list_studies(2)
     assert len(studies) == len({study.name for study in studies}) >= 60
     assert {(study.pool, study.n) for study in studies} == {(p, n) for p in aa_studies.POOLS for n in (10, 20, 40)}
-    seeds = [seed for study in studies for seed in study.seeds]
-    assert len(set(seeds)) == len(seeds)
+    seeds = [seed for study in [*studies, *again] for seed in study.seeds]
+    assert len(set(seeds)) == len(seeds) == 4 * 2 * len(studies)
     # a stop at any time leaves about as many of each kind
     assert len({(study.pool, study.n) for study in studies[:6]}) == 6
 
 
 def test_finished_studies_are_not_run_again(aa_studies, tmp_path):
-    first, second, *others = aa_studies.list_studies()
-    assert aa_studies.list_missing(tmp_path) == [first, second, *others]
+    first, second, *others = aa_studies.list_studies(1)
+    assert aa_studies.list_missing(tmp_path, 1) == [first, second, *others]
     finish(aa_studies, tmp_path, second)
     # left by a killed process
     (tmp_path / "studies" / f".part-{first.name}-x").mkdir()
     (tmp_path / "studies" / f".part-{first.name}-x" / first.name).write_text("{")
-    assert aa_studies.list_missing(tmp_path) == [first, *others]
+    assert aa_studies.list_missing(tmp_path, 1) == [first, *others]
 
 
 def test_studies_of_other_steps_are_refused(aa_studies, tmp_path):
-    finish(aa_studies, tmp_path, aa_studies.list_studies()[0], steps=7)
+    finish(aa_studies, tmp_path, aa_studies.list_studies(1)[0], steps=7)
     with pytest.raises(ValueError, match="took 7 steps, not .* use another folder"):
-        aa_studies.list_missing(tmp_path)
+        aa_studies.list_missing(tmp_path, 1)
 
 
 def test_verdicts_of_known_scores(aa_studies, tmp_path):
@@ -87,10 +87,10 @@ def test_summary_counts_false_verdicts_with_their_exact_interval(aa_studies, tmp
     aa_studies.main([str(tmp_path), "--summary"])
     table = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
     # no false one of three: 1 - 0.025^(1/3) is 70.8 %
-    assert table[3][:7] == ["| lgg", "10", "3", "0 (0.0 to 70.8 %)", "0", "3", "3"]
-    assert table[2][:7] == ["| hippocampus", "20", "1", "0 (0.0 to 97.5 %)", "1", "0", "1"]
-    assert table[4][:7] == ["| lgg", "20", "1", "1 (2.5 to 100.0 %)", "0", "0", "0"]
-    assert table[7][:7] == ["| all", "all", "5", "1 (0.5 to 71.6 %)", "1", "3", "4"]
+    assert table[3][:8] == ["| 1", "lgg", "10", "3", "0 (0.0 to 70.8 %)", "0", "3", "3"]
+    assert table[2][:8] == ["| 1", "hippocampus", "20", "1", "0 (0.0 to 97.5 %)", "1", "0", "1"]
+    assert table[4][:8] == ["| 1", "lgg", "20", "1", "1 (2.5 to 100.0 %)", "0", "0", "0"]
+    assert table[7][:8] == ["| 1", "all", "all", "5", "1 (0.5 to 71.6 %)", "1", "3", "4"]
     assert table[8] == ["false: lgg, 20 patients, study 0: helps, over 99.9 % sure that it is better"]
     assert [row["verdict"] for row in rows(tmp_path / "studies.tsv")].count("undecided") == 3
 

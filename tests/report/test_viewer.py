@@ -77,6 +77,9 @@ def test_niivue_comes_with_its_licence_from_the_installed_package():
 def test_a_subject_leads_to_its_viewer_and_back(report):
     page = Page(report / "sub-TCIA000.html")
     assert "viewer/sub-TCIA000.html" in [attrs["href"] for tag, attrs in page.tags if tag == "a"]
+    # one click from the list of all subjects too
+    index = Page(report / "index.html")
+    assert "viewer/sub-TCIA000.html" in [attrs.get("href") for tag, attrs in index.tags if tag == "a"]
     page = Page(report / "viewer/sub-TCIA000.html")
     for tag, attrs in page.tags:
         wanted = attrs.get("src") if tag == "script" else attrs.get("href") if tag == "a" else None

@@ -62,7 +62,7 @@ def test_mistakes_are_rare_in_every_kind_of_study(patients, folds, seeds, family
 def test_coverage_holds_over_the_prior_of_the_luck(patients, folds):
     covered = []
     for number, size in enumerate((np.arange(12) + 0.5) / 12):
-        luck = 0.45 * stats.norm.ppf((1 + size) / 2) ** 1.5
+        luck = paired_model.LUCK * stats.norm.ppf((1 + size) / 2) ** paired_model.SHAPE
         study = {"patients": patients, "folds": folds, "seeds": 1, "family": 1}
         row = error_rates.rate_errors(study, "normal", luck, 0.1, np.random.default_rng(number), 200)
         covered.append(row["coverage"])

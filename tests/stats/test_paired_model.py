@@ -19,7 +19,7 @@ def of(values, folds=None, **options):
 def test_without_luck_it_is_the_t_distribution():
     values = np.random.default_rng(0).normal(0.02, 0.1, 30)
     found = of(values, np.arange(30) % 5, luck=1e-9)
-    freedom = 29 - paired_model.ASYMMETRY / 30
+    freedom = 29 - paired_model.ASYMMETRY
     error = values.std(ddof=1) * np.sqrt(29 / freedom) / np.sqrt(30)
     for share in (0.025, 0.5, 0.9):
         assert found.quantile(share) == pytest.approx(stats.t.ppf(share, freedom, values.mean(), error), abs=1e-6)
@@ -32,7 +32,7 @@ def test_it_is_the_posterior_of_the_model():
     folds = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
     values = rng.normal(0.1, 1, 10) + np.array([0.8, -0.5, 0.1])[folds]
     together = (folds[:, None] == folds).astype(float)
-    freedom = 9 - paired_model.ASYMMETRY / 10
+    freedom = 9 - paired_model.ASYMMETRY
 
     def weigh(size, at):
         ratio = paired_model.LUCK * abs(size) ** paired_model.SHAPE
@@ -75,8 +75,8 @@ def test_expected_losses_are_the_means_of_both_parts():
     values = np.random.default_rng(1).normal(0.02, 0.1, 12)
     found = of(values, np.arange(12) % 4)
     drawn = np.random.default_rng(2)
-    part = drawn.choice(len(found.weights), 200_000, p=found.weights)
-    means = found.centres[part] + found.scales[part] * drawn.standard_t(found.freedom, 200_000)
+    part = drawn.choice(len(found.weights), 1_000_000, p=found.weights)
+    means = found.centres[part] + found.scales[part] * drawn.standard_t(found.freedom, 1_000_000)
     taking, leaving = found.expected_loss()
     assert taking == pytest.approx(np.maximum(-means, 0).mean(), rel=0.03)
     assert leaving == pytest.approx(np.maximum(means, 0).mean(), rel=0.03)

@@ -1,6 +1,7 @@
 """Verdicts: each kind from data whose answer is plain, their words, and what would decide."""
 
 import math
+import re
 import time
 
 import numpy as np
@@ -76,6 +77,21 @@ def test_reasons_are_plain():
     assert "it would take about" in verdict(compare(0.03, 0.15)).reason
 
 
+def test_an_undecided_difference_says_what_would_confirm_it():
+    """Three lucky folds: as large as it looks it is easily confirmed, while the margin takes more than anyone has."""
+    fold = np.arange(60) % 3
+    values = np.random.default_rng(0).normal(0.15, 0.1, 60) + np.array([0.25, 0.0, -0.25])[fold]
+    found = verdict(paired_verdict.paired_comparison(values, fold, DICE))
+    assert found.verdict == "undecided"
+    assert re.fullmatch(
+        r"\d\d\.\d % sure that it is better; to find a difference of 0.02, it would take .*"
+        r"; if it is as large as it looks \(0\.1\d\), .*(folds|partitions)",
+        found.reason,
+    )
+    # what is no larger than the margin has nothing to confirm
+    assert "as large as it looks" not in verdict(compare(0.01, 0.15)).reason
+
+
 def test_what_would_decide_shrinks_what_it_says():
     row = compare(0.0, 0.05, patients=40, folds=10)
     needed = paired_verdict.require(row, 0.02)
@@ -88,12 +104,12 @@ def test_what_would_decide_shrinks_what_it_says():
 def test_a_study_of_the_size_that_would_decide_decides():
     """Studies with the patients that `require` asks for find the margin about as often as it says."""
     rng = np.random.default_rng(1)
-    row, margin = paired_verdict.paired_comparison(rng.normal(0, 0.1, 200)), 0.025
-    # without folds no luck is told from patients, so it is left out here
-    needed = int(paired_verdict.require(row | {"luck_spread": 0.0}, margin)["patients"])
+    row, margin = paired_verdict.paired_comparison(rng.normal(0, 0.1, 200), np.arange(200) % 40), 0.025
+    needed = int(paired_verdict.require(row, margin)["patients"])
     assert 80 < needed < 200
+    fold = np.arange(needed) % 40
     found = [
-        verdict(paired_verdict.paired_comparison(rng.normal(margin, 0.1, needed)), Scale()).verdict == "helps"
+        verdict(paired_verdict.paired_comparison(rng.normal(margin, 0.1, needed), fold), Scale()).verdict == "helps"
         for _ in range(100)
     ]
     assert 0.6 < np.mean(found) < 0.97

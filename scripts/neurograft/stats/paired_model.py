@@ -35,13 +35,14 @@ Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.integer[Any]]
 
 # Prior of a training's luck in units of the patients' spread of the difference: LUCK * abs(normal)**SHAPE. Its
-# median is 0.25, 19 of 20 lie below 1.2; more of it lies near none than of a half-normal prior, which costs power where
-# there is no luck. Chosen by simulation (docs/explanation/verdict.md), before any real comparison was judged by it.
-LUCK = 0.45
-SHAPE = 1.5
-# A mean of few skewed differences is not distributed as t: in families of 6 with 6 patients, 13 % of studies with a
-# skewness of 2 had a false verdict with n - 1 degrees of freedom. With n - 1 - 7.5/n under 8 % have one.
-ASYMMETRY = 7.5
+# median is 0.23, 19 of 20 lie below 1.9. Trainings of 150 steps showed 0.1 to 1 on real patients, those of 40 steps up
+# to 2.4 (docs/explanation/verdict.md). More of it lies near none than of a half-normal prior, which costs power where
+# there is no luck.
+LUCK = 0.5
+SHAPE = 2.0
+# Degrees of freedom taken off, because a mean of few skewed differences is not distributed as t: in families of 6 with
+# 6 patients, 13 % of studies with a skewness of 2 had a false verdict with n - 1 of them. With 1.25 less, 8 % at worst.
+ASYMMETRY = 1.25
 RATIOS = 32
 PARTS = 3  # points over the share of the luck that another seed draws anew
 SHARED = 1e-9  # a smaller variance is rounding
@@ -267,7 +268,7 @@ def fit(
     centres = (rotated * total) @ (1 / variances).T / precision
     squares = rotated**2 @ (1 / variances).T - precision * centres**2
     squares = np.maximum(squares, 0) + least_spread**2
-    freedom = max(count - 1 - ASYMMETRY / count, (count - 1) / 2)
+    freedom = max(count - 1 - ASYMMETRY, (count - 1) / 2)
     logs = -0.5 * (np.log(variances).sum(axis=1) + np.log(precision))
     squares = np.maximum(squares, np.finfo(float).tiny)
     spreads = np.sqrt(squares / freedom)

@@ -265,8 +265,7 @@ def judge_family(comparisons: Sequence[PairedComparison], scale: Scale) -> list[
             reason = f"{format_chance(sure)} sure that it is {'better' if good else 'worse'}"
             verdicts.append(Verdict("helps" if good else "hurts", reason, float(value)))
         else:
-            reason = describe_requirements(require(row, scale.margin, len(comparisons)), row, scale.margin)
-            verdicts.append(Verdict("undecided", reason, float(value)))
+            verdicts.append(Verdict("undecided", _describe_undecided(row, scale, len(comparisons)), float(value)))
     return verdicts
 
 
@@ -318,12 +317,34 @@ def _count(variance: float, left: float) -> float:
     return float(max(1, math.ceil(variance / left)))
 
 
-def describe_requirements(needed: Requirements, comparison: PairedComparison, margin: float) -> str:
-    """Describe in plain words what would decide a comparison."""
-    if not margin:
+def _describe_undecided(comparison: PairedComparison, scale: Scale, family: int) -> str:
+    """Describe what would decide a comparison: its difference, if that is as large as it looks, and the margin."""
+    if not scale.margin:
         return "no margin is stated, so nothing says how many patients would decide it"
+    words = describe_requirements(require(comparison, scale.margin, family), comparison, scale.margin)
+    seen = abs(comparison["mean"])
+    if not seen > scale.margin:
+        return words
+    better = comparison["p_better"] > 0.5
+    sure = format_chance(comparison["p_better"] if better else 1 - comparison["p_better"])
+    words = f"{sure} sure that it is {'better' if better else 'worse'}; {words}"
+    if ways := _list_ways(require(comparison, seen, family), comparison):
+        words += f"; if it is as large as it looks ({seen:.2g}), {', or '.join(ways)}"
+    return words
+
+
+def describe_requirements(needed: Requirements, comparison: PairedComparison, margin: float) -> str:
+    """Describe in plain words what would show a difference as large as the margin."""
+    if needed["patients"] <= comparison["patients"]:
+        return f"4 of 5 studies of this size find a difference of {margin:g}; this one does not settle it"
+    ways = _list_ways(needed, comparison) or [f"more than {MOST_PATIENTS:,} patients"]
+    return f"to find a difference of {margin:g}, it would take {', or '.join(ways)}"
+
+
+def _list_ways(needed: Requirements, comparison: PairedComparison) -> list[str]:
+    """List what would decide a comparison, beyond what it has."""
     ways: list[str] = []
-    if needed["patients"] <= MOST_PATIENTS:
+    if comparison["patients"] < needed["patients"] <= MOST_PATIENTS:
         ways.append(f"about {needed['patients']:.0f} patients instead of {comparison['patients']}")
     if math.isfinite(needed["seeds"]) and needed["seeds"] > comparison["seeds"]:
         ways.append(f"{needed['seeds']:.0f} seeds instead of {comparison['seeds']}")
@@ -331,10 +352,12 @@ def describe_requirements(needed: Requirements, comparison: PairedComparison, ma
         now = f" instead of {comparison['repeats']}" if comparison["repeats"] > 1 else ""
         ways.append(f"{needed['repeats']:.0f} repeated partitions{now}")
     if not ways and needed["both_patients"] <= MOST_PATIENTS:
-        ways.append(f"about {needed['both_patients']:.0f} patients in {needed['both_folds']:.0f} folds")
-    if not ways:
-        ways.append(f"more than {MOST_PATIENTS:,} patients")
-    return f"to find a difference of {margin:g}, it would take {', or '.join(ways)}"
+        folds = max(needed["both_folds"], comparison["folds"])
+        if needed["both_patients"] > comparison["patients"] or folds > comparison["folds"]:
+            ways.append(
+                f"about {max(needed['both_patients'], comparison['patients']):.0f} patients in {folds:.0f} folds"
+            )
+    return ways
 
 
 def deal_sets(patients: int, folds: int, repeats: int = 1) -> NDArray[np.intp]:
