@@ -324,7 +324,7 @@ def _describe_undecided(comparison: PairedComparison, scale: Scale, family: int)
     words = describe_requirements(require(comparison, scale.margin, family), comparison, scale.margin)
     seen = abs(comparison["mean"])
     if not seen > scale.margin:
-        return words
+        return f"{format_chance(comparison['p_equal'])} sure that it is within {scale.margin:g} either way; {words}"
     better = comparison["p_better"] > 0.5
     sure = format_chance(comparison["p_better"] if better else 1 - comparison["p_better"])
     words = f"{sure} sure that it is {'better' if better else 'worse'}; {words}"
