@@ -44,11 +44,11 @@ def score(job):
     list of dict
     """
     folder, name, strategy, schedule, seed, fold = job
-    pool = aa_studies.open_pool(folder / name)
-    dealt = aa_studies.split(pool.run, pool.rows, pool.quality, 0)
     kept = folder / "schedules" / f"{name}_{strategy}_{schedule.replace(' ', '-')}_{seed}_{fold}.json"
     if kept.exists():
         return files.read_json(kept)
+    pool = aa_studies.open_pool(folder / name)
+    dealt = aa_studies.split(pool.run, pool.rows, pool.quality, 0)
     options = {"steps": STEPS, "budgets": SCHEDULES[schedule]}
     with (
         contextlib.chdir(folder / name),
@@ -59,7 +59,7 @@ def score(job):
         aa_studies.train(pool, dealt, {"strategy": strategy, "fold": fold, "seed": seed}, place, **options)
         rows = scores.score_cell(place, dealt, slices.find_records(pool.listing))
     judged = "scratch" if schedule == "one cycle" else comparison.AGAIN
-    rows = [row | {"strategy": judged} for row in rows if row["metric"] == "dice" and not row.get("budget")]
+    rows = [row | {"strategy": judged} for row in rows if row["metric"] == "dice" and row["budget"] == 1]
     files.write_json(kept, rows)
     return rows
 

@@ -260,10 +260,8 @@ def judge_family(comparisons: Sequence[PairedComparison], scale: Scale) -> list[
             reason = f"the chance of a difference beyond {scale.margin:g}, either way, is {beyond}"
             verdicts.append(Verdict("no practical difference", reason, float(value)))
         elif apart:
-            good = row["p_better"] > 0.5
-            sure = row["p_better"] if good else 1 - row["p_better"]
-            reason = f"{format_chance(sure)} sure that it is {'better' if good else 'worse'}"
-            verdicts.append(Verdict("helps" if good else "hurts", reason, float(value)))
+            verdict = "helps" if row["p_better"] > 0.5 else "hurts"
+            verdicts.append(Verdict(verdict, _describe_direction(row), float(value)))
         else:
             verdicts.append(Verdict("undecided", _describe_undecided(row, scale, len(comparisons)), float(value)))
     return verdicts
@@ -317,6 +315,13 @@ def _count(variance: float, left: float) -> float:
     return float(max(1, math.ceil(variance / left)))
 
 
+def _describe_direction(comparison: PairedComparison) -> str:
+    """Say which side of 0 the difference lies on, and how sure that is."""
+    better = comparison["p_better"] > 0.5
+    sure = format_chance(comparison["p_better"] if better else 1 - comparison["p_better"])
+    return f"{sure} sure that it is {'better' if better else 'worse'}"
+
+
 def _describe_undecided(comparison: PairedComparison, scale: Scale, family: int) -> str:
     """Describe what would decide a comparison: its difference, if that is as large as it looks, and the margin."""
     if not scale.margin:
@@ -325,9 +330,7 @@ def _describe_undecided(comparison: PairedComparison, scale: Scale, family: int)
     seen = abs(comparison["mean"])
     if not seen > scale.margin:
         return f"{format_chance(comparison['p_equal'])} sure that it is within {scale.margin:g} either way; {words}"
-    better = comparison["p_better"] > 0.5
-    sure = format_chance(comparison["p_better"] if better else 1 - comparison["p_better"])
-    words = f"{sure} sure that it is {'better' if better else 'worse'}; {words}"
+    words = f"{_describe_direction(comparison)}; {words}"
     if ways := _list_ways(require(comparison, seen, family), comparison):
         words += f"; if it is as large as it looks ({seen:.2g}), {', or '.join(ways)}"
     return words
