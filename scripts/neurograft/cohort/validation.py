@@ -11,6 +11,7 @@ import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 from scipy import ndimage
 
+from neurograft.cohort.header_choice import settle_open
 from neurograft.cohort.prior_processing import (
     clear_background,
     lies_in_template,
@@ -104,7 +105,7 @@ def import_scans(
     scans : dict of str to nibabel.Nifti1Image
         Canonical float32 images, "labels" as uint8; empty if the subject is excluded.
     """
-    found = join_job_outputs(found, layout)
+    found = settle_open(join_job_outputs(found, layout))
     problems, notes, scans, facts = list(found["problems"]), list(found["notes"]), {}, {}
     smallest = 0 if prepared else SMALLEST_FIELD
     for sequence in list_sequences(found["files"]):

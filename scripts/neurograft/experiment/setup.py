@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from neurograft.cohort.dicom_rules import digest_rules, read_rules
+from neurograft.cohort.file_names import digest_paths
 from neurograft.cohort.layouts import CohortError, find_subjects
 from neurograft.core.cells import find_kin
 from neurograft.core.config import SettingsError, fit_layout, resolve_config
@@ -176,7 +177,7 @@ class RunSetup:
         return self.config["pretrain"] | shared | {"seed": self.config["seed"]}
 
     def list_pictures(self, subject: str) -> list[str]:
-        """List the pictures and masks from which a subject's volumes are stacked.
+        """List the pictures and masks from which a subject's volumes are stacked, as inputs of a job.
 
         Parameters
         ----------
@@ -185,7 +186,15 @@ class RunSetup:
         Returns
         -------
         list of str
+            Without paths that Snakemake cannot be told; `digest_pictures` knows those too.
         """
+        return _list_plain(self._list_slices(subject))
+
+    def digest_pictures(self, subject: str) -> str:
+        """Compute a digest of the names, sizes and times of the pictures of a subject."""
+        return digest_paths(self._list_slices(subject))
+
+    def _list_slices(self, subject):
         slices = self.subjects[subject]["slices"]
         return [path for one in slices for path in (*one["files"], one["mask"]) if path]
 
@@ -201,7 +210,7 @@ class RunSetup:
         return {"sequences": dataset["sequences"], "spacing": dataset["pictures"]["spacing"], "scheme": scheme}
 
     def list_scans(self, subject: str) -> list[str]:
-        """List the user's own files of a subject, not those made by jobs of the run.
+        """List the user's own files of a subject, not those made by jobs of the run, as inputs of a job.
 
         Parameters
         ----------
@@ -210,10 +219,33 @@ class RunSetup:
         Returns
         -------
         list of str
-            Existing files only; missing ones are reported in the subject's status. Empty if excluded by hand.
+            Existing files only; missing ones are reported in the subject's status. Empty if excluded by hand. Without
+            paths that Snakemake cannot be told; `digest_scans` knows those too.
         """
-        paths = self.subjects[subject]["files"].values()
+        return _list_plain(self._list_given(subject))
+
+    def digest_scans(self, subject: str) -> str:
+        """Compute a digest of the names, sizes and times of the user's own files of a subject.
+
+        Unlike the times that Snakemake compares, it also tells an older file in the place of a newer one.
+        """
+        return digest_paths(self._list_given(subject))
+
+    def digest_all_scans(self) -> str:
+        """Compute a digest of the user's own files of all subjects."""
+        return digest_paths(path for subject in self.subjects for path in self._list_given(subject))
+
+    def _list_given(self, subject):
+        entry = self.subjects[subject]
+        # all files among which the headers decide
+        waiting = [path for paths in entry.get("open", {}).values() for path in paths]
+        paths = dict.fromkeys([*entry["files"].values(), *waiting])
         return [path for path in paths if not path.startswith("results/") and Path(path).exists()]
+
+
+def _list_plain(paths):
+    """Leave out paths in whose braces Snakemake would see a wildcard; there is no way to write them otherwise."""
+    return [path for path in paths if "{" not in path]
 
 
 def prepare_run(config: dict, root: str | Path, verified: bool = True) -> RunSetup:
