@@ -121,6 +121,8 @@ checkpoint gather_cohort:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
+        # of subjects who are no longer in, nothing stays there
+        delivered=["results/derivatives", "results/figures"],
         code=digest("gather_cohort"),
     script:
         "../../scripts/gather_cohort.py"
