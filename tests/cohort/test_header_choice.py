@@ -32,9 +32,7 @@ def test_the_whole_head_before_a_slab_even_of_a_plainer_name(tmp_path):
         save(tmp_path / "b.nii", (40, 40, 30), (5, 5, 5)),
     )
     made = settle([slab, whole], ordered=["t2"])
-    assert made["files"]["t2"] == whole and made["notes"] == [
-        f"t2: took {whole}, left {slab} (the whole head, or the grid of a scan)"
-    ]
+    assert made["files"]["t2"] == whole and made["notes"] == [f"t2: took {whole}, left {slab} (the whole head)"]
 
 
 def test_names_then_equal_voxels_then_finer_ones(tmp_path):

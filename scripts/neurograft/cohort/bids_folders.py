@@ -10,6 +10,7 @@ from functools import partial
 
 from neurograft.cohort import choices
 from neurograft.cohort.file_names import list_folder
+from neurograft.cohort.label_tables import read_bids_scheme
 from neurograft.cohort.people import read_people
 from neurograft.cohort.subject_entry import make_entry
 
@@ -81,6 +82,7 @@ def _read_subject(root, name, people, shelves, wishes):
         folder,
         choice,
         columns=people.of(name),
+        scheme=read_bids_scheme(choice.files["labels"], root) if "labels" in choice.files else "",
         notes=[*more, *notes, *people.notes_of(name)],
         problems=problems,
     )

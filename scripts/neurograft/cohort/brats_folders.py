@@ -38,7 +38,7 @@ KINDS = {
 }
 KIND_OF = {word: kind for kind, words in KINDS.items() for word in words}
 NAMED = re.compile(
-    rf"(?:(.+?)[_-])?({'|'.join(sorted(map(re.escape, KIND_OF), key=len, reverse=True))})\.nii(\.gz)?$",
+    rf"(?:(.+?)[_-])?({'|'.join(sorted(map(re.escape, KIND_OF), key=len, reverse=True))})\.(?:nii(?:\.gz)?|img)$",
     re.I | re.S,
 )
 # words of the releases since 2023, whose labels count enhancing tumour as 3
@@ -97,10 +97,16 @@ def _list_files(folder, depth=DEPTH):
         if match:
             word = match[2].lower()
             found.append(_File(folder, match[1] or "", KIND_OF[word], word, os.path.join(folder, file)))
-    found = [f for f in found if f.kind != "labels" or re.split("[_-]", f.stem)[-1].lower() not in NO_TUMOUR]
+    found = [file for file in found if not _is_other(file)]
     for name in folders if depth else ():
         found += _list_files(os.path.join(folder, name), depth - 1)
     return found
+
+
+def _is_other(file):
+    """Check whether a file is a mask of the brain, or a mask named after a scan: `X_brainmask_t1`."""
+    words = re.split("[_-]", file.stem.lower())
+    return words[-1] in NO_TUMOUR if file.kind == "labels" else bool({"mask", "brainmask", "prob"} & set(words))
 
 
 def _group(root, files):

@@ -4,7 +4,6 @@ Headers contain names, dates and free text. This module prints nothing, and no m
 path below the patient's folder, or the output of dcm2niix.
 """
 
-import io
 import json
 import logging
 import os
@@ -193,14 +192,16 @@ def _place(file, link):
 
 def _make_meta(start):
     """Make the group 2 of a file that begins with group 8: its transfer syntax, by how its first field is written."""
-    import pydicom
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.filebase import DicomBytesIO
     from pydicom.filewriter import write_file_meta_info
+    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MRImageStorage, generate_uid
 
-    meta, made = pydicom.dataset.FileMetaDataset(), io.BytesIO()
-    meta.MediaStorageSOPClassUID = pydicom.uid.MRImageStorage
-    meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    meta, made = FileMetaDataset(), DicomBytesIO()
+    meta.MediaStorageSOPClassUID = MRImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid()
     explicit = start[4:6].isalpha() and start[4:6].isupper()
-    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian if explicit else pydicom.uid.ImplicitVRLittleEndian
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian if explicit else ImplicitVRLittleEndian
     write_file_meta_info(made, meta)
     return made.getvalue()
 

@@ -72,6 +72,31 @@ def digest_paths(paths):
     """
     seen = []
     for path in paths:
-        about = os.stat(path) if os.path.exists(path) else None
-        seen.append((path, os.path.realpath(path), *((about.st_size, about.st_mtime_ns) if about else ())))
+        # an image may have its header beside it
+        for each in [path, *([path[:-4] + ".hdr"] if path.lower().endswith(".img") else [])]:
+            about = os.stat(each) if os.path.exists(each) else None
+            seen.append((each, os.path.realpath(each), *((about.st_size, about.st_mtime_ns) if about else ())))
     return hashlib.sha256(repr(seen).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def digest_names(roots):
+    """Compute a digest of all names below some folders; a table counts by its content.
+
+    Parameters
+    ----------
+    roots : iterable of str
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    made = hashlib.sha256()
+    for root in (os.path.expanduser(root) for root in roots if root):
+        if os.path.isfile(root):
+            with open(root, "rb") as file:
+                made.update(file.read())
+        for parent, folders, files in os.walk(root):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            made.update(repr((parent, sorted(files))).encode("utf-8", "surrogateescape"))
+    return made.hexdigest()[:16]

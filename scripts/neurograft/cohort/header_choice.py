@@ -41,6 +41,8 @@ class Header:
 
 def read_header(path) -> Header | None:
     """Read shape and voxel sizes from a file's first bytes; None if it is no NIfTI file."""
+    if str(path).lower().endswith(".img"):
+        path = str(path)[:-4] + (".HDR" if str(path).endswith(".IMG") else ".hdr")
     try:
         with open(path, "rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
@@ -84,7 +86,9 @@ def settle_open(found, voxels=True):
         else:
             fits = {path: _covers(headers[path]) for path in paths}
         best = [path for path in paths if fits[path] == min(fits.values())]
-        taken, why = _settle(best, headers, fits, kind in found.get("ordered", ()), voxels)
+        fitting = "on the grid of a scan" if kind == "labels" else "the whole head"
+        why_fits = fitting if min(fits.values()) == 0 else "the others cannot be read"
+        taken, why = _settle(best, headers, why_fits, kind in found.get("ordered", ()), voxels)
         if not taken:
             entry["problems"].append(tell_open(kind, best))
             continue
@@ -105,11 +109,11 @@ def _lies_on(header, shapes):
     return 0 if header and any(shape and sorted(shape.shape) == sorted(header.shape) for shape in shapes) else 1
 
 
-def _settle(equal, headers, fits, ordered, voxels):
+def _settle(equal, headers, why_fits, ordered, voxels):
     """Return which of the files that fit best is taken, and why; "" if nothing decides."""
     first = equal[0]
     if len(equal) == 1:
-        return first, {0: "the whole head, or the grid of a scan", 1: "the others cannot be read"}[fits[first]]
+        return first, why_fits
     if ordered:
         return first, "the plainest name, then the first run"
     if all(headers[path] == headers[first] is not None for path in equal) and (

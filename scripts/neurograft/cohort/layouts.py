@@ -16,6 +16,7 @@ from neurograft.cohort.brats_folders import find_brats
 from neurograft.cohort.choices import Wishes
 from neurograft.cohort.exclusions import BY_HAND, read_exclusions
 from neurograft.cohort.file_names import list_folder, subject_label
+from neurograft.cohort.label_tables import read_described_scheme
 from neurograft.cohort.people import read_people
 from neurograft.cohort.picture_folders import PictureOptions, PictureSetError, find_patients, has_masks
 from neurograft.cohort.subject_entry import make_entry
@@ -231,8 +232,10 @@ def _find_decathlon(root, wanted):
         files.setdefault(name, {}).setdefault(kind, []).extend(paths)
     for name, paths in labels.items():
         files.setdefault(name, {})["labels"] = paths
-    people, names = read_people(root, list(files)), sorted(files)
-    return [_decathlon_subject(name, files[name], people, wanted.sequences) for name in names]
+    people, scheme = read_people(root, list(files)), read_described_scheme(root)
+    return [
+        _decathlon_subject(name, files[name], people, wanted.sequences) | {"scheme": scheme} for name in sorted(files)
+    ]
 
 
 def _list_volumes(folder):

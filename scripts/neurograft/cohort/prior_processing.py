@@ -100,9 +100,10 @@ def find_head_coarse(data, sizes):
     ndarray of bool, shape (X, Y, Z)
     """
     steps = _steps(sizes)
-    thin = data[tuple(slice(None, None, step) for step in steps)]
+    x, y, z = steps
+    thin = data[::x, ::y, ::z]
     head = thin > 0.1 * np.percentile(thin[thin != 0], 99) if thin.any() else np.ones(thin.shape, bool)
-    filled = np.stack([fill_holes(head[..., k]) for k in range(head.shape[2])], axis=2)
+    filled = np.stack([fill_holes(head[..., k]) for k in range(head.shape[-1])], axis=2)
     for axis, step in enumerate(steps):
         filled = np.repeat(filled, step, axis)
     return filled[tuple(slice(0, length) for length in data.shape)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from neurograft.cohort.dicom_rules import digest_rules, read_rules
-from neurograft.cohort.file_names import digest_paths
+from neurograft.cohort.file_names import digest_names, digest_paths
 from neurograft.cohort.layouts import CohortError, find_subjects
 from neurograft.core.cells import find_kin
 from neurograft.core.config import SettingsError, fit_layout, resolve_config
@@ -29,6 +29,10 @@ from neurograft.sources.weights import add_ready, locate, verify
 
 # a row of `config/sources.tsv`
 Source = Mapping[str, str]
+
+
+# seconds a subject for preprocessing and delivery at 1 mm, and a slice for a step of training, on one core: rough
+SECONDS_A_SUBJECT, SECONDS_A_SLICE = 40, 0.009
 
 
 class SetupError(ValueError):
@@ -198,6 +202,37 @@ class RunSetup:
         slices = self.subjects[subject]["slices"]
         return [path for one in slices for path in (*one["files"], one["mask"]) if path]
 
+    def foresee(self) -> str:
+        """Say how many subjects a run prepares, how many networks it trains, and how long it takes, if all are usable.
+
+        Returns
+        -------
+        str
+            One sentence; the time is a rough guess, which `plan` measures.
+        """
+        rows = [
+            {"participant_id": label, "included": "true", "labels": str("labels" in entry["files"]).lower()}
+            | {"site": entry["site"], "sequences": ",".join(entry["files"])}
+            | entry["columns"]
+            for label, entry in self.subjects.items()
+            if entry["files"] and not entry["problems"]
+        ]
+        training = self.config["train_network"]
+        steps = training["auto"]["most"] if training["steps"] == "auto" else training["steps"]
+        cells = 0 if self.pictures else len(self.design.list_all_cells(rows))
+        seconds = SECONDS_A_SUBJECT * len(rows) + SECONDS_A_SLICE * cells * steps * training["batch"]
+        lasting = f"{max(1, round(seconds / 60))} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+        return (
+            f"A run prepares {len(rows)} subjects and trains {cells} networks: roughly {lasting} of one core; "
+            "plan measures it."
+        )
+
+    def digest_names(self) -> str:
+        """Compute a digest of the names below the roots of the dataset; "" where a job reads all files anyway."""
+        dataset = self.config["dataset"]
+        roots = dataset["root"] if isinstance(dataset["root"], list) else [dataset["root"]]
+        return "" if dataset["layout"] == "dicom" else digest_names(roots)
+
     def list_stack_options(self) -> dict:
         """List the options for stacking pictures, so that other changes do not stack them again.
 
@@ -320,6 +355,8 @@ def _prepare(config, root, verified):
     dealt, delivered = config["split_cohort"], config["deliver"]["strategy"]
     path = template_path(template)
     subjects = find_subjects(**config["dataset"])
+    if verified:
+        _check_folds(given.get("split_cohort", {}).get("folds", 0), subjects)
     series_rules = config["convert_dicom"]["rules"] or f"{root}/config/sequences.tsv"
     series_digest = digest_rules(read_rules(series_rules))
     check_target(config["experiment"]["classification"]["target"], subjects)
@@ -334,6 +371,15 @@ def _prepare(config, root, verified):
         series_rules=series_rules,
         series_digest=series_digest,
     )
+
+
+def _check_folds(asked, subjects):
+    """Refuse more folds than there are subjects, if the user asked for them; fewer labels are told by the split."""
+    if asked > len(subjects):
+        raise SettingsError(
+            f"config: split_cohort.folds is {asked}, but there are {len(subjects)} subjects; a fold tests one "
+            "patient at least, lower it"
+        )
 
 
 def _check_config(config, sources):
