@@ -9,9 +9,9 @@ from neurograft.cohort import assignment
 CELL = {"task": "segmentation", "strategy": "coral", "fold": 0}
 
 
-def share(test, unlabelled, owner):
+def share(test, unlabelled, owner, left_out=()):
     """Share subjects out, given each one's patient."""
-    split = {"tasks": {"segmentation": {"patients": owner}}}
+    split = {"tasks": {"segmentation": {"patients": owner, "left_out": dict.fromkeys(left_out, "quality: x")}}}
     return assignment.share_target(split, CELL, {"train": [], "test": test, "unlabelled": unlabelled})
 
 
@@ -45,6 +45,14 @@ def test_halves_see_each_other_and_the_unlabelled():
     ]
 
 
+def test_who_is_flagged_is_predicted_and_not_adapted_to():
+    rounds = share(["a", "b"], ["u", "f"], dict(zip("abuf", "abuf")), left_out=["f"])
+    assert [each["adapted_on"] for each in rounds] == [["b", "u"], ["a", "u"]]
+    task = {"patients": {}, "subjects": [], "unlabelled": ["f", "u"], "left_out": {"f": "quality: x"}}
+    split = {"tasks": {"segmentation": task | {"patients": {"f": "f", "u": "u"}}}}
+    assert assignment.choose_unlabelled(split) == ["u"]
+
+
 def test_nobody_to_adapt_to_is_said():
     with pytest.raises(
         assignment.UntrainableError, match="coral adapts to images of other test patients .* fold 0 has neither"
@@ -67,6 +75,6 @@ def test_a_sequence_of_no_training_subject_is_not_learnt():
 
 
 def test_reconstruction_is_learnt_from_complete_scans_alone():
-    task = {"patients": dict(zip("abuv", "abuv")), "subjects": ["a", "b"], "unlabelled": ["u", "v"]}
+    task = {"patients": dict(zip("abuv", "abuv")), "subjects": ["a", "b"], "unlabelled": ["u", "v"], "left_out": {}}
     assert assignment.choose_unlabelled({"tasks": {"segmentation": task}}) == ["u", "v"]
     assert assignment.choose_unlabelled({"tasks": {"segmentation": task | {"incomplete": {"v": ["t2"]}}}}) == ["u"]

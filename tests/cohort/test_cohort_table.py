@@ -47,3 +47,20 @@ def test_cohort_rows_settle_the_scheme():
 def test_cohort_of_tumour_free_labels_only():
     (row,) = cohort_table.gather_cohort([status("a", "", [], certain=False)])
     assert row["labels"] is True and row["scheme"] == ""
+
+
+def brightened(subject, scheme, brightness, **more):
+    made = status(subject, scheme, [1, 2, 4])
+    made["labels"] |= {"brightness": {"4": brightness}} | more
+    return made
+
+
+def test_what_is_called_enhancing_has_to_enhance_in_most():
+    rows = cohort_table.gather_cohort([brightened(name, "brats2018", b) for name, b in zip("abc", (0.9, 0.2, 0.8))])
+    assert all(row["labels"] for row in rows)
+    rows = cohort_table.gather_cohort([brightened(name, "brats2018", b) for name, b in zip("abc", (0.9, 0.1, 0.2))])
+    assert not any(row["labels"] for row in rows)
+    assert all("says that 4 enhances, but it is darker" in row["notes"] for row in rows)
+    assert all("set import_scans.labels" in row["notes"] and "probability 0.20" in row["notes"] for row in rows)
+    rows = cohort_table.gather_cohort([brightened("a", "brats2018", 0.1, stated=True)])
+    assert rows[0]["labels"] and rows[0]["notes"] == ""

@@ -36,6 +36,26 @@ def test_a_copy_of_a_slice_counts_once(tmp_path):
     assert len(one["files"]) == 3
 
 
+@pytest.mark.parametrize("meta", [True, False])
+def test_files_without_preamble_are_read_and_converted(tmp_path, meta):
+    files = write_series(tmp_path / "in", ramp(12), AFFINE)
+    for file in files:
+        raw = file.read_bytes()[132:]
+        # without group 2 the first field is of group 8; how long group 2 is stands in its first field
+        file.write_bytes(raw if meta else raw[12 + int.from_bytes(raw[8:12], "little") :])
+    (tmp_path / "in/short.txt").write_bytes(b"\x08\x00\x05\x00" + b"x" * 400)
+    (one,), facts = dicom_files.list_series(tmp_path / "in")
+    assert len(one["files"]) == 12 and facts["damaged"] == 0
+    (tmp_path / "out").mkdir()
+    (image,) = dicom_files.convert_series(one["files"], tmp_path / "out")
+    assert image["used"] == 12
+
+
+def test_archives_are_counted(tmp_path):
+    (tmp_path / "scan.ZIP").write_bytes(b"PK\x03\x04")
+    assert dicom_files.list_series(tmp_path)[1]["archives"] == 1
+
+
 @pytest.mark.parametrize("kept", [0, 140, 300, 700, 1300])
 def test_files_cut_off_in_the_header_are_counted(tmp_path, kept):
     (first, *_) = write_series(tmp_path, ramp(), AFFINE)

@@ -6,45 +6,42 @@ from pathlib import Path
 
 import pytest
 
-from neurograft.cohort import cohort_table, layouts, validation
-from neurograft.cohort.layouts import CohortError, find_subjects, read_exclusions
+from helpers.fake_files import brats_case, touch
+from neurograft.cohort import layouts
 from neurograft.core import tables
-from neurograft.pictures import reading
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(__file__).parents[3] / "shared/data"
 needs_scans = pytest.mark.skipif(not SHARED.exists(), reason=f"real scans are not at {SHARED}")
 
 
-def touch(root, *paths):
-    """Make empty files, and their folders."""
-    for path in paths:
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).touch()
-
-
-def brats_case(root, folder, kinds=("_t1", "_t1ce", "_t2", "_flair", "_seg"), suffix=".nii.gz"):
-    name = Path(folder).name
-    touch(root, *(f"{folder}/{name}{kind}{suffix}" for kind in kinds))
-
-
-def names_of(found):
-    """The base names of a subject's files."""
-    return {kind: Path(path).name for kind, path in found["files"].items()}
-
-
-def test_colliding_labels_stop_the_run(tmp_path):
+def test_names_that_only_signs_tell_apart_get_labels_of_their_own(tmp_path):
     brats_case(tmp_path, "a/Case_1")
     brats_case(tmp_path, "b/Case-1")
-    with pytest.raises(layouts.CohortError, match="both subject 'Case1'") as caught:
-        layouts.find_subjects("brats", [str(tmp_path / "a"), str(tmp_path / "b")])
-    assert "a/Case_1" in str(caught.value) and "b/Case-1" in str(caught.value) and "rename" in str(caught.value)
+    brats_case(tmp_path, "b/Fine")
+    found = layouts.find_subjects("brats", [str(tmp_path / "a"), str(tmp_path / "b")])
+    assert len(found) == 3 and found["Fine"]["notes"] == []
+    pair = [label for label in found if label.startswith("Case1")]
+    assert {found[label]["name"] for label in pair} == {"Case_1", "Case-1"}
+    assert all(f"called {label} here" in found[label]["notes"][-1] for label in pair)
 
 
-def test_a_name_without_letters_or_digits_stops_the_run(tmp_path):
-    brats_case(tmp_path, "病人")
-    with pytest.raises(layouts.CohortError, match="letters or digits"):
-        layouts.find_subjects("brats", str(tmp_path))
+def test_one_name_twice_waits_and_the_others_go_on(tmp_path):
+    for folder in ("a/P1", "b/P1", "b/P2"):
+        brats_case(tmp_path, folder)
+    found = layouts.find_subjects("brats", [str(tmp_path / "a"), str(tmp_path / "b")])
+    assert found["P1"]["files"] == {} and found["P2"]["problems"] == []
+    (problem,) = found["P1"]["problems"]
+    assert "a/P1" in problem and "b/P1" in problem and "rename or remove one" in problem
+
+
+def test_a_strange_name_is_its_subject_s_own_fault(tmp_path):
+    for name in ("病人", "a{b}", "two\nlines", "fine"):
+        brats_case(tmp_path, name)
+    found = {entry["name"]: (label, entry) for label, entry in layouts.find_subjects("brats", str(tmp_path)).items()}
+    assert all(label.isalnum() and label.isascii() for label, _ in found.values())
+    assert [name for name, (_, entry) in found.items() if entry["problems"]] == ["two?lines"]
+    assert "line break" in found["two?lines"][1]["problems"][0] and len(found["a{b}"][1]["files"]) == 5
 
 
 @pytest.mark.parametrize("layout", ["bids", "brats", "dicom", "table", "images"])
@@ -59,99 +56,6 @@ def test_a_root_that_is_missing_or_empty(tmp_path, layout):
         with pytest.raises(layouts.CohortError, match=fault) as caught:
             layouts.find_subjects(layout, root and str(root))
         assert layouts.EXPECTED[layout] in str(caught.value) and "\n" not in str(caught.value)
-
-
-# brats
-
-
-def test_brats_2018_naming_in_grade_folders(tmp_path):
-    brats_case(tmp_path, "HGG/Brats18_CBICA_ABM_1")
-    brats_case(tmp_path, "LGG/Brats18_2013_6_1", suffix=".nii")
-    found = layouts.find_subjects("brats", str(tmp_path))
-    high, low = found["Brats18CBICAABM1"], found["Brats18201361"]
-    assert list(high["files"]) == ["t1", "t1c", "t2", "flair", "labels"]
-    assert names_of(high)["t1c"] == "Brats18_CBICA_ABM_1_t1ce.nii.gz"
-    assert (high["site"], low["site"]) == ("CBICA", "2013")
-    assert high["columns"] == {"patient": "Brats18_CBICA_ABM", "grade": "HGG"}
-    assert low["columns"]["grade"] == "LGG" and names_of(low)["labels"].endswith("_seg.nii")
-    assert high["scheme"] == "brats2018" and high["name"] == "Brats18_CBICA_ABM_1"
-
-
-def test_brats_2020_has_no_site_and_a_misnamed_label(tmp_path):
-    brats_case(tmp_path, "BraTS20_Training_355", ("_t1", "_t1ce", "_t2", "_flair"))
-    touch(tmp_path, "BraTS20_Training_355/W39_1998.09.19_Segm.nii", "name_mapping.csv")
-    (found,) = layouts.find_subjects("brats", str(tmp_path)).values()
-    assert found["site"] == "" and found["columns"] == {}
-    assert names_of(found)["labels"] == "W39_1998.09.19_Segm.nii"
-
-
-def test_brats_2023_naming(tmp_path):
-    for visit in ("000", "001"):
-        brats_case(tmp_path, f"BraTS-GLI-00005-{visit}", ("-t1n", "-t1c", "-t2w", "-t2f"))
-    found = layouts.find_subjects("brats", str(tmp_path))
-    assert list(found) == ["BraTSGLI00005000", "BraTSGLI00005001"]
-    assert {entry["columns"]["patient"] for entry in found.values()} == {"BraTS-GLI-00005"}
-    assert names_of(found["BraTSGLI00005000"])["flair"] == "BraTS-GLI-00005-000-t2f.nii.gz"
-    assert all(entry["scheme"] == "brats2023" and "labels" not in entry["files"] for entry in found.values())
-
-
-def test_brats_files_side_by_side_and_twice(tmp_path):
-    touch(tmp_path, "flat/A_t1.nii.gz", "flat/A_t2.nii.gz", "flat/B_t1.nii", "flat/B_t1.nii.gz", "flat/._B_t1.nii")
-    found = layouts.find_subjects("brats", str(tmp_path / "flat"))
-    assert list(found) == ["A", "B"] and set(found["A"]["files"]) == {"t1", "t2"}
-    assert names_of(found["B"]) == {"t1": "B_t1.nii.gz"} and found["B"]["notes"] == [
-        "t1: took B_t1.nii.gz, left B_t1.nii"
-    ]
-
-
-def test_roots_are_joined_and_paths_may_be_strange(tmp_path):
-    brats_case(tmp_path / "Ärzte & co (1)", "Brats18_TCIA01_1_1")
-    brats_case(tmp_path / "second", "BraTS-MET-1-000", ("-t1c",))
-    found = layouts.find_subjects("brats", [str(tmp_path / "Ärzte & co (1)"), str(tmp_path / "second")])
-    assert list(found) == ["Brats18TCIA0111", "BraTSMET1000"]
-    assert all(Path(path).exists() for entry in found.values() for path in entry["files"].values())
-
-
-# bids
-
-
-def test_bids_sequences_and_participants(tmp_path):
-    stem = "sub-01/anat/sub-01"
-    touch(tmp_path, f"{stem}_T1w.nii.gz", f"{stem}_ce-gadolinium_T1w.nii.gz", f"{stem}_T2w.nii", f"{stem}_FLAIR.nii.gz")
-    touch(tmp_path, f"{stem}_inplaneT2.nii.gz", f"{stem}_T1w.json", "sub-01/func/sub-01_task-a_bold.nii.gz")
-    touch(tmp_path, f"{stem}_part-phase_T1w.nii.gz", "sub-02/anat/sub-02_inplaneT2.nii.gz", "sub-03/func/x.nii.gz")
-    (tmp_path / "participants.tsv").write_text("participant_id\tage\tSite\nsub-01\t50\tÅrhus\n02\tn/a\tOslo\n")
-    found = layouts.find_subjects("bids", str(tmp_path))
-    assert list(found) == ["01", "02", "03"]
-    assert names_of(found["01"]) == {
-        "t1": "sub-01_T1w.nii.gz",
-        "t1c": "sub-01_ce-gadolinium_T1w.nii.gz",
-        "t2": "sub-01_T2w.nii",
-        "flair": "sub-01_FLAIR.nii.gz",
-    }
-    assert found["01"]["site"] == "Århus" and found["01"]["columns"] == {"age": "50"}
-    assert found["02"]["site"] == "Oslo" and found["02"]["columns"] == {"age": ""}
-    assert names_of(found["02"]) == {"t2": "sub-02_inplaneT2.nii.gz"} and found["03"]["files"] == {}
-    assert found["01"]["notes"] == ["t2: took sub-01_T2w.nii, left sub-01_inplaneT2.nii.gz"]
-
-
-def test_bids_session_with_most_sequences(tmp_path):
-    for name, kinds in (("ses-1", ["T1w"]), ("ses-2", ["T1w", "T2w"]), ("ses-3", ["T1w", "FLAIR"])):
-        touch(tmp_path, *(f"sub-a/{name}/anat/sub-a_{name}_{kind}.nii.gz" for kind in kinds))
-    touch(tmp_path, "derivatives/hand/sub-a/ses-2/anat/sub-a_ses-2_dseg.nii.gz")
-    touch(tmp_path, "derivatives/hand/sub-a/ses-3/anat/sub-a_ses-3_dseg.nii.gz")
-    found = layouts.find_subjects("bids", str(tmp_path))["a"]
-    assert names_of(found)["t2"] == "sub-a_ses-2_T2w.nii.gz" and names_of(found)["labels"] == "sub-a_ses-2_dseg.nii.gz"
-    assert found["notes"] == ["took session ses-2 of 3: the first with most sequences"]
-
-
-def test_bids_duplicates_first_run_and_not_defaced(tmp_path):
-    stem = "sub-a/anat/sub-a"
-    touch(tmp_path, *(f"{stem}_run-{run}_T1w.nii.gz" for run in ("10", "2")))
-    touch(tmp_path, f"{stem}_rec-defaced_T2w.nii.gz", f"{stem}_acq-b_run-9_T2w.nii.gz")
-    found = layouts.find_subjects("bids", str(tmp_path))["a"]
-    assert names_of(found) == {"t1": "sub-a_run-2_T1w.nii.gz", "t2": "sub-a_acq-b_run-9_T2w.nii.gz"}
-    assert found["notes"][0] == "t1: took sub-a_run-2_T1w.nii.gz, left sub-a_run-10_T1w.nii.gz"
 
 
 # table
@@ -180,17 +84,26 @@ def test_table_paths_columns_and_missing_files(tmp_path):
     assert list(found["p2"]["files"]) == ["t1"]
 
 
+def test_columns_by_the_names_that_others_use(tmp_path):
+    touch(tmp_path, "a.nii", "l.nii")
+    header = ("participant_id", "t1", "T1CE", "t2w", "seg", "mask")
+    path = write_tsv(tmp_path / "t.tsv", header, ("a", *["a.nii"] * 3, "l.nii", "worn"), ("a", "a.nii"), ("b", "a.nii"))
+    found = layouts.find_subjects("table", path)
+    assert "row 2 of" in found["a"]["problems"][0] and "row 3 of" in found["a"]["problems"][0]
+    path = write_tsv(tmp_path / "t.tsv", header, ("a", *["a.nii"] * 3, "l.nii", "worn"))
+    (one,) = layouts.find_subjects("table", path).values()
+    assert list(one["files"]) == ["t1", "t1c", "t2", "labels"] and one["columns"] == {"mask": "worn"}
+    path = write_tsv(tmp_path / "t.tsv", ("participant_id", "t1c", "t1ce"), ("a", "a.nii", "a.nii"))
+    with pytest.raises(layouts.CohortError, match="t1c and t1ce are both its t1c"):
+        layouts.find_subjects("table", path)
+
+
 @pytest.mark.parametrize(
     ("rows", "fault"),
     [
-        (
-            [("participant_id", "t1"), ("a", "x"), ("b", "x"), ("a", "x")],
-            "row 2 of .* and row 4 of .* both subject 'a'",
-        ),
         ([("id", "t1"), ("a", "x")], "expects a tab-separated file"),
         ([("participant_id,t1",), ("a,x",)], "expects a tab-separated file"),
         ([("participant_id", "path"), ("a", "x")], "expects a tab-separated file"),
-        ([("participant_id", "t1"), ("", "x")], "letters or digits"),
         ([("participant_id", "t1"), ("a", "x", "y")], "row 2 has 3 fields"),
     ],
 )
@@ -244,6 +157,13 @@ def test_dicom_is_one_folder_a_patient(tmp_path):
     assert found["case2"]["files"]["labels"] == str(tmp_path / "case-2/labels.nii.gz")
 
 
+def test_a_dicom_root_of_one_patient(tmp_path):
+    touch(tmp_path, "Ms X/T1_mprage/IM1", "Ms X/ax_FLAIR/IM1")
+    (found,) = layouts.find_subjects("dicom", str(tmp_path / "Ms X")).values()
+    assert found["name"] == "Ms X" and found["source"] == str(tmp_path / "Ms X")
+    assert "taken as one patient" in found["notes"][0]
+
+
 def test_a_thousand_dicom_folders_are_listed_without_opening_a_file(tmp_path):
     for index in range(1000):
         (tmp_path / f"p{index:04d}").mkdir()
@@ -274,67 +194,6 @@ def test_real_datasets_are_recognised():
     people = layouts.find_subjects("bids", str(SHARED / "bids_ds000011"))
     assert list(people) == ["01", "02", "03", "04"] and people["02"]["columns"] == {"sex": "F", "age": "34"}
     assert all(list(entry["files"]) == ["t1", "t2"] for entry in people.values())
-
-
-def write(folder, text):
-    path = folder / "excluded.tsv"
-    path.write_text(text, encoding="utf-8")
-    return str(path)
-
-
-def test_names_may_be_those_of_the_dataset_or_of_the_cohort_s_table(tmp_path):
-    path = write(tmp_path, "reason\tparticipant_id\twho\nmotion\tsub-a_1\tme\ncyst, no tumour\tB2\tyou\n")
-    assert read_exclusions(path, {"a1", "B2", "c"}) == {"a1": "motion", "B2": "cyst, no tumour"}
-    assert read_exclusions(write(tmp_path, "participant_id\treason\n"), {"a1"}) == {}
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        (
-            "participant_id\treason\nphantom01\tmotion\n",
-            "no subject 'phantom01' in the dataset; did you mean 'phantom001'",
-        ),
-        ("participant_id\treason\nnobody\tmotion\n", "no subject 'nobody' in the dataset; correct it"),
-        ("participant_id\treason\nphantom001\t \n", "'phantom001' has no reason"),
-        ("participant_id\treason\nphantom001\tn/a\n", "'phantom001' has no reason"),
-        ("participant_id\treason\nphantom001\tx\nsub-phantom001\ty\n", "'sub-phantom001' is there twice"),
-        ("participant_id\twhy\nphantom001\tx\n", "no column reason"),
-        ("", "column"),
-    ],
-)
-def test_a_mistake_stops_the_run_with_one_line(tmp_path, text, says):
-    with pytest.raises(CohortError, match="^dataset.exclude: ") as caught:
-        find_subjects("phantom", subjects=3, exclude=write(tmp_path, text))
-    assert says in str(caught.value) and "\n" not in str(caught.value) and "excluded.tsv" in str(caught.value)
-
-
-def test_a_table_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(tables.TableError, match="nowhere.tsv cannot be read"):
-        read_exclusions(str(tmp_path / "nowhere.tsv"), {"a"})
-
-
-def test_who_is_excluded_is_out_with_the_reason_and_nothing_of_the_others_changes(tmp_path):
-    """Nothing is read: the simulated files are not even there."""
-    before = find_subjects("phantom", subjects=3)
-    after = find_subjects("phantom", subjects=3, exclude=write(tmp_path, "participant_id\treason\nphantom002\tcyst\n"))
-    assert {name for name in before if before[name] != after[name]} == {"phantom002"}
-    status, scans = validation.import_scans("phantom002", after["phantom002"], "phantom")
-    (row,) = cohort_table.gather_cohort([status])
-    assert (row["included"], row["reason"], scans) == (False, "excluded by hand: cyst", {})
-
-
-def test_a_picture_is_left_out_too(tmp_path):
-    from helpers.fake_images import make_head, save
-
-    for number in range(3):
-        save(tmp_path / f"set/glioma/p{number}.png", make_head(number))
-    names = list(find_subjects("images", str(tmp_path / "set")))
-    tables.write_table(tmp_path / "out.tsv", [{"participant_id": names[1], "reason": "a drawing"}])
-    found = find_subjects("images", str(tmp_path / "set"), exclude=str(tmp_path / "out.tsv"))
-    rows, _, record = reading.import_images(tmp_path / "slices", found, size=32)
-    out = {row["participant_id"]: row["reason"] for row in rows if not row["included"]}
-    assert out == {names[1]: "excluded by hand: a drawing"} and record["included"] == 2
 
 
 def touch_image_folders(root, *names):

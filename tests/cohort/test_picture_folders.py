@@ -76,10 +76,10 @@ def test_a_picture_in_another_patients_folder_is_left_out(tmp_path):
     assert "P_10_2.png is named after P_10 but lies in the folder of P_1" in note
 
 
-def test_a_patient_in_two_folders_stops_the_run_or_is_kept_together(tmp_path):
+def test_a_patient_in_two_folders_waits_or_is_kept_together(tmp_path):
     touch(tmp_path, "a/P1/1.png", "b/P1/1.png")
-    with pytest.raises(CohortError, match="both subject 'P1'"):
-        find_subjects("images", str(tmp_path), sequences=["t1c"])
+    found = find_subjects("images", str(tmp_path), sequences=["t1c"])
+    assert "both subject 'P1'" in found["P1"]["problems"][0] and found["P1"]["files"] == {}
     touch(tmp_path, "c/P_1_1999/1.png", "c/P_1_2001/1.png", "c/P_12/1.png")
     (tmp_path / "data.csv").write_text("Patient;age\nP_1;40\nP_12;50\n")
     found = patients(tmp_path / "c", patients=str(tmp_path / "data.csv"))

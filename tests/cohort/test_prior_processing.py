@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.fake_nifti import write_nifti
-from neurograft.cohort import prior_processing, validation
+from neurograft.cohort import prior_processing, scan_reading, validation
 from neurograft.imaging import nifti, templates
 
 SHARED = Path(__file__).parents[3] / "shared/data"
@@ -51,7 +51,7 @@ def test_real_heads_with_skull():
     heads += SHARED.glob("bids_ds000011/sub-01/anat/*.nii.gz")
     assert len(heads) == 10
     for path in heads:
-        scan, facts, notes = validation.read_scan(path)
+        scan, facts, notes = scan_reading.read_scan(path)
         assert not facts["stripped"] and notes == [], path
         data = scan.get_fdata(dtype=np.float32)  # the same head, its air set to zero
         data[data < 0.05 * np.percentile(data, 98)] = 0

@@ -175,7 +175,10 @@ def test_who_is_left_out_and_why():
         "p003": "quality: registration failed: 0.1; empty mask",
     }
     assert task["incomplete"] == {"p000": ["t1c", "t2"], "p004": ["t2", "flair"]}
-    assert task["unlabelled"] == ["p000"] and "p004" in task["subjects"]
+    # flagged, and so neither trained on nor scored, but predicted
+    assert task["unlabelled"] == ["p000", "p003"] and "p004" in task["subjects"]
+    bare = splits.QualityFindings({"p003": ["the brain mask is empty"]})
+    assert splits.split_cohort(rows, bare, folds=3)["tasks"]["segmentation"]["unlabelled"] == ["p000"]
     assert len(task["subjects"]) == 10 and not {"p000", "p001", "p002", "p003"} & set(task["subjects"])
 
 

@@ -171,6 +171,24 @@ def test_a_few_not_numbers_in_the_air_are_set_to_zero(tmp_path):
     assert np.isfinite(scans["t1"].get_fdata()).all()
 
 
+def test_not_numbers_around_a_stripped_brain_are_its_outside(tmp_path):
+    plain, data = brain(), np.where(brain() == 0, np.nan, brain())
+    status, scans = bring(t1=save(tmp_path / "a.nii", data.astype(np.float32)))
+    assert status["sequences"]["t1"]["stripped"] and "were not numbers, set to 0" in status["notes"][-1]
+    assert np.array_equal(scans["t1"].get_fdata(), bring(t1=save(tmp_path / "b.nii", plain))[1]["t1"].get_fdata())
+    data[20, 22, 18] = np.nan
+    assert "1 of them inside the head" in refused(t1=save(tmp_path / "c.nii", data.astype(np.float32)))
+
+
+def test_tiny_intensities_keep_their_grey_levels(tmp_path):
+    plain = bring(t1=save(tmp_path / "a.nii", head()))[1]["t1"].get_fdata()
+    status, scans = bring(t1=save(tmp_path / "b.nii", (head().astype(float) * 1e-10)))
+    made = scans["t1"].get_fdata()
+    assert "multiplied by" in status["notes"][-1] and 500 < made.max() <= 1024
+    assert np.corrcoef(made.ravel(), plain.ravel())[0, 1] > 0.999999
+    assert len(np.unique(made)) > 0.99 * len(np.unique(plain))
+
+
 def test_constant_image_and_mask_instead_of_a_scan(tmp_path):
     assert "is constant (7 everywhere)" in refused(t1=save(tmp_path / "a.nii", np.full(SHAPE, 7, np.int16)))
     assert "it is a mask" in refused(t1=save(tmp_path / "a.nii", tumour(1, 2)))
@@ -263,9 +281,11 @@ def test_label_on_another_grid(tmp_path):
     t1, t2 = save(tmp_path / "t1.nii", head()), save(tmp_path / "t2.nii", head()[:, :, 2:])
     moved = AFFINE.copy()
     moved[2, 3] += STEP
-    for data, affine in ((tumour(1)[1:], AFFINE), (tumour(1), moved)):
-        reason = refused(t1=t1, t2=t2, labels=save(tmp_path / "l.nii", data, affine))
-        assert "on the grid of no sequence" in reason and "resample it" in reason
+    reason = refused(t1=t1, t2=t2, labels=save(tmp_path / "l.nii", tumour(1)[1:]))
+    assert "on the grid of no sequence" in reason and "resample it" in reason
+    reason = refused(t1=t1, t2=t2, labels=save(tmp_path / "l.nii", tumour(1), moved))
+    assert "has the voxels of t1, but its header places them elsewhere (moved by 0 x 0 x 5 mm" in reason
+    assert "copy the affine of t1" in reason and "do not resample it" in reason
     status, scans = bring(t1=t1, t2=t2, labels=save(tmp_path / "l.nii", tumour(1)[:, :, 2:]))
     assert status["labels"]["grid_of"] == "t2" and scans["labels"].shape == scans["t2"].shape
 
@@ -282,6 +302,21 @@ def test_label_larger_than_any_tumour(tmp_path):
     files = {"t1": save(tmp_path / "t1.nii", head())}
     tissue = save(tmp_path / "l.nii", (RADIUS < 65).astype(np.uint8))
     assert "more than a tumour" in refused(**files, labels=tissue)
+
+
+def test_a_label_in_the_air(tmp_path):
+    far = np.roll(tumour(1, 2), 18, axis=1)
+    reason = refused(t1=save(tmp_path / "t1.nii", head()), labels=save(tmp_path / "l.nii", far))
+    assert "lies in the air of t1 with" in reason and "another patient's, or mirrored?" in reason
+    reason = refused(t1=save(tmp_path / "t1.nii", brain()), labels=save(tmp_path / "l.nii", far))
+    assert "lies outside of the brain of t1" in reason
+
+
+def test_how_bright_the_parts_of_a_label_are_after_contrast_agent(tmp_path):
+    label = tumour(1, 2, 4)
+    t1c = head() + 90 * (label == 4)
+    status, _ = bring(t1c=save(tmp_path / "t1c.nii", t1c), labels=save(tmp_path / "l.nii", label))
+    assert status["labels"]["brightness"]["4"] == 1.0 and "stated" not in status["labels"]
 
 
 # the skull is off, or not

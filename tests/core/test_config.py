@@ -33,6 +33,12 @@ def test_input_is_not_changed():
         ({"strip_skull": {"engine": "bet"}}, "choose one of: deepbet"),
         ({"split_cohort": {"folds": 1}}, "split_cohort.folds"),
         ({"split_cohort": {"repeats": 0}}, "split_cohort.repeats"),
+        ({"seed": 1.0}, "seed: 1.0 is not of type 'integer'"),
+        ({"split_cohort": {"folds": 5.0}}, "split_cohort.folds"),
+        ({"train_network": {"auto": {"held_back": float("nan")}}}, "train_network.auto.held_back"),
+        ({"register_scans": {"spacing": float("nan")}}, "register_scans.spacing"),
+        ({"register_scans": {"spacing": float("inf")}}, "register_scans.spacing"),
+        ({"register_scans": {"spacing": True}}, "register_scans.spacing"),
         ({"experiment": {"segmentation": {"strategies": ["magic"]}}}, "choose one of: scratch"),
     ],
 )

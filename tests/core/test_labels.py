@@ -36,7 +36,11 @@ def test_masks_of_a_small_label():
     }
 
 
-@given(st.sampled_from(sorted(LABEL_SCHEMES)), st.lists(st.integers(0, 3), min_size=1))
+# those whose tissues the regions can tell apart
+PLAIN = ("binary", "brats2018", "brats2023", "msd")
+
+
+@given(st.sampled_from(PLAIN), st.lists(st.integers(0, 3), min_size=1))
 def test_masks_and_labels_are_inverse(scheme, picks):
     values = [0, *LABEL_SCHEMES[scheme].values()]
     labels = np.array([values[pick % len(values)] for pick in picks], np.uint8)
@@ -69,6 +73,11 @@ def test_missing_and_unknown_regions():
         ([1, 2, 3], "", "auto", ("brats2023", True)),
         ([3], "brats2018", "auto", ("brats2023", True)),  # the values overrule the names
         ([1, 2], "brats2023", "auto", ("brats2023", True)),
+        ([1, 2, 4], "brats2023", "auto", ("brats2024", True)),  # a cavity and no enhancing tumour
+        ([1, 2, 3, 4], "brats2023", "auto", ("brats2024", True)),
+        ([1, 2, 3], "brats2024", "auto", ("brats2024", True)),
+        ([4], "bratsped", "auto", ("bratsped2024", True)),
+        ([1, 2, 3, 4], "", "brats2015", ("brats2015", True)),
         ([1, 2], "", "auto", ("brats2018", False)),
         ([1], "", "auto", ("binary", False)),
         ([1], "", "brats2018", ("brats2018", True)),
@@ -80,7 +89,7 @@ def test_scheme_of_values(values, naming, wanted, expected):
     assert recognise_scheme(values, naming, wanted) == expected
 
 
-@pytest.mark.parametrize(("values", "wanted"), [([3, 4], "auto"), ([255], "auto"), ([1, 2], "binary"), ([-1], "auto")])
+@pytest.mark.parametrize(("values", "wanted"), [([3, 5], "auto"), ([255], "auto"), ([1, 2], "binary"), ([-1], "auto")])
 def test_unknown_values_are_refused(values, wanted):
     with pytest.raises(ValueError, match="not known"):
         recognise_scheme(values, "", wanted)
@@ -176,3 +185,15 @@ def test_the_scheme_of_a_cohort_with_own_labels():
 )
 def test_the_region_that_verdicts_are_about(regions, judged):
     assert judged_region(regions) == judged
+
+
+@pytest.mark.parametrize(("values", "naming"), [([1, 2, 3, 4], ""), ([3, 4], "brats2018"), ([1, 2, 3], "bratsped")])
+def test_values_of_several_meanings_are_asked_for(values, naming):
+    with pytest.raises(ValueError, match=r"could be .*2 oedema.* or .*: say which in import_scans.labels"):
+        recognise_scheme(values, naming)
+
+
+def test_a_cavity_is_no_tumour_and_a_cyst_is_core():
+    assert region_values("brats2024") == {"WT": (1, 2, 3), "TC": (1, 3), "ET": (3,)}
+    assert region_values("bratsped2024") == {"WT": (1, 2, 3, 4), "TC": (1, 2, 3), "ET": (1,)}
+    assert region_values("msd") == {"WT": (1, 2, 3), "TC": (2, 3), "ET": (3,)}

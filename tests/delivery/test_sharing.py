@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from neurograft.cohort import validation
-from neurograft.cohort.validation import open_nifti
+from neurograft.cohort.file_opening import open_nifti
 from neurograft.core import sequences, tables
 from neurograft.delivery import sharing
 from neurograft.imaging import nifti

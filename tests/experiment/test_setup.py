@@ -172,6 +172,53 @@ def test_a_subjects_scans_are_its_files_that_exist_and_no_job_makes(tmp_path):
     assert prepare().list_scans("phantom001") == []
 
 
+def test_a_file_of_an_older_date_in_the_place_of_another_is_a_change(tmp_path):
+    for folder, text in (("one", "a"), ("two", "bb")):
+        (tmp_path / folder / "P1").mkdir(parents=True)
+        (tmp_path / folder / "P1/P1_t1.nii").write_text(text)
+        os.utime(tmp_path / folder / "P1/P1_t1.nii", (1000, 1000))
+    (tmp_path / "link").symlink_to(tmp_path / "one")
+    (tmp_path / "mine/P1").mkdir(parents=True)
+    scan = tmp_path / "mine/P1/P1_t1.nii"
+    scan.write_text("a")
+
+    def digest(root):
+        return prepare(dataset={"layout": "brats", "root": str(tmp_path / root)}).digest_scans("P1")
+
+    before, through = digest("mine"), digest("link")
+    assert digest("mine") == before
+    os.utime(scan, (500, 500))
+    assert digest("mine") != before
+    (tmp_path / "link").unlink()
+    (tmp_path / "link").symlink_to(tmp_path / "two")
+    assert digest("link") != through
+
+
+def test_paths_with_braces_are_told_by_their_digest_alone(tmp_path):
+    (tmp_path / "a{b}").mkdir()
+    (tmp_path / "a{b}/a{b}_t1.nii").write_text("x")
+    run = prepare(dataset={"layout": "brats", "root": str(tmp_path)})
+    assert run.list_scans("ab") == [] and run.subjects["ab"]["files"]["t1"].endswith("a{b}_t1.nii")
+    before = run.digest_scans("ab")
+    (tmp_path / "a{b}/a{b}_t1.nii").write_text("other")
+    assert run.digest_scans("ab") != before
+
+
+def test_files_that_names_leave_open_are_all_inputs(tmp_path):
+    (tmp_path / "P1").mkdir()
+    for name in ("P1_t1.nii", "P1_t1.nii.gz"):
+        (tmp_path / "P1" / name).touch()
+    run = prepare(dataset={"layout": "brats", "root": str(tmp_path)})
+    assert len(run.list_scans("P1")) == 2
+
+
+def test_more_folds_than_subjects_stop_the_run_and_what_is_foreseen_is_counted(tmp_path):
+    with pytest.raises(setup.SetupError, match="folds is 99, but there are 3 subjects"):
+        prepare(verified=True, split_cohort={"folds": 99})
+    foreseen = prepare(split_cohort={"folds": 3}).foresee()
+    assert foreseen.startswith("A run prepares 3 subjects and trains ") and "trains 0" not in foreseen
+
+
 def test_preparing_a_run_imports_nothing_heavy():
     heavy = {"torch", "monai", "ants", "SimpleITK", "nibabel", "pandas", "scipy", "sklearn", "skimage", "snakemake"}
     code = (

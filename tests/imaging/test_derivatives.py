@@ -105,6 +105,14 @@ def test_images_of_the_user_s_own_come_back_by_their_names(tmp_path):
     assert derivatives.stem_of([]) is None
 
 
+def test_of_who_is_gone_nothing_stays(tmp_path):
+    for name in ("sub-a", "sub-b", "logs"):
+        (tmp_path / name / "anat").mkdir(parents=True)
+    (tmp_path / "sub-c.tsv").touch()
+    derivatives.remove_others([tmp_path, tmp_path / "nowhere"], ["a"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["logs", "sub-a", "sub-c.tsv"]
+
+
 def test_delivery_replaces_and_withdraws(tmp_path):
     stem = str(tmp_path / "sub-1")
     labels = nifti.image(np.eye(4, dtype=np.uint8)[None] * 4, np.eye(4))

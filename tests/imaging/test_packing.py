@@ -1,8 +1,10 @@
 """Arrays packed slice by slice: what was written is read, whatever is asked for, and a damaged file says so."""
 
+import nibabel as nib
 import numpy as np
 import pytest
 
+from neurograft.imaging import packing
 from neurograft.imaging.packing import PackedArray, write_packed
 
 
@@ -78,3 +80,11 @@ def test_any_number_can_be_open(packed):
         assert all(one[0].any() for one in [PackedArray(packed[1]) for _ in range(400)])
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+
+
+def test_tiny_numbers_keep_their_levels():
+    data = np.linspace(0, 1e-9, 1000, dtype=np.float32).reshape(10, 10, 10)
+    packed = packing.as_int16(nib.Nifti1Image(data, np.eye(4)))
+    assert len(np.unique(np.asanyarray(packed.dataobj))) == 1000
+    empty = packing.as_int16(nib.Nifti1Image(data * 0, np.eye(4)))
+    assert not np.asanyarray(empty.dataobj).any()

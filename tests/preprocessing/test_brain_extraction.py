@@ -46,6 +46,17 @@ def test_stripped_image_is_its_own_mask_without_holes_and_specks():
     assert record["volume_ml"]["t1"] == pytest.approx(inside.sum() * 0.064, abs=0.1)
 
 
+@pytest.mark.parametrize(("moved", "flagged"), [(0, False), (4, False), (16, True)])
+def test_a_label_mostly_outside_of_the_brain_is_flagged(moved, flagged):
+    inside, affine = egg()
+    label = np.zeros(inside.shape, np.uint8)
+    label[22:28, 28 + moved : 34 + moved, 22:28] = 1
+    scans = {"t1": nifti.image(inside * 100.0, affine), "labels": nifti.image(label, affine)}
+    _, record, _ = brain_extraction.strip_skull(scans, {"t1": True}, "t1")
+    assert bool(record["flags"]) == flagged
+    assert not flagged or "labels: 83% lie outside of the brain" in record["flags"][0]
+
+
 @pytest.mark.parametrize("fill", ["zeros", "constant", "noise", "nan"])
 def test_nothing_like_a_head_is_flagged_and_not_raised(fill):
     rng = np.random.default_rng(0)

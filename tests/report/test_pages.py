@@ -35,6 +35,51 @@ def test_every_subject_is_in_the_index_once_and_leads_to_its_page(tmp_path):
     assert {link.split("#")[0] for link in table} == {f"sub-{row['participant_id']}.html" for row in run["cohort"]}
 
 
+def test_a_flagged_subject_with_a_mask_is_told_on_top_of_the_page(tmp_path):
+    run = make_run()
+    flagged = next(row["subject"] for row in run["quality"] if row["flags"])
+    words = "made all the same, from what there is"
+    write(tmp_path / "before", **run)
+    assert words not in (tmp_path / f"before/sub-{flagged}.html").read_text()
+    task = run["splits"]["tasks"]["segmentation"]
+    task["left_out"], task["unlabelled"] = {flagged: "quality: x"}, [*task["unlabelled"], flagged]
+    write(tmp_path / "after", **run)
+    assert words in (tmp_path / f"after/sub-{flagged}.html").read_text()
+
+
+def test_what_was_found_is_a_page_of_its_own(tmp_path):
+    run = make_run(patients=4)
+    subject = run["cohort"][0]["participant_id"]
+    file = {"kind": "t1", "file": f"/d/{EVIL}/t1.nii", "shape": "4 x 5 x 6", "size_mm": "1 x 1 x 1"}
+    row = {
+        "subject": subject,
+        "name": subject,
+        "included": True,
+        "reason": "",
+        "notes": ["t1: took a"],
+        "files": [file],
+    }
+    run["check"] = {
+        "layout": "bids", "roots": ["/d"], "counts": {"found": 2, "waiting": 1, "labelled": 1}, "kinds": {"t1": 1},
+        "sites": {"Bern": 1}, "releases": {"brats2018": 1}, "columns": [], "idle": ["x/*"],
+        "subjects": [row, row | {"subject": "zz", "included": False, "reason": "waits for you"}],
+        "unused": [{"pattern": "*/*_ADC.nii", "count": 7, "example": "/d/a_ADC.nii", "advice": "nothing to do"}],
+    }  # fmt: skip
+    assert 'href="check.html"' in (write(tmp_path / "report", **run) and (tmp_path / "report/index.html").read_text())
+    page = Page(tmp_path / "report" / "check.html")
+    for words in (
+        "2 subjects in /d",
+        "zz: waits for you",
+        "*/*_ADC.nii",
+        "t1: took a",
+        "4 x 5 x 6",
+        "x/*",
+        "brats2018",
+    ):
+        assert words in page.plain(), words
+    assert EVIL not in (tmp_path / "report/check.html").read_text()
+
+
 # the tables that a run may lack
 OPTIONAL = {"labels_saved", "time_saved", "overfitting", "generalisation", "layers", "features", "privacy", "fairness"}
 OPTIONAL |= {"transfer_scores", "audit", "error_rates"}

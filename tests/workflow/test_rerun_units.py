@@ -73,7 +73,7 @@ def test_words_and_tables_rerun_no_long_step(change, module, before, after):
         ("evaluation/metrics.py", "np.percentile(forth, 95)", "np.percentile(forth, 90)", {"score_predictions"}),
         (
             "core/labels.py",
-            '"TC": ("necrosis", "enhancing")',
+            '"TC": ("necrosis", "nonenhancing", "cyst", "enhancing")',
             '"TC": ("enhancing",)',
             {"train_network", "split_cohort"},
         ),

@@ -177,6 +177,9 @@ def test_leaving_a_subject_out_by_hand_prepares_nobody_else_again(finished, tmp_
         "phantom002": "excluded by hand: cyst, no tumour"
     }
     assert "phantom002" not in [row["subject"] for row in rows(tmp_path / "results/quality.tsv")]
+    # what was delivered of him is gone, what was of others is not
+    left = {path.name for path in (tmp_path / "results/derivatives").glob("sub-*")}
+    assert "sub-phantom002" not in left and "sub-phantom001" in left
 
 
 def test_code_reruns_its_steps_and_a_comment_reruns_nothing(telling, finished, tmp_path):

@@ -246,6 +246,19 @@ def test_mistakes_of_the_whole_run_stop_it_before_any_job(tmp_path, text, says):
     assert not (tmp_path / "results").exists()
 
 
+def test_a_dataset_is_checked_from_its_names(tmp_path):
+    case = tmp_path / "set/{a} b"
+    case.mkdir(parents=True)
+    for kind in ("t1", "t1ce", "seg", "pred_seg", "ADC"):
+        (case / f"{{a}} b_{kind}.nii.gz").touch()
+    (tmp_path / "my.yaml").write_text("dataset: {layout: brats, root: set}\n")
+    said = snakemake(tmp_path, "--cores", 1, "--configfile", tmp_path / "my.yaml", targets=["check"])
+    for words in ("1 subject in set (layout brats)", "with a label: 1", "brats2018 1", "{a} b_pred_seg.nii.gz named as",
+                  "Seen and not used: 2 files", "A run prepares 1 subjects and trains 0 networks"):  # fmt: skip
+        assert words in said, words
+    assert not list(tmp_path.glob("results/work")) and (tmp_path / "results/check.json").exists()
+
+
 @pytest.fixture(scope="session")
 def scanned(tmp_path_factory):
     """Three coarse simulated patients as plain files, in a folder whose name has blanks and accents."""

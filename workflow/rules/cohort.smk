@@ -65,6 +65,7 @@ rule stack_pictures:
         runtime=grow(10),
     params:
         slices=lambda wildcards: RUN.subjects[wildcards.subject]["slices"],
+        files=lambda wildcards: RUN.digest_pictures(wildcards.subject),
         options=RUN.list_stack_options(),
         code=digest("stack_pictures"),
     script:
@@ -93,6 +94,8 @@ rule import_scans:
         found=lambda wildcards: {
             name: value for name, value in RUN.subjects[wildcards.subject].items() if name not in ("source", "slices")
         },
+        # a file of an older date in the place of another is a change too
+        files=lambda wildcards: RUN.digest_scans(wildcards.subject),
         layout=config["dataset"]["layout"],
         options=config["import_scans"] | ({"prepared": True} if RUN.prepared else {}),
         template=config["register_scans"]["template"],
@@ -118,6 +121,8 @@ checkpoint gather_cohort:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
+        # of subjects who are no longer in, nothing stays there
+        delivered=["results/derivatives", "results/figures"],
         code=digest("gather_cohort"),
     script:
         "../../scripts/gather_cohort.py"

@@ -3,7 +3,7 @@
 
 checkpoint import_images:
     input:
-        [path for subject in RUN.subjects.values() for path in subject["files"].values()],
+        [path for subject in RUN.subjects for path in RUN.list_scans(subject)],
     output:
         cohort=report("results/cohort.tsv", caption="../report/cohort.rst", category="Cohort"),
         quality=report("results/quality.tsv", caption="../report/quality.rst", category="Cohort"),
@@ -22,6 +22,7 @@ checkpoint import_images:
         runtime=grow(30),
     params:
         dataset=config["dataset"],
+        files=RUN.digest_all_scans(),
         options={"size": config["import_images"]["size"], "method": config["normalize_intensity"]["method"]},
         code=digest("import_images"),
     script:

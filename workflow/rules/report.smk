@@ -4,6 +4,7 @@
 rule write_report:
     input:
         cohort="results/cohort.tsv",
+        check=rules.check_dataset.output.survey,
         quality="results/quality.tsv",
         intensities=[] if RUN.pictures else "results/intensities.tsv",
         splits="results/splits.json",
@@ -35,7 +36,7 @@ rule write_report:
             f"{workflow.basedir}/scripts/neurograft/report/templates/{name}"
             for name in (
                 *("base.html.j2", "macros.html.j2", "index.html.j2", "quality.html.j2", "subject.html.j2"),
-                *("images.html.j2", "transfer.html.j2", "viewer.html.j2", "viewer.js"),
+                *("images.html.j2", "transfer.html.j2", "viewer.html.j2", "viewer.js", "check.html.j2"),
             )
         ],
         texts=[f"{workflow.basedir}/scripts/neurograft/report/{name}.yaml" for name in ("references", "guidance")],

@@ -2,6 +2,7 @@
 
 
 localrules:
+    check,
     fetch_sources,
     preprocess,
     candidates,
@@ -10,6 +11,20 @@ localrules:
     evaluate,
     report,
     recommend,
+
+
+rule check:
+    """Within seconds: what was found in the dataset, what each file is taken for and why, what is not used, what a run would do."""
+    input:
+        rules.check_dataset.output.words,
+    log:
+        "results/logs/check.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        foreseen=lambda wildcards: RUN.foresee(),
+    shell:
+        "(cat {input}; echo '{params.foreseen}') | tee {log}"
 
 
 rule fetch_sources:

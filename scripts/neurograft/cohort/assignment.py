@@ -83,7 +83,8 @@ def share_target(split: SplitFile, cell, roles):
 
     The target of a cell is the test patients of its fold. They are divided by patient into two halves; each half is
     predicted by a network adapted to the images of the other half and of the unlabelled subjects. Unlabelled subjects
-    are not scored; they are predicted by the first network, which has seen them.
+    are not scored; they are predicted by the first network, which has seen them, but for those whom their quality keeps
+    out of training.
 
     Parameters
     ----------
@@ -102,14 +103,16 @@ def share_target(split: SplitFile, cell, roles):
     UntrainableError
         If there are no images to adapt to.
     """
-    owner = split["tasks"][cell["task"]]["patients"]
+    task = split["tasks"][cell["task"]]
+    owner, flagged = task["patients"], set(task["left_out"])
     patients = sorted({owner[subject] for subject in roles["test"]})
     rounds = []
     for half in (patients[::2], patients[1::2]):
         own = [subject for subject in roles["test"] if owner[subject] in half]
         others = [subject for subject in roles["test"] if owner[subject] not in half]
         # another scan of a patient in this half may be among the unlabelled
-        others += [subject for subject in roles["unlabelled"] if owner.get(subject, subject) not in half]
+        seen = [subject for subject in roles["unlabelled"] if subject not in flagged]
+        others += [subject for subject in seen if owner.get(subject, subject) not in half]
         if own and not others:
             who = "images of other test patients or of unlabelled subjects"
             raise UntrainableError(f"{cell['strategy']} adapts to {who}, and fold {cell['fold']} has neither")
@@ -137,6 +140,7 @@ def choose_unlabelled(split: SplitFile):
     labelled = {owner[subject] for task in tasks for subject in task["subjects"]}
     unlabelled = set.intersection(*(set(task["unlabelled"]) for task in tasks))
     incomplete = {subject for task in tasks for subject in task.get("incomplete", ())}
+    incomplete |= {subject for task in tasks for subject in task["left_out"]}
     return sorted(subject for subject in unlabelled - incomplete if owner[subject] not in labelled)
 
 

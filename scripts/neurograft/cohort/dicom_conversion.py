@@ -161,12 +161,15 @@ def _judge(series, facts, taken, table):
     problems, notes = [], []
     if facts["damaged"]:
         notes.append(f"{facts['damaged']} of its files are empty, cut off or unreadable; copy the folder again")
+    if facts["archives"]:
+        notes.append(f"{facts['archives']} archives (zip or tar) in the folder are not looked into; unpack them")
     if facts["named"]:
         notes.append("the folder's name is in PatientName or PatientID; rename it if it can identify somebody")
     if facts["people"] > 1:
         problems.append(f"the folder holds DICOM of {facts['people']} PatientIDs; give each patient a folder")
     if not series:
-        problems.append("no DICOM series found; put the patient's DICOM files into the folder")
+        how = "unpack the archive" if facts["archives"] else "put the patient's DICOM files into the folder"
+        problems.append(f"no DICOM series found; {how}")
     elif not taken:
         problems.append(f"none of {len(series)} DICOM series can be used: see {table} and docs/how-to/dicom.md")
     return problems, notes

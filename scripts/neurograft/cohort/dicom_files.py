@@ -24,6 +24,7 @@ TAGS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"
         "ContrastBolusAgentSequence", "PatientIdentityRemoved")  # fmt: skip
 # fields that may identify a person or place; their words are searched for in folder names and in kept header fields
 PERSONAL = ("PatientName", "PatientID", "InstitutionName", "StationName", "ReferringPhysicianName", "OperatorsName")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar")
 DICOMDIR = "1.2.840.10008.1.3.10"
 # MR image, enhanced MR, enhanced MR colour, legacy converted enhanced MR
 MR_IMAGES = {f"1.2.840.10008.5.1.4.1.1.4{end}" for end in ("", ".1", ".3", ".4")}
@@ -47,12 +48,14 @@ def list_series(folder):
         agent, or ""), `images` (whether dcm2niix can convert it: MR with pixels), `files`, `personal` (words in lower
         case that may identify a person).
     facts : dict
-        `damaged` (number of unreadable DICOM files), `people` (number of PatientIDs), `named` (whether the folder's
+        `damaged` (number of unreadable DICOM files), `archives` (number of zip and tar files),
+        `people` (number of PatientIDs), `named` (whether the folder's
         name contains a word of PatientName or PatientID, and these are not marked as pseudonyms).
     """
-    series, images, facts = {}, set(), {"damaged": 0, "people": set(), "named": False}
+    series, images, facts = {}, set(), {"damaged": 0, "archives": 0, "people": set(), "named": False}
     label = subject_label(os.path.basename(os.path.abspath(folder))).lower()
     for path, about in list_files(folder):
+        facts["archives"] += path.lower().endswith(ARCHIVES)
         header = _read_header(path, about.st_size)
         if header is None or header.get("SOPInstanceUID") in images:
             continue
@@ -77,16 +80,25 @@ def _read_header(path, size):
     logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its warnings repeat field values
     try:
         with open(path, "rb") as file:
-            if size and file.read(132)[128:] != b"DICM":
+            start = file.read(132)
+            bare = start[128:] != b"DICM"
+            if size and bare and not _may_be_bare(start):
                 return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*TAGS, *PERSONAL])
+            header = pydicom.dcmread(path, stop_before_pixels=True, force=bare, specific_tags=[*TAGS, *PERSONAL])
+            if bare and not header.get("SOPClassUID"):
+                return None if size else {}
             if str(header.file_meta.get("MediaStorageSOPClassUID")) == DICOMDIR:
                 return None
             return {name: _text(header.get(name)) for name in (*TAGS, *PERSONAL)}
     except Exception:  # the bytes can be anything, and pydicom's errors repeat them
         return {}
+
+
+def _may_be_bare(start):
+    """Check whether a file may be DICOM without the preamble of 128 bytes: its first field is of group 2 or 8."""
+    return start[:2] in (b"\x08\x00", b"\x02\x00") and start[3:4] == b"\0" and len(start) > 16
 
 
 def _text(value):
@@ -142,7 +154,7 @@ def convert_series(files, folder):
     made.mkdir()
     for number, file in enumerate(files):
         try:
-            (links / f"{number:06d}.dcm").symlink_to(os.path.abspath(file))
+            _place(file, links / f"{number:06d}.dcm")
         except OSError as error:  # without the file's name
             raise OSError(error.errno, f"no links in the folder for temporary files: {error.strerror}") from None
     command = [dcm2niix.bin, *OPTIONS, "-f", "image", "-o", str(made), str(links)]
@@ -164,6 +176,34 @@ def convert_series(files, folder):
         for name in names
         if name not in resampled
     ]
+
+
+def _place(file, link):
+    """Link a DICOM file; one without preamble is copied with one, as dcm2niix needs it."""
+    with open(file, "rb") as opened:
+        start = opened.read(132)
+        if start[128:] == b"DICM":
+            link.symlink_to(os.path.abspath(file))
+            return
+        content = start + opened.read()
+    meta = b"" if start[:2] == b"\x02\x00" else _make_meta(start)
+    link.write_bytes(bytes(128) + b"DICM" + meta + content)
+
+
+def _make_meta(start):
+    """Make the group 2 of a file that begins with group 8: its transfer syntax, by how its first field is written."""
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.filebase import DicomBytesIO
+    from pydicom.filewriter import write_file_meta_info
+    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MRImageStorage, generate_uid
+
+    meta, made = FileMetaDataset(), DicomBytesIO()
+    meta.MediaStorageSOPClassUID = MRImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    explicit = start[4:6].isalpha() and start[4:6].isupper()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian if explicit else ImplicitVRLittleEndian
+    write_file_meta_info(made, meta)
+    return made.getvalue()
 
 
 def _read_sidecar(path):

@@ -1,17 +1,12 @@
-"""Parse file and folder names: subject labels, BIDS entities, choice among duplicates.
+"""List folders, digest files, and turn names into subject labels.
 
 Used when the Snakefile is parsed: standard library only.
 """
 
 import hashlib
-import json
 import os
 import re
 import unicodedata
-
-BIDS_SUFFIXES = {"T1w": "t1", "T2w": "t2", "inplaneT2": "t2", "FLAIR": "flair"}
-# derivatives whose dseg files are anatomical, or predictions of this project
-NOT_TUMOUR = "fmriprep|nipreps|freesurfer|fastsurfer|synthseg|cat12|qsiprep|neurograft"
 
 
 def subject_label(name):
@@ -62,90 +57,46 @@ def digest_files(folder):
     return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
 
 
-def take_one(candidates, rank):
-    """Choose one file for each sequence, and note which files are left out.
+def digest_paths(paths):
+    """Compute a digest of the places, sizes and times of some files; a link counts as what it points to.
 
     Parameters
     ----------
-    candidates : dict of str to list of str
-        Sequence to paths.
-    rank : callable
-        Maps a path to a sort key; the file with the lowest key is taken.
+    paths : iterable of str
+        A missing file counts by its name.
 
     Returns
     -------
-    taken : dict of str to str
-    notes : list of str
+    str
+        16 hexadecimal digits.
     """
-    taken, notes = {}, []
-    for sequence, paths in sorted(candidates.items()):
-        taken[sequence], *others = sorted(paths, key=rank)
-        if others:
-            left = ", ".join(os.path.basename(path) for path in others)
-            notes.append(f"{sequence}: took {os.path.basename(taken[sequence])}, left {left}")
-    return taken, notes
+    seen = []
+    for path in paths:
+        # an image may have its header beside it
+        for each in [path, *([path[:-4] + ".hdr"] if path.lower().endswith(".img") else [])]:
+            about = os.stat(each) if os.path.exists(each) else None
+            seen.append((each, os.path.realpath(each), *((about.st_size, about.st_mtime_ns) if about else ())))
+    return hashlib.sha256(repr(seen).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def split_bids_name(file):
-    """Split a BIDS file name into its parts.
+def digest_names(roots):
+    """Compute a digest of all names below some folders; a table counts by its content.
+
+    Parameters
+    ----------
+    roots : iterable of str
 
     Returns
     -------
-    entities : dict of str to str
-    suffix, extension : str
-        For example "T1w" and ".nii.gz".
+    str
+        16 hexadecimal digits.
     """
-    stem, _, extension = file.partition(".")
-    *pairs, suffix = stem.split("_")
-    return dict(pair.split("-", 1) for pair in pairs if "-" in pair), suffix, f".{extension}"
-
-
-def list_bids_images(folder):
-    """Sort the images of one BIDS folder.
-
-    T1w with the entity `ce` is contrast-enhanced T1, and inplaneT2 is T2; phase images are left out. A `dseg` counts
-    as a tumour label unless its name says otherwise: another `space`, an `atlas`, or a `desc` of anatomy or
-    candidates.
-
-    Returns
-    -------
-    scans : dict of str to list of str
-        Sequence to paths.
-    labels : list of str
-    """
-    scans, labels = {}, []
-    for file in list_folder(folder)[1]:
-        entities, suffix, extension = split_bids_name(file)
-        if extension not in (".nii", ".nii.gz") or entities.get("part", "mag") != "mag":
-            continue
-        if suffix in BIDS_SUFFIXES:
-            sequence = "t1c" if suffix == "T1w" and "ce" in entities else BIDS_SUFFIXES[suffix]
-            scans.setdefault(sequence, []).append(os.path.join(folder, file))
-        elif suffix == "dseg" and not _says_other(entities):
-            labels.append(os.path.join(folder, file))
-    return scans, labels
-
-
-def _says_other(entities):
-    """Check whether the name of a `dseg` shows that it is not a tumour label on the grid of a scan."""
-    moved = entities.get("space", "orig") not in ("orig", "individual")
-    anatomy = re.search("aseg|aparc|tissue|candidates", entities.get("desc", ""), re.I)
-    return moved or "atlas" in entities or anatomy is not None
-
-
-def rank_bids(path):
-    """Rank duplicates: not in-plane, not defaced, fewest entities, first run, then by name."""
-    file = os.path.basename(path)
-    entities, suffix, _ = split_bids_name(file)
-    run = re.sub(r"\D", "", entities.pop("run", "")) or "0"
-    return suffix.startswith("inplane"), "deface" in file.lower(), len(entities), int(run), file
-
-
-def may_hold_tumours(shelf):
-    """Check from its name and its `GeneratedBy` whether a folder of derivatives may contain tumour labels."""
-    try:
-        with open(os.path.join(shelf, "dataset_description.json"), encoding="utf-8") as file:
-            makers = json.dumps(json.load(file).get("GeneratedBy", ""))
-    except (OSError, ValueError, AttributeError):
-        makers = ""
-    return not re.search(NOT_TUMOUR, os.path.basename(shelf) + makers, re.I)
+    made = hashlib.sha256()
+    for root in (os.path.expanduser(root) for root in roots if root):
+        if os.path.isfile(root):
+            with open(root, "rb") as file:
+                made.update(file.read())
+        for parent, folders, files in os.walk(root):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            made.update(repr((parent, sorted(files))).encode("utf-8", "surrogateescape"))
+    return made.hexdigest()[:16]

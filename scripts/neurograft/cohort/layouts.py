@@ -5,39 +5,34 @@ the standard library and opens no scan. (A BIDS library needs more than the whol
 subjects: docs/explanation/decisions/workflow.md.)
 """
 
-import difflib
 import hashlib
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from neurograft.cohort.file_names import (
-    list_bids_images,
-    list_folder,
-    may_hold_tumours,
-    rank_bids,
-    subject_label,
-    take_one,
-)
+from neurograft.cohort.bids_folders import find_bids
+from neurograft.cohort.brats_folders import find_brats
+from neurograft.cohort.choices import Wishes
+from neurograft.cohort.exclusions import BY_HAND, read_exclusions
+from neurograft.cohort.file_names import list_folder, subject_label
+from neurograft.cohort.label_tables import read_described_scheme
+from neurograft.cohort.people import read_people
 from neurograft.cohort.picture_folders import PictureOptions, PictureSetError, find_patients, has_masks
-from neurograft.core.sequences import SEQUENCES, list_sequences
+from neurograft.cohort.subject_entry import make_entry
+from neurograft.core.sequences import SEQUENCES
 from neurograft.core.tables import TableError, read_table
 
-SITE_COLUMNS = ("site", "center", "centre", "site_id")
-BRATS_NAMES = {
-    "_t1": ("t1", "brats2018"),
-    "_t1ce": ("t1c", "brats2018"),
-    "_t2": ("t2", "brats2018"),
-    "_flair": ("flair", "brats2018"),
-    "_seg": ("labels", "brats2018"),
-    "_segm": ("labels", "brats2018"),  # one case of the 2020 release has this name
-    "-t1n": ("t1", "brats2023"),
-    "-t1c": ("t1c", "brats2023"),
-    "-t2w": ("t2", "brats2023"),
-    "-t2f": ("flair", "brats2023"),
-    "-seg": ("labels", "brats2023"),
+# further names of columns that hold paths, and of folders that are a series of a patient
+COLUMN_WORDS = {
+    "t1": ("t1w", "t1n", "t1_path", "t1pre"),
+    "t1c": ("t1ce", "t1gd", "t1post", "t1c_path", "t1ce_path"),
+    "t2": ("t2w", "t2_path"),
+    "flair": ("t2f", "t2flair", "flair_path"),
+    "labels": ("label", "seg", "segm", "segmentation", "mask", "lesion", "tumor", "tumour", "label_path", "seg_path"),
 }
+ENDINGS = (".nii", ".nii.gz", ".hdr", ".img")
+SERIES = r"t1|t2|flair|dwi|adc|swi|mprage|bravo|spgr|perf|dti|dce|dsc|asl|locali[sz]er|scout|survey"
 
 
 class CohortError(ValueError):
@@ -53,9 +48,10 @@ class _Wanted:
     sequences: tuple[str, ...] = SEQUENCES
     # set if a subject is a patient with several pictures
     stacked: PictureOptions | None = None
+    wishes: Wishes = field(default_factory=Wishes)
 
 
-def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude="", sequences=(), pictures=None):
+def find_subjects(layout, root=None, *, exclude="", sequences=(), pictures=None, choose=(), **simulated):
     """List a dataset's subjects and their files from the file names alone.
 
     Parameters
@@ -65,10 +61,6 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude="", seque
     root : str, or list of str
         Folder (bids, brats, decathlon, dicom, images), TSV (table), or output folder of the simulated scans (phantom;
         by default `results/simulated`). The subjects of several roots are combined.
-    subjects : int
-        Number of subjects to simulate (layout phantom only).
-    unlabelled : int
-        How many of these have no labels; they are the last ones.
     exclude : str
         TSV of the subjects to exclude by hand (`layouts.read_exclusions`); empty for none.
     sequences : sequence of str
@@ -76,6 +68,11 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude="", seque
         channels show; empty if each picture is a subject of its own.
     pictures : dict, optional
         Fields of `picture_folders.PictureOptions` (layout images).
+    choose : sequence of str
+        Patterns of the files to take where several are there (`choices.Wishes`).
+    **simulated : int
+        `subjects`, the number to simulate (layout phantom only), and `unlabelled`, how many of these have no labels;
+        they are the last ones.
 
     Returns
     -------
@@ -83,40 +80,87 @@ def find_subjects(layout, root=None, subjects=0, unlabelled=0, exclude="", seque
         Subject label X (letters and digits of the original name) to `name`, `source` (folder or row), `files`
         (sequence, "labels" or "image" to path; for phantom, dicom and stacked pictures the files do not exist yet),
         `site`, `columns` (the dataset's own, str to str), `scheme` (the label scheme that the file names suggest, or
-        ""), `problems`, `notes`; for stacked pictures also `slices`. A subject excluded by hand has no files, and the
+        ""), `problems`, `notes`; where names do not decide between files also `open` and `ordered`
+        (`choices.Choice`); for stacked pictures also `slices`. A subject excluded by hand has no files, and the
         exclusion is its only problem.
 
     Raises
     ------
     CohortError
-        If a root is missing or has no subject, two subjects have the same label, or `exclude` has a mistake.
+        If a root is missing or has no subject, or `exclude` has a mistake.
     """
     stacked = PictureOptions(**(pictures or {})) if layout == "images" and sequences else None
-    found, wanted = {}, _Wanted(subjects, unlabelled, tuple(sequences) or SEQUENCES, stacked)
+    counts = {"subjects": 0, "unlabelled": 0} | simulated
+    wanted = _Wanted(sequences=tuple(sequences) or SEQUENCES, stacked=stacked, wishes=Wishes(tuple(choose)), **counts)
+    listed = []
     for place in (root or [None]) if isinstance(root, list | tuple) else [root]:
         try:
-            listed = DATASETS[layout](os.path.expanduser(place or ""), wanted)
+            inside = DATASETS[layout](os.path.expanduser(place or ""), wanted)
         except (TableError, PictureSetError) as error:
             raise CohortError(str(error)) from None
-        if not listed:
+        if not inside:
             fault = "holds no subject" if place and os.path.exists(place) else "does not exist"
             raise CohortError(
                 f"dataset.root '{place or ''}' {fault}; layout {layout} expects {_expect(layout, wanted)}"
             )
-        for entry in listed:
-            label = subject_label(entry["name"])
-            if not label:
-                raise CohortError(f"{entry['source']}: give subject '{entry['name']}' a name with letters or digits")
-            if label in found:
-                both = f"{found[label]['source']} and {entry['source']}"
-                raise CohortError(f"{both} are both subject '{label}' (only a-z and 0-9 count); rename or remove one")
-            found[label] = entry
+        listed += inside
+    found = _label_subjects(listed)
     try:
         for label, reason in (read_exclusions(exclude, found) if exclude else {}).items():
             found[label] |= {"files": {}, "problems": [f"{BY_HAND}: {reason}"]}
+            found[label] = {key: value for key, value in found[label].items() if key not in ("open", "ordered")}
     except TableError as error:
         raise CohortError(f"dataset.exclude: {error}") from None
     return found
+
+
+def _label_subjects(listed):
+    """Give each subject a label of letters and digits; who cannot have one of his own keeps that to himself."""
+    groups = {}
+    for entry in listed:
+        groups.setdefault(subject_label(entry["name"]), []).append(entry)
+    found = {}
+    for label, entries in groups.items():
+        names = {entry["name"].removeprefix("sub-") for entry in entries}
+        for entry in entries:
+            # only signs, or letters that are not a-z, tell these names apart
+            apart = "" if label and len(names) == 1 else _digest(entry["name"].removeprefix("sub-"))
+            key = f"{label or 'x'}{apart}"
+            if key in found:
+                sources = [found[key]["source"], entry["source"]]
+                entry = found[key] | {"files": {}, "source": " and ".join(sources)}
+                entry["problems"] = [f"{' and '.join(sources)} are both subject '{key}'; rename or remove one"]
+                entry = {name: value for name, value in entry.items() if name not in ("open", "ordered")}
+            elif apart and label:
+                others = ", ".join(sorted(names - {entry["name"].removeprefix("sub-")}))
+                entry["notes"].append(f"named like {others} but for its signs; called {key} here")
+            made, own = f"results/work/sub-{label}/", f"results/work/sub-{key}/"
+            entry["files"] = {kind: re.sub(f"^{made}", own, path) for kind, path in entry["files"].items()}
+            found[key] = _guard_names(entry)
+    return found
+
+
+def _guard_names(entry):
+    """Exclude a subject of names that no other program can be told: with a line break, or not in UTF-8."""
+    texts = [entry["name"], *entry["files"].values()]
+    strange = [text for text in texts if any(not _is_tellable(letter) for letter in text)]
+    if not strange:
+        return entry
+    problem = f"the name {_tell(strange[0])!r} has a line break, or is not in UTF-8; rename it"
+    notes = [_tell(note) for note in entry["notes"]]
+    return make_entry(_tell(entry["name"]), _tell(entry["source"]), {}, problems=[problem], notes=notes)
+
+
+def _is_tellable(letter):
+    return letter.isprintable() or letter == " " or (ord(letter) > 127 and not 0xD800 <= ord(letter) < 0xE000)
+
+
+def _tell(text):
+    return "".join(letter if _is_tellable(letter) else "?" for letter in text)
+
+
+def _digest(name):
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
 def _expect(layout, wanted):
@@ -125,102 +169,14 @@ def _expect(layout, wanted):
     return expected.replace(", ".join(SEQUENCES), ", ".join(wanted.sequences))
 
 
-def _subject(name, source, files, columns, scheme="", problems=(), notes=()):
-    """Build the entry of one subject; its site is taken out of the columns."""
-    columns = {key: "" if value == "n/a" else value for key, value in columns.items()}
-    sites = [columns.pop(key) for key in list(columns) if key.lower() in SITE_COLUMNS]
-    return {
-        "name": name,
-        "source": source,
-        "files": {kind: files[kind] for kind in (*list_sequences(files), "labels") if kind in files},
-        "site": next(filter(None, sites), ""),
-        "columns": columns,
-        "scheme": scheme,
-        "problems": list(problems),
-        "notes": list(notes),
-    }
-
-
-def _find_brats(root, _, depth=4, path=()):
-    """Find the subjects of a BraTS release, nested or not: `[HGG|LGG/]<subject>/<subject>_t1.nii.gz`."""
-    folders, files = list_folder(root)
-    stems = {}
-    for file in files:
-        match = re.match(r"(.+)([_-][a-z0-9]+)\.nii(\.gz)?$", file, re.I)
-        if match and match[2].lower() in BRATS_NAMES:
-            stems.setdefault(match[1], []).append((*BRATS_NAMES[match[2].lower()], os.path.join(root, file)))
-    path = (*path, os.path.basename(os.path.abspath(root)))
-    # a folder is one subject even if one of its files is misnamed; otherwise it holds the files of several subjects
-    if len(stems) > 1 and path[-1] not in stems:
-        return [_brats_subject(stem, os.path.join(root, stem), path, found) for stem, found in stems.items()]
-    if stems:
-        return [_brats_subject(path[-1], root, path, [file for files in stems.values() for file in files])]
-    if not depth:
-        return []
-    return [one for folder in folders for one in _find_brats(os.path.join(root, folder), 0, depth - 1, path)]
-
-
-def _brats_subject(name, source, path, found):
-    """Read site, patient and grade from a BraTS name and its folders, if they are given."""
-    candidates, columns = {}, {}
-    for sequence, _, file in found:
-        candidates.setdefault(sequence, []).append(file)
-    files, notes = take_one(candidates, rank=lambda file: (not file.endswith(".gz"), file))
-    # names such as Brats18_CBICA_ABM_1 and BraTS-GLI-00001-000 are patient, then number of the examination
-    for pattern in (r"(brats1[789]_([a-z0-9]+)_.+)_\d+$", r"(brats-[a-z]+-\d+)()-\d+$"):
-        match = re.match(pattern, name, re.I)
-        if match:
-            columns = {"patient": match[1], "site": match[2]}
-    grades = [part.upper() for part in path if part.upper() in ("HGG", "LGG")]
-    if grades:
-        columns["grade"] = grades[-1]
-    return _subject(name, source, files, columns, scheme=found[0][1], notes=notes)
-
-
-def _find_bids(root, _):
-    """Find the subjects of a BIDS dataset, with labels from the dataset itself or its derivatives."""
-    people = _read_people(root)
-    shelves = [os.path.join(root, "derivatives", name) for name in list_folder(os.path.join(root, "derivatives"))[0]]
-    shelves = [shelf for shelf in shelves if may_hold_tumours(shelf)]
-    return [_bids_subject(root, name, people, shelves) for name in list_folder(root)[0] if name.startswith("sub-")]
-
-
-def _read_people(root):
-    """Read `participants.tsv`, if there is one: name of the subject's folder to its columns."""
-    table = os.path.join(root, "participants.tsv")
-    return {row.pop("participant_id", ""): row for row in read_table(table)} if os.path.exists(table) else {}
-
-
-def _bids_subject(root, name, people, shelves):
-    """Choose a subject's session (most sequences) and files (first run); the notes record the choice.
-
-    Labels are `*_dseg.nii.gz` beside the scans, or else in `derivatives/*/sub-X/[ses-Y/][anat/]`.
-    """
-    folder, sessions = os.path.join(root, name), {}
-    for session in ["", *(part for part in list_folder(folder)[0] if part.startswith("ses-"))]:
-        scans, labels = list_bids_images(os.path.join(folder, session, "anat"))
-        if scans:
-            sessions[session] = (scans, labels)
-    session = max(sessions, key=lambda key: len(sessions[key][0]), default="")  # on a tie, the first
-    scans, labels = sessions.get(session, ({}, []))
-    if not labels:
-        below = dict.fromkeys([os.path.join(session, "anat"), session, "anat", ""])
-        places = [os.path.join(shelf, name, part) for shelf in shelves for part in below]
-        labels = [file for place in places for file in list_bids_images(place)[1]]
-    files, notes = take_one(scans | ({"labels": labels} if labels else {}), rank_bids)
-    if len(sessions) > 1:
-        notes.append(f"took session {session or 'without name'} of {len(sessions)}: the first with most sequences")
-    columns = people.get(name) or people.get(name.removeprefix("sub-")) or {}
-    return _subject(name, folder, files, columns, notes=notes)
-
-
 def _find_table(path, wanted):
     """Read a TSV of paths; a path that does not exist excludes that subject but does not stop the run."""
     if not os.path.exists(path):
         return []
-    reserved, found = {name.lower(): name for name in ("participant_id", "labels", *wanted.sequences)}, []
-    for number, fields in enumerate(read_table(path), start=2):
-        row = {reserved.get(k.lower(), k): _unquote(v) for k, v in fields.items()}
+    rows, found = [{k: _unquote(v) for k, v in row.items()} for row in read_table(path)], []
+    kinds = _name_columns(path, rows, wanted.sequences)
+    for number, fields in enumerate(rows, start=2):
+        row = {kinds.get(key, key): value for key, value in fields.items()}
         if "participant_id" not in row or not row.keys() & set(wanted.sequences):
             needed = _expect("table", wanted)
             raise CohortError(f"{path} has the columns {', '.join(fields)}; layout table expects {needed}")
@@ -230,9 +186,25 @@ def _find_table(path, wanted):
                 files[name] = os.path.join(os.path.dirname(path), os.path.expanduser(row[name]))
                 if not os.path.exists(files[name]):
                     problems.append(f"{name}: {files.pop(name)} does not exist; correct {source}")
-        columns = {key: value for key, value in row.items() if key not in reserved.values()}
-        found.append(_subject(row["participant_id"], source, files, columns, problems=problems))
+        columns = {key: value for key, value in row.items() if key not in kinds.values()}
+        found.append(make_entry(row["participant_id"], source, files, columns, problems=problems))
     return found
+
+
+def _name_columns(path, rows, sequences):
+    """Map a table's columns to `participant_id`, sequences and labels; other names count if they hold images."""
+    header = list(rows[0]) if rows else []
+    exact = {name.lower(): name for name in ("participant_id", "labels", *sequences)}
+    kinds = {column: exact[column.lower()] for column in header if column.lower() in exact}
+    words = {word: kind for kind, others in COLUMN_WORDS.items() for word in others if kind in exact.values()}
+    for column in header:
+        kind = words.get(column.lower())
+        if kind and any(row[column].lower().endswith(ENDINGS) for row in rows):
+            if kind in kinds.values():
+                other = next(name for name, known in kinds.items() if known == kind)
+                raise CohortError(f"{path}: the columns {other} and {column} are both its {kind}; remove one")
+            kinds[column] = kind
+    return kinds
 
 
 def _unquote(value):
@@ -260,21 +232,23 @@ def _find_decathlon(root, wanted):
         files.setdefault(name, {}).setdefault(kind, []).extend(paths)
     for name, paths in labels.items():
         files.setdefault(name, {})["labels"] = paths
-    people = _read_people(root)
-    return [_decathlon_subject(name, files[name], people.get(name, {}), wanted.sequences) for name in sorted(files)]
+    people, scheme = read_people(root, list(files)), read_described_scheme(root)
+    return [
+        _decathlon_subject(name, files[name], people, wanted.sequences) | {"scheme": scheme} for name in sorted(files)
+    ]
 
 
 def _list_volumes(folder):
     """List the NIfTI files of a folder: name without extension to paths."""
     found = {}
     for file in list_folder(folder)[1] if folder else ():
-        match = re.match(r"(?!\.)(.+?)\.nii(\.gz)?$", file)
+        match = re.match(r"(?!\.)(.+?)\.nii(\.gz)?$", file, re.I)
         if match:
             found.setdefault(match[1], []).append(os.path.join(folder, file))
     return found
 
 
-def _decathlon_subject(name, files, columns, sequences):
+def _decathlon_subject(name, files, people, sequences):
     """Build a subject of numbered images; an image that fits no sequence, or is there twice, is a problem."""
     named, problems = {}, []
     names = {str(number): sequence for number, sequence in enumerate(sequences)} | {"labels": "labels"}
@@ -288,7 +262,8 @@ def _decathlon_subject(name, files, columns, sequences):
             named[sequence] = paths[0]
     if set(named) == {"labels"} and not problems:
         problems.append(f"{named.pop('labels')} has no image of its name; add the image, or remove the labels")
-    return _subject(name, next(iter(files.values()))[0], named, columns, problems=problems)
+    source = next(iter(files.values()))[0]
+    return make_entry(name, source, named, people.of(name), problems=problems, notes=people.notes_of(name))
 
 
 def _find_phantom(root, wanted):
@@ -299,20 +274,29 @@ def _find_phantom(root, wanted):
         folder = f"{root or 'results/simulated'}/sub-{name}"
         kinds = (*SEQUENCES, "labels") if index < wanted.subjects - wanted.unlabelled else SEQUENCES
         files = {kind: f"{folder}/{kind}.nii.gz" for kind in kinds}
-        found.append(_subject(name, folder, files, {}, scheme="brats2018"))
+        found.append(make_entry(name, folder, files, scheme="brats2018"))
     return found
 
 
 def _find_dicom(root, _):
-    """List each folder as a patient; its files are made during the run, except the user's own tumour labels."""
-    found, people = [], _read_people(root)
-    for name in list_folder(root)[0]:
-        source = os.path.join(root, name)
+    """List each folder as a patient; its files are made during the run, except the user's own tumour labels.
+
+    A root whose folders are all named after sequences is one patient.
+    """
+    names = list_folder(root)[0]
+    own = os.path.basename(os.path.abspath(root))
+    alone = len(names) > 0 and all(re.search(rf"(?<![a-z])({SERIES})(?![a-z])", name, re.I) for name in names)
+    places = {own: root} if alone else {name: os.path.join(root, name) for name in names}
+    people, found = read_people(root, list(places)), []
+    for name, source in places.items():
         files = {kind: f"results/work/sub-{subject_label(name)}/converted/{kind}.nii.gz" for kind in SEQUENCES}
         for labels in (os.path.join(source, "labels.nii"), os.path.join(source, "labels.nii.gz")):
             if os.path.exists(labels):
                 files["labels"] = labels
-        found.append(_subject(name, source, files, people.get(name, {})))
+        notes = people.notes_of(name)
+        if alone:
+            notes = [*notes, f"{root} is taken as one patient, since its folders are named after sequences"]
+        found.append(make_entry(name, source, files, people.of(name), notes=notes))
     return found
 
 
@@ -321,7 +305,7 @@ def _find_images(root, wanted):
     if wanted.stacked:
         patients = find_patients(root, wanted.sequences, wanted.stacked)
         return [_stacked_subject(patient, wanted.sequences) for patient in patients]
-    return [_subject(one["name"], one["path"], {"image": one["path"]}, one["columns"]) for one in find_images(root)]
+    return [make_entry(one["name"], one["path"], {"image": one["path"]}, one["columns"]) for one in find_images(root)]
 
 
 def _stacked_subject(patient, sequences):
@@ -330,7 +314,7 @@ def _stacked_subject(patient, sequences):
     folder = f"results/work/sub-{subject_label(patient['name'])}/stacked"
     files = {kind: f"{folder}/{kind}.nii.gz" for kind in kinds}
     about = {key: patient[key] for key in ("name", "source", "columns", "problems", "notes")}
-    return _subject(files=files, **about) | {"slices": patient["slices"]}
+    return make_entry(choice=files, **about) | {"slices": patient["slices"]}
 
 
 EXPECTED = {
@@ -344,67 +328,14 @@ EXPECTED = {
 }
 WITH_MASKS = "a folder a patient, with <slice>.png beside <slice>_mask.png, or else dataset.pictures.table"
 DATASETS = {
-    "bids": _find_bids,
-    "brats": _find_brats,
+    "bids": find_bids,
+    "brats": find_brats,
     "table": _find_table,
     "decathlon": _find_decathlon,
     "dicom": _find_dicom,
     "images": _find_images,
     "phantom": _find_phantom,
 }
-COLUMNS = ("participant_id", "reason")
-BY_HAND = "excluded by hand"
-
-
-def read_exclusions(path, subjects):
-    """Read which subjects are excluded by hand, and why.
-
-    Parameters
-    ----------
-    path : str
-        TSV with the columns `participant_id` and `reason`; others are ignored. Names may be written as in the dataset
-        or as in `cohort.tsv`.
-    subjects : collection of str
-        The labels of all subjects of the dataset.
-
-    Returns
-    -------
-    dict of str to str
-        Label to reason.
-
-    Raises
-    ------
-    TableError
-        If the table cannot be read, lacks a column or a reason, or names an unknown subject or the same subject twice.
-    """
-    path = os.path.expanduser(path)
-    # a table with only a header is valid
-    rows, header = read_table(path), read_header(path)
-    missing = [column for column in COLUMNS if column not in header]
-    if missing:
-        raise TableError(f"{path} has no column {' and no column '.join(missing)}; it needs {' and '.join(COLUMNS)}")
-    excluded = {}
-    for row in rows:
-        name, reason = row["participant_id"].strip(), row["reason"].strip()
-        label = subject_label(name)
-        if label not in subjects:
-            near = difflib.get_close_matches(label, list(subjects), n=1)
-            hint = f"did you mean '{near[0]}'?" if near else "correct it, or take its row out"
-            raise TableError(f"{path}: there is no subject '{name}' in the dataset; {hint}")
-        if label in excluded:
-            raise TableError(f"{path}: subject '{name}' is there twice; keep one row")
-        if reason in ("", "n/a"):
-            raise TableError(f"{path}: subject '{name}' has no reason; write why it is excluded")
-        excluded[label] = reason
-    return excluded
-
-
-def read_header(path):
-    """Read the column names of a table, which may have no rows."""
-    with open(path, encoding="utf-8-sig") as file:
-        return [name.strip() for name in file.readline().split("\t")]
-
-
 # folder names that datasets use for their two parts
 PARTS = {
     **dict.fromkeys(("train", "training"), "train"),

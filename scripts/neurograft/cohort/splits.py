@@ -26,6 +26,7 @@ from neurograft.core.split_file import (
 # the three input channels of every pretrained stem; T1 is used if one of them is rare
 PREFERRED = ("t1c", "t2", "flair")
 STRATA = ("diagnosis", "grade")
+UNUSABLE = "the brain mask is empty"  # the flag of a subject of whom there is nothing to predict
 SLICE_TARGET = "tumour-slice"
 FEWEST_PATIENTS = 4
 # BraTS 2021 and later: five digits for the patient, then three for the time point
@@ -39,7 +40,7 @@ class QualityFindings:
     Parameters
     ----------
     flags : dict of str to list of str
-        Subject to its quality problems; such a subject is left out.
+        Subject to its quality problems; such a subject is kept out of training and scores, and still predicted.
     tumour_free : collection of str
         Labelled subjects without a tumour, to be balanced over the folds.
     """
@@ -184,15 +185,18 @@ def _split_task(answers, cohort, request) -> TaskSplit:
     """Split the subjects of one task; `answers` maps each labelled subject to its class, or to ''."""
     rows, count = cohort.rows, request.folds
     channels = _choose_channels(request.sequences, cohort.sequences, answers or rows)
-    left_out, incomplete = {}, {}
+    left_out, incomplete, flagged = {}, {}, []
     for subject in rows:
         missing = [name for name in channels if name not in cohort.sequences[subject]]
-        if cohort.flags.get(subject):
-            left_out[subject] = "quality: " + "; ".join(cohort.flags[subject])
-        elif len(missing) == len(channels):
+        flags = "; ".join(cohort.flags.get(subject, ()))
+        if flags:
+            left_out[subject] = f"quality: {flags}"
+        if len(missing) == len(channels):
             left_out[subject] = f"lacks {', '.join(missing) or 'every usable sequence'}"
         elif missing:
             incomplete[subject] = missing
+        if flags and len(missing) < len(channels) and UNUSABLE not in flags:
+            flagged.append(subject)
     patients = {subject: patient_of(rows[subject]) for subject in rows}
     usable = [subject for subject in sorted(answers) if subject not in left_out]
     patients_of = Counter(answers[subject] for subject in {patients[s]: s for s in usable}.values())
@@ -208,9 +212,10 @@ def _split_task(answers, cohort, request) -> TaskSplit:
         dealt["sites"] = deal_sites(usable, patients, strata, sites, request.seed)
         if request.between:
             dealt["between"] = deal_between(usable, patients, strata, sites, **request.between, seed=request.seed)
-    unlabelled = sorted(set(rows) - set(answers) - set(left_out))
+    # a flag keeps a subject out of training and scores; there is still a prediction of what there is
+    unlabelled = sorted({*(set(rows) - set(answers) - set(left_out)), *flagged})
     # without incomplete subjects the key is absent, so that file and hash are as for a cohort that can have none
-    lacking = {subject: incomplete[subject] for subject in sorted(incomplete) if subject not in left_out}
+    lacking = {subject: incomplete[subject] for subject in sorted(incomplete) if subject in {*usable, *unlabelled}}
     task = {
         "trainable": not reason,
         "reason": reason,

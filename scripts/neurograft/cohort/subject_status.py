@@ -44,6 +44,10 @@ class LabelFile(TypedDict):
         Whether the values fit one scheme only.
     grid_of : str
         The first sequence with the grid of the labels.
+    brightness : dict of str to float, not required
+        From `label_checks.measure_brightness`, if there is a T1c on the grid.
+    stated : bool, not required
+        Whether the user said which scheme it is.
     """
 
     file: str
@@ -52,6 +56,8 @@ class LabelFile(TypedDict):
     scheme: str
     certain: bool
     grid_of: str
+    brightness: NotRequired[dict[str, float]]
+    stated: NotRequired[bool]
 
 
 class SubjectStatus(TypedDict):

@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import math
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -105,10 +106,21 @@ def _fill(value: Any, schema: Mapping[str, Any]) -> Any:
 
 def _find_mistake(config: dict[str, Any], schema: dict[str, Any]) -> Any:
     """Return jsonschema's best match among the validation errors, or None; jsonschema does not type them."""
-    from jsonschema import Draft202012Validator, exceptions
+    from jsonschema import Draft202012Validator, exceptions, validators
 
-    errors: Any = Draft202012Validator(schema)
+    # JSON Schema takes 1.0 for a whole number, and YAML knows numbers that are none (.nan, .inf)
+    usual: Any = Draft202012Validator
+    types = usual.TYPE_CHECKER.redefine("integer", _is_whole).redefine("number", _is_number)
+    errors: Any = cast(Any, validators).extend(usual, type_checker=types)(schema)
     return cast(Any, exceptions).best_match(errors.iter_errors(config))
+
+
+def _is_whole(_: Any, value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(_: Any, value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _allow_variants(schema: dict[str, Any], variants: object) -> dict[str, Any]:

@@ -208,7 +208,7 @@ def recognise_scheme(values: Iterable[int], naming: str = "", wanted: str = "aut
     values : iterable of int
         The values other than 0 that occur.
     naming : str
-        The scheme that the file names suggest, or "".
+        The release that the file names suggest (a key of `RELEASES`), or "".
     wanted : str
         A scheme that the user set, also labels of his own, or "auto".
 
@@ -223,22 +223,36 @@ def recognise_scheme(values: Iterable[int], naming: str = "", wanted: str = "aut
     Raises
     ------
     ValueError
-        If the values fit no scheme, or not the one wanted.
+        If the values fit no scheme, or not the one wanted; or if the same values mean different tissues in several
+        releases, and nothing tells which it is.
     """
     values = set(values)
     schemes = LABEL_SCHEMES if wanted == "auto" else {wanted: tissues_of(wanted)}
     fits = [name for name, tissues in schemes.items() if values <= set(tissues.values())]
+    named = [name for name in RELEASES.get(naming, ()) if name in fits]
+    undated = naming == UNDATED and len(named) > 1
+    if wanted == "auto" and values and (undated or (not named and {3, 4} <= values and fits)):
+        could = " or ".join(_tell_scheme(name) for name in (named or [name for name in fits if name != "binary"]))
+        raise ValueError(f"label values {sorted(values)} could be {could}: say which in import_scans.labels")
     if not fits:
         allowed = "; ".join(f"{name} {sorted(t.values())}" for name, t in schemes.items())
         given = ", ".join(str(value) for value in sorted(values)[:10]) + (", ..." if len(values) > 10 else "")
         raise ValueError(f"label values {given} are not known (known: 0 and {allowed})")
-    if naming in fits:
-        return naming, True
+    if named:
+        return named[0], True
     if len(fits) == 1:
         return fits[0], True
     if not values:
         return "", False
-    return ("binary" if values == {1} else fits[0]), False
+    # the usual meanings; whether what they call enhancing enhances is looked at (`cohort.label_checks`)
+    usual = "binary" if values == {1} else "brats2023" if 3 in values else "brats2018"
+    return (usual, 3 in values or 4 in values) if usual in fits else (fits[0], False)
+
+
+def _tell_scheme(scheme: str) -> str:
+    """Say what a scheme's values mean: "brats2018 (1 necrosis, 2 oedema, 4 enhancing)"."""
+    tissues = sorted(tissues_of(scheme).items(), key=lambda item: item[1])
+    return f"{scheme} ({', '.join(f'{value} {tissue}' for tissue, value in tissues)})"
 
 
 def cohort_scheme(records: Iterable[Mapping[str, Any]]) -> str:
@@ -279,12 +293,26 @@ def cohort_scheme(records: Iterable[Mapping[str, Any]]) -> str:
 LABEL_SCHEMES: dict[str, dict[str, int]] = {
     "brats2018": {"necrosis": 1, "oedema": 2, "enhancing": 4},
     "brats2023": {"necrosis": 1, "oedema": 2, "enhancing": 3},
+    # after treatment: the resection cavity is no tumour
+    "brats2024": {"necrosis": 1, "oedema": 2, "enhancing": 3, "cavity": 4},
+    # children's tumours since 2024
+    "bratsped2024": {"enhancing": 1, "necrosis": 2, "cyst": 3, "oedema": 4},
+    "brats2015": {"necrosis": 1, "oedema": 2, "nonenhancing": 3, "enhancing": 4},
+    # Medical Segmentation Decathlon, task 1
+    "msd": {"oedema": 1, "necrosis": 2, "enhancing": 3},
     "binary": {"tumour": 1},
+}
+UNDATED = "bratsped"  # children's tumours, of a release whose year is not known
+# what the names of a release may mean, likeliest first
+RELEASES: dict[str, tuple[str, ...]] = {
+    **{name: (name,) for name in LABEL_SCHEMES},
+    "brats2023": ("brats2023", "brats2024"),
+    UNDATED: ("brats2023", "bratsped2024"),
 }
 # necrosis stands for necrotic and non-enhancing core, as in BraTS
 REGIONS = {
-    "WT": ("necrosis", "oedema", "enhancing", "tumour"),
-    "TC": ("necrosis", "enhancing"),
+    "WT": ("necrosis", "nonenhancing", "cyst", "oedema", "enhancing", "tumour"),
+    "TC": ("necrosis", "nonenhancing", "cyst", "enhancing"),
     "ET": ("enhancing",),
 }
 # the tissue of a region that lies in none of the regions inside it

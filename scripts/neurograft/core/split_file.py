@@ -38,7 +38,8 @@ class TaskSplit(TypedDict):
     subjects : list of str
         Labelled subjects that are used, sorted.
     unlabelled : list of str
-        Included subjects without a label, sorted.
+        Included subjects without a label, and those whom their quality keeps out of training: predicted, not scored;
+        sorted.
     left_out : dict of str to str
         Subject to the reason.
     patients : dict of str to str

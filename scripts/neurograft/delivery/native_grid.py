@@ -19,6 +19,9 @@ TISSUES = {
     "oedema": ("ED", "#009e73"),
     "enhancing": ("ET", "#f0e442"),
     "tumour": ("WT", "#009e73"),
+    "nonenhancing": ("NET", "#e69f00"),
+    "cyst": ("CC", "#cc79a7"),
+    "cavity": ("RC", "#56b4e9"),
 }
 # colours of the user's own labels, in this order: the colour-blind-safe palette of Okabe and Ito
 OWN_COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")

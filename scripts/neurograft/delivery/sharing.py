@@ -10,8 +10,8 @@ import nibabel as nib
 import numpy as np
 
 from neurograft import __version__
+from neurograft.cohort.file_opening import open_nifti
 from neurograft.cohort.subject_status import SubjectStatus
-from neurograft.cohort.validation import open_nifti
 from neurograft.core import files, tables
 from neurograft.core.labels import is_own
 from neurograft.core.sequences import OWN_SUFFIX

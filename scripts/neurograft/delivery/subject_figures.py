@@ -174,6 +174,7 @@ NAMES = {"t1": "T1", "t1c": "T1c", "t2": "T2", "flair": "FLAIR"}
 # the colour-blind-safe palette of Okabe and Ito
 YELLOW, SKY, ORANGE, VERMILION, PURPLE, GREEN = "#F0E442", "#56B4E9", "#E69F00", "#D55E00", "#CC79A7", "#009E73"
 TISSUES = {"necrosis": VERMILION, "oedema": SKY, "enhancing": YELLOW, "tumour": SKY}
+TISSUES |= {"nonenhancing": ORANGE, "cyst": PURPLE, "cavity": GREEN}
 # colours of other labels; orange is for the delivered outline
 LABELS = (YELLOW, SKY, VERMILION, GREEN, PURPLE)
 OPINIONS = {1: ORANGE, 2: PURPLE}

@@ -13,8 +13,8 @@ import nibabel as nib
 import numpy as np
 
 from neurograft.cohort.assignment import UntrainableError, assign_roles
+from neurograft.cohort.file_opening import open_nifti
 from neurograft.cohort.subject_status import SequenceFile, SubjectStatus, reference_of
-from neurograft.cohort.validation import open_nifti
 from neurograft.core import files
 from neurograft.core.external import ExternalMasks
 from neurograft.core.labels import count_tissues, region_masks, tissues_of

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from neurograft.cohort.dicom_rules import digest_rules, read_rules
+from neurograft.cohort.file_names import digest_names, digest_paths
 from neurograft.cohort.layouts import CohortError, find_subjects
 from neurograft.core.cells import find_kin
 from neurograft.core.config import SettingsError, fit_layout, resolve_config
@@ -28,6 +29,10 @@ from neurograft.sources.weights import add_ready, locate, verify
 
 # a row of `config/sources.tsv`
 Source = Mapping[str, str]
+
+
+# seconds a subject for preprocessing and delivery at 1 mm, and a slice for a step of training, on one core: rough
+SECONDS_A_SUBJECT, SECONDS_A_SLICE = 40, 0.009
 
 
 class SetupError(ValueError):
@@ -176,7 +181,7 @@ class RunSetup:
         return self.config["pretrain"] | shared | {"seed": self.config["seed"]}
 
     def list_pictures(self, subject: str) -> list[str]:
-        """List the pictures and masks from which a subject's volumes are stacked.
+        """List the pictures and masks from which a subject's volumes are stacked, as inputs of a job.
 
         Parameters
         ----------
@@ -185,9 +190,48 @@ class RunSetup:
         Returns
         -------
         list of str
+            Without paths that Snakemake cannot be told; `digest_pictures` knows those too.
         """
+        return _list_plain(self._list_slices(subject))
+
+    def digest_pictures(self, subject: str) -> str:
+        """Compute a digest of the names, sizes and times of the pictures of a subject."""
+        return digest_paths(self._list_slices(subject))
+
+    def _list_slices(self, subject):
         slices = self.subjects[subject]["slices"]
         return [path for one in slices for path in (*one["files"], one["mask"]) if path]
+
+    def foresee(self) -> str:
+        """Say how many subjects a run prepares, how many networks it trains, and how long it takes, if all are usable.
+
+        Returns
+        -------
+        str
+            One sentence; the time is a rough guess, which `plan` measures.
+        """
+        rows = [
+            {"participant_id": label, "included": "true", "labels": str("labels" in entry["files"]).lower()}
+            | {"site": entry["site"], "sequences": ",".join(entry["files"])}
+            | entry["columns"]
+            for label, entry in self.subjects.items()
+            if entry["files"] and not entry["problems"]
+        ]
+        training = self.config["train_network"]
+        steps = training["auto"]["most"] if training["steps"] == "auto" else training["steps"]
+        cells = 0 if self.pictures else len(self.design.list_all_cells(rows))
+        seconds = SECONDS_A_SUBJECT * len(rows) + SECONDS_A_SLICE * cells * steps * training["batch"]
+        lasting = f"{max(1, round(seconds / 60))} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+        return (
+            f"A run prepares {len(rows)} subjects and trains {cells} networks: roughly {lasting} of one core; "
+            "plan measures it."
+        )
+
+    def digest_names(self) -> str:
+        """Compute a digest of the names below the roots of the dataset; "" where a job reads all files anyway."""
+        dataset = self.config["dataset"]
+        roots = dataset["root"] if isinstance(dataset["root"], list) else [dataset["root"]]
+        return "" if dataset["layout"] == "dicom" else digest_names(roots)
 
     def list_stack_options(self) -> dict:
         """List the options for stacking pictures, so that other changes do not stack them again.
@@ -201,7 +245,7 @@ class RunSetup:
         return {"sequences": dataset["sequences"], "spacing": dataset["pictures"]["spacing"], "scheme": scheme}
 
     def list_scans(self, subject: str) -> list[str]:
-        """List the user's own files of a subject, not those made by jobs of the run.
+        """List the user's own files of a subject, not those made by jobs of the run, as inputs of a job.
 
         Parameters
         ----------
@@ -210,10 +254,33 @@ class RunSetup:
         Returns
         -------
         list of str
-            Existing files only; missing ones are reported in the subject's status. Empty if excluded by hand.
+            Existing files only; missing ones are reported in the subject's status. Empty if excluded by hand. Without
+            paths that Snakemake cannot be told; `digest_scans` knows those too.
         """
-        paths = self.subjects[subject]["files"].values()
+        return _list_plain(self._list_given(subject))
+
+    def digest_scans(self, subject: str) -> str:
+        """Compute a digest of the names, sizes and times of the user's own files of a subject.
+
+        Unlike the times that Snakemake compares, it also tells an older file in the place of a newer one.
+        """
+        return digest_paths(self._list_given(subject))
+
+    def digest_all_scans(self) -> str:
+        """Compute a digest of the user's own files of all subjects."""
+        return digest_paths(path for subject in self.subjects for path in self._list_given(subject))
+
+    def _list_given(self, subject):
+        entry = self.subjects[subject]
+        # all files among which the headers decide
+        waiting = [path for paths in entry.get("open", {}).values() for path in paths]
+        paths = dict.fromkeys([*entry["files"].values(), *waiting])
         return [path for path in paths if not path.startswith("results/") and Path(path).exists()]
+
+
+def _list_plain(paths):
+    """Leave out paths in whose braces Snakemake would see a wildcard; there is no way to write them otherwise."""
+    return [path for path in paths if "{" not in path]
 
 
 def prepare_run(config: dict, root: str | Path, verified: bool = True) -> RunSetup:
@@ -288,6 +355,8 @@ def _prepare(config, root, verified):
     dealt, delivered = config["split_cohort"], config["deliver"]["strategy"]
     path = template_path(template)
     subjects = find_subjects(**config["dataset"])
+    if verified:
+        _check_folds(given.get("split_cohort", {}).get("folds", 0), subjects)
     series_rules = config["convert_dicom"]["rules"] or f"{root}/config/sequences.tsv"
     series_digest = digest_rules(read_rules(series_rules))
     check_target(config["experiment"]["classification"]["target"], subjects)
@@ -302,6 +371,15 @@ def _prepare(config, root, verified):
         series_rules=series_rules,
         series_digest=series_digest,
     )
+
+
+def _check_folds(asked, subjects):
+    """Refuse more folds than there are subjects, if the user asked for them; fewer labels are told by the split."""
+    if asked > len(subjects):
+        raise SettingsError(
+            f"config: split_cohort.folds is {asked}, but there are {len(subjects)} subjects; a fold tests one "
+            "patient at least, lower it"
+        )
 
 
 def _check_config(config, sources):

@@ -8,6 +8,7 @@ outputs of a step by the same job, which first removes those of an earlier run.
 
 import glob
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -244,3 +245,19 @@ def _remove(pattern):
     image = Path(pattern)
     for path in image.parent.glob(image.name.removesuffix(".nii.gz") + ".*"):
         path.unlink()
+
+
+def remove_others(folders, kept):
+    """Remove the folders `sub-X` of all but some subjects: results of who is excluded now, or gone, mean nothing.
+
+    Parameters
+    ----------
+    folders : sequence of str or Path
+    kept : collection of str
+        Labels X.
+    """
+    names = {f"sub-{subject}" for subject in kept}
+    for folder in folders:
+        for path in Path(folder).glob("sub-*"):
+            if path.is_dir() and path.name not in names:
+                shutil.rmtree(path)

@@ -61,7 +61,8 @@ def as_int16(scan):
         absolute value / 65534.
     """
     data = np.asanyarray(scan.dataobj)
-    slope = max(float(np.abs(data).max(initial=0)), 1e-6) / 32767
+    # whatever the scale: a floor would take the grey levels of a scan of tiny numbers away
+    slope = (float(np.abs(data).max(initial=0)) or 1.0) / 32767
     packed = _stored(np.round(data / slope).astype(np.int16), scan)
     packed.header.set_slope_inter(slope, 0)
     return packed

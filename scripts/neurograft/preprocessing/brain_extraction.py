@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from neurograft.imaging.headers import same_grid
 from neurograft.imaging.masks import mask_volume, overlap, tidy_mask
 from neurograft.imaging.measures import measure_scans
 from neurograft.imaging.nifti import image
@@ -10,6 +11,7 @@ from neurograft.preprocessing.extraction_engines import BRAIN_EXTRACTION_ENGINES
 # Volume of an adult brain with its fluid spaces, including extremes of disease and of the field of view.
 SMALLEST_ML, LARGEST_ML = 600, 2200
 LARGEST_DISAGREEMENT = 0.15
+LEAST_INSIDE = 0.5  # share of a label that lies in the brain
 # Two good engines agree to about 0.95 or more (HD-BET and BrainLesion on a real T1c with a tumour: 0.975).
 LEAST_AGREEMENT = 0.90
 FIRST_ONLY, SECOND_ONLY = 1, 2  # values of the disagreement map
@@ -23,7 +25,7 @@ def strip_skull(scans, stripped, reference, engine="deepbet", second="none", thr
     Parameters
     ----------
     scans : dict of str to nibabel.Nifti1Image
-        Canonical sequences, each on its own grid; `labels` is ignored.
+        Canonical sequences, each on its own grid; of `labels` only the share outside of the brain is looked at.
     stripped : dict of str to bool
         Whether a sequence was already skull-stripped; if so, its brain is its non-zero voxels.
     reference : str
@@ -70,13 +72,36 @@ def strip_skull(scans, stripped, reference, engine="deepbet", second="none", thr
         "stripped_already": all(stripped.get(name, False) for name in names),
         "stripped": {name: bool(stripped.get(name, False)) for name in names},
         "volume_ml": {} if whole else volumes,
-        "flags": [] if whole else volume_flags(volumes, reference),
+        "flags": [] if whole else volume_flags(volumes, reference) + label_flags(scans.get("labels"), masks),
     } | measure_scans(scans, masks, stripped)
     if second == "none" or stripped.get(reference, False):
         return masks, record, None
     found = tidy_mask(_find(BRAIN_EXTRACTION_ENGINES[second](threads), finite[reference]))
     record["second"], record["look"], disagreement = compare_opinions(masks[reference], found, second, reference)
     return masks, record, disagreement
+
+
+def label_flags(labels, masks):
+    """Flag a label that lies mostly outside of the brain.
+
+    Parameters
+    ----------
+    labels : nibabel.Nifti1Image or None
+    masks : dict of str to nibabel.Nifti1Image
+        Brain masks; those on the grid of the label count, if they are not empty.
+
+    Returns
+    -------
+    list of str
+    """
+    marked = None if labels is None else np.asanyarray(labels.dataobj) != 0
+    if labels is None or marked is None or not marked.any():
+        return []
+    brains = [np.asanyarray(mask.dataobj) > 0 for mask in masks.values() if same_grid(mask, labels)]
+    inside = max((float(brain[marked].mean()) for brain in brains if brain.any()), default=1.0)
+    if inside >= LEAST_INSIDE:
+        return []
+    return [f"labels: {1 - inside:.0%} lie outside of the brain; is it another patient's, or mirrored?"]
 
 
 def compare_opinions(mask, found, second, reference):

@@ -21,7 +21,7 @@ FIXED = ("participant_id", "included", "reason", "sequences", "labels", "site", 
 
 
 def write_report(folder, results, templates=TEMPLATES):
-    """Write the report: index.html, quality.html, a page for each subject, figures, 3-D viewers, claims.tsv.
+    """Write the report: index.html, quality.html, check.html, each subject's page, figures, 3-D viewers, claims.tsv.
 
     Parameters
     ----------
@@ -54,6 +54,8 @@ def write_report(folder, results, templates=TEMPLATES):
         turned = {subject: seen["page"] for subject, seen in viewers.items()}
         write("index.html.j2", "index.html", fill_index(results, pages, pictures, listed) | {"viewers": turned})
         write("quality.html.j2", "quality.html", fill_quality(results, pages))
+        if results.check:
+            write("check.html.j2", "check.html", fill_check(results.check) | {"pages": pages, "most": MOST_LISTED})
         for values in fill_pages(results, pages, pictures) if pages else ():
             seen = viewers.get(values["subject"], {})
             write("subject.html.j2", values["page"], values | {"viewer": seen, "viewer_problem": problem})
@@ -111,6 +113,23 @@ def fill_quality(results, pages):
     return values | {"pages": pages, "pictures_only": bool(results.imported), "units": units, "most": MOST_LISTED}
 
 
+def fill_check(check):
+    """Return the values of `check.html.j2`: the survey, with the rows of its two tables."""
+    unused = [[row[key] for key in ("count", "pattern", "advice", "example")] for row in check["unused"]]
+    files = [
+        [
+            row["subject"],
+            file["kind"],
+            file["file"],
+            file["shape"],
+            file["size_mm"],
+        ]
+        for row in check["subjects"]
+        for file in row["files"]
+    ]
+    return {"check": check | {"unused_rows": unused, "file_rows": files}}
+
+
 def fill_index(results, pages, pictures, listed):
     """Return the values of `index.html.j2`.
 
@@ -135,6 +154,7 @@ def fill_index(results, pages, pictures, listed):
     images = describe_images(results.imported, main.scores, results.contrast, main.comparison, classes)
     images |= {"picture": "figures/copies.png" if results.imported.get("copies") else ""} if images else {}
     chapters = {
+        "checked": bool(results.check),
         "images": images,
         "headline": answer.answer(main),
         "flow": experiment.describe_flow(results.cohort, splits),
@@ -261,6 +281,7 @@ def fill_pages(results, pages, pictures):
                 for key in summaries.quality_measures([measured])
             ],
             **{key: str(measured.get(key) or "") for key in ("flags", "look")},
+            "masked": _is_masked(tasks.get("segmentation", {}), subject),
             "seen": subject in results.main.seen_in_pretraining,
             "left_out": [(task, split["left_out"][subject]) for task, split in tasks.items()
                          if subject in split.get("left_out", {})],
@@ -275,6 +296,11 @@ def fill_pages(results, pages, pictures):
             "recall": sorted(candidates.read_recall(record).items()),
             "look_here": candidates.list_first(record),
         }  # fmt: skip
+
+
+def _is_masked(split, subject):
+    """Check whether a subject is kept out of training by a flag, and segmented all the same."""
+    return subject in split.get("left_out", {}) and subject in split.get("unlabelled", ())
 
 
 def _scores_by_subject(scores):

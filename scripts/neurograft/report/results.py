@@ -120,6 +120,7 @@ class Results:
     error_rates: Rows = ()
     cells: Rows = ()
     imported: Row = field(default_factory=dict)
+    check: Row = field(default_factory=dict)
     contrast: Rows = ()
     candidates: Mapping[str, Row] = field(default_factory=dict)
     sources: Rows = ()
@@ -184,7 +185,8 @@ def read_results(files, benchmarks, *, config, primary, sources):
     files : object with attributes
         Paths `cohort`, `quality`, `splits`, `recommendation`, `scores`, `comparison`, `again`, `times`, and the tables
         of `assessment.COLUMNS`; paths that a run may lack (then an empty list): `plan`, `transfer_scores`, `audit`,
-        `intensities`, `candidates` (the list of `supervoxel_files.gather_candidates`), and of a set of 2-D pictures
+        `intensities`, `check` (the survey of `snakemake check`), `candidates` (the list of
+        `supervoxel_files.gather_candidates`), and of a set of 2-D pictures
         `imported`, `copies` and `contrast`; lists of paths `cells`, `figures` (folders) and `volumes` (both in
         `.../sub-X/`).
     benchmarks : str or Path
@@ -214,6 +216,7 @@ def read_results(files, benchmarks, *, config, primary, sources):
         error_rates=plan.get("error_rates", ()),
         cells=[cell_folder.read_cell(folder) for folder in files.cells],
         imported=read_json(files.imported) | {"copies": files.copies} if files.imported else {},
+        check=read_json(files.check) if getattr(files, "check", None) else {},
         candidates={row["subject"]: read_json(row["record"]) for row in _read_table(files.candidates)},
         sources=list(sources),
         versions=read_versions(),
