@@ -84,3 +84,11 @@ def test_pairs_without_the_same_slices_are_dropped():
 
     ((kept, likeness),) = confirm_pairs([pair("a", "b", equal=True)], stacks)
     assert kept.first == "a" and likeness == 1
+
+
+def test_pictures_whose_patients_nobody_states_stop_nothing():
+    rows = {name: {"stated_patient": "", "patient": name} for name in "ab"}
+    (leak,) = list_leaks([(pair("a", "b"), 0.9)], Cohort(rows, FILES, everyone=True))
+    assert not leak["leak"] and "nobody states whose they are" in leak["words"]
+    rows = {name: {"stated_patient": name, "patient": name} for name in "ab"}
+    assert list_leaks([(pair("a", "b"), 0.9)], Cohort(rows, FILES, everyone=True))[0]["leak"]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
+from neurograft.core.tables import read_table
 from neurograft.guard.registry import Identity, Release
 
 # what a source can have learnt from that holds no head of a patient
@@ -133,6 +134,11 @@ def _touch(name, held, releases):
     """Check whether a release shares patients with some others."""
     others = {*releases[name].shares, *releases[name].holds}
     return bool(others & held) or any(name in releases[one].shares for one in held if one in releases)
+
+
+def read_barred(path, allowed: bool = False) -> dict[str, str]:
+    """Read which sources are barred from `contamination.tsv`, as `list_barred`."""
+    return list_barred(read_table(path), allowed)
 
 
 def list_barred(verdicts: Sequence[Mapping], allowed: bool = False) -> dict[str, str]:

@@ -15,10 +15,12 @@ from neurograft.guard.matching import Match, match_keypoints
 
 # What two fingerprints must have in common before the scans themselves are compared, and before a pair is believed
 # where there are no scans any more (a release that ships as fingerprints).
-LEAST_STRONG, LEAST_SHARE = 8, 0.1
+LEAST_STRONG, LEAST_SHARE = 8, 0.18
 SURE_STRONG, SURE_SHARE = 32, 0.3
-# With more pairs of subjects than this only their first common sequence is compared.
+# With more pairs of subjects than this only their first common sequence is compared, and more must be in common.
 MANY = 20_000
+# More single pictures than this are compared by their values only (their thumbnails are, when they are read).
+MOST_PICTURES = 3000
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ def find_pairs(prints, others=None, pictures=False):
     list of Pair
         Those with `LEAST_STRONG` keypoints in common; the scans decide (`leaks.confirm`).
     """
+    if pictures and len(prints) > MOST_PICTURES:
+        prints = [Fingerprint(one.name, one.hashes) for one in prints]
     both = list(itertools.combinations(prints, 2) if others is None else itertools.product(prints, others))
     turns = tuple(TURNS) if pictures else ("as it is", "mirrored")
     found = []
@@ -135,8 +139,9 @@ def _compare(one, two, turns, quick):
             return Pair(one.name, two.name, (owners[value], sequence), Match(), True)
     best = None
     for first, second in _list_sequences(one.keypoints, two.keypoints)[: 1 if quick else None]:
-        match = match_keypoints(one.keypoints[first], two.keypoints[second], turns)
-        if match.motion is None or match.strong < max(LEAST_STRONG, LEAST_SHARE * match.paired):
+        match = match_keypoints(one.keypoints[first], two.keypoints[second], turns, LEAST_STRONG)
+        least = 3 * LEAST_STRONG if quick else LEAST_STRONG
+        if match.motion is None or match.strong < max(least, LEAST_SHARE * match.paired):
             continue
         if best is None or match.strong > best.match.strong:
             best = Pair(one.name, two.name, (first, second), match)

@@ -65,7 +65,7 @@ def guard_cohort(rows, files, reader, options: GuardOptions, store, code="", thr
     -------
     record : dict
         `leaks` (`leaks.Leak`), `sources` (`contamination.SourceVerdict`), `known` (subject to `release`, `person`, and
-        `by`, name or fingerprint), `subjects`, `candidates` (pairs whose slices were compared) and `seconds`.
+        `by`, name or fingerprint), `subjects`, and `candidates` (pairs whose slices were compared).
     prints : list of Fingerprint
         Under the subjects' own names.
     """
@@ -90,8 +90,8 @@ def guard_cohort(rows, files, reader, options: GuardOptions, store, code="", thr
         "known": {subject: one for subject, one in known.items() if one["release"]},
         "subjects": len(prints),
         "candidates": len(candidates),
-        "seconds": round(time.perf_counter() - start, 1),
     }
+    logs.log_line(f"{len(candidates)} pairs looked at, {len(leaks)} kept, after {time.perf_counter() - start:.1f} s")
     return record, [replace(one, name=kept[one.name].get("name") or one.name) for one in prints]
 
 

@@ -140,14 +140,17 @@ def _describe(kind, pair, likeness, cohort) -> Leak:
     """Describe one pair, and whether it is a leak."""
     first, second = pair.first, pair.second
     roles, owners = [cohort.role(one) for one in (first, second)], [_patient(cohort, one) for one in (first, second)]
-    leak = owners[0] != owners[1] and "delivery" not in roles
+    # of a picture set without patients no verdict is given anyway
+    stated = all(cohort.rows[one].get("stated_patient", "?") for one in (first, second))
+    leak = owners[0] != owners[1] and "delivery" not in roles and stated
     one, two = (cohort.name_file(*named) for named in zip((first, second), pair.sequences, strict=True))
     words = f"{one} and {two} are {KINDS[kind]}"
     if pair.match.turn != "as it is":
         words += f" ({pair.match.turn})"
     if not leak:
         together = owners[0] == owners[1]
-        words += "; " + ("they stay on one side of every fold" if together else "one of them is not learnt from")
+        apart = "one of them is not learnt from" if stated else "nobody states whose they are, so nothing is judged"
+        words += "; " + ("they stay on one side of every fold" if together else apart)
     return {
         "kind": kind, "first": first, "second": second, "first_file": one, "second_file": two,
         "first_role": roles[0], "second_role": roles[1], "first_patient": owners[0], "second_patient": owners[1],

@@ -38,7 +38,7 @@ class Match:
     motion: np.ndarray | None = None
 
 
-def match_keypoints(first: Keypoints, second: Keypoints, turns=("as it is", "mirrored")) -> Match:
+def match_keypoints(first: Keypoints, second: Keypoints, turns=("as it is", "mirrored"), least=4) -> Match:
     """Match the keypoints of two stacks in several orientations, and return the best match.
 
     Parameters
@@ -46,6 +46,8 @@ def match_keypoints(first: Keypoints, second: Keypoints, turns=("as it is", "mir
     first, second : Keypoints
     turns : sequence of str
         Keys of `keypoints.TURNS`.
+    least : int
+        Fewer pairs that are strongly alike are not looked at further.
 
     Returns
     -------
@@ -57,6 +59,8 @@ def match_keypoints(first: Keypoints, second: Keypoints, turns=("as it is", "mir
         one, two, alike = _pair_up(values, others)
         near = np.abs(np.log2(first.sizes[one] / second.sizes[two])) <= SIZES
         one, two, alike = one[near], two[near], alike[near]
+        if (alike >= STRONG).sum() < least:
+            continue
         places = turn_places(first.places[one], turn)
         inside, motion = _find_motion(places, second.places[two])
         strong = int((alike[inside] >= STRONG).sum())
