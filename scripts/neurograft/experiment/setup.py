@@ -185,7 +185,7 @@ class RunSetup:
         """
         asked = self.config["experiment"]["classification"]
         return self.config["guard_leaks"] | {
-            "sources": [{name: row.get(name, "") for name in ("name", "seen")} for row in self.choice.ranked.values()],
+            "sources": [{name: row.get(name, "") for name in ("name", "seen")} for row in self.sources.values()],
             "simulated": self.config["dataset"]["layout"] == "phantom",
             "single": self.pictures,
             "everyone": bool(asked["strategies"]) and asked["target"] != "tumour-slice",

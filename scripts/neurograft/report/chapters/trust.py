@@ -85,7 +85,7 @@ def fill_chapter(results):
         `looked` (a sentence, "" if the guard did not run), `leaks`, `sources` and `known` (rows of a table), `more`
         (pairs that are not listed).
     """
-    guard = results.guard
+    guard, used = results.guard, {row["name"] for row in results.sources}
     leaks = guard.get("leaks", ())
     rows = [
         [
@@ -101,6 +101,10 @@ def fill_chapter(results):
         "looked": f"{guard['subjects']} subjects were compared with each other." if guard else "",
         "leaks": rows,
         "more": max(0, len(leaks) - MOST),
-        "sources": [[row["source"], row["seen"], row["verdict"], row["reason"]] for row in guard.get("sources", ())],
+        "sources": [
+            [row["source"], row["seen"], row["verdict"], row["reason"]]
+            for row in guard.get("sources", ())
+            if not used or row["source"] in used
+        ],
         "known": [f"{len(who)} of {release}, by {by}" for (release, by), who in sorted(by_release.items())],
     }
