@@ -38,12 +38,11 @@ class ScanReader:
         return shown, {name: stack_pictures(one.T[:, ::-1, ::-1]) for name, one in shown.items()}
 
     def stamp(self, subject):
-        """Say what the subject's scans are: a digest of names, sizes and times."""
-        seen = [
-            (path.name, path.stat().st_size, path.stat().st_mtime_ns)
-            for path in sorted(Path(self.folders[subject]).glob("*"))
-        ]
-        return hashlib.sha256(repr((seen, self.stacked)).encode()).hexdigest()[:16]
+        """Digest the subject's files, by content: the same bytes at another time are the same."""
+        digest = hashlib.sha256(str(self.stacked).encode())
+        for path in sorted(Path(self.folders[subject]).glob("*.nii.gz")):
+            digest.update(path.name.encode() + path.read_bytes())
+        return digest.hexdigest()[:16]
 
 
 class PictureReader:
