@@ -37,6 +37,7 @@ if "cards" not in config:
         include: "workflow/rules/candidates.smk"
         include: "workflow/rules/delivery.smk"
         include: "workflow/rules/exchange.smk"
+    include: "workflow/rules/guard.smk"
     include: "workflow/rules/sources.smk"
     include: "workflow/rules/experiment.smk"
     include: "workflow/rules/evaluation.smk"

@@ -314,11 +314,14 @@ def write_sources():
     with open(ROOT / "config/sources.tsv", encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines, delimiter="\t"))
     cells = [
-        [f"`{row['name']}`", f"{row['dimensions']}-D", row["backbone"], row["domain"], _where(row), row["licence"]]
+        [
+            *(f"`{row['name']}`", f"{row['dimensions']}-D", row["backbone"], row["domain"], row["seen"]),
+            *(_where(row), row["licence"]),
+        ]
         for row in rows
     ]
     cited = "\n".join(f"- `{row['name']}`: {_link_doi(row['citation'])}" for row in rows)
-    heads = ["source", "network", "backbone", "trained on", "weights come from", "licence"]
+    heads = ["source", "network", "backbone", "trained on", "sets of patients seen", "weights come from", "licence"]
     return f"{write_table(heads, cells)}\n\n## Works to cite\n\n{cited}"
 
 

@@ -5,6 +5,7 @@ from neurograft.evaluation import comparison
 from neurograft.evaluation.records import BudgetScore
 from neurograft.evaluation.scores import SCORES, TIMES
 from neurograft.execution import logs
+from neurograft.guard.contamination import read_barred
 
 logs.send_to_log(snakemake.log[0])
 params = snakemake.params
@@ -14,7 +15,7 @@ scores, compared, again, times = comparison.compare_cells(
     files.read_json(snakemake.input.splits),
     params.primary,
     params.kin,
-    comparison.Judging(**params.judging),
+    comparison.Judging(**params.judging, barred=read_barred(snakemake.input.seen, params.allowed)),
 )
 tables.write_table(snakemake.output.scores, scores, SCORES)
 tables.write_table(snakemake.output.comparison, compared, comparison.COMPARISON)

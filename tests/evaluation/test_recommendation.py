@@ -57,3 +57,28 @@ def test_nothing_to_choose_from_has_a_reason():
     assert found["use"] is None and "no transfer strategy" in found["reason"] and found["choices"] == []
     few = advise({"scratch": 0, "lp-ft": 0.1}, patients=3)
     assert few["use"] is None and "3 patients cannot be judged" in few["reason"]
+
+
+def test_a_source_that_has_seen_the_patients_is_never_recommended():
+    rng = np.random.default_rng(0)
+    level, scores = rng.normal(0.75, 0.05, 20), []
+    for source, strategy, gain in (("a", "scratch", 0), ("a", "lp-ft", 0.03), ("b", "lp-ft", 0.12)):
+        for number, value in enumerate(level + gain + rng.normal(0, 0.01, 20)):
+            cell = CELL | {"source": source, "strategy": strategy, "fold": number % 5, "subject": f"p{number}"}
+            scores.append(cell | {"region": "WT", "metric": "dice", "value": value})
+    owners = {f"p{number}": f"p{number}" for number in range(20)}
+    splits = {"tasks": {task: {"patients": owners} for task in ("segmentation", "classification")}}
+    barred = {"b": "the source has seen these patients"}
+    free, judged = (
+        compare_strategies(scores, judging=Judging({"dice": 0.02}, barred=barred if bar else {}))
+        for bar in (False, True)
+    )
+    verdicts = {row["source"]: (row["verdict"], row["reason"]) for row in judged if row["verdict"]}
+    assert verdicts["b"] == ("refused", "the source has seen these patients") and verdicts["a"][0] == "helps"
+    assert recommend_strategy(scores, free, [], splits)["use"]["source"] == "b"
+    found = recommend_strategy(scores, judged, [], splits, barred=barred)
+    assert (found["use"]["source"], found["use"]["strategy"]) == ("a", "lp-ft")
+    alone = [row for row in scores if (row["source"], row["strategy"]) != ("a", "lp-ft")]
+    judged = compare_strategies(alone, judging=Judging({"dice": 0.02}, barred=barred))
+    found = recommend_strategy(alone, judged, [], splits, barred=barred)
+    assert found["use"] is None and "has seen" in found["reason"]

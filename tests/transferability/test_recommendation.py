@@ -96,3 +96,21 @@ def test_the_warning_is_always_there_and_the_audit_where_it_was_made(tmp_path):
     tables.write_table(tmp_path / "audit.tsv", audit)
     _, words = recommendation.recommend_sources(scored, tmp_path / "audit.tsv")
     assert recommendation.WARNING in words and "  logme: do not use (the interval contains 0)" in words
+
+
+def test_a_source_that_has_seen_the_patients_has_no_rank(tmp_path):
+    rows = [
+        {
+            "space": "MNI152",
+            "source": source,
+            "score": "logme",
+            "better": "higher",
+            "value": value,
+            "patients": 5,
+            "reason": "",
+        }
+        for source, value in (("a", 1.0), ("b", 2.0))
+    ]
+    ranked, words = recommendation.recommend_sources(rows, tmp_path / "none", {"b": "it has seen these patients"})
+    assert [(row["source"], row["rank"]) for row in ranked] == [("a", 1), ("b", None)]
+    assert "b: not ranked (it has seen these patients)" in words

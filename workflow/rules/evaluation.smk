@@ -32,6 +32,7 @@ rule compare_strategies:
         splits="results/splits.json",
         cells=trained_cells,
         scores=scored_cells,
+        seen=rules.guard_leaks.output.sources,
     output:
         scores=report("results/evaluation/scores.tsv", caption="../report/scores.rst", category="Experiment"),
         comparison=report(
@@ -53,6 +54,7 @@ rule compare_strategies:
         primary=DESIGN.primary,
         kin=RUN.kin,
         judging=JUDGING,
+        allowed=config["allow_contaminated"],
         code=digest("compare_strategies"),
     script:
         "../../scripts/compare_strategies.py"
@@ -64,6 +66,7 @@ rule recommend_strategy:
         scores=rules.compare_strategies.output.scores,
         comparison=rules.compare_strategies.output.comparison,
         times=rules.compare_strategies.output.times,
+        seen=rules.guard_leaks.output.sources,
     output:
         "results/recommendation.json",
     log:
@@ -78,6 +81,7 @@ rule recommend_strategy:
         runtime=grow(10),
     params:
         licences={name: row["licence"] for name, row in RUN.choice.named.items()},
+        allowed=config["allow_contaminated"],
         kin=RUN.kin,
         code=digest("recommend_strategy"),
     script:

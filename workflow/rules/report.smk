@@ -8,6 +8,7 @@ rule write_report:
         quality="results/quality.tsv",
         intensities=[] if RUN.pictures else "results/intensities.tsv",
         splits="results/splits.json",
+        guard=rules.guard_leaks.output.record,
         scores=rules.compare_strategies.output.scores,
         comparison=rules.compare_strategies.output.comparison,
         again=rules.compare_strategies.output.again,

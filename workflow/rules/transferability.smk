@@ -73,7 +73,8 @@ rule score_sources:
 
 rule recommend_sources:
     input:
-        lambda wildcards: source_scores(RUN.choice.ranked, [DESIGN.primary["space"]]),
+        scores=lambda wildcards: source_scores(RUN.choice.ranked, [DESIGN.primary["space"]]),
+        seen=rules.guard_leaks.output.sources,
     output:
         ranking="results/recommendation.tsv",
         words="results/recommendation.txt",
@@ -93,6 +94,7 @@ rule recommend_sources:
         # not an input, because an outdated audit must not cause all networks to be trained again
         audit="results/evaluation/audit.tsv",
         audited=when_audited,
+        allowed=config["allow_contaminated"],
         code=digest("recommend_sources"),
     script:
         "../../scripts/recommend_sources.py"

@@ -46,10 +46,13 @@ class Judging:
         Metric to the largest difference without practical relevance.
     refusal : str
         Why these data cannot be judged; empty if they can.
+    barred : dict of str to str
+        Source that has seen the patients to the reason why it is not judged.
     """
 
     margins: Mapping[str, float] = field(default_factory=dict[str, float])
     refusal: str = ""
+    barred: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class ComparisonRow(Arm):
@@ -150,7 +153,7 @@ def compare_strategies(
                     pairings.append(_Pairing(arm, region, metric, control, scale, result))
     if primary is None and pairings:
         primary = {"space": pairings[0].arm["space"], "split": pairings[0].arm["split"]}
-    _judge_family(pairings, primary or {}, judging.refusal)
+    _judge_family(pairings, primary or {}, judging)
     return [_comparison_row(pairing) for pairing in pairings]
 
 
@@ -210,7 +213,7 @@ def _list_controls(arm: Arm, metric: str, trained: Sequence[tuple[str, str]]) ->
     return [control for control in against if control in names and METRICS[arm["task"]][metric]["better"]]
 
 
-def _judge_family(pairings: Sequence[_Pairing], place: Primary, refusal: str = "") -> None:
+def _judge_family(pairings: Sequence[_Pairing], place: Primary, judging: Judging) -> None:
     """Add verdicts to the primary family and, as a separate family, to masks of other programs.
 
     Uses the first primary measure that was scored, at the largest n.
@@ -230,8 +233,12 @@ def _judge_family(pairings: Sequence[_Pairing], place: Primary, refusal: str = "
         family = [pairing for pairing in networks if pairing.arm["strategy"] not in CONTROLS]
         others = [pairing for pairing in against if pairing.arm["source"] == EXTERNAL]
         if family or others:
-            _judge(family, refusal)
-            _judge(others, refusal)
+            for pairing in family:
+                # scratch under another name loads no weights
+                if pairing.arm["source"] in judging.barred and pairing.arm["strategy"] != AGAIN:
+                    pairing.verdict = Verdict("refused", judging.barred[pairing.arm["source"]], np.nan)
+            _judge([pairing for pairing in family if not pairing.verdict.verdict], judging.refusal)
+            _judge(others, judging.refusal)
             return
 
 

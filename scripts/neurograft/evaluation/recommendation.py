@@ -1,7 +1,7 @@
 """Recommend a strategy, or scratch: the choice with the smallest expected regret."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from statistics import median
 from typing import TypedDict
 
@@ -66,6 +66,7 @@ def recommend_strategy(
     splits: SplitFile,
     licences: Mapping[str, str] | None = None,
     kin: Kin | None = None,
+    barred: Collection[str] = (),
 ) -> Recommendation:
     """Rank scratch and every transfer strategy of the primary family by expected regret.
 
@@ -89,6 +90,8 @@ def recommend_strategy(
         Source to the licence of its weights.
     kin : dict, optional
         As in `cells.control_sources`.
+    barred : collection of str
+        Sources that have seen the patients: never recommended.
 
     Returns
     -------
@@ -111,6 +114,9 @@ def recommend_strategy(
     usable = [
         arm for arm in arms.trained if trains_here(arm[1], arm[0]) and (arm[0] not in CONTROLS or arm[0] == SCRATCH)
     ]
+    # what has seen the patients is no choice, unless there is nothing else to show
+    free = [arm for arm in usable if arm[0] == SCRATCH or arm[1] not in barred]
+    usable = free if any(arm[0] != SCRATCH for arm in free) else usable
     # only one scratch: that of the first transfer strategy's network
     rivals = [source for strategy, source in usable if strategy != SCRATCH]
     having = [source for strategy, source in usable if strategy == SCRATCH]

@@ -183,6 +183,11 @@ def advise(lines: list[str]) -> str:
 
 # pattern in the end of a log, what to try; the last fits whatever the others do not
 ADVICE = [
+    (
+        r"LeakError",
+        "look at the pairs in results/leaks.tsv: exclude one of each, or say that both are one patient "
+        "(docs/how-to/leaks.md).",
+    ),
     (r"No space left on device|Disk quota exceeded", "free space on the disk of the results, then start again."),
     (
         r"MemoryError|Cannot allocate memory|std::bad_alloc|not enough memory|out of memory",

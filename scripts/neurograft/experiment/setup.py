@@ -24,7 +24,7 @@ from neurograft.core.tables import TableError
 from neurograft.imaging.templates import space_label, template_path
 from neurograft.preprocessing.extraction_engines import MissingEngineError, check_engines
 from neurograft.sources.checks import check_recommended, check_simulated, check_sources
-from neurograft.sources.table import SourceError, add_base_sources, is_remote, read_sources
+from neurograft.sources.table import SourceError, add_base_sources, is_remote, kind_of, read_sources
 from neurograft.sources.weights import add_ready, locate, verify
 
 # a row of `config/sources.tsv`
@@ -179,6 +179,23 @@ class RunSetup:
         """
         shared = {name: self.config["train_network"][name] for name in ("batch", "threads")}
         return self.config["pretrain"] | shared | {"seed": self.config["seed"]}
+
+    def list_guard_options(self) -> dict:
+        """List the options for the leak guard.
+
+        Returns
+        -------
+        dict
+            Arguments of `guarding.GuardOptions` besides the registry.
+        """
+        asked = self.config["experiment"]["classification"]
+        return self.config["guard_leaks"] | {
+            "sources": [{name: row.get(name, "") for name in ("name", "seen")} for row in self.sources.values()],
+            "simulated": self.config["dataset"]["layout"] == "phantom",
+            "single": self.pictures,
+            "everyone": bool(asked["strategies"]) and asked["target"] != "tumour-slice",
+            "pretrained": any(kind_of(row) == "masked" for row in self.choice.named.values()),
+        }
 
     def list_pictures(self, subject: str) -> list[str]:
         """List the pictures and masks from which a subject's volumes are stacked, as inputs of a job.

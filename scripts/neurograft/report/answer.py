@@ -3,6 +3,7 @@
 from neurograft.core import tables
 from neurograft.core.strategies import CONTROLS
 from neurograft.report import summaries
+from neurograft.report.chapters import trust
 from neurograft.report.chapters.experiment import forest_line
 from neurograft.report.charts.cohort import draw_forest
 from neurograft.report.sentences import (
@@ -36,7 +37,7 @@ def answer(results):
         `kind` (a key of `MARKS`), `mark`, `title`, `sentences`, and `forest`: the comparisons with scratch as SVG, or
         nothing.
     """
-    caution = [SIMULATED] if results.simulated else []
+    caution = [*trust.caution_sentences(results), *([SIMULATED] if results.simulated else [])]
     trained = [cell for cell in results.cells if cell.get("trained", True)]
     if not trained and not results.scores:
         tasks = results.splits.get("tasks", {}).values()

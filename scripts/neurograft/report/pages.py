@@ -10,7 +10,7 @@ import jinja2
 from neurograft.core import files, tables
 from neurograft.core.prepared import is_prepared, proposes_candidates
 from neurograft.report import answer, guidance, sentences, summaries, viewer
-from neurograft.report.chapters import candidates, claims, experiment, methods, quality, transfer
+from neurograft.report.chapters import candidates, claims, experiment, methods, quality, transfer, trust
 from neurograft.report.chapters.pictures import describe_images
 
 MOST_POINTS = 2000
@@ -158,6 +158,7 @@ def fill_index(results, pages, pictures, listed):
         "images": images,
         "headline": answer.answer(main),
         "flow": experiment.describe_flow(results.cohort, splits),
+        "trust": trust.fill_chapter(results),
         "quality": quality.describe_quality(_thin_quality(results), results.intensities),
         "candidates": candidates.describe_candidates(results.candidates, main.cells),
         "training": experiment.describe_training(main.cells, main.times),

@@ -78,6 +78,8 @@ class Results:
         Only for a set of 2-D pictures: the record of `import_images`; `copies` is the path of its figure of copies.
     contrast : sequence of dict
         Only for a set of 2-D pictures: scores of the histograms alone.
+    guard : dict
+        The record of `guard_leaks`: `leaks`, `sources`, `known`, `subjects`.
     candidates : dict of str to dict
         Subject to the record of `propose_candidates`.
     sources : sequence of dict
@@ -122,6 +124,7 @@ class Results:
     imported: Row = field(default_factory=dict)
     check: Row = field(default_factory=dict)
     contrast: Rows = ()
+    guard: Row = field(default_factory=dict)
     candidates: Mapping[str, Row] = field(default_factory=dict)
     sources: Rows = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -183,9 +186,9 @@ def read_results(files, benchmarks, *, config, primary, sources):
     Parameters
     ----------
     files : object with attributes
-        Paths `cohort`, `quality`, `splits`, `recommendation`, `scores`, `comparison`, `again`, `times`, and the tables
-        of `assessment.COLUMNS`; paths that a run may lack (then an empty list): `plan`, `transfer_scores`, `audit`,
-        `intensities`, `check` (the survey of `snakemake check`), `candidates` (the list of
+        Paths `cohort`, `quality`, `splits`, `guard`, `recommendation`, `scores`, `comparison`, `again`, `times`, and
+        the tables of `assessment.COLUMNS`; paths that a run may lack (then an empty list): `plan`, `transfer_scores`,
+        `audit`, `intensities`, `check` (the survey of `snakemake check`), `candidates` (the list of
         `supervoxel_files.gather_candidates`), and of a set of 2-D pictures
         `imported`, `copies` and `contrast`; lists of paths `cells`, `figures` (folders) and `volumes` (both in
         `.../sub-X/`).
@@ -217,6 +220,7 @@ def read_results(files, benchmarks, *, config, primary, sources):
         cells=[cell_folder.read_cell(folder) for folder in files.cells],
         imported=read_json(files.imported) | {"copies": files.copies} if files.imported else {},
         check=read_json(files.check) if getattr(files, "check", None) else {},
+        guard=read_json(files.guard) if getattr(files, "guard", None) else {},
         candidates={row["subject"]: read_json(row["record"]) for row in _read_table(files.candidates)},
         sources=list(sources),
         versions=read_versions(),

@@ -124,7 +124,7 @@ def read_sources(path):
     Parameters
     ----------
     path : str or Path
-        TSV with the columns of `COLUMNS`.
+        TSV with the columns of `COLUMNS`, and if need be `seen`: the sets that it was trained on, with semicolons.
 
     Returns
     -------

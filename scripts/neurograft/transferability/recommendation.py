@@ -87,7 +87,7 @@ def describe_recommendation(ranked, audited=()):
     return [*lines, "", WARNING, *_audit_lines(audited)]
 
 
-def recommend_sources(rows, audit):
+def recommend_sources(rows, audit, barred=None):
     """Rank the sources of one space, and describe the ranking.
 
     Parameters
@@ -96,12 +96,18 @@ def recommend_sources(rows, audit):
         As in `rank_sources`.
     audit : str or Path
         `audit.tsv` of an earlier run of this cohort; it need not exist.
+    barred : dict of str to str, optional
+        Source that has seen the patients to the reason: listed without a rank.
 
     Returns
     -------
     ranked : list of dict
     words : list of str
     """
+    reasons = barred or {}
+    rows = [
+        row | {"value": "n/a", "reason": reasons[row["source"]]} if row["source"] in reasons else row for row in rows
+    ]
     ranked = rank_sources(rows)
     return ranked, describe_recommendation(ranked, tables.read_table(audit) if Path(audit).exists() else ())
 

@@ -1,0 +1,209 @@
+"""Fingerprints of subjects: taken from their scans, stored, and compared."""
+
+import hashlib
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from neurograft.core.files import whole
+from neurograft.core.sequences import SEQUENCES
+from neurograft.guard.keypoints import TURNS, Keypoints, find_keypoints
+from neurograft.guard.matching import Match, match_keypoints
+
+# What two fingerprints must have in common before the scans themselves are compared, and before a pair is believed
+# where there are no scans any more (a release that ships as fingerprints).
+LEAST_STRONG, LEAST_SHARE = 8, 0.18
+SURE_STRONG, SURE_SHARE = 32, 0.3
+# With more pairs of subjects than this only their first common sequence is compared, and more must be in common.
+MANY = 20_000
+# More single pictures than this are compared by their values only (their thumbnails are, when they are read).
+MOST_PICTURES = 3000
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What is kept of a subject to recognise him.
+
+    Attributes
+    ----------
+    name : str
+    hashes : dict of str to str
+        Sequence to the SHA-256 of its values.
+    keypoints : dict of str to Keypoints
+    """
+
+    name: str
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    keypoints: Mapping[str, Keypoints] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two subjects whose scans may be the same.
+
+    Attributes
+    ----------
+    first, second : str
+    sequences : tuple of str
+        Of the first and of the second.
+    match : Match
+        Of the keypoints; empty where the values are equal.
+    equal : bool
+        Whether the values are equal, number by number.
+    """
+
+    first: str
+    second: str
+    sequences: tuple[str, str]
+    match: Match
+    equal: bool = False
+
+    @property
+    def sure(self):
+        """Whether the keypoints alone prove it."""
+        share = self.match.strong / max(self.match.paired, 1)
+        return self.equal or (self.match.strong >= SURE_STRONG and share >= SURE_SHARE)
+
+
+def hash_values(values):
+    """Hash the values of an image, whatever the file that they came from.
+
+    Parameters
+    ----------
+    values : ndarray
+
+    Returns
+    -------
+    str
+        SHA-256.
+    """
+    values = np.ascontiguousarray(values, np.float32)
+    return hashlib.sha256(str(values.shape).encode() + values.tobytes()).hexdigest()
+
+
+def take_fingerprint(name, values, stacks):
+    """Take the fingerprint of a subject.
+
+    Parameters
+    ----------
+    name : str
+    values : dict of str to ndarray
+        Sequence to its values.
+    stacks : dict of str to Stack
+        The same as slices.
+
+    Returns
+    -------
+    Fingerprint
+    """
+    hashes = {sequence: hash_values(one) for sequence, one in values.items()}
+    return Fingerprint(name, hashes, {sequence: find_keypoints(stack) for sequence, stack in stacks.items()})
+
+
+def find_pairs(prints, others=None, pictures=False):
+    """List the pairs of subjects that may be the same, the most alike sequence of each.
+
+    Parameters
+    ----------
+    prints : sequence of Fingerprint
+    others : sequence of Fingerprint, optional
+        Without, the first ones are compared with each other.
+    pictures : bool
+        Pictures may also be upside down.
+
+    Returns
+    -------
+    list of Pair
+        Those with `LEAST_STRONG` keypoints in common; the scans decide (`leaks.confirm`).
+    """
+    if pictures and len(prints) > MOST_PICTURES:
+        prints = [Fingerprint(one.name, one.hashes) for one in prints]
+    both = list(itertools.combinations(prints, 2) if others is None else itertools.product(prints, others))
+    turns = tuple(TURNS) if pictures else ("as it is", "mirrored")
+    found = []
+    for one, two in both:
+        pair = _compare(one, two, turns, len(both) > MANY)
+        if pair is not None:
+            found.append(pair)
+    return found
+
+
+def _compare(one, two, turns, quick):
+    """Compare two fingerprints; None if they have too little in common."""
+    owners = {value: sequence for sequence, value in one.hashes.items()}
+    for sequence, value in two.hashes.items():
+        if value in owners:
+            return Pair(one.name, two.name, (owners[value], sequence), Match(), True)
+    best = None
+    for first, second in _list_sequences(one.keypoints, two.keypoints)[: 1 if quick else None]:
+        match = match_keypoints(one.keypoints[first], two.keypoints[second], turns, LEAST_STRONG)
+        least = 3 * LEAST_STRONG if quick else LEAST_STRONG
+        if match.motion is None or match.strong < max(least, LEAST_SHARE * match.paired):
+            continue
+        if best is None or match.strong > best.match.strong:
+            best = Pair(one.name, two.name, (first, second), match)
+    return best
+
+
+def _list_sequences(first, second):
+    """List which sequences of two subjects can show the same: of one name, and any where a name says nothing."""
+    same = [(name, name) for name in first if name in second]
+    return same or [(a, b) for a in first for b in second if a not in SEQUENCES or b not in SEQUENCES]
+
+
+def write_fingerprints(path, prints):
+    """Write fingerprints into one file, atomically.
+
+    Parameters
+    ----------
+    path : str or Path
+        Ends in `.npz`.
+    prints : sequence of Fingerprint
+    """
+    arrays = {}
+    for number, one in enumerate(prints):
+        arrays[f"{number}/name"] = np.array(one.name)
+        for sequence, value in one.hashes.items():
+            arrays[f"{number}/hash/{sequence}"] = np.array(value)
+        for sequence, points in one.keypoints.items():
+            arrays[f"{number}/places/{sequence}"] = points.places.astype(np.float16)
+            arrays[f"{number}/sizes/{sequence}"] = points.sizes.astype(np.float16)
+            arrays[f"{number}/values/{sequence}"] = points.values
+    with whole(path) as part:
+        np.savez_compressed(part, allow_pickle=False, **arrays)
+
+
+def read_fingerprints(path):
+    """Read what `write_fingerprints` wrote.
+
+    Returns
+    -------
+    list of Fingerprint
+
+    Raises
+    ------
+    ValueError
+        If it is no file of fingerprints; one line that says what to do.
+    """
+    try:
+        with np.load(Path(path), allow_pickle=False) as stored:
+            arrays = {tuple(key.split("/")): stored[key] for key in stored.files}
+        names = {key[0]: str(value) for key, value in arrays.items() if key[1] == "name"}
+    except (OSError, ValueError, IndexError, EOFError) as error:
+        raise ValueError(f"{path} holds no fingerprints ({error}); give a results/fingerprints.npz") from None
+    prints = []
+    for number, name in names.items():
+        own = {key[1:]: value for key, value in arrays.items() if key[0] == number}
+        hashes = {key[1]: str(value) for key, value in own.items() if key[0] == "hash"}
+        points = {
+            key[1]: Keypoints(
+                own["places", key[1]].astype(np.float32), own["sizes", key[1]].astype(np.float32), own["values", key[1]]
+            )
+            for key in own
+            if key[0] == "places"
+        }
+        prints.append(Fingerprint(name, hashes, points))
+    return prints

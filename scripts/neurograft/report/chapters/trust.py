@@ -1,0 +1,110 @@
+"""What the leak guard found, on the report's first screen and in its chapter: same heads, and sources that saw them."""
+
+import math
+
+import numpy as np
+
+from neurograft.core.tables import parse_boolean, parse_number
+from neurograft.report import summaries
+from neurograft.report.sentences import format_number, join_names, name_arm_key
+
+MOST = 30  # pairs that are listed
+
+
+def caution_sentences(results):
+    """List what the first screen has to say of leaks and of sources that have seen the patients.
+
+    Parameters
+    ----------
+    results : results.Results
+
+    Returns
+    -------
+    list of str
+        Empty if all is well.
+    """
+    sentences = []
+    leaks = [leak for leak in results.guard.get("leaks", ()) if parse_boolean(leak["leak"])]
+    if leaks:
+        words = f"{len(leaks)} pair{'s' * (len(leaks) > 1)} of subjects show the same head under two names (allow_leak)"
+        sentences.append(f"These scores are too good: {words}.{describe_inflation(results)}")
+    seen = [row["source"] for row in results.guard.get("sources", ()) if row["verdict"] == "contaminated"]
+    used = {str(row["source"]) for row in results.comparison}
+    seen = [name for name in seen if name in used]
+    if seen and parse_boolean(results.config.get("allow_contaminated", False)):
+        sentences.append(
+            f"{join_names(seen)} has seen these patients in pretraining and is judged nevertheless "
+            "(allow_contaminated): its gains say nothing about new patients."
+        )
+    elif seen:
+        sentences.append(f"{join_names(seen)} has seen these patients in pretraining: shown, but without a verdict.")
+    return sentences
+
+
+def describe_inflation(results):
+    """Say how much better patients with a copy among the training patients scored than the others, where it can be.
+
+    Returns
+    -------
+    str
+        A sentence after a blank, or nothing.
+    """
+    copied = set()
+    for leak in results.guard.get("leaks", ()):
+        if parse_boolean(leak["leak"]):
+            copied |= {leak["first"], leak["second"]}
+    if not results.scores or not copied:
+        return ""
+    task, region, metric = summaries.main_measure(results.scores)
+    differences = {}
+    for arm, values in summaries.patient_means(results.scores, task, region, metric).items():
+        with_copy = [value for patient, value in values.items() if patient in copied]
+        others = [value for patient, value in values.items() if patient not in copied]
+        if with_copy and others:
+            differences[name_arm_key(arm)] = float(np.mean(with_copy) - np.mean(others))
+    differences = {name: value for name, value in differences.items() if math.isfinite(value)}
+    if not differences:
+        return ""
+    name = max(differences, key=lambda name: differences[name])
+    return (
+        f" Patients with a copy scored {format_number(differences[name], 3)} higher than the others with {name} "
+        f"(mean of {metric}; such patients may also be easier)."
+    )
+
+
+def fill_chapter(results):
+    """Return the values of the chapter: pairs, sources, and what was looked at.
+
+    Parameters
+    ----------
+    results : results.Results
+
+    Returns
+    -------
+    dict
+        `looked` (a sentence, "" if the guard did not run), `leaks`, `sources` and `known` (rows of a table), `more`
+        (pairs that are not listed).
+    """
+    guard, used = results.guard, {row["name"] for row in results.sources}
+    leaks = guard.get("leaks", ())
+    rows = [
+        [
+            leak["words"], "leak" if parse_boolean(leak["leak"]) else "harmless",
+            format_number(parse_number(leak["likeness"]) or math.nan, 2), leak["agreeing"],
+        ]
+        for leak in leaks[:MOST]
+    ]  # fmt: skip
+    by_release = {}
+    for one in guard.get("known", {}).values():
+        by_release.setdefault((one["release"], one["by"]), []).append(one)
+    return {
+        "looked": f"{guard['subjects']} subjects were compared with each other." if guard else "",
+        "leaks": rows,
+        "more": max(0, len(leaks) - MOST),
+        "sources": [
+            [row["source"], row["seen"], row["verdict"], row["reason"]]
+            for row in guard.get("sources", ())
+            if not used or row["source"] in used
+        ],
+        "known": [f"{len(who)} of {release}, by {by}" for (release, by), who in sorted(by_release.items())],
+    }

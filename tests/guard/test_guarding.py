@@ -1,0 +1,68 @@
+"""Tests of the guard's whole round."""
+
+from pathlib import Path
+
+import pytest
+
+from helpers.fake_heads import COPIES, encode, make_head
+from neurograft.guard import fingerprints, guarding
+from neurograft.guard.cohort_prints import ScanReader
+from neurograft.imaging.nifti import write_scans
+
+CONFIG = Path(__file__).parents[2] / "config"
+SOURCES = [{"name": "photographs", "seen": "ImageNet"}, {"name": "tumours", "seen": "BraTS2018"}]
+
+
+def guard(folder, heads, **options):
+    """Guard a cohort of heads by name."""
+    for name, head in heads.items():
+        write_scans(folder / name, {"t1": head})
+    rows = [{"participant_id": name, "included": "true", "labels": "true", "name": f"P_{name}"} for name in heads]
+    reader = ScanReader({name: str(folder / name) for name in heads})
+    files = {name: {"t1": f"{name}.nii.gz"} for name in heads}
+    known = {"registry": str(CONFIG), "sources": SOURCES} | options
+    return guarding.guard_cohort(rows, files, reader, guarding.GuardOptions(**known), str(folder / "store"))
+
+
+@pytest.mark.parametrize("kind", ["moved", "saved"])
+def test_each_planted_kind_is_found_with_both_names(tmp_path, kind):
+    heads = {"a": make_head(1), "b": make_head(2), "c": COPIES[kind](make_head(1))}
+    record, _ = guard(tmp_path, heads)
+    assert [(leak["first_file"], leak["second_file"], leak["leak"]) for leak in record["leaks"]] == [
+        ("a.nii.gz", "c.nii.gz", True)
+    ]
+    assert record["leaks"][0]["kind"] == ("same content" if kind == "saved" else "near-duplicate")
+
+
+def test_a_clean_cohort_has_no_leak_and_what_is_not_known_is_said(tmp_path):
+    record, prints = guard(tmp_path, {name: make_head(seed) for seed, name in enumerate("abcd", 1)})
+    assert record["leaks"] == [] and record["subjects"] == 4 and record["known"] == {}
+    assert [row["verdict"] for row in record["sources"]] == ["clean", "unknown"]
+    assert [one.name for one in prints] == ["P_a", "P_b", "P_c", "P_d"]
+
+
+def test_a_renamed_patient_of_a_release_is_recognised_by_fingerprint(tmp_path):
+    _, prints = guard(tmp_path / "public", {"a": make_head(1), "b": make_head(2)})
+    fingerprints.write_fingerprints(tmp_path / "BraTS2018.npz", prints)
+    heads = {"x": make_head(3), "y": encode(make_head(2))}
+    record, _ = guard(tmp_path / "mine", heads, releases=[str(tmp_path / "BraTS2018.npz")], private=True)
+    assert record["known"] == {"y": {"release": "BraTS2018", "person": "P_b", "by": "fingerprint"}}
+    assert [row["verdict"] for row in record["sources"]] == ["clean", "contaminated"]
+    assert record["sources"][1]["patients"] == 1
+
+
+def test_excluded_subjects_are_not_looked_at(tmp_path):
+    rows = [{"participant_id": "a", "included": "false"}]
+    record, _ = guarding.guard_cohort(
+        rows, {}, ScanReader({}), guarding.GuardOptions(str(CONFIG), SOURCES), str(tmp_path)
+    )
+    assert record["subjects"] == 0 and record["leaks"] == []
+
+
+def test_files_are_named_as_the_user_knows_them_but_not_of_dicom():
+    subjects = {
+        "a": {"files": {"t1": "a.nii.gz", "labels": "seg.nii.gz"}, "source": "A"},
+        "b": {"files": {"t1": "results/t1.nii.gz"}, "source": "pictures/B", "slices": []},
+    }
+    assert guarding.name_files(subjects, "table") == {"a": {"t1": "a.nii.gz"}, "b": {"": "pictures/B"}}
+    assert guarding.name_files(subjects, "dicom") == {}

@@ -1,0 +1,54 @@
+"""Tests of what the report says of leaks and of sources that have seen the patients."""
+
+import pytest
+
+from helpers.fake_run import make_run
+from neurograft.report import answer
+from neurograft.report.chapters import trust
+from neurograft.report.results import Results
+
+LEAK = {
+    "first": "p0", "second": "p1", "first_patient": "p0", "second_patient": "p1", "leak": True, "likeness": 0.93,
+    "agreeing": 80, "words": "a.nii.gz and b.nii.gz are the same head",
+}  # fmt: skip
+SOURCE = {"source": "s", "seen": "BraTS2018", "verdict": "contaminated", "patients": 3, "reason": "3 of 10"}
+
+
+def guard(*leaks, sources=()):
+    return {"leaks": list(leaks), "sources": list(sources), "known": {}, "subjects": 10}
+
+
+def test_the_first_screen_says_that_leaks_were_allowed_and_what_they_bring():
+    run = make_run()
+    subject, other = sorted({row["subject"] for row in run["scores"] if row["subject"]})[:2]
+    results = Results(**run | {"guard": guard(LEAK | {"first": subject, "second": other})})
+    (sentence,) = trust.caution_sentences(results)
+    assert sentence.startswith("These scores are too good: 1 pair of subjects") and "allow_leak" in sentence
+    assert "higher than the others" in sentence
+    assert sentence in answer.answer(results.main)["sentences"]
+
+
+def test_harmless_pairs_are_no_caution():
+    assert trust.caution_sentences(Results(guard=guard(LEAK | {"leak": False}))) == []
+    assert trust.caution_sentences(Results()) == []
+
+
+@pytest.mark.parametrize(("allowed", "words"), [(True, "judged nevertheless"), (False, "without a verdict")])
+def test_a_contaminated_source_is_named(allowed, words):
+    rows = [{"source": "s", "strategy": "lp-ft"}]
+    results = Results(guard=guard(sources=[SOURCE]), comparison=rows, config={"allow_contaminated": allowed})
+    assert words in trust.caution_sentences(results)[0]
+
+
+def test_a_contaminated_source_that_was_not_used_is_no_caution():
+    assert trust.caution_sentences(Results(guard=guard(sources=[SOURCE]))) == []
+
+
+def test_the_chapter_lists_pairs_and_sources():
+    known = {"p1": {"release": "BraTS2018", "person": "x", "by": "name"}}
+    chapter = trust.fill_chapter(Results(guard=guard(*[LEAK] * 40, sources=[SOURCE]) | {"known": known}))
+    assert len(chapter["leaks"]) == trust.MOST and chapter["more"] == 10
+    assert chapter["leaks"][0][:2] == [LEAK["words"], "leak"]
+    assert chapter["sources"] == [["s", "BraTS2018", "contaminated", "3 of 10"]]
+    assert chapter["known"] == ["1 of BraTS2018, by name"]
+    assert trust.fill_chapter(Results())["looked"] == ""

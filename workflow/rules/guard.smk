@@ -1,0 +1,38 @@
+# Before anything trains: is the same head in two roles, and has a source seen these patients?
+
+
+rule guard_leaks:
+    input:
+        cohort="results/cohort.tsv",
+        scans=per_subject("results/work/sub-{subject}/status.json"),
+        slices=of_pictures("results/work/images/slices"),
+        # by content, not by modification time, which changes with every checkout
+        registry=ancient([f"{workflow.basedir}/config/{name}.tsv" for name in ("releases", "persons")]),
+        releases=config["guard_leaks"]["releases"],
+    output:
+        record="results/leaks.json",
+        sources="results/contamination.tsv",
+        fingerprints="results/fingerprints.npz",
+    log:
+        "results/logs/guard_leaks.log",
+    benchmark:
+        "results/benchmarks/guard_leaks/all.tsv"
+    # before preprocessing, so that a leak is reported within minutes
+    priority: 3
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(2000),
+        runtime=grow(120),
+    params:
+        dataset=config["dataset"],
+        options=RUN.list_guard_options(),
+        registry=f"{workflow.basedir}/config",
+        allowed=config["allow_leak"],
+        # no outputs: Snakemake would delete them when the guard stops the run, which is when they are needed
+        table="results/leaks.tsv",
+        store="results/work/fingerprints",
+        code=digest("guard_leaks"),
+    script:
+        "../../scripts/guard_leaks.py"
