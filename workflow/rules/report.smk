@@ -29,6 +29,8 @@ rule write_report:
         imported=of_pictures("results/work/images/import_images.json"),
         copies=of_pictures("results/figures/images/copies.png"),
         contrast=of_pictures("results/evaluation/contrast.tsv"),
+        replay=rules.compare_splits.output.table if RUN.replayed else [],
+        replay_dice=rules.compare_splits.output.dice if RUN.replayed else [],
         figures=per_subject("results/figures/sub-{subject}/space-{space}"),
         volumes=per_subject("results/work/sub-{subject}/space-{space}/viewer_volumes.js"),
         templates=[
