@@ -1,5 +1,6 @@
 """The chapter on control splits: what was published, what a split by slice gives, what a split by patient gives."""
 
+from neurograft.core.control_splits import folds_of, has_random_labels, is_control
 from neurograft.core.tables import parse_number
 from neurograft.evaluation.replay import METRICS, STUDIES, map_verdicts
 from neurograft.report.charts.replay import draw_replay
@@ -48,6 +49,31 @@ def describe_replay(results):
         ],
         "published_dice": format_number(published.get("dice")) if "dice" in published else "",
     }
+
+
+def describe_controls(cite, config, splits):
+    """Write the methods' sentences on control splits, with `cite` of `methods.write_methods`; none without any."""
+    controls = [split for split in splits if is_control(split)]
+    if not controls:
+        return []
+    ways = {
+        "slices": "by slice, so that slices of one patient were in training and test",
+        "own": "as the set itself is divided into training and test",
+    }
+    named = [words for split, words in ways.items() if split in map(folds_of, controls)]
+    study = STUDIES.get(config.get("replay", {}).get("study", ""))
+    cited = ["yagis", study["cite"]] if study else ["yagis"]
+    sentences = [
+        cite("As a control, the same networks were trained for as many steps on the same pictures split "
+             + " and ".join(named or ["by patient with other labels"])
+             + ". Their scores were compared slice by slice with those by patient; the 95 % confidence intervals are "
+             "jackknife intervals over patients. No verdict is about them.", *cited)
+    ]  # fmt: skip
+    if any(map(has_random_labels, controls)):
+        sentences.append(
+            cite("What a leak alone buys was measured with labels permuted among patients, in training and test.")
+        )
+    return sentences
 
 
 def _find_main(rows):
