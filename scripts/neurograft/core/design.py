@@ -15,7 +15,7 @@ from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from neurograft.core.cells import Cell
 from neurograft.core.config import SettingsError
-from neurograft.core.control_splits import folds_of, is_control
+from neurograft.core.control_splits import is_control
 from neurograft.core.external import ExternalMasks, list_external_arms
 from neurograft.core.replay import check_controls
 from neurograft.core.strategies import (
@@ -309,7 +309,8 @@ class Design:
     @property
     def judged_task(self) -> Literal["segmentation", "classification"]:
         """The task that the verdict is about."""
-        return "segmentation" if self.tasks["segmentation"]["strategies"] else "classification"
+        networks = set(self.tasks["segmentation"]["strategies"]) - set(UNTRAINED)
+        return "segmentation" if networks or not self.tasks["classification"]["strategies"] else "classification"
 
     @property
     def primary(self) -> dict[str, str]:
@@ -384,10 +385,9 @@ class Design:
         int
             Of all partitions. For sites one fold each, or none if there are fewer than two sites.
         """
-        if is_control(split):
-            return 1 if folds_of(split) == "own" else self.folds
         sites = {row["site"] for row in rows if row["site"]}
-        return {"folds": self.folds * self.repeats, "sites": len(sites) if len(sites) > 1 else 0, "between": 1}[split]
+        counts = {"folds": self.folds * self.repeats, "sites": len(sites) if len(sites) > 1 else 0, "between": 1}
+        return {**counts, "own": 1}.get(split, self.folds)
 
     def list_cells(self, task: str, rows: list[Row], **fixed: object) -> list[DesignCell]:
         """List the cells of a task.

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -116,12 +117,20 @@ def open_task(split, cell, subjects, unlearnt=(), training=()):
         truths, of_slices = permute_labels(task, truths or {}, [split["seed"], 7, int(cell["seed"])]), False
     pooled = not (of_slices or task["target"] == splits.SLICE_TARGET or task.get("unit") == "slice")
 
+    def read_whole(subject, labelled):
+        truth = None if of_slices or not labelled else truths[subject]
+        about = (task["sequences"], task["classes"], truth, labelled, lacks(subject))
+        return scaled(classification_case(slices[subject], *about)) | {"pooled": pooled}
+
+    # finding the slices with enough brain reads all of them, and a subject's parts are read one after another
+    read_once = cache(read_whole)
+
     def read(subject, labelled=True):
         whose, part = subject_of(subject), part_of(subject)
-        truth = None if of_slices or not labelled else truths[whose]
-        about = (task["sequences"], task["classes"], truth, labelled, lacks(whose))
-        case = scaled(classification_case(slices[whose], *about)) | {"pooled": pooled}
-        return case if part is None else keep_part(case, part, count, [split["seed"], 8, zlib.crc32(whose.encode())])
+        if part is None:
+            return read_whole(whose, labelled)
+        seed = [split["seed"], 8, zlib.crc32(whose.encode())]
+        return keep_part(read_once(whose, labelled), part, count, seed)
 
     shares = dict.fromkeys(task["classes"], 1.0)
     return Task(read, read_target, list(task["classes"]), shares, bool(incomplete), scale)
