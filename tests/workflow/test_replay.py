@@ -28,7 +28,8 @@ def check(results, splits):
     assert all(0 <= float(row[name]) <= 1 for row in table for name in ("score", "by_patient", "guess"))
     for name in ("scores", "comparison", "times", "overfitting"):
         assert {row["split"] for row in rows(results / f"evaluation/{name}.tsv")} <= {"folds"}, name
-    assert "slices" not in (results / "verdict_card.json").read_text()
+    card = json.loads((results / "verdict_card.json").read_text())
+    assert {question["split"] for question in card["questions"]} <= {"folds"}
     assert "<h2>By slice and by patient</h2>" in (results / "report/index.html").read_text()
     return table
 

@@ -114,7 +114,7 @@ def _fill_row(row, published, verdicts):
     """Make a row of the table."""
     metric, inflation = row["metric"], format_number(row["inflation"], signed=True)
     interval = format_interval(row["low"], row["high"], signed=True)
-    random = " / ".join(format_number(row[key]) for key in ("random", "random_by_patient"))
+    random = stack(format_number(row["random"]), f"by patient {format_number(row['random_by_patient'])}")
     return [
         MEASURES[metric],
         name_arm(row),
@@ -124,6 +124,5 @@ def _fill_row(row, published, verdicts):
         format_number(row["by_patient"]),
         inflation if interval == NO_VALUE else stack(inflation, interval),
         random if row["random"] is not None else NO_VALUE,
-        format_number(row["guess"]),
         verdicts.get((row["source"], row["strategy"]), "") if metric == METRICS[0] else "",
     ]

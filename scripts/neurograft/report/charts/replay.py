@@ -4,8 +4,7 @@ from neurograft.report.charts import svg
 from neurograft.report.charts.cohort import BLUE, GREY, VERMILION
 from neurograft.report.sentences import format_number
 
-STEP, LEFT, TOP = 46, 12, 22
-WIDTH = 560
+STEP, LEFT, TOP = 44, 12, 22
 HONEST = svg.Mark("diamond", BLUE, size=6.5)
 LEAKY = svg.Mark("circle", VERMILION, size=5.5)
 RANDOM = {"random": svg.Mark("circle", GREY, False, 4), "random_by_patient": svg.Mark("diamond", GREY, False, 5)}
@@ -29,7 +28,7 @@ def draw_replay(rows, published, words):
         SVG.
     """
     values = [row[key] for row in rows for key in ("score", "by_patient", "guess", *RANDOM)] + [published]
-    low, right = min([0.95 * value for value in values if value is not None], default=0), WIDTH - 24
+    low, right = min([0.95 * value for value in values if value is not None], default=0), svg.WIDTH - 14
     scale, bottom = svg.scale(low, 1, LEFT, right), TOP + STEP * len(rows)
     parts = svg.axis(scale, low, 1, TOP - 8, bottom)
     for value, label, dashed in ((published, "published", True), (rows[0]["guess"], "guessing", False)):
@@ -51,4 +50,4 @@ def draw_replay(rows, published, words):
         title = f"{row['name']}: {format_number(row['score'])}, by patient {format_number(row['by_patient'])}"
         parts += [svg.mark(ends[1], y, LEAKY, title), svg.mark(ends[0], y, HONEST, title)]
         said.append(title)
-    return svg.svg(bottom + 24, parts, f"{words}: {'; '.join(said)}", WIDTH)
+    return svg.svg(bottom + 24, parts, f"{words}: {'; '.join(said)}")
