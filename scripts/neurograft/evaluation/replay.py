@@ -17,11 +17,14 @@ from neurograft.core.split_file import ClassificationSplit, owner_of
 from neurograft.core.strategies import strategy_order
 from neurograft.evaluation.metrics import CLASSIFICATION
 from neurograft.evaluation.records import Prediction, ScoreRow, read_manifest, read_predictions
-from neurograft.stats.clustered_error import number_groups, standard_error, t_quantile
+from neurograft.stats.clustered_error import standard_error, t_quantile
+from neurograft.stats.paired_verdict import Scale, paired_comparison
 
 PATIENTS = "folds"
 METRICS = ("accuracy", "balanced-accuracy", "auc")
 LEAST_PATIENTS = 3
+# of a patient's inflation, as in `metrics.Metric`: with slices as units a share, not 0 or 1
+LEAST_SPREAD = 0.2
 
 
 class Study(TypedDict):
@@ -110,8 +113,8 @@ def compare_splits(
     """Compare every network's scores in each control split with those by patient, over the same slices.
 
     The numbers are over all slices, as papers report them. The intervals are over patients: the jackknife leaves out
-    one patient with all slices at a time, and patients who were tested by the same network are not independent
-    (`clustered_error`).
+    one patient with all slices at a time, and its pseudo-values go into the model of all paired comparisons, in which
+    patients who were tested by the same network share its luck (`stats.paired_model`).
 
     Parameters
     ----------
@@ -231,9 +234,11 @@ def _pair(
         whole, count = first - second, len(patients)
         values = np.array([count * whole - (count - 1) * differ(owners != number) for number in range(count)])
         tested = {owner_of(task, subject): splits[1].folds[subject] for _, subject, _ in units}
-        error, freedom = standard_error(values, number_groups(np.array([tested[patient] for patient in patients])))
-        reach = t_quantile(freedom, 0.975) * error
-        low, high = max(-1.0, whole - reach), min(1.0, whole + reach)
+        folds = [tested[str(patient)] for patient in patients]
+        compared = paired_comparison(values, folds, Scale(least_spread=LEAST_SPREAD))
+        # the mean of the pseudo-values differs a little from the difference where a metric is not linear
+        low, high = (whole + compared[end] - compared["mean"] for end in ("low", "high"))
+        low, high = max(-1.0, low), min(1.0, high)
     return {"first": first, "second": second, "difference": first - second, "low": low, "high": high}
 
 
