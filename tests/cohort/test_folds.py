@@ -54,3 +54,26 @@ def test_one_site_to_another(drawn, seed):
         assert fold["test"] and fold["train"]
         assert not {patients[s] for s in fold["test"]} & {patients[s] for s in fold["train"]}
         assert {sites[s] for s in fold["test"] + fold["train"]} <= {"A", "B"}
+
+
+def test_folds_by_slice_share_every_patient_and_no_part():
+    dealt = folds.deal_slices(["a", "b"], {"a": (), "b": ()}, 3, 5, parts=True)
+    assert [fold["test"] for fold in dealt] == [["a:0", "b:0"], ["a:1", "b:1"], ["a:2", "b:2"]]
+    for fold in dealt:
+        assert sorted(fold["test"] + fold["train"]) == sorted(f"{name}:{part}" for name in "ab" for part in range(3))
+
+
+def test_pictures_are_dealt_whoever_they_are_of():
+    pictures = [f"p{number:02d}" for number in range(12)]
+    strata = {name: ("glioma" if number < 6 else "pituitary",) for number, name in enumerate(pictures)}
+    dealt = folds.deal_slices(pictures, strata, 3, 5, parts=False)
+    assert sorted(name for fold in dealt for name in fold["test"]) == pictures
+    assert all(sum(strata[name] == ("glioma",) for name in fold["test"]) == 2 for fold in dealt)
+
+
+def test_a_datasets_own_division_is_one_fold_and_needs_both_sides():
+    sides = {"a": "train", "b": "test", "c": "train", "d": ""}
+    assert folds.deal_own(list(sides), sides) == [
+        {"name": "as the dataset is divided", "test": ["b"], "train": ["a", "c"]}
+    ]
+    assert folds.deal_own(["a", "c"], sides) == []

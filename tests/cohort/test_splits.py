@@ -415,3 +415,41 @@ def test_a_repeat_that_tests_somebody_twice_is_found_and_none_is_refused():
         splits.assert_disjoint(broken)
     with pytest.raises(ValueError, match="repeats: 0 makes no folds"):
         splits.split_cohort(cohort(), repeats=0)
+
+
+def test_control_splits_are_made_on_demand_and_change_nothing_else():
+    rows = cohort(12, diagnosis=["high-grade", "low-grade"])
+    options = {"folds": 3, "seed": 4, "target": "diagnosis"}
+    usual = splits.split_cohort(rows, **options)
+    made = splits.split_cohort(rows, **options, by_slice="parts", unit="slice")
+    before, after = (split["tasks"]["classification"] for split in (usual, made))
+    assert "slices" not in before and "unit" not in before
+    assert {name: after[name] for name in before} == before and after["unit"] == "slice"
+    assert len(after["slices"]) == 3 and after["own"] == []
+    assert splits.list_folds(after, "slices-random-labels") == after["slices"]
+    assert splits.list_folds(after, "folds-random-labels") == after["folds"]
+    assert splits.list_folds(before, "slices") == []
+    assert made["tasks"]["segmentation"] == usual["tasks"]["segmentation"]
+    splits.assert_disjoint(made)
+
+
+def test_pictures_of_a_patient_may_be_on_both_sides_of_a_control_and_of_nothing_else():
+    rows = [row | {"patient": f"P{index // 3}"} for index, row in enumerate(cohort(36, part=["train", "test"]))]
+    for index, row in enumerate(rows):
+        row["diagnosis"] = ["high-grade", "low-grade"][index // 3 % 2]
+    made = splits.split_cohort(rows, folds=3, target="diagnosis", by_slice="subjects")
+    task = made["tasks"]["classification"]
+    owner = task["patients"]
+    for fold in (*task["slices"], *task["own"]):
+        assert not set(fold["test"]) & set(fold["train"])
+        assert {owner[s] for s in fold["test"]} & {owner[s] for s in fold["train"]}
+    assert sorted(task["own"][0]["test"]) == [row["participant_id"] for row in rows if row["part"] == "test"]
+    task["slices"][0]["train"].append(task["slices"][0]["test"][0])
+    with pytest.raises(ValueError, match="fold 0 of slices: .* are in training and test"):
+        splits.assert_disjoint(made)
+
+
+def test_a_classification_that_cannot_be_trained_has_no_control_splits_either():
+    made = splits.split_cohort(cohort(3), folds=3, by_slice="parts")
+    task = made["tasks"]["classification"]
+    assert not task["trainable"] and task["slices"] == task["own"] == []

@@ -312,3 +312,27 @@ def test_masks_of_other_programs_are_arms_beside_the_strategies():
     assert design.list_members(made.list_arms("segmentation"), ensemble) == ["lp-ft"]
     without = make_design({name: value for name, value in asked.items() if name != "external"})
     assert made.count_trainings(make_rows()) == without.count_trainings(make_rows())
+
+
+def test_control_splits_have_cells_of_their_own_and_reach_no_comparison():
+    asked = span(splits=["folds", "slices", "own", "folds-random-labels"])
+    made = dataclasses.replace(make_design(classification=asked), repeats=2)
+    rows = make_rows(4)
+    cells = made.list_cells("classification", rows)
+    assert [(cell["split"], cell["fold"]) for cell in cells if cell["split"] != "folds"] == [
+        ("slices", 0),
+        ("slices", 1),
+        ("own", 0),
+        ("folds-random-labels", 0),
+        ("folds-random-labels", 1),
+    ]
+    assert {cell["split"] for cell in made.list_all_cells(rows)} == {"folds"}
+    assert made.count_trainings(rows) == {"classification": {"photos": 9}}
+    assert not any(made.is_delivered(cell) for cell in cells if cell["split"] != "folds")
+
+
+def test_methods_without_a_network_leave_the_verdict_to_the_classification():
+    methods = span(strategies=["supervoxels", "supervoxels-plain"])
+    assert make_design(methods, span()).judged_task == "classification"
+    assert make_design(methods).judged_task == "segmentation"
+    assert make_design(span(), span()).judged_task == "segmentation"

@@ -10,6 +10,7 @@ import torch
 from helpers.fake_cases import CELL
 from helpers.fake_cells import QUICK, TABLE, cell, freeze, read_tsv, train, write_slices
 from helpers.fake_volumes import CUBE, SHAPE, write_volume
+from neurograft.cohort.folds import deal_slices
 from neurograft.experiment import network_cells, planning
 from neurograft.imaging import packing
 from neurograft.networks import builders, encoders_3d
@@ -511,3 +512,40 @@ def test_a_column_as_target_needs_the_answers(cell_cohort):
     task = split["tasks"]["classification"] | {"target": "diagnosis"}
     with pytest.raises(ValueError, match="diagnosis"):
         tasks.open_task({"tasks": {"classification": task}}, {"task": "classification"}, SubjectFiles(slices))
+
+
+def by_slice(cohort, folds):
+    """The cohort with folds by slice."""
+    slices, split = cohort
+    task = split["tasks"]["classification"]
+    made = deal_slices(task["subjects"], {}, folds, 0, parts=True)
+    tasks_of = split["tasks"] | {"classification": task | {"slices": made, "own": []}}
+    return slices, freeze(split | {"tasks": tasks_of})
+
+
+def test_by_slice_every_picture_is_tested_once_and_every_patient_trained_on(cell_cohort, tmp_path):
+    seen, everyone = [], {f"p{k}" for k in range(5)}
+    for fold in range(2):
+        address = cell(task="classification", split="slices", fold=fold, strategy="frozen")
+        made = train(tmp_path / str(fold), by_slice(cell_cohort, 2), address, steps=1)
+        assert made["trained"] and made["subjects"] == 5
+        assert {name[:2] for name in made["test"]} == {name[:2] for name in made["train"]} == everyone
+        rows = read_tsv(tmp_path / str(fold) / "predictions.tsv")
+        seen += [(row["subject"], row["slice"]) for row in rows if row["class"] == "tumour"]
+        assert {row["subject"] for row in rows} == everyone
+    assert len(seen) == len(set(seen)) == 5 * 8
+
+
+def test_random_labels_are_learnt_and_tested(cell_cohort, tmp_path):
+    address = cell(task="classification", split="slices-random-labels", strategy="frozen")
+    made = train(tmp_path / "cell", by_slice(cell_cohort, 9), address, steps=1)
+    # eight slices in nine parts: one of each patient's is empty, and left out
+    assert made["trained"] and 35 <= made["subjects"] + len(made["test"]) <= 40
+    rows = read_tsv(tmp_path / "cell" / "predictions.tsv")
+    truths = {name: {row["truth"] for row in rows if row["subject"] == name} for name in {r["subject"] for r in rows}}
+    assert all(len(each) == 1 for each in truths.values())
+
+
+def test_a_split_by_slice_that_was_not_made_trains_nothing(cell_cohort, tmp_path):
+    made = train(tmp_path / "cell", cell_cohort, cell(task="classification", split="slices"))
+    assert not made["trained"] and made["reason"] == "slices has 0 folds: no fold 1"

@@ -14,6 +14,7 @@ from neurograft.training.slices import (
     find_records,
     find_slices,
     gather_subjects,
+    keep_part,
     segmentation_case,
     take_channels,
     target_case,
@@ -153,3 +154,17 @@ def test_a_missing_channel_is_zero_and_nobody_elses(folder):
     assert np.array_equal(take_channels(case["images"][0], [2, 0]), case["images"][0][[2, 0]])
     # slices with brain are told by the channels that are there
     assert target_case(folder, ["t1c", "t2"], ["t2"])["strata"]["any"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_parts_of_a_subjects_slices_are_all_of_them_once(folder):
+    case = classification_case(folder, ["t1c"], ["tumour-free", "tumour"])
+    parts = [keep_part(case, part, 2, [0, 1]) for part in range(2)]
+    assert sorted(z for part in parts for z in part["usable"].tolist()) == case["usable"].tolist()
+    assert abs(len(parts[0]["usable"]) - len(parts[1]["usable"])) <= 1
+    for part in parts:
+        assert sorted(z for slices in part["strata"].values() for z in slices) == part["usable"].tolist()
+    again = keep_part(case, 0, 2, [0, 1])
+    assert again["usable"].tolist() == parts[0]["usable"].tolist()
+    # more parts than slices: some are empty
+    assert sorted(len(keep_part(case, part, 9, [0])["usable"]) for part in range(9)) == [0] * 4 + [1] * 5
+    assert "strata" not in keep_part(classification_case(folder, ["t1c"], [], labelled=False), 0, 2, [0])

@@ -23,7 +23,7 @@ wildcard_constraints:
     task="segmentation|classification",
     source="[0-9A-Za-z.-]+",
     strategy="[0-9a-z-]+",
-    split="folds|sites|between",
+    split="(folds|slices)-random-labels|folds|sites|between|slices|own",
     n="all|[0-9]+",
     fold="[0-9]+",
     seed="[0-9]+",

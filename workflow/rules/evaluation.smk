@@ -60,6 +60,35 @@ rule compare_strategies:
         "../../scripts/compare_strategies.py"
 
 
+# What a published split was worth: control splits beside the split by patient. No verdict reads it.
+rule compare_splits:
+    input:
+        splits="results/splits.json",
+        cells=replayed_cells,
+        scores=rules.compare_strategies.output.scores,
+        comparison=rules.compare_strategies.output.comparison,
+        candidates=lambda wildcards: candidate_list(wildcards) if labelled_subjects() else [],
+    output:
+        table="results/evaluation/replay.tsv",
+        dice="results/evaluation/replay_dice.tsv",
+        words="results/replay.txt",
+    log:
+        "results/logs/compare_splits.log",
+    benchmark:
+        "results/benchmarks/compare_splits/all.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(20),
+    params:
+        study=config["replay"]["study"],
+        code=digest("compare_splits"),
+    script:
+        "../../scripts/compare_splits.py"
+
+
 rule recommend_strategy:
     input:
         splits="results/splits.json",

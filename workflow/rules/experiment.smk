@@ -22,7 +22,7 @@ rule split_cohort:
     params:
         seed=config["seed"],
         target=config["experiment"]["classification"]["target"],
-        options=config["split_cohort"],
+        options=RUN.list_split_options(),
         code=digest("split_cohort"),
     script:
         "../../scripts/split_cohort.py"

@@ -57,6 +57,22 @@ def trained_cells(wildcards):
     return format_cells(rules.train_network.output[0], DESIGN.list_all_cells(included()))
 
 
+def replayed_cells(wildcards):
+    """The folders of the cells of control splits, and of the same arms by patient."""
+    cells = DESIGN.list_cells("classification", included(), n="all")
+    return format_cells(rules.train_network.output[0], replay.choose_replayed(cells))
+
+
+def replayed(wildcards):
+    """The comparison of control splits with the split by patient, where the experiment has any; otherwise an error."""
+    if not RUN.replayed:
+        raise WorkflowError(
+            "replay takes an experiment with the split slices, such as config/examples/replay_lu.yaml "
+            "(experiment.classification.splits)"
+        )
+    return rules.compare_splits.output.words
+
+
 @lru_cache
 def dicom_files(subject):
     """A digest of the names, sizes and times of a patient's DICOM files, so that a changed one converts them again."""

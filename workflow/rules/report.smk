@@ -31,13 +31,15 @@ rule write_report:
         imported=of_pictures("results/work/images/import_images.json"),
         copies=of_pictures("results/figures/images/copies.png"),
         contrast=of_pictures("results/evaluation/contrast.tsv"),
+        replay=rules.compare_splits.output.table if RUN.replayed else [],
+        replay_dice=rules.compare_splits.output.dice if RUN.replayed else [],
         figures=per_subject("results/figures/sub-{subject}/space-{space}"),
         volumes=per_subject("results/work/sub-{subject}/space-{space}/viewer_volumes.js"),
         templates=[
             f"{workflow.basedir}/scripts/neurograft/report/templates/{name}"
             for name in (
                 *("base.html.j2", "macros.html.j2", "index.html.j2", "quality.html.j2", "subject.html.j2"),
-                *("images.html.j2", "transfer.html.j2", "viewer.html.j2", "viewer.js", "check.html.j2"),
+                *("images.html.j2", "transfer.html.j2", "viewer.html.j2", "viewer.js", "check.html.j2", "replay.html.j2"),
             )
         ],
         texts=[f"{workflow.basedir}/scripts/neurograft/report/{name}.yaml" for name in ("references", "guidance")],

@@ -11,6 +11,7 @@ localrules:
     evaluate,
     report,
     recommend,
+    replay,
 
 
 rule check:
@@ -61,11 +62,13 @@ rule train:
     """All networks of the experiment, and what they predict."""
     input:
         trained_cells,
+        replayed_cells,
 
 
 rule evaluate:
     """Scores and comparisons under `results/evaluation`, and the verdict card, without the report."""
     input:
+        rules.compare_splits.output if RUN.replayed else [],
         rules.compare_strategies.output,
         rules.assess_transfer.output,
         rules.fill_verdict_card.output,
@@ -88,3 +91,16 @@ rule recommend:
         "../../envs/environment.yaml"
     shell:
         "tee {log} < {input}"
+
+
+rule replay:
+    """A published study again: the same pictures and networks split by slice, as published, and by patient; with the report."""
+    input:
+        words=replayed,
+        report="results/report",
+    log:
+        "results/logs/replay.log",
+    conda:
+        "../../envs/environment.yaml"
+    shell:
+        "tee {log} < {input.words}"

@@ -1,7 +1,8 @@
 """Assign the subjects of a cell: training, test and unlabelled, and whose images a network adapts to."""
 
 from neurograft.cohort import splits
-from neurograft.core.split_file import SplitFile, map_tasks
+from neurograft.core.control_splits import shares_patients, subject_of
+from neurograft.core.split_file import SplitFile, map_tasks, owner_of
 
 
 class UntrainableError(ValueError):
@@ -10,6 +11,9 @@ class UntrainableError(ValueError):
 
 def assign_roles(split: SplitFile, cell):
     """List the training, test and unlabelled subjects of a cell, with no patient in two roles.
+
+    In a control split by slice no picture is in two roles; it lists parts of subjects (`control_splits.name_part`) if a
+    subject has several slices.
 
     Parameters
     ----------
@@ -41,8 +45,10 @@ def assign_roles(split: SplitFile, cell):
         raise UntrainableError(f"n is {n}, but fold {cell['fold']} has {len(fold['train'])} training subjects")
     train = splits.training_subjects(split, cell["task"], cell["fold"], n, cell["seed"], cell["split"])
     roles = {"train": train, "test": list(fold["test"]), "unlabelled": list(task["unlabelled"])}
-    owner = task["patients"]
-    both = {owner[s] for s in train} & {owner[s] for s in roles["test"]} | set(train) & set(roles["unlabelled"])
+    both = set(train) & {*roles["test"], *roles["unlabelled"]}
+    if not shares_patients(cell["split"]):
+        owner = task["patients"]
+        both |= {owner[s] for s in train} & {owner[s] for s in roles["test"]}
     if both:
         raise ValueError(f"{sorted(both)} are in training and test")
     return roles
@@ -71,8 +77,8 @@ def find_unlearnt(split: SplitFile, cell, roles):
     """
     task = split["tasks"][cell["task"]]
     lacking = {subject: set(lacks) for subject, lacks in task.get("incomplete", {}).items()}
-    unlearnt = set.intersection(*(lacking.get(subject, set()) for subject in roles["train"]))
-    for subject in roles["test"] + roles["unlabelled"]:
+    unlearnt = set.intersection(*(lacking.get(subject_of(name), set()) for name in roles["train"]))
+    for subject in map(subject_of, roles["test"] + roles["unlabelled"]):
         if set(task["sequences"]) <= lacking.get(subject, set()) | unlearnt:
             raise UntrainableError(f"{subject} has no sequence that a training subject of fold {cell['fold']} has")
     return [name for name in task["sequences"] if name in unlearnt]
@@ -104,7 +110,8 @@ def share_target(split: SplitFile, cell, roles):
         If there are no images to adapt to.
     """
     task = split["tasks"][cell["task"]]
-    owner, flagged = task["patients"], set(task["left_out"])
+    owner = {**task["patients"], **{name: owner_of(task, name) for name in roles["test"]}}
+    flagged = set(task["left_out"])
     patients = sorted({owner[subject] for subject in roles["test"]})
     rounds = []
     for half in (patients[::2], patients[1::2]):
@@ -166,6 +173,6 @@ def check_pretraining(split: SplitFile, roles, pretraining):
         raise UntrainableError(pretraining["reason"])
     owner = {subject: patient for task in map_tasks(split).values() for subject, patient in task["patients"].items()}
     seen = {owner.get(subject, subject) for subject in pretraining.get("subjects", ())}
-    both = sorted(subject for subject in roles["test"] if owner[subject] in seen)
+    both = sorted(subject for subject in map(subject_of, roles["test"]) if owner[subject] in seen)
     if both:
         raise ValueError(f"{pretraining['source']} was trained on scans of the patients of {both}, whom it would test")

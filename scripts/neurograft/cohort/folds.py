@@ -4,6 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 
+from neurograft.core.control_splits import name_part
 from neurograft.core.split_file import Fold
 
 # of which the one with the fewest test sets of earlier partitions becomes the next partition
@@ -23,7 +24,8 @@ def deal_folds(subjects, patients, strata, count, seed, repeats=1) -> list[Fold]
         Subject to patient: all subjects of a patient stay in one fold.
     strata : dict of str to tuple
         Subject to the values by which the folds are balanced, the most important first.
-    count, seed : int
+    count : int
+    seed : int or list of int
     repeats : int
         How often the same patients are dealt, each time by another shuffle. The first partition does not depend on it,
         and a test set is repeated only where the patients leave no other way.
@@ -33,18 +35,18 @@ def deal_folds(subjects, patients, strata, count, seed, repeats=1) -> list[Fold]
     list of dict
         Fold `f` of partition `r` is number `r * count + f`, and says `r` as `repeat` if there are several.
     """
-    groups = _group(subjects, patients)
+    groups, seed = _group(subjects, patients), [seed] if isinstance(seed, int) else seed
     first = {patient: strata[own[0]] for patient, own in groups.items()}
-    partitions = [_shuffle(first, [seed, 0])]
+    partitions = [_shuffle(first, [*seed, 0])]
     for repeat in range(1, repeats):
         # few patients can be divided in few ways: a set that was tested before would be trained on again
         known = {frozenset(dealt[index::count]) for dealt in partitions for index in range(count)}
-        tries = (_shuffle(first, [seed, 5, repeat, attempt]) for attempt in range(TRIES))
+        tries = (_shuffle(first, [*seed, 5, repeat, attempt]) for attempt in range(TRIES))
         partitions.append(min(tries, key=lambda dealt: len({frozenset(dealt[k::count]) for k in range(count)} & known)))
     folds: list[Fold] = []
     for repeat, dealt in enumerate(partitions):
         for index in range(count):
-            order = np.random.default_rng([seed, 1, len(folds)])
+            order = np.random.default_rng([*seed, 1, len(folds)])
             fold = _fold(groups, dealt[index::count], dealt, strata, order)
             folds.append({**fold, "repeat": repeat} if repeats > 1 else fold)
     return folds
@@ -115,6 +117,52 @@ def deal_between(subjects, patients, strata, sites, train, test, seed) -> list[F
         return []
     name = f"{', '.join(train)} to {', '.join(test)}"
     return [{"name": name, **_fold(groups, tested, sorted(groups), strata, np.random.default_rng([seed, 4]))}]
+
+
+def deal_slices(subjects, strata, count, seed, parts) -> list[Fold]:
+    """Divide pictures into folds whoever they are of, as many papers do: slices of one patient are on both sides.
+
+    Parameters
+    ----------
+    subjects, strata, count, seed
+        As in `deal_folds`.
+    parts : bool
+        Whether a subject has several slices. Each fold then tests one part of every subject's slices and trains on its
+        others (`control_splits.name_part`); which slices are in a part is decided where they are read. Otherwise every
+        subject is one picture, and is dealt like a patient.
+
+    Returns
+    -------
+    list of dict
+        Sorted lists, since nothing is nested in them.
+    """
+    if not parts:
+        return deal_folds(subjects, {subject: subject for subject in subjects}, strata, count, [seed, 6])
+    return [
+        {
+            "test": [name_part(subject, index) for subject in subjects],
+            "train": [name_part(subject, part) for subject in subjects for part in range(count) if part != index],
+        }
+        for index in range(count)
+    ]
+
+
+def deal_own(subjects, sides) -> list[Fold]:
+    """Take the division into training and test that a set of pictures comes with: one fold, whoever is in it.
+
+    Parameters
+    ----------
+    subjects : list of str
+    sides : dict of str to str
+        Subject to "train", "test" or "".
+
+    Returns
+    -------
+    list of dict
+        None if a side is empty.
+    """
+    train, test = ([subject for subject in subjects if sides[subject] == side] for side in ("train", "test"))
+    return [{"name": "as the dataset is divided", "test": test, "train": train}] if train and test else []
 
 
 def _group(subjects, patients):

@@ -10,7 +10,8 @@ from typing import TypedDict, Unpack, cast
 
 import numpy as np
 
-from neurograft.cohort.folds import deal_between, deal_folds, deal_sites
+from neurograft.cohort.folds import deal_between, deal_folds, deal_own, deal_sites, deal_slices
+from neurograft.core.control_splits import DEALT, folds_of
 from neurograft.core.labels import cohort_scheme, is_own, regions_of
 from neurograft.core.sequences import SEQUENCES, list_sequences
 from neurograft.core.split_file import (
@@ -80,12 +81,19 @@ class SplitOptions(TypedDict, total=False):
         have one channel.
     between : dict
         `train` and `test`: names of the sites of the split `between`.
+    by_slice : {"", "parts", "subjects"}
+        Also make the folds of the control splits of classification (`control_splits`), of subjects with several slices,
+        which are divided into parts, or of subjects that are one picture each.
+    unit : {"patient", "slice"}
+        What is classified, if the target is a column.
     """
 
     folds: int
     repeats: int
     sequences: str | Sequence[str]
     between: Mapping[str, Sequence[str]] | None
+    by_slice: str
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,8 @@ class _Request:
     repeats: int = 1
     sequences: str | Sequence[str] = "auto"
     between: Mapping[str, Sequence[str]] | None = None
+    by_slice: str = ""
+    unit: str = "patient"
 
 
 def split_cohort(cohort_rows, quality=None, seed=0, target=SLICE_TARGET, **options: Unpack[SplitOptions]):
@@ -144,6 +154,9 @@ def split_cohort(cohort_rows, quality=None, seed=0, target=SLICE_TARGET, **optio
     dealt = _split_task(classified, cohort, request)
     classes = ["tumour-free", "tumour"] if sliced else sorted({classified[s] for s in dealt["subjects"]})
     classify: ClassificationSplit = {"target": target, "classes": classes, **dealt}
+    if request.unit == "slice" and not sliced:
+        classify["unit"] = "slice"
+    _deal_controls(classify, classified, cohort, request)
     for task in (segment, classify) if sliced else (segment,):
         if task["trainable"] and (not scheme or set(task["subjects"]) <= tumour_free):
             _bar(task, f"no labelled subject has {'any of the labels' if is_own(scheme) else 'a tumour'}")
@@ -161,10 +174,25 @@ def split_cohort(cohort_rows, quality=None, seed=0, target=SLICE_TARGET, **optio
     return splits
 
 
+def _deal_controls(task: ClassificationSplit, answers, cohort, request):
+    """Add the folds of the control splits, if they were asked for."""
+    if not request.by_slice:
+        return
+    task["slices"], task["own"] = [], []
+    if task["trainable"]:
+        subjects, rows = task["subjects"], cohort.rows
+        strata = {s: _stratum(s, rows[s], answers[s], cohort.tumour_free) for s in subjects}
+        task["slices"] = deal_slices(subjects, strata, request.folds, request.seed, request.by_slice == "parts")
+        task["own"] = deal_own(subjects, {s: str(rows[s].get("part", "")) for s in subjects})
+
+
 def _bar(task: TaskSplit, reason):
     """Mark a task as not trainable, with the reason, and remove its folds."""
     task["trainable"], task["reason"] = False, reason
     task["folds"], task["sites"], task["between"] = [], [], []
+    for split in DEALT:
+        if split in task:
+            task[split] = []
 
 
 def _own_scheme(row, common):
@@ -301,8 +329,9 @@ def training_subjects(splits: SplitFile, task, fold, n="all", seed=0, split="fol
 
 
 def list_folds(task: TaskSplit, split: str) -> list[Fold]:
-    """Return a task's folds of one of `SPLITS`."""
-    return cast(dict[str, list[Fold]], task)[split]
+    """Return a task's folds of one of `SPLITS`, or of a control split; none of a control split that was not made."""
+    folds = cast(dict[str, list[Fold]], task)
+    return folds.get(folds_of(split), [])
 
 
 def patient_of(row):
@@ -316,6 +345,8 @@ def patient_of(row):
 
 def assert_disjoint(splits: SplitFile):
     """Check that no patient is in both training and test, and that every labelled subject is in one of them.
+
+    In the control splits that are made by slice only the pictures are checked: no picture is in both.
 
     Raises
     ------
@@ -339,6 +370,11 @@ def assert_disjoint(splits: SplitFile):
                 twice = len(set(tested)) < len(tested)
                 if twice or (split == "folds" and tested and set(tested) != set(task["subjects"])):
                     raise ValueError(f"{name}, {split}: not every subject is tested exactly once")
+        for split in DEALT:
+            for index, fold in enumerate(list_folds(task, split)):
+                both = set(fold["test"]) & set(fold["train"])
+                if both:
+                    raise ValueError(f"{name}, fold {index} of {split}: {sorted(both)} are in training and test")
         outside = set(task["unlabelled"]) | set(task["left_out"])
         if outside & set(task["subjects"]):
             raise ValueError(f"{name}: {sorted(outside & set(task['subjects']))} are in the folds and outside of them")

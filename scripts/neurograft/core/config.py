@@ -79,11 +79,16 @@ def fit_layout(config: dict[str, Any], given: Mapping[str, Any]) -> dict[str, An
             "config: normalize_intensity.method is nyul, which maps brains, and layout images has only pictures; leave "
             "it out, or choose zscore or percentile"
         )
-    if wanted["splits"] != ["folds"]:
-        raise SettingsError("config: experiment.classification.splits: layout images has folds only")
+    spans = [wanted, *wanted["also"]]
+    if any({"sites", "between"} & set(span["splits"]) for span in spans):
+        raise SettingsError(
+            "config: experiment.classification.splits: layout images has folds only, and the control splits"
+        )
     config["experiment"]["segmentation"]["strategies"] = []
     config["register_scans"]["template"] = "none"
     config["report"]["title"] = given.get("report", {}).get("title", "Does transfer learning help on these pictures?")
+    # a picture is a slice
+    wanted["unit"] = "slice"
     if wanted["target"] == "tumour-slice":
         wanted["target"] = "class"
     return config

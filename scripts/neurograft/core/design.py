@@ -15,7 +15,9 @@ from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from neurograft.core.cells import Cell
 from neurograft.core.config import SettingsError
+from neurograft.core.control_splits import is_control
 from neurograft.core.external import ExternalMasks, list_external_arms
+from neurograft.core.replay import check_controls
 from neurograft.core.strategies import (
     CONTROLS,
     ENSEMBLE,
@@ -46,6 +48,7 @@ class TaskConfig(Spans):
     also: NotRequired[list[Spans]]
     external: NotRequired[dict[str, ExternalMasks]]  # segmentation only
     target: str  # classification only
+    unit: NotRequired[str]  # classification only
 
 
 class ConfiguredArm(TypedDict):
@@ -193,6 +196,7 @@ def check_experiment(
             raise SettingsError(
                 f"config: experiment.segmentation.{key} needs '{value}': the delivered segmentation comes from there"
             )
+    check_controls(experiment["classification"], list_configured_arms(experiment["classification"]))
     train, test = (set((between or {}).get(side) or ()) for side in ("train", "test"))
     splits = {arm["split"] for task in experiment.values() for arm in list_configured_arms(task)}
     if "between" in splits and not (train and test):
@@ -305,7 +309,8 @@ class Design:
     @property
     def judged_task(self) -> Literal["segmentation", "classification"]:
         """The task that the verdict is about."""
-        return "segmentation" if self.tasks["segmentation"]["strategies"] else "classification"
+        networks = set(self.tasks["segmentation"]["strategies"]) - set(UNTRAINED)
+        return "segmentation" if networks or not self.tasks["classification"]["strategies"] else "classification"
 
     @property
     def primary(self) -> dict[str, str]:
@@ -371,7 +376,7 @@ class Design:
 
         Parameters
         ----------
-        split : {"folds", "sites", "between"}
+        split : str
         rows : list of dict
             Of the labelled subjects of a task.
 
@@ -381,7 +386,8 @@ class Design:
             Of all partitions. For sites one fold each, or none if there are fewer than two sites.
         """
         sites = {row["site"] for row in rows if row["site"]}
-        return {"folds": self.folds * self.repeats, "sites": len(sites) if len(sites) > 1 else 0, "between": 1}[split]
+        counts = {"folds": self.folds * self.repeats, "sites": len(sites) if len(sites) > 1 else 0, "between": 1}
+        return {**counts, "own": 1}.get(split, self.folds)
 
     def list_cells(self, task: str, rows: list[Row], **fixed: object) -> list[DesignCell]:
         """List the cells of a task.
@@ -407,8 +413,9 @@ class Design:
         return [{"fold": fold, **arm} for arm in arms for fold in range(counts[arm["split"]])]
 
     def list_all_cells(self, rows: list[Row]) -> list[DesignCell]:
-        """List the cells of every task, as `list_cells` does for one."""
-        return [cell for task in self.tasks for cell in self.list_cells(task, rows)]
+        """List the cells of every task, as `list_cells` does for one, without those of control splits."""
+        cells = [cell for task in self.tasks for cell in self.list_cells(task, rows)]
+        return [cell for cell in cells if not is_control(cell["split"])]
 
     def list_delivered_cells(self, rows: list[Row]) -> list[DesignCell]:
         """List the cells whose predictions become the delivered segmentation: every fold of one arm.

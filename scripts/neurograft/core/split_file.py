@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import NotRequired, TypedDict, cast
 
+from neurograft.core.control_splits import subject_of
+
 
 class Fold(TypedDict):
     """One fold of a split.
@@ -49,6 +51,9 @@ class TaskSplit(TypedDict):
     folds, sites, between : list of Fold
         One list for each of `splits.SPLITS`, empty if the split is not possible. `folds` holds the repeated partitions
         one after another.
+    slices, own : list of Fold, not required
+        Folds of the control splits (`control_splits`), if they were asked for: pictures, or parts of a subject's slices
+        (`control_splits.name_part`), of one patient may be in both training and test.
     regions : list of str, segmentation only
         The regions of the cohort's label scheme.
     """
@@ -64,17 +69,21 @@ class TaskSplit(TypedDict):
     folds: list[Fold]
     sites: list[Fold]
     between: list[Fold]
+    slices: NotRequired[list[Fold]]
+    own: NotRequired[list[Fold]]
     regions: NotRequired[list[str]]
 
 
 class ClassificationSplit(TaskSplit):
     """The split of the classification: `target` is "tumour-slice" or a column of the cohort.
 
-    With two `classes`, the second is the positive one.
+    With two `classes`, the second is the positive one. `unit` is there if slices are classified although the target is
+    a column: each slice has its patient's class.
     """
 
     target: str
     classes: list[str]
+    unit: NotRequired[str]
 
 
 class TaskSplits(TypedDict):
@@ -109,6 +118,11 @@ class SplitFile(TypedDict):
 def map_tasks(split: SplitFile) -> dict[str, TaskSplit]:
     """Return the split of each task by name, for code that treats all tasks alike."""
     return cast(dict[str, TaskSplit], split["tasks"])
+
+
+def owner_of(task: TaskSplit, name: str) -> str:
+    """Return the patient of a subject, or of a part of a subject's slices."""
+    return task["patients"][subject_of(name)]
 
 
 def repeat_of(fold: Fold) -> int:

@@ -14,6 +14,7 @@ import torch
 
 from neurograft.cohort.assignment import UntrainableError, assign_roles, check_pretraining, find_unlearnt, share_target
 from neurograft.core import files
+from neurograft.core.control_splits import is_control, subject_of
 from neurograft.core.strategies import TRANSDUCTIVE
 from neurograft.execution import code_digest, logs
 from neurograft.experiment import cell_folder, training_records
@@ -146,6 +147,8 @@ def train_cell(output, split, cell, source, subjects, options):
             check_pretraining(split, roles, pretraining)
             unlearnt = find_unlearnt(split, cell, roles)
             task = tasks.open_task(split, cell, subjects, unlearnt, roles["train"])
+            if is_control(cell["split"]):
+                _leave_empty(task, roles, rounds)
             held_back = hold_back(roles["train"], task_split["patients"], cell, options.auto) if chosen["least"] else []
             setting = _Setting(manifest, task, source, chosen, options.variants, held_back)
             trainings = _train_rounds(setting, roles["train"], rounds, output.checkpoint)
@@ -153,7 +156,8 @@ def train_cell(output, split, cell, source, subjects, options):
             write_predictions(part, cell["task"], task, networks, roles, chosen["threads"])
             _write_budgets(part, setting, trainings, roles)
             _write_training(part, trainings, output.keep_weights)
-            fixed = training_records.Inputs(task.read, roles, task_split["subjects"], chosen)
+            measured = roles["train"] + roles["test"] if is_control(cell["split"]) else task_split["subjects"]
+            fixed = training_records.Inputs(task.read, roles, measured, chosen)
             training_records.write_records(part, cell["task"], trainings, fixed)
             manifest |= _describe(trainings, roles) | {"outputs": task.outputs, **_describe_length(chosen, trainings)}
             manifest |= {"held_back": held_back} if held_back else {}
@@ -179,6 +183,12 @@ def _assign(split, cell, predict_unlabelled, variants):
         roles["unlabelled"] = []
     rounds[0]["predicts"] += roles["unlabelled"]
     return roles, rounds
+
+
+def _leave_empty(task, roles, rounds):
+    """Leave out, in place, parts without a slice, of subjects that have fewer usable slices than there are folds."""
+    for listed in (*roles.values(), *(each["predicts"] for each in rounds)):
+        listed[:] = [name for name in listed if len(task.read(name, labelled=False)["usable"])]
 
 
 def _train_rounds(setting, train, rounds, checkpoint):
@@ -226,14 +236,14 @@ def hold_back(train, patients, cell, auto):
     UntrainableError
         With fewer than 3 training patients.
     """
-    names = sorted({patients[subject] for subject in train})
+    names = sorted({patients[subject_of(name)] for name in train})
     if len(names) < 3:
         raise UntrainableError(
             f"{len(names)} training patients; train_network.steps: auto holds some of them back and takes 3: name steps"
         )
     generator = np.random.default_rng([cell["seed"], cell["fold"]])
     chosen = set(generator.permutation(names)[: max(1, round(auto["held_back"] * len(names)))].tolist())
-    return [subject for subject in train if patients[subject] in chosen]
+    return [name for name in train if patients[subject_of(name)] in chosen]
 
 
 def _train(setting, cases, targets, path):
@@ -340,7 +350,7 @@ def _write_training(part, trainings, keep_weights):
 
 def _name_incomplete(task, roles, unlearnt):
     """List the missing sequences of a cell's subjects, if the task has incomplete ones (training dropped channels)."""
-    members = {subject for role in roles.values() for subject in role}
+    members = {subject_of(name) for role in roles.values() for name in role}
     lacking = {subject: lacks for subject, lacks in task.get("incomplete", {}).items() if subject in members}
     return {"incomplete": lacking, "unlearnt": unlearnt} if "incomplete" in task else {}
 
@@ -418,7 +428,7 @@ def _classify(network, case, subject, outputs, threads):
     if case["pooled"]:
         units, chances, truth = [""], [inference.pool_slices(chances)], truth[:1]
     return [
-        {"subject": subject, "slice": unit, "class": name, "probability": float(value), "truth": answer}
+        {"subject": subject_of(subject), "slice": unit, "class": name, "probability": float(value), "truth": answer}
         for unit, row, answer in zip(units, chances, truth, strict=True)
         for name, value in zip(outputs, row, strict=True)
     ]

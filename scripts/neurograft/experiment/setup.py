@@ -15,6 +15,7 @@ from neurograft.cohort.file_names import digest_names, digest_paths
 from neurograft.cohort.layouts import CohortError, find_subjects
 from neurograft.core.cells import find_kin
 from neurograft.core.config import SettingsError, fit_layout, resolve_config
+from neurograft.core.control_splits import is_control
 from neurograft.core.design import Design, check_experiment, check_variants, list_sources
 from neurograft.core.external import ExternalMasks, check_external
 from neurograft.core.judging import check_target
@@ -117,6 +118,11 @@ class RunSetup:
         return not self.pictures and proposes_candidates(self.config)
 
     @property
+    def replayed(self) -> bool:
+        """Whether there are control splits, to be shown beside the split by patient."""
+        return any(is_control(arm["split"]) for arm in self.design.list_arms("classification"))
+
+    @property
     def external(self) -> dict[str, ExternalMasks]:
         """The masks of other programs to evaluate, by the names that the user gave them."""
         return self.config["experiment"]["segmentation"]["external"]
@@ -168,6 +174,21 @@ class RunSetup:
         if strategy is None:
             return options
         return options | {"variants": {name: row for name, row in self.config["variants"].items() if name == strategy}}
+
+    def list_split_options(self) -> dict:
+        """List the options for splitting the cohort; those of control splits only if the experiment has any.
+
+        Returns
+        -------
+        dict
+            Keywords of `splits.split_cohort`.
+        """
+        options, wanted = dict(self.config["split_cohort"]), self.config["experiment"]["classification"]
+        if self.replayed:
+            options["by_slice"] = "subjects" if self.pictures else "parts"
+        if wanted["unit"] == "slice" and not self.pictures:
+            options["unit"] = "slice"
+        return options
 
     def list_pretraining_options(self) -> dict:
         """List the options for pretraining a source during the run.

@@ -10,7 +10,7 @@ import jinja2
 from neurograft.core import files, tables
 from neurograft.core.prepared import is_prepared, proposes_candidates
 from neurograft.report import answer, guidance, sentences, summaries, viewer
-from neurograft.report.chapters import candidates, claims, experiment, methods, quality, transfer, trust
+from neurograft.report.chapters import candidates, claims, experiment, methods, quality, replay, transfer, trust
 from neurograft.report.chapters.pictures import describe_images
 
 MOST_POINTS = 2000
@@ -167,6 +167,7 @@ def fill_index(results, pages, pictures, listed):
         "claims": claims.show_claims(listed, pooled),
         "claims_rule": claims.RULE,
         "transfer": transfer.describe_transfer(results, pooled),
+        "replay": replay.describe_replay(results),
         "errors": transfer.describe_errors(results.error_rates, main.comparison, splits),
         "again": [sentences.again_sentence(row) for row in results.again],
         "reading": guidance.read_guidance().transfer,

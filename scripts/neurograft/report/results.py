@@ -70,6 +70,8 @@ class Results:
         Tables of the transfer assessment (`assessment.COLUMNS`).
     transfer_scores, audit : sequence of dict
         Transferability scores, and their audit.
+    replay, replay_dice : sequence of dict
+        Only with control splits: their scores beside those by patient, and the Dice from superpixels.
     error_rates : sequence of dict
         Simulated error rates of the verdict (shares from 0 to 1).
     cells : sequence of dict
@@ -119,6 +121,8 @@ class Results:
     fairness: Rows = ()
     transfer_scores: Rows = ()
     audit: Rows = ()
+    replay: Rows = ()
+    replay_dice: Rows = ()
     error_rates: Rows = ()
     cells: Rows = ()
     imported: Row = field(default_factory=dict)
@@ -188,10 +192,9 @@ def read_results(files, benchmarks, *, config, primary, sources):
     files : object with attributes
         Paths `cohort`, `quality`, `splits`, `guard`, `recommendation`, `scores`, `comparison`, `again`, `times`, and
         the tables of `assessment.COLUMNS`; paths that a run may lack (then an empty list): `plan`, `transfer_scores`,
-        `audit`, `intensities`, `check` (the survey of `snakemake check`), `candidates` (the list of
-        `supervoxel_files.gather_candidates`), and of a set of 2-D pictures
-        `imported`, `copies` and `contrast`; lists of paths `cells`, `figures` (folders) and `volumes` (both in
-        `.../sub-X/`).
+        `audit`, `replay`, `replay_dice`, `intensities`, `check` (the survey of `snakemake check`), `candidates` (the
+        list of `supervoxel_files.gather_candidates`), and of a set of 2-D pictures `imported`, `copies` and
+        `contrast`; lists of paths `cells`, `figures` (folders) and `volumes` (both in `.../sub-X/`).
     benchmarks : str or Path
         Folder of Snakemake's benchmark files.
     config : dict
@@ -234,7 +237,7 @@ def read_results(files, benchmarks, *, config, primary, sources):
 TABLES = (
     *("cohort", "quality", "intensities", "scores", "comparison", "again", "times"),
     *("labels_saved", "time_saved", "overfitting", "generalisation", "layers", "features", "privacy", "fairness"),
-    *("gain_by_budget", "transfer_scores", "audit", "contrast"),
+    *("gain_by_budget", "transfer_scores", "audit", "contrast", "replay", "replay_dice"),
 )
 
 

@@ -154,6 +154,33 @@ def classification_case(folder, sequences, classes, truth=None, labelled=True, m
     return case
 
 
+def keep_part(case, part, count, seed):
+    """Keep one part of a case's usable slices, for folds by slice (`folds.deal_slices`).
+
+    The slices are shuffled and dealt to the parts in turn, from a part that is drawn, so that the parts of many cases
+    are equally large.
+
+    Parameters
+    ----------
+    case : dict
+        From `classification_case`.
+    part, count : int
+        Number of the part, from 0, and how many there are.
+    seed : list of int
+        The same for all parts of a subject, and different between subjects.
+
+    Returns
+    -------
+    dict
+        The case with `usable` and `strata` of the part, which may be empty.
+    """
+    random = np.random.default_rng(seed)
+    dealt, first = random.permutation(case["usable"]), random.integers(count)
+    kept = np.sort(dealt[(part - first) % count :: count])
+    strata = {name: np.intersect1d(slices, kept) for name, slices in case["strata"].items()} if "strata" in case else {}
+    return case | {"usable": kept} | ({"strata": strata} if strata else {})
+
+
 def target_case(folder, sequences, missing=()):
     """Read one subject for adaptation: only images, of the slices with enough brain, in one stratum.
 

@@ -1,16 +1,22 @@
 """Parts of training that depend on the task: how subjects are read, and the outputs of the network."""
 
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from neurograft.cohort import splits
+from neurograft.core.control_splits import has_random_labels, part_of, subject_of
 from neurograft.core.labels import region_values
 from neurograft.preprocessing.intensity_scale import bring_to_scale, learn_scale
 from neurograft.training.slices import (
     add_candidates,
     classification_case,
+    keep_part,
     read_landmarks,
     segmentation_case,
     target_case,
@@ -79,7 +85,7 @@ def open_task(split, cell, subjects, unlearnt=(), training=()):
     slices, truths, candidates = subjects.slices, subjects.truths, subjects.candidates
     task = split["tasks"][cell["task"]]
     incomplete = task.get("incomplete", {})
-    scale = learn_scale([read_landmarks(slices[subject]) for subject in training])
+    scale = learn_scale([read_landmarks(slices[subject]) for subject in dict.fromkeys(map(subject_of, training))])
 
     def lacks(subject):
         return {*incomplete.get(subject, ()), *unlearnt}
@@ -87,7 +93,8 @@ def open_task(split, cell, subjects, unlearnt=(), training=()):
     def scaled(case):
         return bring_to_scale(case, task["sequences"], scale)
 
-    def read_target(subject):
+    def read_target(name):
+        subject = subject_of(name)
         return scaled(target_case(slices[subject], task["sequences"], lacks(subject)))
 
     if cell["task"] == "segmentation":
@@ -105,11 +112,53 @@ def open_task(split, cell, subjects, unlearnt=(), training=()):
     of_slices = task["target"] == splits.SLICE_TARGET
     if not of_slices and truths is None:
         raise ValueError(f"the target is the column {task['target']}: `truths` has to give each subject's class")
+    count = len(splits.list_folds(task, cell.get("split", "folds")))
+    if has_random_labels(cell.get("split", "")):
+        truths, of_slices = permute_labels(task, truths or {}, [split["seed"], 7, int(cell["seed"])]), False
+    pooled = not (of_slices or task["target"] == splits.SLICE_TARGET or task.get("unit") == "slice")
 
-    def read(subject, labelled=True):
+    def read_whole(subject, labelled):
         truth = None if of_slices or not labelled else truths[subject]
         about = (task["sequences"], task["classes"], truth, labelled, lacks(subject))
-        return scaled(classification_case(slices[subject], *about)) | {"pooled": not of_slices}
+        return scaled(classification_case(slices[subject], *about)) | {"pooled": pooled}
+
+    # finding the slices with enough brain reads all of them, and a subject's parts are read one after another
+    read_once = cache(read_whole)
+
+    def read(subject, labelled=True):
+        whose, part = subject_of(subject), part_of(subject)
+        if part is None:
+            return read_whole(whose, labelled)
+        seed = [split["seed"], 8, zlib.crc32(whose.encode())]
+        return keep_part(read_once(whose, labelled), part, count, seed)
 
     shares = dict.fromkeys(task["classes"], 1.0)
     return Task(read, read_target, list(task["classes"]), shares, bool(incomplete), scale)
+
+
+def permute_labels(task, truths, seed):
+    """Give patients the labels of other patients, so that nothing but the patient itself predicts a label.
+
+    Parameters
+    ----------
+    task : split_file.ClassificationSplit
+    truths : dict of str to str
+        Subject to class. If the target is "tumour-slice", where each slice has its own class, every patient gets one of
+        the two for all its slices, in equal numbers.
+    seed : list of int
+
+    Returns
+    -------
+    dict of str to str
+        Subject to class, the same for all subjects of a patient.
+    """
+    first = {}
+    for subject in task["subjects"]:
+        first.setdefault(task["patients"][subject], subject)
+    patients, classes = sorted(first), task["classes"]
+    if task["target"] == splits.SLICE_TARGET:
+        labels = [classes[number % len(classes)] for number in range(len(patients))]
+    else:
+        labels = [truths[first[patient]] for patient in patients]
+    dealt = dict(zip(patients, np.random.default_rng(seed).permutation(labels).tolist(), strict=True))
+    return {subject: dealt[task["patients"][subject]] for subject in task["subjects"]}

@@ -301,3 +301,14 @@ def test_open_lengths_and_budgets_are_told():
     words = told(*configured(trained=["segmentation"], train_network=block))
     assert "50 to 300 steps of 8 slices" in words and "20 % of its training patients, held back" in words
     assert "without early stopping" not in words and "scored after 25 % and 50 % of the steps" in words
+
+
+def test_control_splits_are_told_and_cite_the_study_that_is_replayed():
+    usual = told(*configured())
+    assert "As a control, the same networks" not in usual
+    task = {"splits": ["folds", "slices", "slices-random-labels"]}
+    config, splits = configured(experiment={"classification": task}, replay={"study": "lu-2019"})
+    words = told(config, splits)
+    assert "split by slice, so that slices of one patient were in training and test" in words
+    assert "labels permuted among patients" in words
+    assert LISTED.works["lu"].doi in dois(config, splits)

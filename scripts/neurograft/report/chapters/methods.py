@@ -9,6 +9,7 @@ from neurograft.core.region_words import name_region
 from neurograft.core.stacked import is_single, is_stacked
 from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, UNTRAINED
 from neurograft.report.chapters.pictures import describe_evaluation, describe_pictures
+from neurograft.report.chapters.replay import describe_controls
 from neurograft.report.references import read_references, split_citation
 from neurograft.report.sentences import describe_repeats
 from neurograft.report.strategy_words import WORDS, Words
@@ -88,6 +89,9 @@ def write_methods(config, splits, version="", sources=()):
         paragraphs += [pretraining + _training(cite, config, trained, volumes)]
         evaluation = describe_evaluation(cite, trained) if pictures else []
         paragraphs += [evaluation or _evaluation(cite, splits.get("scheme"), trained)]
+    if "classification" in trained:
+        controls = describe_controls(cite, config, _every(experiment["classification"], "splits"))
+        paragraphs += [controls] if controls else []
     if "segmentation" in trained:
         paragraphs.append(_scores(cite, is_own(splits.get("scheme") or "")))
     return paragraphs, [{"number": number, "text": work.text, "doi": work.doi} for work, number in order.items()]
