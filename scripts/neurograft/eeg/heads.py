@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from scipy.spatial import ConvexHull, cKDTree
+from scipy.spatial import ConvexHull, cKDTree  # pyright: ignore[reportAttributeAccessIssue] # SciPy has no types
 
 from neurograft.core.files import whole
 from neurograft.eeg.carrying import average_reference
@@ -77,7 +78,7 @@ def _read_mesh(name):
     package = find_spec("nilearn")
     if package is None or package.origin is None:
         raise FileNotFoundError("the template's cortex comes with nilearn, which is not installed")
-    loaded = nib.load(Path(package.origin).parent / f"datasets/data/fsaverage5/{name}.gii.gz")
+    loaded: Any = nib.load(Path(package.origin).parent / f"datasets/data/fsaverage5/{name}.gii.gz")
     return loaded.agg_data("pointset").astype(float), loaded.agg_data("triangle").astype(int)
 
 

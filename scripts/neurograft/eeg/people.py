@@ -6,12 +6,17 @@ folding is known: what a head model can gain, and a wrong one lose, is known bef
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.spatial import cKDTree
+from scipy.spatial import cKDTree  # pyright: ignore[reportAttributeAccessIssue] # SciPy has no types
 
-from neurograft.eeg.heads import Head, carry_head, list_directions
+from neurograft.core.files import whole
+from neurograft.eeg.heads import Head, carry_head, compute_free_gain, list_directions, orient, read_template
+from neurograft.eeg.recordings import name_cap
+from neurograft.eeg.simulated_files import write_person
 
 CLASSES = ("left", "right")
 CHANNELS = (
@@ -21,6 +26,7 @@ CHANNELS = (
 RATE = 100.0
 LENGTH = 0.8  # s
 MEDIAN_OF_RAYLEIGH = 1.1774
+DIGITISED = 0.002  # m, error of a measured electrode along each axis
 
 
 @dataclass(frozen=True)
@@ -131,3 +137,45 @@ def simulate_trials(
     data += 1e-6 * population.noise * generator.normal(0, 1, data.shape)
     strength = generator.normal(1, 0.2, len(numbers)) * np.where(numbers, 0.5, -0.5)
     return data + strength[:, None, None] * shape, [CLASSES[number] for number in numbers]
+
+
+def simulate_person(
+    folder: str | Path, truth: str | Path, number: int, seed: int, population: Population | None = None
+) -> None:
+    """Simulate a person, and write the recording as BIDS and the true head beside it.
+
+    Parameters
+    ----------
+    folder : str or Path
+        `.../sub-<label>/eeg`.
+    truth : str or Path
+        An .npz: `free`, what the electrodes see of the true cortex in every direction, and its `normals`.
+    number : int
+        Of the person.
+    seed : int
+    population : Population, optional
+    """
+    population = population or Population()
+    generator = np.random.default_rng([seed, number])
+    template, cap = read_template(), name_cap()
+    head = simulate_head(template, population, generator)
+    positions = turn_cap(np.array([cap[name] for name in CHANNELS]), population, generator)
+    free = compute_free_gain(head, positions)
+    # common to all people
+    sources = choose_sources(template.cortex, population, np.random.default_rng(seed))
+    data, labels = simulate_trials(orient(free, head.normals), template.cortex, sources, population, generator)
+    label = Path(folder).parent.name
+    measured = positions + generator.normal(0, DIGITISED, positions.shape)
+    about = {"channels": CHANNELS, "rate": RATE, "positions": measured}
+    write_person(folder, f"{label}_task-simulated", data, labels, about)
+    with whole(truth) as part, part.open("wb") as file:
+        np.savez(file, free=free.astype(np.float32), normals=head.normals)
+
+
+def read_known(truth: str | Path, degrees: float, seed: int) -> np.ndarray:
+    """Read what a head model with the folding known to some degrees says: a gain, shape (channels, vertices)."""
+    with np.load(truth) as stored:
+        normals = turn_normals(
+            stored["normals"], degrees, np.random.default_rng([seed, crc32(Path(truth).parent.name.encode())])
+        )
+        return orient(stored["free"].astype(float), normals)

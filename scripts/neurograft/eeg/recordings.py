@@ -97,6 +97,31 @@ def import_eeg(runs: Sequence[Mapping[str, str]], options: ImportOptions) -> tup
     return Trials(data, labels, onsets, tuple(shared), picked[0].positions, options.rate), record
 
 
+def import_person(runs: Sequence[Mapping[str, str]], options: Mapping) -> tuple[Trials | None, dict]:
+    """Do as `import_eeg`, with a person's own fault as a record.
+
+    Parameters
+    ----------
+    runs : list of dict
+    options : dict
+        The block `import_eeg` of the configuration.
+
+    Returns
+    -------
+    trials : Trials or None
+    record : dict
+        `fault` says why there are no trials, or is "".
+    """
+    settings = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in options.items() if name != "task"
+    }
+    try:
+        trials, record = import_eeg(runs, ImportOptions(**settings))
+    except RecordingError as fault:
+        return None, {"fault": str(fault)}
+    return trials, record | {"fault": ""}
+
+
 def _read_run(run, options, record):
     """Read one run; return its trials and its length in seconds, and add to the record."""
     import mne  # pyright: ignore[reportMissingImports] # optional
@@ -219,7 +244,7 @@ def _find_good(data, names, limit):
     noisy = (wide.mean(axis=0) > NOISY) & ~flat
     spoiled = {name: "flat" for name, bad in zip(names, flat, strict=True) if bad}
     spoiled |= {name: f"over {limit:g} microvolt in most trials" for name, bad in zip(names, noisy, strict=True) if bad}
-    return ~wide[:, ~(flat | noisy)].any(axis=1), spoiled
+    return ~np.any(wide[:, ~(flat | noisy)], axis=1), spoiled
 
 
 def name_cap() -> dict[str, np.ndarray]:

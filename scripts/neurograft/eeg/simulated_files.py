@@ -45,7 +45,7 @@ def write_person(folder: str | Path, name: str, data: np.ndarray, labels: list[s
             part / f"{name}_eeg.json", {"TaskName": "simulated", "SamplingFrequency": rate, "RecordingType": "epoched"}
         )
         if about["positions"] is not None:
-            places = [
+            places: list = [
                 dict(zip(("name", "x", "y", "z"), (one, *place))) for one, place in zip(channels, about["positions"])
             ]
             write_table(part / f"{name.split('_')[0]}_electrodes.tsv", places)

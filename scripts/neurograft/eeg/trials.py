@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neurograft.core.files import whole
+from neurograft.core.files import read_json, whole
 
 FEWEST_TESTED = 5  # of each class
 
@@ -57,13 +57,20 @@ class Trials:
         )  # fmt: skip
 
 
-def write_trials(path: str | Path, trials: Trials) -> None:
-    """Write a person's trials whole as .npz, in single precision."""
+def write_trials(path: str | Path, trials: Trials | None) -> None:
+    """Write a person's trials whole as .npz, in single precision; an empty file where there are none."""
     with whole(path) as part, part.open("wb") as file:
+        if trials is None:
+            return
         np.savez(
             file, data=trials.data.astype(np.float32), labels=np.array(trials.labels, str), onsets=trials.onsets,
             channels=np.array(trials.channels, str), positions=trials.positions, rate=trials.rate,
         )  # fmt: skip
+
+
+def read_import(path: str | Path, record: str | Path) -> tuple[Trials | None, dict]:
+    """Read a person's trials, None where there are none, and the record of their import."""
+    return read_trials(path) if Path(path).stat().st_size else None, read_json(record)
 
 
 def read_trials(path: str | Path) -> Trials:

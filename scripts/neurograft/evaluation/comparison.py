@@ -46,10 +46,13 @@ class Judging:
         Metric to the largest difference without practical relevance.
     refusal : str
         Why these data cannot be judged; empty if they can.
+    smallest : bool
+        Judge at the smallest n, where a calibration is to be saved, instead of the largest.
     """
 
     margins: Mapping[str, float] = field(default_factory=dict[str, float])
     refusal: str = ""
+    smallest: bool = False
 
 
 class ComparisonRow(Arm):
@@ -150,7 +153,7 @@ def compare_strategies(
                     pairings.append(_Pairing(arm, region, metric, control, scale, result))
     if primary is None and pairings:
         primary = {"space": pairings[0].arm["space"], "split": pairings[0].arm["split"]}
-    _judge_family(pairings, primary or {}, judging.refusal)
+    _judge_family(pairings, primary or {}, judging)
     return [_comparison_row(pairing) for pairing in pairings]
 
 
@@ -210,10 +213,10 @@ def _list_controls(arm: Arm, metric: str, trained: Sequence[tuple[str, str]]) ->
     return [control for control in against if control in names and METRICS[arm["task"]][metric]["better"]]
 
 
-def _judge_family(pairings: Sequence[_Pairing], place: Primary, refusal: str = "") -> None:
+def _judge_family(pairings: Sequence[_Pairing], place: Primary, judging: Judging) -> None:
     """Add verdicts to the primary family and, as a separate family, to masks of other programs.
 
-    Uses the first primary measure that was scored, at the largest n.
+    Uses the first primary measure that was scored, at the largest n, or the smallest if so asked.
     """
     for measure in PRIMARY:
         scored = (pairing.region for pairing in pairings if pairing.arm["task"] == measure["task"])
@@ -224,14 +227,15 @@ def _judge_family(pairings: Sequence[_Pairing], place: Primary, refusal: str = "
             for pairing in pairings
             if {**pairing.arm, "region": pairing.region, "metric": pairing.metric}.items() >= wanted.items()
         ]
-        largest = max((_order_size(pairing.arm["n"]) for pairing in primary), default=None)
-        against = [p for p in primary if _order_size(p.arm["n"]) == largest and p.against == "scratch"]
+        pick = min if judging.smallest else max
+        judged = pick((_order_size(pairing.arm["n"]) for pairing in primary), default=None)
+        against = [p for p in primary if _order_size(p.arm["n"]) == judged and p.against == "scratch"]
         networks = [pairing for pairing in against if trains_here(pairing.arm["source"], pairing.arm["strategy"])]
         family = [pairing for pairing in networks if pairing.arm["strategy"] not in CONTROLS]
         others = [pairing for pairing in against if pairing.arm["source"] == EXTERNAL]
         if family or others:
-            _judge(family, refusal)
-            _judge(others, refusal)
+            _judge(family, judging.refusal)
+            _judge(others, judging.refusal)
             return
 
 
