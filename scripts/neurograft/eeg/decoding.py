@@ -286,8 +286,8 @@ def choose(donors: Sequence[Samples], size: int, weights: Sequence[float] = WEIG
             scores.append([[_rank(score(fitted, later)) for fitted in several] for several in tried])
     if not scores:
         return weights[0], None
-    best = np.unravel_index(np.argmax(np.mean(scores, axis=0)), (len(weights), len(SHRINKAGES)))
-    return float(weights[best[0]]), SHRINKAGES[best[1]]
+    row, column = np.unravel_index(np.argmax(np.mean(scores, axis=0)), (len(weights), len(SHRINKAGES)))
+    return float(weights[int(row)]), SHRINKAGES[int(column)]
 
 
 def _rank(result):

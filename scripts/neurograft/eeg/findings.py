@@ -1,7 +1,7 @@
 """What decoding found: the verdict at the fewest own labels, labels saved, and what anatomy adds to it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from neurograft.evaluation.pairing import difference_scale
 from neurograft.stats import paired_verdict
 
 METRIC = "balanced-accuracy"
+# prior spread of differences over people: a score of a person is the mean of about two dozen trials
+LEAST_SPREAD = 0.1
 # these use no own labels
 WITHOUT = ("frozen", "adabn", "frozen-random")
 # a space, and what it is compared with
@@ -69,7 +71,7 @@ def assess(scores: Sequence[Mapping[str, Any]], margins: Mapping[str, float], sp
     Findings
     """
     rows = [{**row, "value": float(row["value"]), "n": str(row["n"]), "fold": str(row["fold"])} for row in scores]
-    judging = Judging(margins, smallest=True)
+    judging = Judging(margins, smallest=True, least_spread=LEAST_SPREAD)
     comparison = compare_strategies(rows, None, {"space": spaces[0], "split": SPLIT}, None, judging)  # pyright: ignore[reportArgumentType] # rows of the decoder
     judged = [row for row in rows if row["metric"] == METRIC]
     means = [{**row, "patient": row["subject"], "seed": str(row["seed"])} for row in judged]
@@ -110,7 +112,7 @@ def compare_spaces(
     values: dict[tuple[str, str, str], dict[str, float]] = {}
     for row in rows:
         values.setdefault((row["strategy"], row["n"], row["space"]), {})[row["subject"]] = row["value"]
-    scale, made = difference_scale(METRIC, margins), []
+    scale, made = replace(difference_scale(METRIC, margins), least_spread=LEAST_SPREAD), []
     for strategy, n in dict.fromkeys((strategy, n) for strategy, n, _ in values):
         if strategy in ("scratch", "frozen-random") or (strategy in WITHOUT and n != smallest):
             continue

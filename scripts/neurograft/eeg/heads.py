@@ -150,7 +150,7 @@ def read_template() -> Head:
     """Build the template head from what mne and nilearn carry."""
     import mne  # pyright: ignore[reportMissingImports] # optional
 
-    folder = Path(mne.__file__).parent / "data/fsaverage"
+    folder = Path(str(mne.__file__)).parent / "data/fsaverage"
     inner = mne.read_bem_surfaces(folder / "fsaverage-inner_skull-bem.fif", verbose="error")[0]["rr"]
     scalp = mne.read_bem_surfaces(folder / "fsaverage-head.fif", verbose="error")[0]["rr"]
     centre = (inner.min(axis=0) + inner.max(axis=0)) / 2

@@ -26,6 +26,7 @@ CHANNELS = (
 RATE = 100.0
 LENGTH = 0.8  # s
 MEDIAN_OF_RAYLEIGH = 1.1774
+ALIKE = 0.012  # m over which folding turns normals alike
 DIGITISED = 0.002  # m, error of a measured electrode along each axis
 
 
@@ -54,10 +55,10 @@ class Population:
     trials: int = 30
     folding: float = 38.0
     askew: float = 4.0
-    signal: float = 25.0
+    signal: float = 70.0
     noise: float = 2.0
     sources: int = 4
-    jitter: float = 0.006
+    jitter: float = 0.004
 
 
 def simulate_head(template: Head, population: Population, generator: np.random.Generator) -> Head:
@@ -71,16 +72,30 @@ def simulate_head(template: Head, population: Population, generator: np.random.G
     radii = np.stack(
         [inner, inner + thick * (head.radii[1] - head.radii[0]), inner + thick * (head.radii[2] - head.radii[0])]
     )
-    normals = turn_normals(head.normals, population.folding, generator)
+    normals = turn_normals(head.cortex, head.normals, population.folding, generator)
     return replace(head, radii=radii, normals=normals)
 
 
-def turn_normals(normals: np.ndarray, degrees: float, generator: np.random.Generator) -> np.ndarray:
-    """Turn every normal about an axis across it, by angles with a given median (Rayleigh)."""
-    across = np.cross(normals, generator.normal(0, 1, normals.shape))
-    across /= np.linalg.norm(across, axis=1, keepdims=True)
-    angle = np.minimum(np.radians(degrees) * generator.rayleigh(1 / MEDIAN_OF_RAYLEIGH, len(normals)), np.pi)[:, None]
-    return np.cos(angle) * normals + np.sin(angle) * across
+def turn_normals(cortex: np.ndarray, normals: np.ndarray, degrees: float, generator: np.random.Generator) -> np.ndarray:
+    """Turn every normal by an angle with a given median (Rayleigh), neighbours alike, as a fold that lies elsewhere does.
+
+    Parameters
+    ----------
+    cortex, normals : ndarray, shape (vertices, 3)
+    degrees : float
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (vertices, 3)
+    """
+    apart = ((cortex[:, None] - cortex[None]) ** 2).sum(axis=2)
+    kernel = np.exp(-apart / (2 * ALIKE**2))
+    field = kernel @ generator.normal(0, 1, normals.shape) / np.sqrt((kernel**2).sum(axis=1))[:, None]
+    across = field - np.einsum("ij,ij->i", field, normals)[:, None] * normals
+    length = np.linalg.norm(across, axis=1, keepdims=True)
+    angle = np.minimum(np.radians(degrees) * length / MEDIAN_OF_RAYLEIGH, np.pi)
+    return np.cos(angle) * normals + np.sin(angle) * across / length
 
 
 def turn_cap(positions: np.ndarray, population: Population, generator: np.random.Generator) -> np.ndarray:
@@ -149,7 +164,7 @@ def simulate_person(
     folder : str or Path
         `.../sub-<label>/eeg`.
     truth : str or Path
-        An .npz: `free`, what the electrodes see of the true cortex in every direction, and its `normals`.
+        An .npz: `free`, what the electrodes see of the true cortex in every direction, its `cortex` and `normals`.
     number : int
         Of the person.
     seed : int
@@ -169,7 +184,7 @@ def simulate_person(
     about = {"channels": CHANNELS, "rate": RATE, "positions": measured}
     write_person(folder, f"{label}_task-simulated", data, labels, about)
     with whole(truth) as part, part.open("wb") as file:
-        np.savez(file, free=free.astype(np.float32), normals=head.normals)
+        np.savez(file, free=free.astype(np.float32), cortex=head.cortex, normals=head.normals)
 
 
 def read_known(truth: str | Path, degrees: float, seed: int) -> np.ndarray:

@@ -105,7 +105,7 @@ def read_head(path: str, template: Head, white: bool = False) -> tuple[Head, dic
         raise HeadError(f"the head of the T1 cannot be modelled: {flags[0]}")
     way = chain(MNI305_TO_MNI152, *([moved["warp"]] if "warp" in moved else []), np.array(record["to_template"]))
     mask = np.asanyarray(masks["t1"].dataobj) > 0
-    border = np.argwhere(mask & ~ndimage.binary_erosion(mask))
+    border = np.argwhere(mask > ndimage.binary_erosion(mask))
     affine = np.asarray(scan.affine)
     brain = (border @ affine[:3, :3].T + affine[:3, 3]) / 1000
     head = carry_head(template, lambda points: map_points(way, 1000 * points) / 1000, brain)

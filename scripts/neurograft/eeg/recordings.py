@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -112,7 +113,7 @@ def import_person(runs: Sequence[Mapping[str, str]], options: Mapping) -> tuple[
     record : dict
         `fault` says why there are no trials, or is "".
     """
-    settings = {
+    settings: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in options.items() if name != "task"
     }
     try:
@@ -237,11 +238,11 @@ def _cut(signal, rate, events, options):
     return cut, kept
 
 
-def _find_good(data, names, limit):
+def _find_good(data, names, limit) -> tuple[np.ndarray, dict]:
     """Say which trials are good, after channels that are flat or spoil most trials are left out."""
     wide = np.ptp(data, axis=-1) * 1e6 > limit
-    flat = data.std(axis=(0, 2)) < FLAT
-    noisy = (wide.mean(axis=0) > NOISY) & ~flat
+    flat = np.asarray(data.std(axis=(0, 2)) < FLAT)
+    noisy = np.asarray((wide.mean(axis=0) > NOISY) & ~flat)
     spoiled = {name: "flat" for name, bad in zip(names, flat, strict=True) if bad}
     spoiled |= {name: f"over {limit:g} microvolt in most trials" for name, bad in zip(names, noisy, strict=True) if bad}
     return ~np.any(wide[:, ~(flat | noisy)], axis=1), spoiled

@@ -148,7 +148,7 @@ def bring_donors(people: Mapping[str, Person], target: str, space: str) -> list[
             continue
         bins = people[name].bins
         if space != "sensors":
-            bins = carry(bins, make_operator(*(_take_gain(people, one, space) for one in (name, target))))
+            bins = carry(bins, make_operator(_take_gain(people, name, space), _take_gain(people, target, space)))
         one = make_samples(bins, people[name].classes, people[name].before)
         donors.append(one.take(people[name].split["given"]))
     return donors
@@ -210,7 +210,7 @@ CHOSEN = ("subject", "space", "strategy", "n", "own_weight", "shrinkage")
 
 
 def decode(
-    target: str, split: Mapping[str, Any], files: Mapping[str, Sequence[str]], options: Mapping[str, Any], seed: int
+    target: str, split: Mapping[str, Any], files: Mapping[str, tuple[str, str]], options: Mapping[str, Any], seed: int
 ) -> tuple[list[dict], list[dict]]:
     """Read everyone who is in, and decode one person.
 
@@ -232,5 +232,5 @@ def decode(
     """
     if target not in split["people"]:
         return [], []
-    people = {name: read_person(*files[name], split, name, options["bin"]) for name in split["people"]}
+    people = {name: read_person(*files[name], split=split, name=name, width=options["bin"]) for name in split["people"]}
     return decode_person(people, target, options["spaces"], options["strategies"], seed)

@@ -4,7 +4,7 @@ Tables are lists of dicts, one per row; scores come from `evaluation.scores`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -48,11 +48,14 @@ class Judging:
         Why these data cannot be judged; empty if they can.
     smallest : bool
         Judge at the smallest n, where a calibration is to be saved, instead of the largest.
+    least_spread : float, optional
+        Instead of the metrics' own (`metrics.Metric`), where each score is already a mean over many units.
     """
 
     margins: Mapping[str, float] = field(default_factory=dict[str, float])
     refusal: str = ""
     smallest: bool = False
+    least_spread: float | None = None
 
 
 class ComparisonRow(Arm):
@@ -141,6 +144,8 @@ def compare_strategies(
     for (task, space, split, n, region, metric), group in group_rows(rows, (*WITHIN, "region", "metric")).items():
         arms = pivot_arms(group)
         scale = difference_scale(metric, judging.margins)
+        if judging.least_spread is not None:
+            scale = replace(scale, least_spread=judging.least_spread)
         for strategy, source in arms.trained:
             arm: Arm = {
                 "task": task, "source": source, "strategy": strategy, "space": space, "split": split, "n": n,

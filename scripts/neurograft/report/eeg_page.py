@@ -214,8 +214,8 @@ def _points(value):
 
 def _range(low, high):
     """Write an interval in points."""
-    ends = [parse_number(value) for value in (low, high)]
-    return "no interval" if None in ends else f"{format_interval(*(100 * end for end in ends), 1, signed=True)}"
+    one, other = parse_number(low), parse_number(high)
+    return "no interval" if one is None or other is None else format_interval(100 * one, 100 * other, 1, signed=True)
 
 
 def _verdict_row(row):
