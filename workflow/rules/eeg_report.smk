@@ -14,6 +14,7 @@ rule write_eeg_report:
         page="results/report/index.html",
         people="results/cohort.tsv",
         words="results/report/answer.txt",
+        claims="results/report/claims.tsv",
     log:
         "results/logs/write_eeg_report.log",
     benchmark:

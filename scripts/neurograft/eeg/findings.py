@@ -80,7 +80,11 @@ def assess(scores: Sequence[Mapping[str, Any]], margins: Mapping[str, float], sp
     smallest = str(min(int(row["n"]) for row in judged))
     return Findings(
         [dict(row) for row in comparison],
-        [_count_own(dict(row)) for row in saved if row["strategy"] not in WITHOUT or row["n"] == smallest],
+        [
+            _count_own(dict(row))
+            for row in saved
+            if row["strategy"] != "frozen-random" and (row["strategy"] not in WITHOUT or row["n"] == smallest)
+        ],
         compare_spaces(judged, margins, smallest),
         _average(judged),
     )

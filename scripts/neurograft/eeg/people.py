@@ -77,7 +77,7 @@ def simulate_head(template: Head, population: Population, generator: np.random.G
 
 
 def turn_normals(cortex: np.ndarray, normals: np.ndarray, degrees: float, generator: np.random.Generator) -> np.ndarray:
-    """Turn every normal by an angle with a given median (Rayleigh), neighbours alike, as a fold that lies elsewhere does.
+    """Turn every normal by an angle with a given median (Rayleigh), neighbours alike, as folds do that lie elsewhere.
 
     Parameters
     ----------

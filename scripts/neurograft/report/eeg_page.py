@@ -29,6 +29,7 @@ SPACES = {
     "cortex": "through each person's own cortex",
     "cortex-wrong-head": "through another person's cortex",
 }
+CLAIMS = ("claim", "side", "how", "figure", "verdict", "state")
 PEOPLE = ("participant_id", "included", "reason", "trials", "rejected", "positions", "dropped")
 ANATOMY_HEADS = [
     ("trials", "name"), ("own labels", "number"), ("space", "name"), ("less", "name"), ("difference", "number"),
@@ -92,6 +93,54 @@ def list_people(
     return rows + [{"participant_id": name, "included": False, "reason": why} for name, why in left_out.items()]
 
 
+def list_claims(found: Mapping[str, Sequence[Mapping[str, str]]]) -> list[dict[str, str]]:
+    """List what the run says of claims about transfer, as the table of every report does.
+
+    Returns
+    -------
+    list of dict
+        Rows of `claims.tsv` (`CLAIMS`).
+    """
+    judged = [row for row in found["comparison"] if row["verdict"]]
+    sizes = [(row, f"{_points(row['mean_difference'])} points ({_range(row['low'], row['high'])})") for row in judged]
+    space, n = (judged[0]["space"], judged[0]["n"]) if judged else ("", "")
+    random = [
+        row for row in found["comparison"]
+        if (row["metric"], row["space"], row["n"], row["against"]) == (METRIC, space, n, "frozen-random")
+    ]  # fmt: skip
+    saved = [row for row in found["labels_saved"] if row["space"] == space and row["strategy"] != "frozen-random"]
+    anatomy = [row for row in found["anatomy"] if row["verdict"]]
+    listed = {
+        ("Better performance", "promise", f"others' trials less {n} own trials of each class, balanced accuracy"): [
+            (f"{row['strategy']}: {size}", row["verdict"]) for row, size in sizes
+        ],
+        ("Fewer labels", "promise", "own trials of each class that do as well alone, from the isotonic curve"): [
+            (f"{row['strategy']} with {row['n']} own: {row['answer']} ({row['interval'] or row['reason']})", "")
+            for row in saved
+        ],
+        ("Limited transferability", "risk", "the same with others' labels shuffled"): [
+            (f"{row['strategy']}: {_points(row['mean_difference'])} points ({_range(row['low'], row['high'])})", "")
+            for row in random
+        ],
+        ("Better through anatomy", "promise", "the same strategy in another space, on the same people"): [
+            (
+                f"{row['strategy']}, {row['space']} less {row['against']}: {_points(row['mean_difference'])} points "
+                f"({_range(row['low'], row['high'])})",
+                row["verdict"],
+            )
+            for row in anatomy
+        ],
+    }
+    return [
+        {
+            "claim": claim, "side": side, "how": how, "figure": "; ".join(figure for figure, _ in lines),
+            "verdict": "; ".join(verdict for _, verdict in lines if verdict),
+            "state": "measured" if lines else "not measured",
+        }
+        for (claim, side, how), lines in listed.items()
+    ]  # fmt: skip
+
+
 def fill_page(found: Mapping[str, Sequence[Mapping[str, str]]], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Give the values of `eeg.html.j2`."""
     first = settings["spaces"][0]
@@ -118,6 +167,8 @@ def fill_page(found: Mapping[str, Sequence[Mapping[str, str]]], settings: Mappin
         "anatomy_heads": ANATOMY_HEADS,
         "anatomy": [_anatomy_row(row) for row in found["anatomy"]],
         "transductive": any(row["strategy"] == "adabn" for row in found["means"]),
+        "claim_heads": [(name, "") for name in CLAIMS],
+        "claims": [[row[name] for name in CLAIMS] for row in list_claims(found)],
         "count": sum(bool(row["included"]) for row in people),
         "left_out": [f"{row['participant_id']}: {row['reason']}." for row in people if not row["included"]],
     }
