@@ -37,6 +37,11 @@ def test_trials_keep_their_classes_their_rate_and_what_differs(person):
     assert record["positions"] == "by name" and not record["contiguous"] and record["rejected"] == 0
 
 
+def test_a_recording_of_the_rate_that_is_asked_for_is_not_resampled(person):
+    trials, _ = import_eeg([person], ImportOptions(window=(0.0, 0.8), rate=100))
+    assert trials.data.shape == (20, 12, 80)
+
+
 def test_runs_are_joined_in_time(person):
     trials, record = import_eeg([person, person], OPTIONS)
     assert record["trials"] == 40 and (np.diff(trials.onsets) > 0).all()

@@ -74,7 +74,7 @@ rule model_head:
         mem_mb=grow(3500),
         runtime=grow(20),
     params:
-        options={**config["model_head"], "seed": config["seed"]},
+        options={**config["model_head"], "seed": config["seed"], "spaces": config["decode"]["spaces"]},
         code=digest("model_head"),
     script:
         "../../scripts/model_head.py"

@@ -55,7 +55,7 @@ class Population:
     trials: int = 30
     folding: float = 38.0
     askew: float = 4.0
-    signal: float = 70.0
+    signal: float = 60.0
     noise: float = 2.0
     sources: int = 4
     jitter: float = 0.004
@@ -189,8 +189,7 @@ def simulate_person(
 
 def read_known(truth: str | Path, degrees: float, seed: int) -> np.ndarray:
     """Read what a head model with the folding known to some degrees says: a gain, shape (channels, vertices)."""
+    generator = np.random.default_rng([seed, crc32(Path(truth).parent.name.encode())])
     with np.load(truth) as stored:
-        normals = turn_normals(
-            stored["normals"], degrees, np.random.default_rng([seed, crc32(Path(truth).parent.name.encode())])
-        )
+        normals = turn_normals(stored["cortex"], stored["normals"], degrees, generator)
         return orient(stored["free"].astype(float), normals)

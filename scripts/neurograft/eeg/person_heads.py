@@ -47,7 +47,7 @@ def model_head(
     sources : dict
         `t1`: path of a T1, or ""; `truth`: path of a simulated person's true head, or "".
     options : dict
-        The block `model_head` of the configuration, and `seed`.
+        The block `model_head` of the configuration, `seed`, and the `spaces` that are asked for.
 
     Returns
     -------
@@ -59,9 +59,12 @@ def model_head(
     """
     if trials is None:
         return {}, {"fault": ""}
+    spaces, gains, record = options["spaces"], {}, {"fault": ""}
     template = read_template()
-    gains = {"template": orient(compute_free_gain(template, trials.positions), template.normals)}
-    record: dict[str, Any] = {"inside": measure_inside(template), "fault": ""}
+    if "template" in spaces:
+        gains["template"] = orient(compute_free_gain(template, trials.positions), template.normals)
+    if not {"cortex", "cortex-wrong-head"} & set(spaces):
+        return gains, record
     if sources["truth"]:
         gains["cortex"] = average_reference(read_known(sources["truth"], options["known"], options["seed"]))
     elif sources["t1"]:

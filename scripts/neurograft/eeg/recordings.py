@@ -123,7 +123,7 @@ def import_person(runs: Sequence[Mapping[str, str]], options: Mapping) -> tuple[
     return trials, record | {"fault": ""}
 
 
-def _read_run(run, options, record):
+def _read_run(run, options, record) -> tuple[Trials, float]:
     """Read one run; return its trials and its length in seconds, and add to the record."""
     import mne  # pyright: ignore[reportMissingImports] # optional
 
@@ -162,7 +162,8 @@ def _read_run(run, options, record):
     data = data[good][:, usable]
     before = round(-options.window[0] * rate)
     data = data - data[..., : before if before > 1 else None].mean(axis=-1, keepdims=True)
-    data = mne.filter.resample(data, options.rate, rate, method="polyphase", verbose="error")
+    if options.rate != rate:
+        data = mne.filter.resample(data, options.rate, rate, method="polyphase", verbose="error")
     positions, known, how = locate([names[number] for number in usable], run.get("electrodes"), run.get("coordsystem"))
     record["positions"] = how
     placed = [number for number, yes in enumerate(known) if yes]
@@ -241,8 +242,8 @@ def _cut(signal, rate, events, options):
 def _find_good(data, names, limit) -> tuple[np.ndarray, dict]:
     """Say which trials are good, after channels that are flat or spoil most trials are left out."""
     wide = np.ptp(data, axis=-1) * 1e6 > limit
-    flat = np.asarray(data.std(axis=(0, 2)) < FLAT)
-    noisy = np.asarray((wide.mean(axis=0) > NOISY) & ~flat)
+    flat: np.ndarray = np.asarray(data.std(axis=(0, 2)) < FLAT)
+    noisy: np.ndarray = np.asarray((wide.mean(axis=0) > NOISY) & ~flat)
     spoiled = {name: "flat" for name, bad in zip(names, flat, strict=True) if bad}
     spoiled |= {name: f"over {limit:g} microvolt in most trials" for name, bad in zip(names, noisy, strict=True) if bad}
     return ~np.any(wide[:, ~(flat | noisy)], axis=1), spoiled
@@ -258,7 +259,7 @@ def name_cap() -> dict[str, np.ndarray]:
     return {name.upper(): to_head[:3, :3] @ place + to_head[:3, 3] for name, place in places.items()}
 
 
-def locate(names, electrodes=None, coordsystem=None):
+def locate(names, electrodes=None, coordsystem=None) -> tuple[np.ndarray, list[bool], str]:
     """Find the places of electrodes: measured ones where there is a table, else by name.
 
     Measured places without landmarks are turned and shifted onto those of the same names.
@@ -279,7 +280,7 @@ def locate(names, electrodes=None, coordsystem=None):
     cap = name_cap()
     named = np.array([cap.get(name, np.full(3, np.nan)) for name in names])
     if not electrodes:
-        return named, np.isfinite(named).all(axis=1).tolist(), "by name"
+        return named, [bool(np.isfinite(place).all()) for place in named], "by name"
     about = json.loads(Path(coordsystem).read_text(encoding="utf-8-sig")) if coordsystem else {}
     unit = UNITS.get(about.get("EEGCoordinateUnits", ""))
     rows = {row["name"].strip(" .").upper(): row for row in read_table(electrodes)}
@@ -303,7 +304,7 @@ def locate(names, electrodes=None, coordsystem=None):
             raise RecordingError("electrodes.tsv has no landmarks in its coordsystem.json and no known names to go by")
         turn, move = fit_rigid(measured[both], named[both])
         measured = measured @ turn.T + move
-    return measured, np.isfinite(measured).all(axis=1).tolist(), "measured"
+    return measured, [bool(np.isfinite(place).all()) for place in measured], "measured"
 
 
 def _to_head_frame(points, marks):
