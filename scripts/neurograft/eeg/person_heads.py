@@ -20,7 +20,7 @@ from neurograft.eeg.heads import (
     orient,
     read_template,
 )
-from neurograft.eeg.people import read_known
+from neurograft.eeg.people import CHANNELS, read_known
 from neurograft.eeg.trials import Trials
 from neurograft.imaging import nifti
 from neurograft.imaging.transforms import chain, map_points
@@ -66,7 +66,8 @@ def model_head(
     if not {"cortex", "cortex-wrong-head"} & set(spaces):
         return gains, record
     if sources["truth"]:
-        gains["cortex"] = average_reference(read_known(sources["truth"], options["known"], options["seed"]))
+        known = read_known(sources["truth"], options["known"], options["seed"])
+        gains["cortex"] = average_reference(known[[CHANNELS.index(name) for name in trials.channels]])
     elif sources["t1"]:
         try:
             head, found = read_head(sources["t1"], template, options["normals"] == "white-matter")

@@ -213,6 +213,8 @@ def answer_anatomy(rows: Sequence[Mapping[str, str]], simulated: bool, known: fl
             parts.append(f"{SPACES[row['space']]} less {SPACES[row['against']]} {size}, {row['verdict']}")
     if not parts:
         return "Anatomy was not asked: others' trials came sensor by sensor alone."
+    if not any("cortex" in row["space"] for row in judged):
+        parts[-1] += " (the template is nobody's own anatomy)"
     about = f" The folding of these simulated people is known to {known:g} degrees." if simulated else ""
     return f"What anatomy adds, with the same trials of the same others: {'; '.join(parts)}.{about}"
 
