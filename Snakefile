@@ -19,8 +19,21 @@ include: "workflow/rules/cards.smk"
 include: "workflow/rules/pool.smk"
 
 
-# Who pools the cards of several cohorts has no dataset, and needs nothing of what follows.
-if "cards" not in config:
+# Who pools the cards of several cohorts has no dataset, and needs nothing of what follows. Nor has EEG scans.
+if "cards" not in config and dict(config["dataset"] or {}).get("layout") == "eeg":
+
+    include: "workflow/rules/eeg.smk"
+
+    localrules:
+        eeg,
+
+    rule eeg:
+        """Layout eeg: the report, with verdict, learning curves, labels saved and what anatomy adds."""
+        default_target: True
+        input:
+            rules.write_eeg_report.output.page,
+
+elif "cards" not in config:
 
     include: "workflow/rules/setup.smk"
     include: "workflow/rules/inputs.smk"

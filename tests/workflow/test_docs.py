@@ -29,7 +29,7 @@ def test_every_key_is_there_with_its_default_and_meaning(hooks):
 def test_types_and_defaults_are_in_plain_words(hooks):
     text = hooks.generate("config")
     assert "| `register_scans.spacing` | `own` or number, 0.5 to 4 | `1.0` |" in text
-    layouts = "`bids`, `brats`, `dicom`, `table`, `decathlon`, `images`, `phantom`"
+    layouts = "`bids`, `brats`, `dicom`, `table`, `decathlon`, `images`, `phantom`, `eeg`"
     assert f"| `dataset.layout` | one of {layouts} | *required* |" in text
     assert "| `experiment.segmentation.n` | list of `all` or integer, at least 1 | `[all]` |" in text
     assert "| `split_cohort.sequences` | `auto` or list of one of `t1`, `t1c`, `t2`, `flair` | `auto` |" in text

@@ -4,7 +4,7 @@ Tables are lists of dicts, one per row; scores come from `evaluation.scores`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -48,11 +48,17 @@ class Judging:
         Why these data cannot be judged; empty if they can.
     barred : dict of str to str
         Source that has seen the patients to the reason why it is not judged.
+    smallest : bool
+        Judge at the smallest n, where a calibration is to be saved, instead of the largest.
+    least_spread : float, optional
+        Instead of the metrics' own (`metrics.Metric`), where each score is already a mean over many units.
     """
 
     margins: Mapping[str, float] = field(default_factory=dict[str, float])
     refusal: str = ""
     barred: Mapping[str, str] = field(default_factory=dict[str, str])
+    smallest: bool = False
+    least_spread: float | None = None
 
 
 class ComparisonRow(Arm):
@@ -141,6 +147,8 @@ def compare_strategies(
     for (task, space, split, n, region, metric), group in group_rows(rows, (*WITHIN, "region", "metric")).items():
         arms = pivot_arms(group)
         scale = difference_scale(metric, judging.margins)
+        if judging.least_spread is not None:
+            scale = replace(scale, least_spread=judging.least_spread)
         for strategy, source in arms.trained:
             arm: Arm = {
                 "task": task, "source": source, "strategy": strategy, "space": space, "split": split, "n": n,
@@ -216,7 +224,7 @@ def _list_controls(arm: Arm, metric: str, trained: Sequence[tuple[str, str]]) ->
 def _judge_family(pairings: Sequence[_Pairing], place: Primary, judging: Judging) -> None:
     """Add verdicts to the primary family and, as a separate family, to masks of other programs.
 
-    Uses the first primary measure that was scored, at the largest n.
+    Uses the first primary measure that was scored, at the largest n, or the smallest if so asked.
     """
     for measure in PRIMARY:
         scored = (pairing.region for pairing in pairings if pairing.arm["task"] == measure["task"])
@@ -227,8 +235,9 @@ def _judge_family(pairings: Sequence[_Pairing], place: Primary, judging: Judging
             for pairing in pairings
             if {**pairing.arm, "region": pairing.region, "metric": pairing.metric}.items() >= wanted.items()
         ]
-        largest = max((_order_size(pairing.arm["n"]) for pairing in primary), default=None)
-        against = [p for p in primary if _order_size(p.arm["n"]) == largest and p.against == "scratch"]
+        pick = min if judging.smallest else max
+        judged = pick((_order_size(pairing.arm["n"]) for pairing in primary), default=None)
+        against = [p for p in primary if _order_size(p.arm["n"]) == judged and p.against == "scratch"]
         networks = [pairing for pairing in against if trains_here(pairing.arm["source"], pairing.arm["strategy"])]
         family = [pairing for pairing in networks if pairing.arm["strategy"] not in CONTROLS]
         others = [pairing for pairing in against if pairing.arm["source"] == EXTERNAL]

@@ -1,0 +1,94 @@
+"""People found by the names of files, and mistakes in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from neurograft.eeg import setup
+from neurograft.eeg.setup import EegSetupError, find_people, prepare_eeg
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def with_mne(monkeypatch):
+    """Let mne count as installed."""
+    monkeypatch.setattr(setup, "find_spec", lambda name: name)
+
+
+def make_people(root, count, t1=()):
+    """Make a BIDS folder of empty files."""
+    for number in range(count):
+        folder = root / f"sub-{number}/eeg"
+        folder.mkdir(parents=True)
+        for name in (f"sub-{number}_task-x_eeg.edf", f"sub-{number}_task-x_events.tsv", f"sub-{number}_electrodes.tsv"):
+            (folder / name).touch()
+        if number in t1:
+            (root / f"sub-{number}/anat").mkdir()
+            (root / f"sub-{number}/anat/sub-{number}_T1w.nii.gz").touch()
+    return {"dataset": {"layout": "eeg", "root": str(root)}}
+
+
+def test_recordings_come_with_what_lies_beside_them(tmp_path):
+    make_people(tmp_path, 2, t1=[1])
+    (tmp_path / "sub-0/eeg/sub-0_task-y_eeg.vhdr").touch()
+    people = find_people(str(tmp_path), "x")
+    assert list(people) == ["0", "1"] and not people["0"]["t1"] and people["1"]["t1"].endswith("sub-1_T1w.nii.gz")
+    (run,) = people["0"]["runs"]
+    assert set(run) == {"eeg", "events", "electrodes"} and run["eeg"].endswith("sub-0_task-x_eeg.edf")
+    assert len(find_people(str(tmp_path))["0"]["runs"]) == 2
+
+
+def test_sessions_are_runs_of_one_person(tmp_path):
+    for session in ("1", "2"):
+        folder = tmp_path / f"sub-a/ses-{session}/eeg"
+        folder.mkdir(parents=True)
+        (folder / f"sub-a_ses-{session}_task-x_eeg.bdf").touch()
+    assert len(find_people(str(tmp_path))["a"]["runs"]) == 2
+
+
+def test_the_missing_extra_gives_one_line_that_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(setup, "find_spec", lambda name: None)
+    with pytest.raises(EegSetupError, match=r"pip install 'mne==1\.13\.\*'"):
+        prepare_eeg({"dataset": {"layout": "eeg"}}, ROOT)
+
+
+def test_defaults_are_filled_in(with_mne, tmp_path):
+    run = prepare_eeg(make_people(tmp_path, 4), ROOT)
+    assert run.config["decode"]["own"] == [3, 5, 10] and not run.simulated and len(run.list_files("0")) == 3
+    assert run.config["report"]["title"].startswith("Do other people's trials help")
+
+
+def test_without_a_root_people_are_simulated(with_mne):
+    run = prepare_eeg({"dataset": {"layout": "eeg", "subjects": 5}, "decode": {"spaces": ["cortex"]}}, ROOT)
+    assert run.simulated and list(run.people) == ["01", "02", "03", "04", "05"]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        ({"decode": {"spaces": ["sensors", "cortex"]}}, r"3 of 4 people have no T1w \(0, 2, 3\): leave it out"),
+        ({"decode": {"strategies": ["frozen", "fine-tune"]}}, "needs scratch"),
+        ({"decode": {"spaces": ["brain"]}}, "choose one of: sensors, template"),
+        ({"experiment": {}}, "experiment says nothing of EEG"),
+        ({"import_eeg": {"windows": [0, 1]}}, "did you mean 'window'"),
+        ({"import_eeg": {"task": "other"}}, "with task-other"),
+    ],
+)
+def test_a_mistake_is_one_line(with_mne, tmp_path, blocks, message):
+    with pytest.raises(EegSetupError, match=message):
+        prepare_eeg(make_people(tmp_path, 4, t1=[1]) | blocks, ROOT)
+
+
+def test_two_people_are_too_few(with_mne, tmp_path):
+    with pytest.raises(EegSetupError, match="2 people; to leave one out it takes 3"):
+        prepare_eeg(make_people(tmp_path, 2), ROOT)
+
+
+def test_who_has_no_t1_can_be_excluded(with_mne, tmp_path):
+    config = make_people(tmp_path, 4, t1=[0, 1, 2])
+    (tmp_path / "out.tsv").write_text("participant_id\treason\n3\tno T1\n")
+    config["dataset"]["exclude"] = str(tmp_path / "out.tsv")
+    run = prepare_eeg(config | {"decode": {"spaces": ["sensors", "cortex"]}}, ROOT)
+    assert list(run.people) == ["0", "1", "2"] and run.left_out["3"].endswith("no T1")
+    assert run.list_anatomy("0")[0].endswith("T1w.nii.gz")

@@ -1,0 +1,37 @@
+"""Layout eeg through the whole workflow. It needs mne (extra `eeg`)."""
+
+import json
+
+import pytest
+
+from helpers.running import ROOT, rows, snakemake
+
+pytestmark = pytest.mark.long
+DATA = ROOT.parent / "shared/data/eeg_smni"
+
+
+def test_simulated_people_from_recordings_to_the_report(tmp_path):
+    pytest.importorskip("mne", reason="needs mne: pip install 'mne==1.13.*'")
+    config = {"dataset": {"layout": "eeg", "subjects": 4}, "decode": {"own": [3, 10]}}
+    config["decode"]["spaces"] = ["sensors", "template", "cortex", "cortex-wrong-head"]
+    (tmp_path / "my.yaml").write_text(json.dumps(config))
+    snakemake(tmp_path, "--cores", 2, "--configfile", tmp_path / "my.yaml")
+    assert "SIMULATED people" in (tmp_path / "results/report/index.html").read_text()
+    assert {row["included"] for row in rows(tmp_path / "results/cohort.tsv")} == {"true"}
+    compared = rows(tmp_path / "results/evaluation/comparison.tsv")
+    assert {row["n"] for row in compared if row["verdict"]} == {"3"}
+    assert "Nothing to be done" in snakemake(tmp_path, "-n", "--configfile", tmp_path / "my.yaml")
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs the real recordings of ../shared/data")
+def test_real_recordings_end_in_a_verdict(tmp_path):
+    pytest.importorskip("mne", reason="needs mne: pip install 'mne==1.13.*'")
+    config = {
+        "dataset": {"layout": "eeg", "root": str(DATA)},
+        "import_eeg": {"classes": ["first", "second"]},
+        "decode": {"own": [3, 10], "spaces": ["sensors"]},
+    }
+    (tmp_path / "my.yaml").write_text(json.dumps(config))
+    snakemake(tmp_path, "--cores", 2, "--configfile", tmp_path / "my.yaml")
+    judged = [row for row in rows(tmp_path / "results/evaluation/comparison.tsv") if row["verdict"]]
+    assert len(judged) == 3 and all(float(row["mean_difference"]) > 0.03 for row in judged)
