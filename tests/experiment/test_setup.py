@@ -30,6 +30,11 @@ def segment(**changes):
     return {"segmentation": changes, "classification": {"strategies": []}}
 
 
+def test_fingerprints_that_are_not_there_stop_the_run_before_any_job():
+    with pytest.raises(setup.SetupError, match=r"there is no file missing/BraTS2018\.npz; give the path"):
+        prepare(guard_leaks={"releases": ["missing/BraTS2018.npz"]})
+
+
 def test_a_short_config_becomes_all_that_rules_go_by():
     run = prepare(verified=True)
     assert run.config["split_cohort"]["folds"] == run.design.folds == 5

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from neurograft.guard.contamination import CohortOrigin, judge_source, list_barred, read_seen
-from neurograft.guard.registry import identify, read_releases
+from neurograft.guard.contamination import CohortOrigin, gather_seen, judge_source, list_barred, read_seen
+from neurograft.guard.registry import identify, list_releases, read_releases
 from neurograft.sources.table import read_sources
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -14,7 +14,9 @@ SOURCES = read_sources(CONFIG / "sources.tsv")
 
 
 def judge(source, *names, **known):
-    origin = CohortOrigin({name: identify(name, RELEASES) for name in names}, **known)
+    people = {name: identify(name, RELEASES) for name in names}
+    releases = {name: {one.release, *list_releases(one.person, RELEASES)} - {""} for name, one in people.items()}
+    origin = CohortOrigin(releases, **known)
     row = SOURCES.get(source) or {"name": "x", "seen": source}
     return judge_source(row, origin, RELEASES)
 
@@ -32,12 +34,22 @@ def judge(source, *names, **known):
         ("brats-mri-segmentation", ["Brats17_TCIA10_628_1"], "contaminated", "BraTS2017"),
         (
             "brats-mri-segmentation",
-            ["TCGA_DU_A5TR_19970726"],
+            ["TCGA_DU_A5TR_19970726", "TCGA_HT_7884_19980913"],
+            "contaminated",
+            "1 of 2 patients are of BraTS2018",
+        ),
+        (
+            "brats-mri-segmentation",
+            ["TCGA_HT_7884_19980913"],
             "unknown",
             "TCGA-LGG, which shares patients with BraTS2018",
         ),
+        ("brats-mri-segmentation", ["UPENN-GBM-00042_11"], "unknown", "UPENN-GBM, which shares"),
+        ("TCGA-LGG", ["Brats18_TCIA10_628_1"], "contaminated", "1 of 1 patients are of TCGA-LGG"),
+        ("BraTS18", ["Brats18_TCIA10_628_1"], "unknown", "nothing is known of BraTS18; give it a row"),
+        ("BraTS2018; ?", ["hippocampus_001"], "unknown", "not all named"),
         ("brats-mri-segmentation", ["BraTS-GLI-00001-000"], "unknown", "BraTS2023-GLI, which shares"),
-        ("brats-mri-segmentation", ["hippocampus_001"], "clean", "shares no patient"),
+        ("brats-mri-segmentation", ["hippocampus_001"], "clean", "shares none with BraTS2018 by config/releases.tsv"),
         ("brats-mri-segmentation", ["mine"], "unknown", "names can be changed"),
         ("BraTS2023-GLI", ["BraTS2021_00001"], "contaminated", "BraTS2021"),
         ("medicalnet-resnet10", ["mine"], "unknown", "not all named"),
@@ -55,6 +67,10 @@ def test_what_the_user_states_counts_unless_it_is_wrong():
     assert judge("brats-mri-segmentation", "mine", private=True)["verdict"] == "clean"
     assert judge("medicalnet-resnet10", "mine", private=True)["verdict"] == "clean"
     assert judge("brats-mri-segmentation", "Brats18_2013_11_1", private=True)["verdict"] == "contaminated"
+    assert judge("brats-mri-segmentation", "TCGA_HT_7884", "mine", private=True)["verdict"] == "unknown"
+    assert judge("medicalnet-resnet10", "IXI002-Guys-0828", "mine", private=True)["verdict"] == "unknown"
+    advice = judge("brats-mri-segmentation", "IXI002-Guys-0828", "mine")["reason"]
+    assert "names can be changed" in advice and "private" not in advice
 
 
 def test_simulated_patients_were_never_seen():
@@ -68,6 +84,16 @@ def test_a_source_that_learnt_from_a_labelled_patient_is_contaminated():
 
 def test_a_source_without_the_column_is_unlisted():
     assert read_seen({}) == read_seen({"seen": ""}) == ["?"]
+
+
+def test_a_source_has_seen_what_the_one_has_seen_that_it_was_trained_on_from():
+    base = SOURCES["brats-mri-segmentation"]
+    made = {"name": "x", "sha256": "made-here", "seen": "own"}
+    table = SOURCES | {"x": made | {"location": "rule:masked/brats-mri-segmentation"}}
+    assert gather_seen(table["x"], table) == f"{base['seen']}; own"
+    assert gather_seen(made | {"location": "rule:shuffled/brats-mri-segmentation", "seen": "none"}, table) == "none"
+    assert gather_seen(SOURCES["self-masked"], SOURCES) == "ImageNet; own"
+    assert gather_seen(base, SOURCES) == "BraTS2018"
 
 
 def test_contaminated_sources_are_barred_unless_allowed():

@@ -7,17 +7,22 @@ import pytest
 from helpers.fake_heads import COPIES, encode, make_head
 from neurograft.guard import fingerprints, guarding
 from neurograft.guard.cohort_prints import ScanReader
+from neurograft.guard.fingerprints import Fingerprint
+from neurograft.guard.leaks import Cohort
+from neurograft.guard.registry import read_releases
 from neurograft.imaging.nifti import write_scans
 
 CONFIG = Path(__file__).parents[2] / "config"
 SOURCES = [{"name": "photographs", "seen": "ImageNet"}, {"name": "tumours", "seen": "BraTS2018"}]
 
 
-def guard(folder, heads, **options):
+def guard(folder, heads, rows=None, **options):
     """Guard a cohort of heads by name."""
     for name, head in heads.items():
         write_scans(folder / name, {"t1": head})
-    rows = [{"participant_id": name, "included": "true", "labels": "true", "name": f"P_{name}"} for name in heads]
+    rows = rows or [
+        {"participant_id": name, "included": "true", "labels": "true", "name": f"P_{name}"} for name in heads
+    ]
     reader = ScanReader({name: str(folder / name) for name in heads})
     files = {name: {"t1": f"{name}.nii.gz"} for name in heads}
     known = {"registry": str(CONFIG), "sources": SOURCES} | options
@@ -46,9 +51,36 @@ def test_a_renamed_patient_of_a_release_is_recognised_by_fingerprint(tmp_path):
     fingerprints.write_fingerprints(tmp_path / "BraTS2018.npz", prints)
     heads = {"x": make_head(3), "y": encode(make_head(2))}
     record, _ = guard(tmp_path / "mine", heads, releases=[str(tmp_path / "BraTS2018.npz")], private=True)
-    assert record["known"] == {"y": {"release": "BraTS2018", "person": "P_b", "by": "fingerprint"}}
+    assert record["known"] == {"y": [{"release": "BraTS2018", "person": "P_b", "by": "fingerprint"}]}
     assert [row["verdict"] for row in record["sources"]] == ["clean", "contaminated"]
     assert record["sources"][1]["patients"] == 1
+
+
+def test_a_patient_can_be_of_several_releases(tmp_path):
+    prints = [Fingerprint("Brats18_2013_11_1", {"t1": "1"}), Fingerprint("Brats18_TCIA10_639_1", {"t1": "2"})]
+    fingerprints.write_fingerprints(tmp_path / "BraTS2018.npz", prints)
+    rows = {"a": {"name": "TCGA_HT_7884"}, "b": {"name": "TCGA_DU_A5TR"}, "c": {"name": "x"}, "d": {"name": "y"}}
+    own = [Fingerprint("a", {"t1": "1"}), Fingerprint("b"), Fingerprint("c", {"t1c": "2"}), Fingerprint("d")]
+    releases = read_releases(CONFIG / "releases.tsv", CONFIG / "persons.tsv")
+    stored = [("BraTS2018", tmp_path / "BraTS2018.npz")]
+    known = guarding.recognise(own, Cohort(rows, {}), releases, stored)
+    ways = {name: {one["release"]: one["by"] for one in found} for name, found in known.items()}
+    elsewhere = dict.fromkeys(("BraTS2017", "BraTS2018", "BraTS2019", "TCGA-LGG"), "another name")
+    assert ways == {
+        "a": {"TCGA-LGG": "name", "BraTS2018": "fingerprint"},
+        "b": elsewhere | {"TCGA-LGG": "name"},
+        "c": elsewhere | {"BraTS2018": "fingerprint"},
+        "d": {},
+    }
+
+
+def test_unlabelled_scans_of_labelled_patients_are_counted_once(tmp_path):
+    heads = {"a": make_head(1), "b": make_head(2), "c": encode(make_head(1))}
+    rows = [
+        {"participant_id": name, "included": "true", "labels": str(name != "c").lower(), "name": name} for name in heads
+    ]
+    record, _ = guard(tmp_path, heads, rows=rows, sources=[{"name": "s", "seen": "own"}], pretrained=True)
+    assert [(row["verdict"], row["patients"]) for row in record["sources"]] == [("contaminated", 1)]
 
 
 def test_excluded_subjects_are_not_looked_at(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from neurograft.core.tables import TableError
-from neurograft.guard.registry import identify, read_releases
+from neurograft.guard.registry import digest_registry, find_stored, identify, list_releases, read_releases
 
 CONFIG = Path(__file__).parents[2] / "config"
 HEAD = "name\tpattern\tperson\tholds\tshares\tabout\n"
@@ -63,3 +63,42 @@ def test_a_missing_column_is_named(tmp_path):
     (tmp_path / "persons.tsv").write_text("name\tperson\n")
     with pytest.raises(TableError, match="the column pattern is missing"):
         read_releases(tmp_path / "releases.tsv", tmp_path / "persons.tsv")
+
+
+def test_a_person_is_in_every_release_that_has_one_of_his_names(releases):
+    assert list_releases("TCGA-DU-A5TR", releases) == ["BraTS2017", "BraTS2018", "BraTS2019", "TCGA-LGG"]
+    assert list_releases("TCGA-HT-7884", releases) == ["TCGA-LGG"]
+    assert list_releases("OAS1_0001", releases) == ["OASIS"]
+    assert list_releases("", releases) == list_releases("mine", releases) == []
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A registry of one release, with its fingerprints."""
+    (tmp_path / "releases.tsv").write_text(HEAD + "A\t(?P<who>a)\t\t\t\t\n")
+    (tmp_path / "persons.tsv").write_text("name\tperson\n")
+    (tmp_path / "releases").mkdir()
+    (tmp_path / "releases/A.npz").write_bytes(b"1")
+    return tmp_path
+
+
+def test_stored_fingerprints_belong_to_a_release(folder):
+    releases = read_releases(folder / "releases.tsv", folder / "persons.tsv")
+    stored = folder / "releases/A.npz"
+    assert find_stored(folder, [], releases) == [("A", stored)]
+    assert find_stored(folder, [str(stored)], releases) == [("A", stored)] * 2
+    with pytest.raises(TableError, match=r"there is no file .*missing\.npz; give the path"):
+        find_stored(folder, [str(folder / "missing.npz")], releases)
+    (folder / "fingerprints.npz").write_bytes(b"1")
+    with pytest.raises(TableError, match=r"named after its release, but config/releases\.tsv has no fingerprints"):
+        find_stored(folder, [str(folder / "fingerprints.npz")], releases)
+
+
+def test_what_changes_in_a_registry_changes_its_digest(folder):
+    digests = {digest_registry(folder)}
+    (folder / "releases/B.npz").write_bytes(b"1")
+    digests.add(digest_registry(folder))
+    (folder / "releases/B.npz").write_bytes(b"12")
+    digests.add(digest_registry(folder))
+    (folder / "persons.tsv").write_text("name\tperson\nA-1\tB-1\n")
+    assert len(digests | {digest_registry(folder)}) == 4

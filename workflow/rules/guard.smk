@@ -1,12 +1,14 @@
 # Before anything trains: is the same head in two roles, and has a source seen these patients?
 
+from neurograft.guard import registry
+
 
 rule guard_leaks:
     input:
         cohort="results/cohort.tsv",
         scans=per_subject("results/work/sub-{subject}/status.json"),
         slices=of_pictures("results/work/images/slices"),
-        # by content, not by modification time, which changes with every checkout
+        # by content (the parameter `registered`), not by modification time, which changes with every checkout
         registry=ancient([f"{workflow.basedir}/config/{name}.tsv" for name in ("releases", "persons")]),
         releases=config["guard_leaks"]["releases"],
     output:
@@ -29,6 +31,7 @@ rule guard_leaks:
         dataset=config["dataset"],
         options=RUN.list_guard_options(),
         registry=f"{workflow.basedir}/config",
+        registered=registry.digest_registry(f"{workflow.basedir}/config"),
         allowed=config["allow_leak"],
         # no outputs: Snakemake would delete them when the guard stops the run, which is when they are needed
         table="results/leaks.tsv",

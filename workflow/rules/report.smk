@@ -39,14 +39,8 @@ rule write_report:
             f"{workflow.basedir}/scripts/neurograft/report/templates/{name}"
             for name in (
                 *("base.html.j2", "macros.html.j2", "index.html.j2", "quality.html.j2", "subject.html.j2"),
-                *(
-                    "images.html.j2",
-                    "transfer.html.j2",
-                    "viewer.html.j2",
-                    "viewer.js",
-                    "check.html.j2",
-                    "replay.html.j2",
-                ),
+                *("check.html.j2", "images.html.j2", "replay.html.j2", "transfer.html.j2"),
+                *("viewer.html.j2", "viewer.js"),
             )
         ],
         texts=[f"{workflow.basedir}/scripts/neurograft/report/{name}.yaml" for name in ("references", "guidance")],

@@ -22,6 +22,8 @@ from neurograft.core.judging import check_target
 from neurograft.core.prepared import fit_prepared, is_prepared, proposes_candidates
 from neurograft.core.stacked import fit_stacked, is_single
 from neurograft.core.tables import TableError
+from neurograft.guard.contamination import gather_seen
+from neurograft.guard.registry import find_stored, read_releases
 from neurograft.imaging.templates import space_label, template_path
 from neurograft.preprocessing.extraction_engines import MissingEngineError, check_engines
 from neurograft.sources.checks import check_recommended, check_simulated, check_sources
@@ -211,7 +213,7 @@ class RunSetup:
         """
         asked = self.config["experiment"]["classification"]
         return self.config["guard_leaks"] | {
-            "sources": [{name: row.get(name, "") for name in ("name", "seen")} for row in self.sources.values()],
+            "sources": [{"name": name, "seen": gather_seen(row, self.sources)} for name, row in self.sources.items()],
             "simulated": self.config["dataset"]["layout"] == "phantom",
             "single": self.pictures,
             "everyone": bool(asked["strategies"]) and asked["target"] != "tumour-slice",
@@ -384,6 +386,8 @@ def _prepare(config, root, verified):
     check_engines(**config["strip_skull"])
     sources = read_sources(root / "config/sources.tsv")
     _check_config(config, sources)
+    releases = read_releases(root / "config/releases.tsv", root / "config/persons.tsv")
+    find_stored(root / "config", config["guard_leaks"]["releases"], releases)
     choice = choose_sources(config, sources)
     for name, path in choice.weights.items():
         if verified and locate(sources[name]):

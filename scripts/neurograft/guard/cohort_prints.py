@@ -1,7 +1,6 @@
 """The scans of a cohort as the guard reads them: imported scans, stacked pictures, or single pictures."""
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
@@ -96,7 +95,7 @@ def make_reader(rows, slices, subjects, dataset):
     )
 
 
-def take_fingerprints(reader, subjects, store, code="", threads=1):
+def take_fingerprints(reader, subjects, store, code=""):
     """Take the fingerprints of a cohort; those that were taken before are read.
 
     Parameters
@@ -107,7 +106,6 @@ def take_fingerprints(reader, subjects, store, code="", threads=1):
         Folder of one file a subject.
     code : str
         Digest of the code: another one takes all of them again.
-    threads : int
 
     Returns
     -------
@@ -126,8 +124,7 @@ def take_fingerprints(reader, subjects, store, code="", threads=1):
             write_fingerprints(path, [taken])
         return taken
 
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(take, subjects))
+    return [take(subject) for subject in subjects]
 
 
 def remember_stacks(reader, most=24):

@@ -1,12 +1,12 @@
 """Has a source seen these patients? A verdict for every source: clean, unknown or contaminated, with the reason."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
 from neurograft.core.tables import read_table
-from neurograft.guard.registry import Identity, Release
+from neurograft.guard.registry import Release
+from neurograft.sources.table import base_of, kind_of
 
 # what a source can have learnt from that holds no head of a patient
 WITHOUT_PATIENTS = {
@@ -35,16 +35,16 @@ class CohortOrigin:
 
     Attributes
     ----------
-    identities : dict of str to Identity
-        Subject to release and person, by name or by fingerprint.
+    known : dict of str to collection of str
+        Subject to the releases that he is known to be in, by name or by fingerprint.
     simulated : bool
     private : bool
-        Whether the user states that no patient is in any public release.
+        Whether the user states that no patient is in any public release; it counts if none is known to be.
     leaking : int
         Unlabelled subjects that are the same as labelled ones.
     """
 
-    identities: Mapping[str, Identity]
+    known: Mapping[str, Collection[str]]
     simulated: bool = False
     private: bool = False
     leaking: int = 0
@@ -53,6 +53,25 @@ class CohortOrigin:
 def read_seen(row: Mapping[str, str]) -> list[str]:
     """Read the training sets of a source: the column `seen` of `config/sources.tsv`; unlisted if it is empty."""
     return [part.strip() for part in (row.get("seen") or UNLISTED).split(";") if part.strip()] or [UNLISTED]
+
+
+def gather_seen(row: Mapping[str, str], sources: Mapping[str, Mapping[str, str]]) -> str:
+    """Gather the training sets of a source, and of the one whose weights it was trained on from.
+
+    Parameters
+    ----------
+    row : dict
+        Of the table `sources`.
+    sources : dict of str to dict
+
+    Returns
+    -------
+    str
+        As in the column `seen`.
+    """
+    # in random order, weights know nothing of what they learnt
+    before = read_seen(sources[base_of(row)]) if kind_of(row) == "masked" else []
+    return "; ".join(dict.fromkeys([*before, *read_seen(row)]))
 
 
 def judge_source(row: Mapping[str, str], origin: CohortOrigin, releases: Sequence[Release]) -> SourceVerdict:
@@ -80,11 +99,8 @@ def judge_source(row: Mapping[str, str], origin: CohortOrigin, releases: Sequenc
 def _judge(seen, sets, origin, releases):
     """Return verdict, number of patients seen, and reason."""
     if OWN in seen and origin.leaking:
-        return (
-            "contaminated",
-            origin.leaking,
-            f"{origin.leaking} of the scans that it learns from are of labelled patients",
-        )
+        words = f"{origin.leaking} of the scans that it learns from are of labelled patients"
+        return "contaminated", origin.leaking, words
     if origin.simulated:
         return "clean", 0, "the patients are simulated"
     if not sets and UNLISTED not in seen:
@@ -92,42 +108,31 @@ def _judge(seen, sets, origin, releases):
         words += ["unlabelled scans of this cohort, none of a labelled patient"] if OWN in seen else []
         return "clean", 0, f"it learnt from {' and '.join(words)}"
     held = set(sets) | {name for one in sets if one in releases for name in releases[one].holds}
-    count, total = Counter(one.release for one in origin.identities.values()), len(origin.identities)
-    inside = sum(count[name] for name in held)
+    total, learnt = len(origin.known), ", ".join(sets)
+    inside, names = _count(origin, held)
     if inside:
-        names = ", ".join(name for name in sorted(held) if count[name])
-        return (
-            "contaminated",
-            inside,
-            f"{inside} of {total} patients are of {names}, and it was trained on {', '.join(sets)}",
-        )
-    if origin.private:
-        return "clean", 0, "you state that no patient is in a public release (guard_leaks.private)"
-    near = sorted(name for name in count if name in releases and _touch(name, held, releases))
+        return "contaminated", inside, f"{inside} of {total} patients are of {names}, and it was trained on {learnt}"
+    near, names = _count(origin, {name for name in releases if _touch(name, held, releases)})
     if near:
-        number = sum(count[name] for name in near)
-        return (
-            "unknown",
-            0,
-            f"{number} of {total} patients are of {', '.join(near)}, which shares patients with {', '.join(sets)}",
-        )
+        return "unknown", 0, f"{near} of {total} patients are of {names}, which shares patients with {learnt}"
+    named, names = _count(origin, releases)
+    if origin.private and not named:
+        return "clean", 0, "you state that no patient is in a public release (guard_leaks.private)"
     if UNLISTED in seen:
         return "unknown", 0, "its training sets are not all named"
-    named = total - count[""]
-    if named == total:
-        return (
-            "clean",
-            0,
-            f"all patients are of {', '.join(sorted(count))}, which shares no patient with {', '.join(sets)}",
-        )
-    return (
-        "unknown",
-        0,
-        (
-            f"no patient is known to be of {', '.join(sets)}, but names can be changed; if they are your own, "
-            "guard_leaks.private: true says so"
-        ),
-    )
+    strange = [name for name in sets if name not in releases]
+    if strange:
+        return "unknown", 0, f"nothing is known of {', '.join(strange)}; give it a row in config/releases.tsv"
+    if total and named == total:
+        return "clean", 0, f"all patients are of {names}, which shares none with {learnt} by config/releases.tsv"
+    words = f"no patient is known to be of {learnt}, but names can be changed"
+    return "unknown", 0, words + ("" if named else "; if they are your own, guard_leaks.private: true says so")
+
+
+def _count(origin, names):
+    """Count the patients that are known to be in some releases, and name these."""
+    own = {name for known in origin.known.values() for name in known} & set(names)
+    return sum(any(name in own for name in known) for known in origin.known.values()), ", ".join(sorted(own))
 
 
 def _touch(name, held, releases):

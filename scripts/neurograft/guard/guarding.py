@@ -11,7 +11,7 @@ from neurograft.guard.cohort_prints import remember_stacks, take_fingerprints
 from neurograft.guard.contamination import CohortOrigin, judge_source
 from neurograft.guard.fingerprints import find_pairs, read_fingerprints
 from neurograft.guard.leaks import Cohort, confirm_pairs, list_leaks
-from neurograft.guard.registry import Identity, Release, identify, read_releases
+from neurograft.guard.registry import Release, find_stored, identify, list_releases, read_releases
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class GuardOptions:
     pretrained: bool = False
 
 
-def guard_cohort(rows, files, reader, options: GuardOptions, store, code="", threads=1):
+def guard_cohort(rows, files, reader, options: GuardOptions, store, code=""):
     """Look for the same head in two roles, and for patients that a source has seen.
 
     Parameters
@@ -59,13 +59,12 @@ def guard_cohort(rows, files, reader, options: GuardOptions, store, code="", thr
     store : str
         Folder in which fingerprints are kept for the next run.
     code : str
-    threads : int
 
     Returns
     -------
     record : dict
-        `leaks` (`leaks.Leak`), `sources` (`contamination.SourceVerdict`), `known` (subject to `release`, `person`, and
-        `by`, name or fingerprint), `subjects`, and `candidates` (pairs whose slices were compared).
+        `leaks` (`leaks.Leak`), `sources` (`contamination.SourceVerdict`), `known` (as `recognise`, without those of
+        whom nothing is known), `subjects`, and `candidates` (number of pairs whose slices were compared).
     prints : list of Fingerprint
         Under the subjects' own names.
     """
@@ -73,21 +72,22 @@ def guard_cohort(rows, files, reader, options: GuardOptions, store, code="", thr
     kept = {row["participant_id"]: row for row in rows if parse_boolean(row["included"])}
     cohort = Cohort(kept, files, options.pretrained, options.everyone or options.single)
     releases = read_releases(Path(options.registry) / "releases.tsv", Path(options.registry) / "persons.tsv")
-    prints = take_fingerprints(reader, list(kept), store, code, threads)
+    prints = take_fingerprints(reader, list(kept), store, code)
     logs.log_line(f"{len(prints)} fingerprints in {time.perf_counter() - start:.1f} s")
     candidates = find_pairs(prints, pictures=options.single)
     leaks = list_leaks(confirm_pairs(candidates, remember_stacks(reader)), cohort, releases)
-    known = recognise(prints, cohort, releases, _list_prints(options))
+    stored = [] if options.simulated else find_stored(options.registry, options.releases, releases)
+    known = recognise(prints, cohort, releases, stored)
     origin = CohortOrigin(
-        {subject: Identity(one["release"], one["person"]) for subject, one in known.items()},
+        {subject: [one["release"] for one in found] for subject, found in known.items()},
         simulated=options.simulated,
         private=options.private,
-        leaking=sum(leak["leak"] and "pretraining" in (leak["first_role"], leak["second_role"]) for leak in leaks),
+        leaking=len(_list_learnt(leaks)),
     )
     record = {
         "leaks": leaks,
         "sources": [judge_source(row, origin, releases) for row in options.sources],
-        "known": {subject: one for subject, one in known.items() if one["release"]},
+        "known": {subject: found for subject, found in known.items() if found},
         "subjects": len(prints),
         "candidates": len(candidates),
     }
@@ -120,42 +120,51 @@ def name_files(subjects, layout):
     }
 
 
-def _list_prints(options):
-    """Map each release to the path of its fingerprints."""
-    paths = [*sorted(Path(options.registry).glob("releases/*.npz")), *map(Path, options.releases)]
-    return {path.stem: path for path in paths} if not options.simulated else {}
+def _list_learnt(leaks):
+    """List the unlabelled subjects that a source learns from, and that are the same as labelled ones."""
+    roles = [(leak[f"{one}_role"], leak[one]) for leak in leaks if leak["leak"] for one in ("first", "second")]
+    return {subject for role, subject in roles if role == "pretraining"}
 
 
-def recognise(prints, cohort: Cohort, releases: Sequence[Release], files: Mapping[str, Path]):
-    """Tell of every subject which public release it is from, by its name, else by its fingerprint.
+def recognise(prints, cohort: Cohort, releases: Sequence[Release], files: Sequence[tuple[str, Path]]):
+    """Tell of every subject which public releases he is in: by his name, by fingerprint, or as a person of many names.
 
     Parameters
     ----------
     prints : sequence of Fingerprint
     cohort : Cohort
     releases : sequence of Release
-    files : dict of str to Path
-        Release to its fingerprints.
+    files : sequence of (str, Path)
+        Name of a release, and the file of its fingerprints.
 
     Returns
     -------
-    dict of str to dict
-        Subject to `release`, `person` and `by` ("name", "fingerprint", or "").
+    dict of str to list of dict
+        Subject to `release`, `person` and `by` ("name", "fingerprint" or "another name").
     """
-    known = {}
-    for one in prints:
-        names = [str(cohort.rows[one.name].get("name") or one.name), *cohort.files.get(one.name, {}).values()]
-        identity = next(
-            filter(lambda found: found.release, (identify(Path(n).name, releases) for n in names)), Identity()
-        )
-        known[one.name] = {
-            "release": identity.release,
-            "person": identity.person,
-            "by": "name" * bool(identity.release),
-        }
-    for release, path in files.items():
-        for pair in find_pairs([one for one in prints if not known[one.name]["release"]], read_fingerprints(path)):
-            if pair.sure:
+    known = {one.name: _find_by_name(one.name, cohort, releases) for one in prints}
+    for release, path in files:
+        others = [one for one in prints if release not in _names(known[one.name])]
+        for pair in find_pairs(others, read_fingerprints(path)):
+            if pair.sure and release not in _names(known[pair.first]):
                 person = identify(pair.second, releases).person or pair.second
-                known[pair.first] = {"release": release, "person": person, "by": "fingerprint"}
+                known[pair.first].append({"release": release, "person": person, "by": "fingerprint"})
+    for found in known.values():
+        for person in [one["person"] for one in found]:
+            others = [name for name in list_releases(person, releases) if name not in _names(found)]
+            found += [{"release": name, "person": person, "by": "another name"} for name in others]
     return known
+
+
+def _names(found):
+    return [one["release"] for one in found]
+
+
+def _find_by_name(subject, cohort, releases):
+    """Look for a release by the names of a subject and of its files."""
+    names = [str(cohort.rows[subject].get("name") or subject), *cohort.files.get(subject, {}).values()]
+    for name in names:
+        identity = identify(Path(name).name, releases)
+        if identity.release:
+            return [{"release": identity.release, "person": identity.person, "by": "name"}]
+    return []

@@ -1,5 +1,6 @@
 """Public releases, and which of them a patient's name is from: `config/releases.tsv` and `config/persons.tsv`."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,7 +69,9 @@ def read_releases(path, persons) -> list[Release]:
         try:
             pattern = re.compile(row["pattern"], re.IGNORECASE)
         except re.error as error:
-            raise TableError(f"{path}, line {number}: '{row['pattern']}' is no regular expression ({error})") from None
+            raise TableError(
+                f"{path}, line {number}: '{row['pattern']}' is no regular expression ({error}); mend it"
+            ) from None
         if "who" not in pattern.groupindex:
             raise TableError(f"{path}, line {number}: the pattern needs a group (?P<who>...) that tells patients apart")
         holds, shares = (tuple(filter(None, row[column].split(","))) for column in ("holds", "shares"))
@@ -76,7 +79,10 @@ def read_releases(path, persons) -> list[Release]:
     known = {release.name for release in releases}
     unknown = sorted({name for one in releases for name in (*one.holds, *one.shares)} - known)
     if unknown:
-        raise TableError(f"{path}: holds or shares names {', '.join(unknown)}, which is no release of the table")
+        raise TableError(
+            f"{path}: holds or shares names {', '.join(unknown)}, which is no release of the table; add it, or mend the "
+            "name"
+        )
     return releases
 
 
@@ -87,6 +93,86 @@ def _read_rows(path, columns):
     if missing:
         raise TableError(f"{Path(path)}: the column {missing[0]} is missing; add it")
     return rows
+
+
+def digest_registry(folder) -> str:
+    """Digest the tables and the sizes of the fingerprints of a registry, so that a changed one judges anew.
+
+    Parameters
+    ----------
+    folder : str or Path
+        With `releases.tsv`, `persons.tsv` and `releases/`.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    tables = [(Path(folder) / f"{name}.tsv").read_bytes() for name in ("releases", "persons")]
+    stored = [(path.name, path.stat().st_size) for path in list_stored(folder)]
+    return hashlib.sha256(repr((tables, stored)).encode()).hexdigest()[:16]
+
+
+def list_stored(folder) -> list[Path]:
+    """List the files of fingerprints in a registry, each named after its release."""
+    return sorted(Path(folder).glob("releases/*.npz"))
+
+
+def find_stored(folder, further: Sequence[str], releases: Sequence[Release]) -> list[tuple[str, Path]]:
+    """Find the fingerprints that a cohort is compared with.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of the registry.
+    further : sequence of str
+        Files besides those in `releases/` of the registry.
+    releases : sequence of Release
+
+    Returns
+    -------
+    list of (str, Path)
+        Name of the release, and its file.
+
+    Raises
+    ------
+    TableError
+        If a file is not there, or does not have the name of a release.
+    """
+    found = [*list_stored(folder), *map(Path, further)]
+    for path in found:
+        if not path.is_file():
+            raise TableError(
+                f"guard_leaks.releases: there is no file {path}; give the path of a results/fingerprints.npz"
+            )
+        if path.stem not in {release.name for release in releases}:
+            raise TableError(
+                f"{path} has to be named after its release, but config/releases.tsv has no {path.stem}; rename it, or "
+                "add a row"
+            )
+    return [(path.stem, path) for path in found]
+
+
+def list_releases(person: str, releases: Sequence[Release]) -> list[str]:
+    """List the releases that a person is in under any of his names in `config/persons.tsv`.
+
+    Parameters
+    ----------
+    person : str
+        As `identify` gives it.
+    releases : sequence of Release
+
+    Returns
+    -------
+    list of str
+    """
+    found = {identify(person, releases).release} - {""}
+    for release in releases:
+        beginning = release.person.partition("{")[0].lower()
+        names = [name for name, owner in release.persons.items() if owner == person]
+        if beginning and any(name.startswith(beginning) for name in names):
+            found.add(release.name)
+    return sorted(found)
 
 
 def identify(name: str, releases: Sequence[Release]) -> Identity:

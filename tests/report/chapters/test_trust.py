@@ -24,8 +24,22 @@ def test_the_first_screen_says_that_leaks_were_allowed_and_what_they_bring():
     results = Results(**run | {"guard": guard(LEAK | {"first": subject, "second": other})})
     (sentence,) = trust.caution_sentences(results)
     assert sentence.startswith("These scores are too good: 1 pair of subjects") and "allow_leak" in sentence
-    assert "higher than the others" in sentence
+    assert "Patients with a copy differ from the others by" in sentence
     assert sentence in answer.answer(results.main)["sentences"]
+
+
+def test_what_a_copy_brings_is_the_mean_over_arms_whether_scores_are_of_subjects_or_patients():
+    rows = [
+        {"task": "segmentation", "source": "s", "strategy": strategy, "n": "all", "region": "WT", "metric": "dice"}
+        | {"subject": subject, "value": value + gain}
+        for strategy, gain in (("scratch", 0), ("lp-ft", 0.1))
+        for subject, value in (("P", 0.9), ("x", 0.5), ("y", 0.7 - 2 * gain))
+    ]
+    leak = LEAK | {"first": "a", "second": "b", "first_patient": "P", "second_patient": "Q"}
+    words = trust.describe_inflation(Results(scores=rows, guard=guard(leak)))
+    assert "by +0.350 in dice, the mean of 2 arms (+0.300 to +0.400)" in words
+    assert "with the only arm" in trust.describe_inflation(Results(scores=rows[:3], guard=guard(leak)))
+    assert trust.describe_inflation(Results(scores=rows[:1], guard=guard(leak))) == ""
 
 
 def test_harmless_pairs_are_no_caution():
@@ -45,7 +59,7 @@ def test_a_contaminated_source_that_was_not_used_is_no_caution():
 
 
 def test_the_chapter_lists_pairs_and_sources():
-    known = {"p1": {"release": "BraTS2018", "person": "x", "by": "name"}}
+    known = {"p1": [{"release": "BraTS2018", "person": "x", "by": "name"}]}
     chapter = trust.fill_chapter(Results(guard=guard(*[LEAK] * 40, sources=[SOURCE]) | {"known": known}))
     assert len(chapter["leaks"]) == trust.MOST and chapter["more"] == 10
     assert chapter["leaks"][0][:2] == [LEAK["words"], "leak"]

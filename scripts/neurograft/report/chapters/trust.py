@@ -6,7 +6,7 @@ import numpy as np
 
 from neurograft.core.tables import parse_boolean, parse_number
 from neurograft.report import summaries
-from neurograft.report.sentences import format_number, join_names, name_arm_key
+from neurograft.report.sentences import format_number, join_names
 
 MOST = 30  # pairs that are listed
 
@@ -42,7 +42,7 @@ def caution_sentences(results):
 
 
 def describe_inflation(results):
-    """Say how much better patients with a copy among the training patients scored than the others, where it can be.
+    """Say how the scores of patients with a copy differ from those of the others, where both were scored.
 
     Returns
     -------
@@ -52,23 +52,26 @@ def describe_inflation(results):
     copied = set()
     for leak in results.guard.get("leaks", ()):
         if parse_boolean(leak["leak"]):
-            copied |= {leak["first"], leak["second"]}
+            # scores are of subjects, or of patients where these have several
+            copied |= {leak[f"{one}{of}"] for one in ("first", "second") for of in ("", "_patient")}
     if not results.scores or not copied:
         return ""
     task, region, metric = summaries.main_measure(results.scores)
-    differences = {}
-    for arm, values in summaries.patient_means(results.scores, task, region, metric).items():
+    differences = []
+    for values in summaries.patient_means(results.scores, task, region, metric).values():
         with_copy = [value for patient, value in values.items() if patient in copied]
         others = [value for patient, value in values.items() if patient not in copied]
         if with_copy and others:
-            differences[name_arm_key(arm)] = float(np.mean(with_copy) - np.mean(others))
-    differences = {name: value for name, value in differences.items() if math.isfinite(value)}
+            differences.append(float(np.mean(with_copy) - np.mean(others)))
+    differences = [value for value in differences if math.isfinite(value)]
     if not differences:
         return ""
-    name = max(differences, key=lambda name: differences[name])
+    spread = f" ({format_number(min(differences), signed=True)} to {format_number(max(differences), signed=True)})"
+    arms = f"the mean of {len(differences)} arms{spread}" if len(differences) > 1 else "with the only arm"
+    mean = format_number(np.mean(differences), signed=True)
     return (
-        f" Patients with a copy scored {format_number(differences[name], 3)} higher than the others with {name} "
-        f"(mean of {metric}; such patients may also be easier)."
+        f" Patients with a copy differ from the others by {mean} in {metric}, {arms}; such patients may also be easier "
+        "or harder."
     )
 
 
@@ -95,8 +98,9 @@ def fill_chapter(results):
         for leak in leaks[:MOST]
     ]  # fmt: skip
     by_release = {}
-    for one in guard.get("known", {}).values():
-        by_release.setdefault((one["release"], one["by"]), []).append(one)
+    for subject, found in guard.get("known", {}).items():
+        for one in found:
+            by_release.setdefault((one["release"], one["by"]), []).append(subject)
     return {
         "looked": f"{guard['subjects']} subjects were compared with each other." if guard else "",
         "leaks": rows,
