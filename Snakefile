@@ -50,6 +50,10 @@ elif "cards" not in config:
         include: "workflow/rules/candidates.smk"
         include: "workflow/rules/delivery.smk"
         include: "workflow/rules/exchange.smk"
+        if RUN.cohorts:
+
+            include: "workflow/rules/source_cohorts.smk"
+            include: "workflow/rules/source_preprocessing.smk"
     include: "workflow/rules/guard.smk"
     include: "workflow/rules/sources.smk"
     include: "workflow/rules/experiment.smk"

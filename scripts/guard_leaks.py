@@ -8,7 +8,8 @@ from neurograft.guard import cohort_prints, contamination, fingerprints, guardin
 logs.send_to_log(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
 rows, subjects = tables.read_table(given.cohort), layouts.find_subjects(**params.dataset)
-options = guarding.GuardOptions(params.registry, **params.options)
+compared = [files.read_json(path) for path in given.compared]
+options = guarding.GuardOptions(params.registry, **params.options, compared=compared)
 reader = cohort_prints.make_reader(rows, given.slices, subjects, params.dataset)
 named = guarding.name_files(subjects, params.dataset["layout"])
 record, prints = guarding.guard_cohort(rows, named, reader, options, params.store, params.code)

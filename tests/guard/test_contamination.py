@@ -108,3 +108,37 @@ def test_every_set_of_the_table_of_sources_is_known():
 
     known = {release.name for release in RELEASES} | {OWN, UNLISTED, *WITHOUT_PATIENTS}
     assert {part for row in SOURCES.values() for part in read_seen(row)} <= known
+
+
+def compared(**changes):
+    """What the comparison with the cohort `near` found."""
+    shared = [{"name": "A", "own": "x", "own_name": "X"}, {"name": "A2", "own": "", "own_name": ""}]
+    found = {"cohort": "near", "learnt_from": 57, "not_compared": 0, "shared": shared, "releases": ["TCGA-LGG"]}
+    return found | changes
+
+
+def test_a_cohort_that_was_compared_is_clean_and_says_whom_it_left_out():
+    row = judge("ImageNet; cohort:near", "mine", compared=[compared()])
+    assert row["verdict"] == "clean" and row["seen"] == "ImageNet; cohort:near (TCGA-LGG)"
+    words = "photographs (ImageNet), no scan of a patient; it learnt from 57 labelled subjects of the cohort near"
+    assert f"{words}, without 2 of patients of yours (A is X)" in row["reason"]
+    row = judge("cohort:near", "mine", compared=[compared(shared=[])])
+    assert row["reason"] == (
+        "it learnt from 57 labelled subjects of the cohort near, none of them a patient of yours by image or name"
+    )
+
+
+def test_a_cohort_that_could_not_be_compared_is_unknown():
+    row = judge("cohort:near", "mine", compared=[compared(not_compared=3)])
+    assert row["verdict"] == "unknown" and "3 could not be compared by image" in row["reason"]
+    assert judge("cohort:near", "mine")["verdict"] == "unknown"
+    assert judge("cohort:near", "mine", compared=[compared(not_compared=3)], simulated=True)["verdict"] == "clean"
+
+
+def test_what_a_cohort_started_from_counts_as_before():
+    names = ["Brats18_TCIA10_628_1"]
+    assert judge("BraTS2018; cohort:near", *names, compared=[compared()])["verdict"] == "contaminated"
+    made = {"name": "cohort-near", "sha256": "made-here", "seen": "cohort:near"}
+    row = made | {"location": "rule:cohort/brats-mri-segmentation"}
+    assert gather_seen(row, SOURCES) == "BraTS2018; cohort:near"
+    assert gather_seen(made | {"location": "rule:cohort"}, SOURCES) == "cohort:near"

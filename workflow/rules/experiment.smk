@@ -65,10 +65,10 @@ rule train_network:
         subjects=subjects,
         weights=lambda wildcards: RUN.choice.weights[wildcards.source],
         candidates=sampled_candidates,
-        making=lambda wildcards: (
-            f"results/sources/{wildcards.source}/{source_table.MANIFEST}"
-            if source_table.is_made(RUN.sources[wildcards.source])
-            else []
+        making=lambda wildcards: expand(
+            "results/sources/{source}/{file}",
+            source=wildcards.source,
+            file=source_table.list_beside(RUN.sources[wildcards.source]),
         ),
     output:
         directory(

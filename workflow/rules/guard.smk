@@ -11,6 +11,8 @@ rule guard_leaks:
         # by content (the parameter `registered`), not by modification time, which changes with every checkout
         registry=ancient([f"{workflow.basedir}/config/{name}.tsv" for name in ("releases", "persons")]),
         releases=config["guard_leaks"]["releases"],
+        # whom a source's cohort and this one share
+        compared=expand("results/cohorts/{cohort}/compared.json", cohort=RUN.learnt_cohorts),
     output:
         record="results/leaks.json",
         sources="results/contamination.tsv",

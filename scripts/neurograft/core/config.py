@@ -101,6 +101,11 @@ def _fill(value: Any, schema: Mapping[str, Any]) -> Any:
     if not isinstance(value, dict):
         return value
     filled = cast("dict[str, Any]", value)
+    # of blocks by names of the user's own, each has the defaults of their schema
+    others = schema.get("additionalProperties")
+    if isinstance(others, dict):
+        named = [key for key in filled if key not in schema.get("properties", {})]
+        filled |= {key: _fill(filled[key], cast("dict[str, Any]", others)) for key in named}
     for key, inner in schema.get("properties", {}).items():
         if key not in filled and "default" in inner:
             filled[key] = copy.deepcopy(inner["default"])

@@ -83,6 +83,8 @@ class Manifest(TypedDict):
     batch: NotRequired[int]
     loaded_share: NotRequired[float | None]
     not_loaded: NotRequired[dict[str, str]]
+    # of a source that learnt to segment another cohort: of the values of decoder and head
+    top_loaded_share: NotRequired[float]
     weights_sha256: NotRequired[str]
     adaptation: NotRequired[list[dict[str, Any]]]
     parameters_trained: NotRequired[int]

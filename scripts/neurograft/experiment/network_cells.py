@@ -104,6 +104,7 @@ class _Setting:
     options: dict
     variants: Mapping[str, dict]
     held_back: Sequence[str] = ()
+    pretraining: Mapping = field(default_factory=dict)
 
     @property
     def stream(self):
@@ -150,7 +151,7 @@ def train_cell(output, split, cell, source, subjects, options):
             if is_control(cell["split"]):
                 _leave_empty(task, roles, rounds)
             held_back = hold_back(roles["train"], task_split["patients"], cell, options.auto) if chosen["least"] else []
-            setting = _Setting(manifest, task, source, chosen, options.variants, held_back)
+            setting = _Setting(manifest, task, source, chosen, options.variants, held_back, pretraining)
             trainings = _train_rounds(setting, roles["train"], rounds, output.checkpoint)
             networks = {subject: each["network"] for each in trainings for subject in each["predicts"]}
             write_predictions(part, cell["task"], task, networks, roles, chosen["threads"])
@@ -252,7 +253,7 @@ def _train(setting, cases, targets, path):
     with compute.reproducible(options.seed, options.threads):
         network = BUILDERS[cell["task"]](cell["backbone"], len(cases[0]["channels"]), len(task.outputs))
         plan = strategy_plans.plan(cell["strategy"], network, setting.variants)
-        loaded, inherited = _load(network, setting.source) if plan.loads else ({"loaded_share": None, "why": {}}, set())
+        loaded, inherited = _load(network, setting) if plan.loads else ({"loaded_share": None, "why": {}}, set())
         if plan.estimate_norms:
             batch_norm.estimate_statistics(network, cases, options)
         before = copy.deepcopy(network)
@@ -287,11 +288,21 @@ def _restore(network, state):
     return other
 
 
-def _load(network, source):
-    """Load a source's weights into the encoder; return what was loaded, and the names of the loaded parameters."""
+def _load(network, setting):
+    """Load a source's weights; return what was loaded, and the names of the loaded parameters.
+
+    They go into the encoder; of a source that learnt to segment another cohort, also into a segmenter's decoder and
+    head.
+    """
+    source, outputs = setting.source, setting.pretraining.get("outputs")
     state = load_weights(source.weights, source.row["sha256"])
     loaded = builders.load_source(network, encoders_3d.rename_weights(source.row["backbone"], state))
     inherited = set(strategy_plans.split_parameters(network)[0]) - {f"encoder.{name}" for name in loaded["missing"]}
+    if outputs and setting.cell["task"] == "segmentation":
+        beside = load_weights(Path(source.weights).with_name(table.TOP), setting.pretraining["top_sha256"])
+        top = builders.load_top(network, beside, outputs, setting.task.outputs)
+        loaded["top_loaded_share"] = top["loaded_share"]
+        inherited |= top["whole"] & set(strategy_plans.split_parameters(network)[1])
     return loaded, inherited
 
 
@@ -369,6 +380,7 @@ def _describe(trainings, roles):
         **roles,
         "loaded_share": loaded["loaded_share"],
         "not_loaded": loaded["why"],
+        **({"top_loaded_share": loaded["top_loaded_share"]} if "top_loaded_share" in loaded else {}),
         "converged": all(loop.is_converged([row["loss"] for row in each["history"]]) for each in trainings),
         "weights_sha256": hashes[0],
         "adaptation": [w | {"weights_sha256": h} for w, h in zip(who, hashes, strict=True) if w["adapted_on"]],

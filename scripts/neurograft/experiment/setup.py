@@ -5,7 +5,7 @@ The rules use this module when the Snakefile is parsed, in every job on a cluste
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
@@ -20,6 +20,14 @@ from neurograft.core.design import Design, check_experiment, check_variants, lis
 from neurograft.core.external import ExternalMasks, check_external
 from neurograft.core.judging import check_target
 from neurograft.core.prepared import fit_prepared, is_prepared, proposes_candidates
+from neurograft.core.source_cohorts import (
+    check_apart,
+    check_patients,
+    move_outputs,
+    name_source,
+    name_sources,
+    write_config,
+)
 from neurograft.core.stacked import fit_stacked, is_single
 from neurograft.core.tables import TableError
 from neurograft.guard.contamination import gather_seen
@@ -27,6 +35,7 @@ from neurograft.guard.registry import find_stored, read_releases
 from neurograft.imaging.templates import space_label, template_path
 from neurograft.preprocessing.extraction_engines import MissingEngineError, check_engines
 from neurograft.sources.checks import check_recommended, check_simulated, check_sources
+from neurograft.sources.cohort_rows import KIND, make_rows
 from neurograft.sources.table import SourceError, add_base_sources, is_remote, kind_of, read_sources
 from neurograft.sources.weights import add_ready, locate, verify
 
@@ -92,6 +101,9 @@ class RunSetup:
         From `layouts.find_subjects`.
     series_rules, series_digest : str
         Path of the table that recognises DICOM series, and a digest of its content.
+    cohorts : dict of str to RunSetup
+        Of every cohort of the config's block `cohorts`, as of a run that only prepares it; what jobs make of its
+        subjects lies in a folder of its own.
     """
 
     config: dict
@@ -103,6 +115,12 @@ class RunSetup:
     subjects: dict[str, dict]
     series_rules: str
     series_digest: str
+    cohorts: dict[str, "RunSetup"] = field(default_factory=dict)
+
+    @property
+    def learnt_cohorts(self) -> list[str]:
+        """The cohorts that sources of the run learn from."""
+        return [name for name in self.cohorts if name_source(name) in self.choice.scored]
 
     @property
     def pictures(self) -> bool:
@@ -203,6 +221,19 @@ class RunSetup:
         shared = {name: self.config["train_network"][name] for name in ("batch", "threads")}
         return self.config["pretrain"] | shared | {"seed": self.config["seed"]}
 
+    def list_cohort_options(self, cohort: str) -> dict:
+        """List the options for learning a source from a cohort.
+
+        Returns
+        -------
+        dict
+            Arguments of `loop.TrainingOptions`: the cohort's `steps`, and the `batch` and `threads` of every training.
+        """
+        block, training = self.config["cohorts"][cohort], self.config["train_network"]
+        volumes = self.sources[name_source(cohort)]["dimensions"] == "3"
+        batch = training["patches"]["batch"] if volumes else training["batch"]
+        return {"steps": block["steps"], "batch": batch, "threads": training["threads"], "seed": self.config["seed"]}
+
     def list_guard_options(self) -> dict:
         """List the options for the leak guard.
 
@@ -212,8 +243,10 @@ class RunSetup:
             Arguments of `guarding.GuardOptions` besides the registry.
         """
         asked = self.config["experiment"]["classification"]
+        unused = {name_source(name) for name in self.cohorts} - {name_source(name) for name in self.learnt_cohorts}
+        rows = {name: row for name, row in self.sources.items() if name not in unused}
         return self.config["guard_leaks"] | {
-            "sources": [{"name": name, "seen": gather_seen(row, self.sources)} for name, row in self.sources.items()],
+            "sources": [{"name": name, "seen": gather_seen(row, self.sources)} for name, row in rows.items()],
             "simulated": self.config["dataset"]["layout"] == "phantom",
             "single": self.pictures,
             "everyone": bool(asked["strategies"]) and asked["target"] != "tumour-slice",
@@ -372,7 +405,9 @@ def choose_sources(config: dict, sources: dict[str, Source]) -> SourceChoice:
     asked = [name for task in config["experiment"].values() for name in list_sources(task)]
     named = add_base_sources({name: sources[name] for name in asked}, sources)
     scored = named | {name: sources[name] for name in config["recommend"]["sources"]}
-    ranked = scored if config["recommend"]["sources"] else add_ready(named, sources)
+    # what was learnt from a cohort before counts only where this run names it
+    table = {name: row for name, row in sources.items() if kind_of(row) != KIND}
+    ranked = scored if config["recommend"]["sources"] else add_ready(named, table)
     used = {name: row for name, row in ranked.items() if name in named or row["dimensions"] == "2"}
     weights = {name: locate(row) or f"results/sources/{name}/weights" for name, row in used.items()}
     return SourceChoice(named, scored, ranked, weights)
@@ -382,9 +417,10 @@ def _prepare(config, root, verified):
     """Do the work of `prepare_run`, raising each mistake with its original type."""
     schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
     config = fit_stacked(fit_layout(resolve_config(config, schema), config), given := config)
-    config = fit_prepared(config, given)
+    config = name_sources(fit_prepared(config, given))
     check_engines(**config["strip_skull"])
     sources = read_sources(root / "config/sources.tsv")
+    sources |= make_rows(config["cohorts"], sources)
     _check_config(config, sources)
     releases = read_releases(root / "config/releases.tsv", root / "config/persons.tsv")
     find_stored(root / "config", config["guard_leaks"]["releases"], releases)
@@ -402,6 +438,10 @@ def _prepare(config, root, verified):
     series_rules = config["convert_dicom"]["rules"] or f"{root}/config/sequences.tsv"
     series_digest = digest_rules(read_rules(series_rules))
     check_target(config["experiment"]["classification"]["target"], subjects)
+    cohorts = {name: _prepare_cohort(name, given, root) for name in config["cohorts"]}
+    for name, cohort in cohorts.items():
+        check_apart(name, cohort.config["dataset"], config["dataset"])
+        check_patients(name, cohort.subjects, subjects, dealt["sequences"])
     return RunSetup(
         config=config,
         design=Design(config["experiment"], spaces, dealt["folds"], delivered, dealt["repeats"]),
@@ -412,7 +452,18 @@ def _prepare(config, root, verified):
         subjects=subjects,
         series_rules=series_rules,
         series_digest=series_digest,
+        cohorts=cohorts,
     )
+
+
+def _prepare_cohort(name, given, root):
+    """Prepare a source's cohort as a run of its own."""
+    try:
+        run = _prepare(write_config(name, given), root, verified=False)
+    except MISTAKES as mistake:
+        words = str(mistake).removeprefix("config: ").removeprefix(f"cohorts.{name}.").removeprefix(f"cohorts.{name}: ")
+        raise SettingsError(f"config: cohorts.{name}: {words}") from None
+    return replace(run, subjects=move_outputs(name, run.subjects))
 
 
 def _check_folds(asked, subjects):

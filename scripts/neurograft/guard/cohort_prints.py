@@ -69,7 +69,7 @@ class PictureReader:
         return ""
 
 
-def make_reader(rows, slices, subjects, dataset):
+def make_reader(rows, slices, subjects, dataset, folder="results/work"):
     """Make the reader that fits a dataset.
 
     Parameters
@@ -82,6 +82,8 @@ def make_reader(rows, slices, subjects, dataset):
         From `layouts.find_subjects`.
     dataset : dict
         The config's block.
+    folder : str
+        With the subjects' folders.
 
     Returns
     -------
@@ -91,7 +93,7 @@ def make_reader(rows, slices, subjects, dataset):
         return PictureReader(str(slices))
     stacked = any("slices" in about for about in subjects.values()) and not dataset["pictures"].get("spacing")
     return ScanReader(
-        {row["participant_id"]: f"results/work/sub-{row['participant_id']}/imported" for row in rows}, stacked
+        {row["participant_id"]: f"{folder}/sub-{row['participant_id']}/imported" for row in rows}, stacked
     )
 
 

@@ -15,8 +15,10 @@ WITHOUT_PATIENTS = {
     "none": "nothing: its weights are random",
 }
 OWN = "own"  # unlabelled scans of this cohort
+COHORT = "cohort:"  # before the name of another labelled cohort of the config
 UNLISTED = "?"  # the sets are not all named
 VERDICTS = ("clean", "unknown", "contaminated")
+MOST_NAMED = 10
 
 
 class SourceVerdict(TypedDict):
@@ -42,12 +44,15 @@ class CohortOrigin:
         Whether the user states that no patient is in any public release; it counts if none is known to be.
     leaking : int
         Unlabelled subjects that are the same as labelled ones.
+    compared : sequence of dict
+        What the comparisons with the cohorts of sources found (`source_patients.Compared`).
     """
 
     known: Mapping[str, Collection[str]]
     simulated: bool = False
     private: bool = False
     leaking: int = 0
+    compared: Sequence[Mapping] = ()
 
 
 def read_seen(row: Mapping[str, str]) -> list[str]:
@@ -70,7 +75,7 @@ def gather_seen(row: Mapping[str, str], sources: Mapping[str, Mapping[str, str]]
         As in the column `seen`.
     """
     # in random order, weights know nothing of what they learnt
-    before = read_seen(sources[base_of(row)]) if kind_of(row) == "masked" else []
+    before = read_seen(sources[base_of(row)]) if kind_of(row) in ("masked", "cohort") and base_of(row) else []
     return "; ".join(dict.fromkeys([*before, *read_seen(row)]))
 
 
@@ -88,12 +93,38 @@ def judge_source(row: Mapping[str, str], origin: CohortOrigin, releases: Sequenc
     -------
     dict
     """
-    seen = read_seen(row)
+    listed = read_seen(row)
+    cohorts = [name.removeprefix(COHORT) for name in listed if name.startswith(COHORT)]
+    seen = [name for name in listed if not name.startswith(COHORT)]
     sets = [name for name in seen if name not in (*WITHOUT_PATIENTS, OWN, UNLISTED)]
-    verdict, patients, reason = _judge(seen, sets, origin, {release.name: release for release in releases})
+    verdict, patients, reason = "clean", 0, ""
+    if seen:
+        verdict, patients, reason = _judge(seen, sets, origin, {release.name: release for release in releases})
+    for name in cohorts:
+        one = next((found for found in origin.compared if found["cohort"] == name), None)
+        unsure, words = _judge_cohort(name, one)
+        # the patients who are shared were left out, so nothing of it contaminates
+        verdict = "unknown" if unsure and verdict == "clean" and not origin.simulated else verdict
+        reason = f"{reason}; it learnt from {words}" if reason else f"it learnt from {words}"
+        seen += [f"{COHORT}{name}" + (f" ({', '.join(one['releases'])})" if one and one["releases"] else "")]
     return {
         "source": row["name"], "seen": "; ".join(seen), "verdict": verdict, "patients": patients, "reason": reason,
     }  # fmt: skip
+
+
+def _judge_cohort(name, compared):
+    """Return whether somebody may have been overlooked in another cohort, and who was learnt from and left out."""
+    if compared is None:
+        return True, f"the cohort {name}, which was not compared with this one"
+    words = f"{compared['learnt_from']} labelled subjects of the cohort {name}"
+    shared = [f"{one['name']} is {one['own_name']}" for one in compared["shared"] if one["own"]]
+    if shared:
+        listed = ", ".join(shared[:MOST_NAMED]) + (", ..." if len(shared) > MOST_NAMED else "")
+        words += f", without {len(compared['shared'])} of patients of yours ({listed})"
+    else:
+        words += ", none of them a patient of yours by image or name"
+    blind = compared["not_compared"]
+    return bool(blind), words + (f"; {blind} could not be compared by image: no sequence in common" if blind else "")
 
 
 def _judge(seen, sets, origin, releases):

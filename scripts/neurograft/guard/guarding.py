@@ -33,6 +33,8 @@ class GuardOptions:
         Whether subjects without tumour labels are trained on, too: for a class of each patient.
     pretrained : bool
         Whether a source learns from unlabelled subjects.
+    compared : sequence of dict
+        As in `contamination.CohortOrigin`.
     """
 
     registry: str
@@ -43,6 +45,7 @@ class GuardOptions:
     single: bool = False
     everyone: bool = False
     pretrained: bool = False
+    compared: Sequence[Mapping] = ()
 
 
 def guard_cohort(rows, files, reader, options: GuardOptions, store, code=""):
@@ -64,7 +67,8 @@ def guard_cohort(rows, files, reader, options: GuardOptions, store, code=""):
     -------
     record : dict
         `leaks` (`leaks.Leak`), `sources` (`contamination.SourceVerdict`), `known` (as `recognise`, without those of
-        whom nothing is known), `subjects`, and `candidates` (number of pairs whose slices were compared).
+        whom nothing is known), `subjects`, `compared` (as in the options, if any), and `candidates` (number of pairs
+        whose slices were compared).
     prints : list of Fingerprint
         Under the subjects' own names.
     """
@@ -83,6 +87,7 @@ def guard_cohort(rows, files, reader, options: GuardOptions, store, code=""):
         simulated=options.simulated,
         private=options.private,
         leaking=len(_list_learnt(leaks)),
+        compared=options.compared,
     )
     record = {
         "leaks": leaks,
@@ -90,6 +95,7 @@ def guard_cohort(rows, files, reader, options: GuardOptions, store, code=""):
         "known": {subject: found for subject, found in known.items() if found},
         "subjects": len(prints),
         "candidates": len(candidates),
+        **({"compared": list(options.compared)} if options.compared else {}),
     }
     logs.log_line(f"{len(candidates)} pairs looked at, {len(leaks)} kept, after {time.perf_counter() - start:.1f} s")
     return record, [replace(one, name=kept[one.name].get("name") or one.name) for one in prints]

@@ -194,6 +194,71 @@ def load_source(network, state, least=0.9):
     return {"loaded_share": round(share, 6), "missing": list(why), "why": why, "unused": unused}
 
 
+# the last layer of each segmenter, whose rows are its outputs
+HEADS = ("segmentation_head.0.", "head.")
+
+
+def take_top(network):
+    """Return all tensors of a segmenter but its encoder's: its decoder and its head."""
+    return {name: value for name, value in network.state_dict().items() if not name.startswith("encoder.")}
+
+
+def load_top(network, state, given, outputs):
+    """Load the decoder of another segmenter, and of its head the outputs that both have.
+
+    Parameters
+    ----------
+    network : nn.Module
+        From `build_segmenter`.
+    state : dict of str to Tensor
+        From `take_top`, of a network of the same kind.
+    given, outputs : list of str
+        Names of the outputs of the other network, and of this one.
+
+    Returns
+    -------
+    dict
+        `loaded_share` (of the values outside of the encoder) and `whole`: names of the parameters that were loaded as a
+        whole. A decoder of other shapes stays as it is.
+    """
+    own = {name: value for name, value in take_top(network).items() if "num_batches" not in name}
+    fitting, whole, values = {}, set(), 0
+    for name, value in own.items():
+        other = state.get(name)
+        if other is None:
+            continue
+        if not name.startswith(HEADS):
+            if other.shape == value.shape:
+                fitting[name], values = other, values + value.numel()
+                whole.add(name)
+        elif other.shape[1:] == value.shape[1:]:
+            fitting[name] = value.clone()
+            rows = [row for row, output in enumerate(outputs) if output in given]
+            for row in rows:
+                fitting[name][row] = other[given.index(outputs[row])]
+            values += len(rows) * value[0].numel()
+            whole |= {name} if len(rows) == len(value) else set()
+    network.load_state_dict(fitting, strict=False)
+    return {"loaded_share": round(values / sum(value.numel() for value in own.values()), 6), "whole": whole}
+
+
+def silence_channels(network, missing):
+    """Set the first kernel to zero for input channels that a training lacks, so that it learns nothing from them.
+
+    A channel that is zero in every image would leave its kernel as it was, and images that have the channel would then
+    reach features that were never trained on it.
+
+    Parameters
+    ----------
+    network : nn.Module
+    missing : list of int
+        Numbers of the channels.
+    """
+    kernel = network.encoder.get_parameter(network.encoder.stem)
+    with torch.no_grad():
+        kernel[:, missing] = 0
+
+
 def _known(backbone):
     """Reject an unknown backbone."""
     if backbone not in BACKBONES:

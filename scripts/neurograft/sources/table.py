@@ -12,6 +12,8 @@ from pathlib import Path
 MADE_HERE = "made-here"
 LOCATION = re.compile(r"rule:(?P<kind>[a-z]+)(/(?P<base>.+))?")
 MANIFEST = "manifest.json"
+# the decoder and head of a segmenter, beside the encoder's weights of a source that learns to segment another cohort
+TOP = "top"
 
 
 def is_made(row):
@@ -29,6 +31,13 @@ def base_of(row):
     """Return the name of the source that a source is made from; nothing where there is none."""
     matched = LOCATION.fullmatch(row["location"]) if is_made(row) else None
     return (matched["base"] or "") if matched else ""
+
+
+def list_beside(row):
+    """List the files beside the weights of a source that is made here, which trainings read too."""
+    if not is_made(row):
+        return []
+    return [MANIFEST, TOP] if kind_of(row) == "cohort" else [MANIFEST]
 
 
 def add_base_sources(rows, sources):
