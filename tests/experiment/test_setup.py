@@ -246,3 +246,85 @@ def test_pictures_of_patients_are_no_single_pictures_and_their_files_are_listed(
     assert run.list_pictures("A") == files and run.list_scans("A") == []
     assert run.list_stack_options() == {"sequences": ["t1c"], "spacing": [], "scheme": "auto"}
     assert run.config["register_scans"]["spacing"] == [2.0, 2.0, 1.0]
+
+
+def write_cohorts(folder, labels=("t1", "labels")):
+    """Two cohorts as tables, of two subjects each; the files need only be there."""
+    for name, kinds in (("mine", ("t1", "flair")), ("near", labels)):
+        rows = [["participant_id", *kinds]]
+        for subject in ("A", "B"):
+            rows.append([subject, *(f"{name}-{subject}-{kind}.nii" for kind in kinds)])
+            for file in rows[-1][1:]:
+                (folder / file).touch()
+        (folder / f"{name}.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
+    dataset, near = ({"layout": "table", "root": str(folder / f"{name}.tsv")} for name in ("mine", "near"))
+    return {"dataset": dataset, "cohorts": {"near": {"dataset": near, "steps": 9}}, "deliver": {"strategy": "frozen"}}
+
+
+def learn(config, **changes):
+    """Prepare a run that learns from the other cohort."""
+    asked = segment(sources=["efficientnet-lite0", "cohort:near"], strategies=["scratch", "frozen"])
+    return prepare(**({"experiment": asked} | config | changes))
+
+
+def test_another_cohort_is_a_source_and_prepared_as_a_run_of_its_own(tmp_path):
+    run = learn(write_cohorts(tmp_path), register_scans={"spacing": 2.0}, train_network={"batch": 5})
+    near = run.cohorts["near"]
+    assert list(near.subjects) == ["A", "B"] and near.list_scans("A") == [
+        str(tmp_path / f"near-A-{kind}.nii") for kind in ("t1", "labels")
+    ]
+    assert near.config["register_scans"] == run.config["register_scans"] and near.template == run.template
+    assert run.design.list_arms("segmentation", source="cohort-near") and run.learnt_cohorts == ["near"]
+    assert run.choice.weights["cohort-near"] == "results/sources/cohort-near/weights"
+    assert run.kin["cohort-near"] == run.kin["efficientnet-lite0"]
+    options = run.list_cohort_options("near")
+    assert options == {"steps": 9, "batch": 5, "threads": 1, "seed": 0}
+    seen = {row["name"]: row["seen"] for row in run.list_guard_options()["sources"]}
+    assert seen["cohort-near"] == "ImageNet; cohort:near"
+    assert "the cohort near: 2 subjects" in run.foresee()
+
+
+def test_a_cohort_that_no_source_learns_from_is_checked_and_not_used(tmp_path):
+    run = learn(write_cohorts(tmp_path), experiment=segment(strategies=["frozen"]))
+    assert list(run.cohorts) == ["near"] and run.learnt_cohorts == []
+    assert "cohort-near" not in {row["name"] for row in run.list_guard_options()["sources"]}
+    ranked = learn(write_cohorts(tmp_path), recommend={"sources": ["cohort:near"]})
+    assert ranked.learnt_cohorts == ["near"] and "cohort-near" in ranked.choice.ranked
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"dataset": {"layout": "bids", "root": "/nowhere"}}, "cohorts.near: dataset.root '/nowhere' does not exist"),
+        (
+            {"dataset": {"layout": "bids", "rot": "x"}},
+            "cohorts.near: unknown key 'rot' at dataset; did you mean 'root'",
+        ),
+        ({"register_scans": {"spacing": 9}}, "config: cohorts.near: register_scans.spacing"),
+        ({"start": "self-masked"}, "cohorts.near.start is 'self-masked'"),
+        ({"dataset": {"layout": "phantom"}}, "cohorts.near: dataset.layout is phantom"),
+    ],
+)
+def test_a_mistake_in_a_cohort_is_told_at_its_place(tmp_path, changes, says):
+    config = write_cohorts(tmp_path)
+    config["cohorts"]["near"] |= changes
+    with pytest.raises(setup.SetupError) as caught:
+        learn(config)
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_cohort_has_to_be_another_one_with_labels_and_a_common_sequence(tmp_path):
+    config = write_cohorts(tmp_path)
+    with pytest.raises(setup.SetupError, match="is the dataset itself"):
+        learn(config, dataset=config["cohorts"]["near"]["dataset"])
+    with pytest.raises(setup.SetupError, match="none of its 2 subjects has labels"):
+        learn(write_cohorts(tmp_path, ("t1",)))
+    with pytest.raises(setup.SetupError, match="near has t2, and the networks of this dataset take flair, t1: no seq"):
+        learn(write_cohorts(tmp_path, ("t2", "labels")))
+
+
+def test_what_a_licence_of_the_scans_forbids_is_not_published(tmp_path):
+    config = write_cohorts(tmp_path)
+    config["cohorts"]["near"]["licence"] = "CC-BY-NC-4.0"
+    with pytest.raises(setup.SetupError, match="'cohort-near', whose licence .*CC-BY-NC-4.0 .* forbids commercial use"):
+        learn(config, publish=True)

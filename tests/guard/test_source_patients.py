@@ -17,7 +17,13 @@ def make_side(folder, heads, sequence="t1", **columns):
     for subject, head in heads.items():
         write_scans(folder / subject, {sequence: head})
     rows = [
-        {"participant_id": subject, "included": "true", "labels": "true", "reason": "", "name": f"{folder.name} {subject}"}
+        {
+            "participant_id": subject,
+            "included": "true",
+            "labels": "true",
+            "reason": "",
+            "name": f"{folder.name} {subject}",
+        }
         | {column: values[subject] for column, values in columns.items() if subject in values}
         for subject in heads
     ]

@@ -22,7 +22,7 @@ def test_every_rule_asks_for_more_when_it_is_tried_again(tmp_path):
 @pytest.mark.parametrize("profile", PROFILES)
 def test_profiles_name_rules_that_exist_and_nothing_of_the_science(profile):
     settings = yaml.safe_load((ROOT / f"config/profiles/{profile}/config.yaml").read_text())
-    rules = set(re.findall(r"^(?:rule|checkpoint) (\w+):", RULES, re.MULTILINE))
+    rules = set(re.findall(r"^(?:rule|checkpoint|use rule \w+ as) (\w+)(?: with)?:", RULES, re.MULTILINE))
     assert {*settings.get("groups", {}), *settings.get("set-resources", {})} <= rules
     assert set(settings.get("group-components", {})) <= set(settings.get("groups", {}).values())
     assert not {"config", "configfile", "configfiles"} & set(settings)
@@ -31,5 +31,6 @@ def test_profiles_name_rules_that_exist_and_nothing_of_the_science(profile):
 def test_only_what_trains_asks_slurm_for_a_gpu():
     settings = yaml.safe_load((ROOT / "config/profiles/slurm/config.yaml").read_text())
     with_gpu = {rule for rule, asked in settings["set-resources"].items() if asked.get("gpu")}
-    assert with_gpu == {"train_network", "pretrain_simulated", "pretrain_masked", "plan_experiment"}
+    pretraining = {"pretrain_simulated", "pretrain_masked", "pretrain_cohort"}
+    assert with_gpu == {"train_network", "plan_experiment"} | pretraining
     assert not with_gpu & set(settings["groups"])

@@ -295,9 +295,11 @@ class RunSetup:
         cells = 0 if self.pictures else len(self.design.list_all_cells(rows))
         seconds = SECONDS_A_SUBJECT * len(rows) + SECONDS_A_SLICE * cells * steps * training["batch"]
         lasting = f"{max(1, round(seconds / 60))} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+        learnt = [f"the cohort {name}: {len(self.cohorts[name].subjects)} subjects" for name in self.learnt_cohorts]
+        more = f" Besides, it prepares and learns from {' and '.join(learnt)}." if learnt else ""
         return (
             f"A run prepares {len(rows)} subjects and trains {cells} networks: roughly {lasting} of one core; "
-            "plan measures it."
+            f"plan measures it.{more}"
         )
 
     def digest_names(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
+from neurograft.core.source_cohorts import PREFIX
 from neurograft.core.tables import read_table
 from neurograft.guard.registry import Release
 from neurograft.sources.table import base_of, kind_of
@@ -15,7 +16,6 @@ WITHOUT_PATIENTS = {
     "none": "nothing: its weights are random",
 }
 OWN = "own"  # unlabelled scans of this cohort
-COHORT = "cohort:"  # before the name of another labelled cohort of the config
 UNLISTED = "?"  # the sets are not all named
 VERDICTS = ("clean", "unknown", "contaminated")
 MOST_NAMED = 10
@@ -94,8 +94,8 @@ def judge_source(row: Mapping[str, str], origin: CohortOrigin, releases: Sequenc
     dict
     """
     listed = read_seen(row)
-    cohorts = [name.removeprefix(COHORT) for name in listed if name.startswith(COHORT)]
-    seen = [name for name in listed if not name.startswith(COHORT)]
+    cohorts = [name.removeprefix(PREFIX) for name in listed if name.startswith(PREFIX)]
+    seen = [name for name in listed if not name.startswith(PREFIX)]
     sets = [name for name in seen if name not in (*WITHOUT_PATIENTS, OWN, UNLISTED)]
     verdict, patients, reason = "clean", 0, ""
     if seen:
@@ -106,7 +106,7 @@ def judge_source(row: Mapping[str, str], origin: CohortOrigin, releases: Sequenc
         # the patients who are shared were left out, so nothing of it contaminates
         verdict = "unknown" if unsure and verdict == "clean" and not origin.simulated else verdict
         reason = f"{reason}; it learnt from {words}" if reason else f"it learnt from {words}"
-        seen += [f"{COHORT}{name}" + (f" ({', '.join(one['releases'])})" if one and one["releases"] else "")]
+        seen += [f"{PREFIX}{name}" + (f" ({', '.join(one['releases'])})" if one and one["releases"] else "")]
     return {
         "source": row["name"], "seen": "; ".join(seen), "verdict": verdict, "patients": patients, "reason": reason,
     }  # fmt: skip

@@ -18,6 +18,7 @@ from neurograft.preprocessing import extraction_engines, intensity, registration
 from neurograft.report.chapters import methods
 from neurograft.report.references import read_references
 from neurograft.report.strategy_words import WORDS
+from neurograft.sources.cohort_rows import KIND, make_rows
 from neurograft.sources.table import MADE_FROM, read_sources
 
 SCHEMA = yaml.safe_load((Path(__file__).parents[3] / "workflow/schemas/config.schema.yaml").read_text())
@@ -276,7 +277,19 @@ def test_made_sources_are_told_where_their_weights_were_used():
 
 
 def test_every_way_of_making_a_source_has_its_words():
-    assert set(methods.PRETRAININGS) == {*MADE_FROM, "no patients"}
+    assert set(methods.PRETRAININGS) == {*MADE_FROM, KIND, "no patients"}
+
+
+@pytest.mark.parametrize(("strategy", "start"), [("lp-ft", "efficientnet-lite0"), ("scratch", "random weights")])
+def test_a_source_of_another_cohort_is_told_with_its_cohort(strategy, start):
+    table = read_sources(Path(__file__).parents[3] / "config/sources.tsv")
+    cohorts = {"near": {"start": "efficientnet-lite0", "strategy": strategy, "steps": 77, "licence": ""}}
+    rows = [table["efficientnet-lite0"], *make_rows(cohorts, table).values()]
+    asked = {"segmentation": {"sources": ["cohort-near"], "strategies": ["scratch", "frozen"]}}
+    run = configured(trained=["segmentation"], experiment=asked, cohorts=cohorts)
+    (made,) = (each for part in methods.write_methods(*run, sources=rows)[0] for each in part if "made here" in each[0])
+    assert f"from {start}, a segmentation network was trained ({strategy}) for 77 steps" in made[0]
+    assert "labelled patients of another cohort, near, except those" in made[0]
 
 
 def test_dicom_is_told_and_its_converter_cited():

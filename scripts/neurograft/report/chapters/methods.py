@@ -6,6 +6,7 @@ from neurograft.cohort.assignment import choose_unlabelled
 from neurograft.core.labels import is_own, judged_region
 from neurograft.core.prepared import is_prepared, proposes_candidates
 from neurograft.core.region_words import name_region
+from neurograft.core.source_cohorts import PREFIX
 from neurograft.core.stacked import is_single, is_stacked
 from neurograft.core.strategies import CONTROLS, ENSEMBLE, METHODS, UNTRAINED
 from neurograft.report.chapters.pictures import describe_evaluation, describe_pictures
@@ -30,6 +31,9 @@ PRETRAININGS = {
               "reconstruct them. No scan of these patients was scored.",
     "shuffled": "The source {name}, a negative control, was made here from {base}: the values in each tensor of its "
                 "weights were put in random order.",
+    "cohort": "The source {name} was made here: from {start}, a segmentation network was trained ({strategy}) for {steps} "
+              "steps on the labelled patients of another cohort, {cohort}, except those who were found to be patients of "
+              "this cohort too, and its encoder, decoder and, of the outputs that both have, its head were kept.",
     "no patients": "The source {name}, which learns from patients without labels, could not be made: there were no "
                    "such patients.",
 }  # fmt: skip
@@ -184,6 +188,9 @@ def _pretraining(cite, config, trained, rows, splits):
     block, sentences = config.get("pretrain", {}), []
     for row in (rows[name] for name in used if name in rows and kind_of(rows[name])):
         facts = {"name": row["name"], "base": base_of(row), "steps": block.get("steps", "some")}
+        cohort = row.get("seen", "").removeprefix(PREFIX)
+        if kind_of(row) == "cohort":
+            facts |= config["cohorts"][cohort] | {"cohort": cohort, "start": base_of(row) or "random weights"}
         lacking = kind_of(row) == "masked" and not choose_unlabelled(splits)
         words = PRETRAININGS["no patients" if lacking else kind_of(row)]
         words = words.format(**facts, subjects=block.get("subjects", "some"))
