@@ -31,9 +31,10 @@ PRETRAININGS = {
               "reconstruct them. No scan of these patients was scored.",
     "shuffled": "The source {name}, a negative control, was made here from {base}: the values in each tensor of its "
                 "weights were put in random order.",
-    "cohort": "The source {name} was made here: from {start}, a segmentation network was trained ({strategy}) for {steps} "
-              "steps on the labelled patients of another cohort, {cohort}, except those who were found to be patients of "
-              "this cohort too, and its encoder, decoder and, of the outputs that both have, its head were kept.",
+    "cohort": "The source {name} was made here: from {start}, a segmentation network was trained ({strategy}) for "
+              "{steps} steps on the labelled patients of another cohort, {cohort}, except those who were found to be "
+              "patients of this cohort too, and its encoder, decoder and, of the outputs that both have, its head were "
+              "kept.",
     "no patients": "The source {name}, which learns from patients without labels, could not be made: there were no "
                    "such patients.",
 }  # fmt: skip
