@@ -98,3 +98,11 @@ def test_files_are_named_as_the_user_knows_them_but_not_of_dicom():
     }
     assert guarding.name_files(subjects, "table") == {"a": {"t1": "a.nii.gz"}, "b": {"": "pictures/B"}}
     assert guarding.name_files(subjects, "dicom") == {}
+
+
+def test_what_was_compared_with_a_sources_cohort_is_in_the_record(tmp_path):
+    found = {"cohort": "near", "learnt_from": 3, "not_compared": 0, "shared": [], "releases": []}
+    sources = [{"name": "cohort-near", "seen": "ImageNet; cohort:near"}]
+    record, _ = guard(tmp_path, {"a": make_head(1)}, sources=sources, compared=[found])
+    assert record["compared"] == [found] and record["sources"][0]["verdict"] == "clean"
+    assert "compared" not in guard(tmp_path, {"a": make_head(1)})[0]

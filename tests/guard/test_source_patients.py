@@ -84,9 +84,9 @@ def test_excluded_subjects_are_no_part_of_the_comparison(tmp_path):
 
 def test_who_has_no_sequence_in_common_is_counted_as_not_compared(tmp_path):
     source = make_side(tmp_path / "near", {"a": make_head(1)}, sequence="t2")
-    _, record = compare(source, make_side(tmp_path / "mine", {"x": make_head(1)}, sequence="t1"))
-    assert record["not_compared"] == 1
+    rows, record = compare(source, make_side(tmp_path / "mine", {"x": make_head(2)}, sequence="t1"))
+    assert record["not_compared"] == 1 and included(rows) == ["a"]
     # a name of the user's own says nothing of what it shows
     source = make_side(tmp_path / "own names", {"a": make_head(1)}, sequence="mri")
-    rows, record = compare(source, make_side(tmp_path / "mine", {"x": make_head(1)}, sequence="t1"))
+    rows, record = compare(source, make_side(tmp_path / "copy", {"x": COPIES["moved"](make_head(1))}, sequence="t1"))
     assert record["not_compared"] == 0 and included(rows) == []

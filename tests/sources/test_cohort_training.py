@@ -90,13 +90,13 @@ def test_frozen_takes_the_encoder_and_starts_from_decoder_and_head(learnt, here,
     head, top = "segmentation_head.0.weight", load_weights(folder / "top")
     # three steps away from the source, and not from random weights
     assert not torch.equal(state[head], top[head])
-    assert (state[head] - top[head]).norm() < 0.2 * top[head].norm()
+    assert (state[head] - top[head]).norm() < 0.3 * top[head].norm()
 
 
 def test_controls_take_nothing_of_it(learnt, here, tmp_path):
     cell = train(tmp_path / "cell", here, learnt[0] / "weights", strategy="scratch")
     assert cell["trained"] and cell["loaded_share"] is None and "top_loaded_share" not in cell
-    known = train(tmp_path / "same", here, START.weights, strategy="scratch", source="efficientnet-lite0")
+    known = train_cell(tmp_path / "same", here, CELL | {"strategy": "scratch"}, START.row, START.weights)
     assert cell["weights_sha256"] == known["weights_sha256"]
 
 
@@ -189,7 +189,7 @@ def test_a_damaged_top_is_refused(learnt, here, tmp_path):
         train(tmp_path / "cell", here, source / "weights")
 
 
-def test_volumes_are_learnt_from_too(here, there, tmp_path):
+def test_networks_of_volumes_hand_on_their_decoder_too():
     network = builders.build_segmenter("deepbet", 3, 1)
     builders.silence_channels(network, [2])
     kernel = network.encoder.get_parameter(network.encoder.stem)

@@ -29,6 +29,14 @@ def test_a_rule_says_what_its_job_needs(name):
         assert word in rule
 
 
+def test_a_rule_that_does_a_step_for_another_cohort_keeps_the_name_of_the_step():
+    """Its log and its benchmark lie beside those of the rule that it takes over."""
+    taken = re.findall(r"^use rule (\w+) as (\w+) with:\n((?:(?:    .*)?\n)+)", TEXT, re.MULTILINE)
+    assert taken and {step for step, _, _ in taken} <= set(RULES)
+    for step, _, body in taken:
+        assert f'"results/logs/{step}/cohort-' in body and f'"results/benchmarks/{step}/cohort-' in body
+
+
 def test_every_caption_is_there_and_used():
     captions = set(re.findall(r'caption="\.\./report/(\w+)\.rst"', TEXT))
     assert captions | {"workflow"} == {path.stem for path in (ROOT / "workflow/report").glob("*.rst")}

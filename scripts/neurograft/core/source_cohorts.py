@@ -92,7 +92,7 @@ def write_config(cohort: str, given: Mapping[str, Any]) -> dict[str, Any]:
         If the cohort's layout cannot have labels.
     """
     block = given["cohorts"][cohort]
-    own = {name: dict(given[name] or {}) for name in SHARED if name in given}
+    own: dict[str, dict[str, Any]] = {name: dict(given[name]) for name in SHARED if name in given}
     own.get("import_scans", {}).pop("labels", None)
     config: dict[str, Any] = {"dataset": copy.deepcopy(block["dataset"])}
     _check_layout(cohort, config)
