@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurograft.eeg import people, transfer
+from neurograft.eeg import simulated_people, transfer
 from neurograft.eeg.decoding import bin_trials
-from neurograft.eeg.people import Population
+from neurograft.eeg.simulated_people import Population
 from neurograft.eeg.transfer import PeopleError, Person, split_people
 from neurograft.eeg.trials import Trials, split_trials
 
@@ -29,17 +29,17 @@ def crowd():
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     cortex, normals = 0.065 * directions[:VERTICES], directions[:VERTICES]
     cap = 0.095 * (directions[VERTICES:] * [1, 1, 0] + np.abs(directions[VERTICES:]) * [0, 0, 1])
-    sources = people.choose_sources(cortex, POPULATION, np.random.default_rng(3))
+    sources = simulated_people.choose_sources(cortex, POPULATION, np.random.default_rng(3))
     found = {}
     for number in range(8):
         own = np.random.default_rng([5, number])
-        folded = people.turn_normals(cortex, normals, POPULATION.folding, own)
+        folded = simulated_people.turn_normals(cortex, normals, POPULATION.folding, own)
         true = see(cap, cortex, folded)
-        data, labels = people.simulate_trials(true, cortex, sources, POPULATION, own)
+        data, labels = simulated_people.simulate_trials(true, cortex, sources, POPULATION, own)
         data -= data.mean(axis=1, keepdims=True)
-        classes = np.array([people.CLASSES.index(label) for label in labels])
+        classes = np.array([simulated_people.CLASSES.index(label) for label in labels])
         gains = {"cortex": true, "template": see(cap, cortex, normals)}
-        split = split_trials(labels, people.CLASSES, (3,))
+        split = split_trials(labels, simulated_people.CLASSES, (3,))
         found[str(number)] = Person(bin_trials(data, 100.0, 0.1), classes, split, gains)
     return found
 

@@ -20,7 +20,7 @@ from neurograft.eeg.heads import (
     orient,
     read_template,
 )
-from neurograft.eeg.people import CHANNELS, read_known
+from neurograft.eeg.simulated_people import CHANNELS, read_known
 from neurograft.eeg.trials import Trials
 from neurograft.imaging import nifti
 from neurograft.imaging.transforms import chain, map_points
