@@ -31,7 +31,7 @@ class Leak(TypedDict):
     second_role: str
     first_patient: str
     second_patient: str
-    likeness: float  # of the slices, place by place
+    likeness: float | None  # of the slices, place by place; None if only names were compared
     agreeing: int  # keypoints in the same arrangement
     turn: str
     leak: bool
@@ -128,7 +128,7 @@ def list_leaks(confirmed: Sequence[tuple[Pair, float]], cohort: Cohort, releases
         # several visits of one stated patient are no news
         news = other != subject and _patient(cohort, other) != _patient(cohort, subject)
         if news and frozenset((other, subject)) not in listed:
-            leaks.append(_describe("same person", Pair(other, subject, ("", ""), Match()), float("nan"), cohort))
+            leaks.append(_describe("same person", Pair(other, subject, ("", ""), Match()), None, cohort))
     return sorted(leaks, key=lambda leak: (not leak["leak"], leak["first"], leak["second"]))
 
 
@@ -154,7 +154,7 @@ def _describe(kind, pair, likeness, cohort) -> Leak:
     return {
         "kind": kind, "first": first, "second": second, "first_file": one, "second_file": two,
         "first_role": roles[0], "second_role": roles[1], "first_patient": owners[0], "second_patient": owners[1],
-        "likeness": round(likeness, 4), "agreeing": pair.match.agreeing, "turn": pair.match.turn, "leak": leak,
+        "likeness": None if likeness is None else round(likeness, 4), "agreeing": pair.match.agreeing, "turn": pair.match.turn, "leak": leak,
         "words": words,
     }  # fmt: skip
 
