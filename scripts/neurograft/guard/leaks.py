@@ -115,7 +115,7 @@ def list_leaks(confirmed: Sequence[tuple[Pair, float]], cohort: Cohort, releases
         Those that spoil a score first.
     """
     leaks = [
-        _describe("same content" if pair.equal else "near-duplicate", pair, likeness, cohort)
+        _describe("same content" if pair.equal else "near-duplicate", pair, round(likeness, 4), cohort)
         for pair, likeness in confirmed
     ]
     listed = {frozenset((leak["first"], leak["second"])) for leak in leaks}
@@ -154,7 +154,7 @@ def _describe(kind, pair, likeness, cohort) -> Leak:
     return {
         "kind": kind, "first": first, "second": second, "first_file": one, "second_file": two,
         "first_role": roles[0], "second_role": roles[1], "first_patient": owners[0], "second_patient": owners[1],
-        "likeness": None if likeness is None else round(likeness, 4), "agreeing": pair.match.agreeing, "turn": pair.match.turn, "leak": leak,
+        "likeness": likeness, "agreeing": pair.match.agreeing, "turn": pair.match.turn, "leak": leak,
         "words": words,
     }  # fmt: skip
 
