@@ -1,12 +1,13 @@
-"""People found by the names of files, and mistakes in one line."""
+"""The setup of a run of EEG, and mistakes in one line."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from helpers.eeg_files import make_people
 from neurograft.eeg import setup
-from neurograft.eeg.setup import EegSetupError, find_people, prepare_eeg
+from neurograft.eeg.setup import EegSetupError, prepare_eeg
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,37 +16,6 @@ ROOT = Path(__file__).parents[2]
 def with_mne(monkeypatch):
     """Let mne count as installed."""
     monkeypatch.setattr(setup, "find_spec", lambda name: name)
-
-
-def make_people(root, count, t1=()):
-    """Make a BIDS folder of empty files."""
-    for number in range(count):
-        folder = root / f"sub-{number}/eeg"
-        folder.mkdir(parents=True)
-        for name in (f"sub-{number}_task-x_eeg.edf", f"sub-{number}_task-x_events.tsv", f"sub-{number}_electrodes.tsv"):
-            (folder / name).touch()
-        if number in t1:
-            (root / f"sub-{number}/anat").mkdir()
-            (root / f"sub-{number}/anat/sub-{number}_T1w.nii.gz").touch()
-    return {"dataset": {"layout": "eeg", "root": str(root)}}
-
-
-def test_recordings_come_with_what_lies_beside_them(tmp_path):
-    make_people(tmp_path, 2, t1=[1])
-    (tmp_path / "sub-0/eeg/sub-0_task-y_eeg.vhdr").touch()
-    people = find_people(str(tmp_path), "x")
-    assert list(people) == ["0", "1"] and not people["0"]["t1"] and people["1"]["t1"].endswith("sub-1_T1w.nii.gz")
-    (run,) = people["0"]["runs"]
-    assert set(run) == {"eeg", "events", "electrodes"} and run["eeg"].endswith("sub-0_task-x_eeg.edf")
-    assert len(find_people(str(tmp_path))["0"]["runs"]) == 2
-
-
-def test_sessions_are_runs_of_one_person(tmp_path):
-    for session in ("1", "2"):
-        folder = tmp_path / f"sub-a/ses-{session}/eeg"
-        folder.mkdir(parents=True)
-        (folder / f"sub-a_ses-{session}_task-x_eeg.bdf").touch()
-    assert len(find_people(str(tmp_path))["a"]["runs"]) == 2
 
 
 def test_the_missing_extra_gives_one_line_that_says_what_to_install(monkeypatch):
@@ -89,15 +59,6 @@ def test_keys_and_roots_that_nobody_reads_are_refused(with_mne, tmp_path):
         prepare_eeg({"dataset": config["dataset"] | {"sequences": ["t1"]}}, ROOT)
     with pytest.raises(EegSetupError, match="has 2 folders; layout eeg takes one"):
         prepare_eeg({"dataset": config["dataset"] | {"root": [str(tmp_path), str(tmp_path)]}}, ROOT)
-
-
-def test_the_signal_beside_a_header_is_an_input(tmp_path):
-    folder = tmp_path / "sub-a/eeg"
-    folder.mkdir(parents=True)
-    for ending in ("vhdr", "eeg", "vmrk"):
-        (folder / f"sub-a_task-x_eeg.{ending}").touch()
-    (run,) = find_people(str(tmp_path))["a"]["runs"]
-    assert {Path(path).suffix for path in run.values()} == {".vhdr", ".eeg", ".vmrk"}
 
 
 def test_check_says_who_was_found_and_who_will_be_left_out(with_mne, tmp_path):

@@ -4,7 +4,6 @@ The Snakefile imports this module only for layout `eeg`: nothing heavy.
 """
 
 import os
-import re
 from collections import Counter
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -14,14 +13,12 @@ from typing import Any
 import yaml
 
 from neurograft.cohort.exclusions import BY_HAND, read_exclusions
-from neurograft.cohort.file_names import list_folder, subject_label
 from neurograft.core.config import SettingsError, resolve_config
 from neurograft.core.strategies import CONTROLS
 from neurograft.core.tables import TableError
+from neurograft.eeg.recording_files import RecordingFilesError, find_people
 
-ENDINGS = (".edf", ".bdf", ".vhdr", ".set")
 BESIDE = ("events", "channels", "sidecar", "electrodes")
-PARTS = {".vhdr": {"signal": ".eeg", "marks": ".vmrk"}, ".set": {"signal": ".fdt"}}
 MISSING = "layout eeg needs mne, which is an optional part: pip install 'mne==1.13.*' (or neurograft[eeg])"
 ANATOMY = ("cortex", "cortex-wrong-head")
 # what of the configuration this layout reads; all else says nothing of EEG
@@ -129,7 +126,7 @@ def prepare_eeg(config: dict[str, Any], root: str | Path) -> EegRun:
             else find_people(dataset["root"], complete["import_eeg"]["task"])
         )
         excluded = read_exclusions(dataset["exclude"], people) if dataset["exclude"] else {}
-    except (SettingsError, TableError) as mistake:
+    except (SettingsError, TableError, RecordingFilesError) as mistake:
         raise EegSetupError(str(mistake)) from None
     left_out = {name: f"{BY_HAND}: {reason}" for name, reason in excluded.items()}
     simulated, kept = not dataset["root"], {name: about for name, about in people.items() if name not in left_out}
@@ -164,81 +161,3 @@ def _refuse_others(config, known):
             f"config: {wrong[0]} says nothing of EEG; leave it out (layout eeg has {', '.join(BLOCKS)}, and of dataset "
             f"{', '.join(DATASET)})"
         )
-
-
-def find_people(root: str, task: str = "") -> dict[str, dict[str, Any]]:
-    """Find the people of a BIDS folder by the names of files alone.
-
-    Parameters
-    ----------
-    root : str
-    task : str
-        Entity `task-` that a recording must have; empty for any.
-
-    Returns
-    -------
-    dict of str to dict
-        As in `EegRun`; those without a recording are left out of it.
-
-    Raises
-    ------
-    EegSetupError
-        If there is nobody, or more than one root.
-    """
-    if not isinstance(root, str):
-        raise EegSetupError(
-            f"config: dataset.root has {len(root)} folders; layout eeg takes one: join them in one BIDS folder"
-        )
-    place = os.path.expanduser(root)
-    people = {}
-    for folder in list_folder(place)[0]:
-        label = subject_label(folder)
-        if not folder.startswith("sub-") or not label:
-            continue
-        sessions = [name for name in list_folder(f"{place}/{folder}")[0] if name.startswith("ses-")] or [""]
-        runs = [run for ses in sessions for run in _find_runs(os.path.join(place, folder, ses, "eeg"), task)]
-        t1 = [path for ses in sessions for path in _find_t1(os.path.join(place, folder, ses, "anat"))]
-        if runs and label in people:
-            raise EegSetupError(
-                f"dataset.root '{root}': two folders are sub-{label}, after other characters are left out"
-            )
-        if runs:
-            people[label] = {"runs": runs, "t1": t1[0] if t1 else ""}
-    if not people:
-        fault = "holds no *_eeg.edf, .bdf, .vhdr or .set in sub-*/eeg" if os.path.exists(place) else "does not exist"
-        raise EegSetupError(
-            f"dataset.root '{root}' {fault}" + (f" with task-{task}" if task and os.path.exists(place) else "")
-        )
-    return people
-
-
-def find_simulated(folder: str | Path) -> list[dict[str, str]]:
-    """Find the recording of a simulated person, which did not exist when the run was planned."""
-    return _find_runs(str(folder), "")
-
-
-def _find_runs(folder, task):
-    """Find the recordings of a folder with what lies beside each."""
-    names = list_folder(folder)[1]
-    runs = []
-    for name in names:
-        stem, ending = os.path.splitext(name)
-        if ending.lower() not in ENDINGS or not stem.endswith("_eeg") or (task and f"_task-{task}_" not in name):
-            continue
-        base = stem.removesuffix("_eeg")
-        # electrodes go by subject and session, whatever the task and run
-        person = re.match(r"sub-[^_]+(_ses-[^_]+)?", base)
-        beside = {"events": f"{base}_events.tsv", "channels": f"{base}_channels.tsv", "sidecar": f"{stem}.json"}
-        # a header's signal and marks lie in files of their own
-        beside |= {kind: stem + other for kind, other in PARTS.get(ending.lower(), {}).items()}
-        run = {"eeg": name} | {kind: other for kind, other in beside.items() if other in names}
-        for kind in ("electrodes.tsv", "coordsystem.json"):
-            found = [other for other in names if person and other.startswith(person[0]) and other.endswith(f"_{kind}")]
-            run |= {kind.split(".")[0]: found[0]} if found else {}
-        runs.append({kind: os.path.join(folder, other) for kind, other in run.items()})
-    return runs
-
-
-def _find_t1(folder):
-    """Find the T1w scans of a folder."""
-    return [os.path.join(folder, name) for name in list_folder(folder)[1] if re.search(r"_T1w\.nii(\.gz)?$", name)]
