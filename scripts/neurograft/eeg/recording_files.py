@@ -14,12 +14,13 @@ class RecordingFilesError(ValueError):
     """The folder cannot be used as it is; the message is one line that says what to do."""
 
 
-def find_people(root: str, task: str = "") -> dict[str, dict[str, Any]]:
+def find_people(root: str | list[str], task: str = "") -> dict[str, dict[str, Any]]:
     """Find the people of a BIDS folder by the names of files alone.
 
     Parameters
     ----------
-    root : str
+    root : str or list of str
+        One folder.
     task : str
         Entity `task-` that a recording must have; empty for any.
 
