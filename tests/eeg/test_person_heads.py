@@ -5,7 +5,7 @@ import pytest
 
 from neurograft.eeg import heads, person_heads, simulated_people
 from neurograft.eeg.heads import Head
-from neurograft.eeg.person_heads import face_white_matter, model_head
+from neurograft.eeg.person_heads import HeadError, face_white_matter, flag_inside, model_head
 from neurograft.eeg.trials import Trials
 from neurograft.imaging.nifti import image
 
@@ -44,6 +44,14 @@ def test_a_simulated_head_is_known_to_some_degrees_and_by_the_channels_that_are_
     np.testing.assert_allclose(gains["cortex"], heads.orient(free[1:], normals), atol=1e-9)
     assert record["fault"] == ""
     assert not np.allclose(model_head(trials, sources, options | {"known": 30})[0]["cortex"], gains["cortex"])
+
+
+def test_a_cortex_that_leaves_the_skull_is_flagged_and_then_refused():
+    assert flag_inside(0.994) == []
+    # a real head with a tumour
+    assert flag_inside(0.956) == ["4.4 % of the cortex lay outside the skull and was drawn in: look at the T1"]
+    with pytest.raises(HeadError, match="only 90 % of the cortex"):
+        flag_inside(0.9)
 
 
 def test_whoever_has_no_trials_has_no_head():

@@ -39,7 +39,7 @@ def test_the_answer_is_of_donors_and_anatomy_has_one_of_its_own(found, tmp_path)
     first, answer, anatomy = (tmp_path / "answer.txt").read_text().splitlines()
     assert first == "SIMULATED people."
     assert answer.startswith(
-        "Others' trials help (1 of 1 ways to learn). In points of balanced accuracy over 3 own trials"
+        "Others' trials help (1 of 1 ways of learning from them). In points of balanced accuracy over 3 own trials"
     )
     assert "others' trials +15" in answer and answer.endswith("; 12 people.")
     assert "anatomy" not in answer.lower() and "through each person's own cortex less sensor by sensor" in anatomy
@@ -51,10 +51,12 @@ def test_the_answer_is_of_donors_and_anatomy_has_one_of_its_own(found, tmp_path)
 def test_whoever_is_left_out_is_on_the_page(found):
     people = eeg_page.list_people(
         ["a", "b"], [{"trials": 40, "dropped": {"F3": "flat"}}, {"fault": "gone"}],
+        [{"fault": "", "flags": ["4.4 % drawn in"]}, {"fault": ""}],
         {"people": {"a": {}}, "left_out": {"b": "gone"}}, {"c": "excluded by hand: asleep"},
     )  # fmt: skip
     assert [row["included"] for row in people] == [True, False, False] and people[0]["dropped"] == "F3: flat"
     values = eeg_page.fill_page(found, SETTINGS | {"rows": people})
+    assert values["odd_heads"] == ["a: 4.4 % drawn in."]
     assert values["left_out"] == ["b: gone.", "c: excluded by hand: asleep."] and values["count"] == 1
 
 

@@ -31,7 +31,7 @@ SPACES = {
     "cortex-wrong-head": "through another person's cortex",
 }
 CLAIMS = ("claim", "side", "how", "figure", "verdict", "state")
-PEOPLE = ("participant_id", "included", "reason", "trials", "rejected", "positions", "dropped")
+PEOPLE = ("participant_id", "included", "reason", "trials", "rejected", "positions", "dropped", "head")
 ANATOMY_HEADS = [
     ("trials", "name"), ("own labels", "number"), ("space", "name"), ("less", "name"), ("difference", "number"),
     ("95 % CI", "number"), ("chance of better", "number"), ("verdict", ""),
@@ -73,9 +73,13 @@ def write_eeg_page(
 
 
 def list_people(
-    names: Sequence[str], records: Sequence[Mapping[str, Any]], split: Mapping[str, Any], left_out: Mapping[str, str]
+    names: Sequence[str],
+    records: Sequence[Mapping[str, Any]],
+    heads: Sequence[Mapping[str, Any]],
+    split: Mapping[str, Any],
+    left_out: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """List everyone, with the reason of who is left out.
+    """List everyone, with the reason of who is left out, and what is odd about a head.
 
     Returns
     -------
@@ -88,8 +92,9 @@ def list_people(
             "trials": record.get("trials", 0), "rejected": record.get("rejected", 0),
             "positions": record.get("positions", ""),
             "dropped": "; ".join(f"{channel}: {why}" for channel, why in record.get("dropped", {}).items()),
+            "head": "; ".join(head.get("flags", ())),
         }
-        for name, record in zip(names, records, strict=True)
+        for name, record, head in zip(names, records, heads, strict=True)
     ]  # fmt: skip
     return rows + [{"participant_id": name, "included": False, "reason": why} for name, why in left_out.items()]
 
@@ -171,6 +176,7 @@ def fill_page(found: Mapping[str, Sequence[Mapping[str, str]]], settings: Mappin
         "claim_heads": [(name, "") for name in CLAIMS],
         "claims": [[row[name] for name in CLAIMS] for row in list_claims(found)],
         "count": sum(bool(row["included"]) for row in people),
+        "odd_heads": [f"{row['participant_id']}: {row['head']}." for row in people if row["included"] and row["head"]],
         "left_out": [f"{row['participant_id']}: {row['reason']}." for row in people if not row["included"]],
     }
 
@@ -204,7 +210,7 @@ def answer_question(judged: Sequence[Mapping[str, str]]) -> tuple[str, str]:
         for row in rows
     )
     return kind, (
-        f"{words[:1].upper()}{words[1:]} ({len(rows)} of {len(judged)} ways to learn). In points of balanced accuracy "
+        f"{words[:1].upper()}{words[1:]} ({len(rows)} of {len(judged)} ways of learning from them). In points of balanced accuracy "
         f"over {rows[0]['n']} own trials of each class: {sizes}; {rows[0]['patients']} people."
     )
 
