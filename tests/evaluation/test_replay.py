@@ -194,4 +194,5 @@ def test_the_words_show_published_slice_patient_and_verdict():
     line = next(line for line in words.splitlines() if "fine-tune" in line)
     assert line.split()[2:6] == ["slices", "0.975", "0.650", "+0.325"] and line.endswith("undecided")
     assert "slices: 40 slices of 4 patients, 4 of them in training too; 2 folds by patient, 1 seed\n" in words
-    assert "accuracy (published 0.993)" in words and "(published 0.932)" in words and "helps" not in words
+    assert "accuracy (published 0.993); guessing 0.500 (slices)\n" in words
+    assert "(published 0.932)" in words and "helps" not in words

@@ -355,12 +355,13 @@ def describe_replay(
             "results/logs/compare_splits.log says why\n"
         )
     published: Mapping[str, float] = STUDIES[study]["numbers"] if study else {}
-    lines = [_say_counts(next(row for row in rows if row["split"] == split)) for split in _list_splits(rows)]
+    lines = [_say_counts(row) for row in _take_firsts(rows)]
     lines += [STUDIES[study]["words"]] if study else []
     verdicts = map_verdicts(comparison)
     for metric in METRICS:
         of_metric = [row for row in rows if row["metric"] == metric]
-        lines += ["", f"{metric}{_say_published(published, metric)}; guessing {of_metric[0]['guess']:.3f}"]
+        guesses = ", ".join(f"{row['guess']:.3f} ({row['split']})" for row in _take_firsts(of_metric))
+        lines += ["", f"{metric}{_say_published(published, metric)}; guessing {guesses}"]
         lines.append(
             f"  {'network':<36}{'split':>8}{'score':>8}{'by patient':>12}{'inflation':>11}  {'95 % interval':<20}"
             f"{'random labels':>14}  verdict"
@@ -392,9 +393,10 @@ def map_verdicts(comparison: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str
     }
 
 
-def _list_splits(rows: Sequence[ReplayRow]) -> list[str]:
-    """List the control splits of a table."""
-    return list(dict.fromkeys(row["split"] for row in rows))
+def _take_firsts(rows: Sequence[ReplayRow]) -> list[ReplayRow]:
+    """Take the first row of each control split."""
+    splits = dict.fromkeys(row["split"] for row in rows)
+    return [next(row for row in rows if row["split"] == split) for split in splits]
 
 
 def _say_counts(row: ReplayRow) -> str:
