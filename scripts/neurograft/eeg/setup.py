@@ -25,7 +25,10 @@ ANATOMY = ("cortex", "cortex-wrong-head")
 BLOCKS = ("seed", "dataset", "import_eeg", "model_head", "decode", "margin", "report")
 DATASET = ("layout", "root", "subjects", "exclude")
 # targets of layouts with scans
-SCANS_ONLY = ("fetch_sources", "preprocess", "candidates", "train", "recommend", "replay", "share", "export_folds")
+SCANS_ONLY = (
+    *("fetch_sources", "preprocess", "candidates", "train", "recommend", "replay", "share", "export_folds"),
+    "add_release",
+)
 SIMULATED = "results/simulated"
 TITLE = "Do other people's trials help to decode a person's EEG?"
 
