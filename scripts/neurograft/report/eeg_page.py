@@ -210,8 +210,8 @@ def answer_question(judged: Sequence[Mapping[str, str]]) -> tuple[str, str]:
         for row in rows
     )
     return kind, (
-        f"{words[:1].upper()}{words[1:]} ({len(rows)} of {len(judged)} ways of learning from them). In points of balanced "
-        f"accuracy over {rows[0]['n']} own trials of each class: {sizes}; {rows[0]['patients']} people."
+        f"{words[:1].upper()}{words[1:]} ({len(rows)} of {len(judged)} ways of learning from them). In points of "
+        f"balanced accuracy over {rows[0]['n']} own trials of each class: {sizes}; {rows[0]['patients']} people."
     )
 
 
