@@ -13,6 +13,7 @@ import yaml
 from neurograft.cohort.dicom_rules import digest_rules, read_rules
 from neurograft.cohort.file_names import digest_names, digest_paths
 from neurograft.cohort.layouts import CohortError, find_subjects
+from neurograft.core import source_cohorts
 from neurograft.core.cells import find_kin
 from neurograft.core.config import SettingsError, fit_layout, resolve_config
 from neurograft.core.control_splits import is_control
@@ -20,14 +21,7 @@ from neurograft.core.design import Design, check_experiment, check_variants, lis
 from neurograft.core.external import ExternalMasks, check_external
 from neurograft.core.judging import check_target
 from neurograft.core.prepared import fit_prepared, is_prepared, proposes_candidates
-from neurograft.core.source_cohorts import (
-    check_apart,
-    check_patients,
-    move_outputs,
-    name_source,
-    name_sources,
-    write_config,
-)
+from neurograft.core.replay import check_own
 from neurograft.core.stacked import fit_stacked, is_single
 from neurograft.core.tables import TableError
 from neurograft.guard.contamination import gather_seen
@@ -43,8 +37,9 @@ from neurograft.sources.weights import add_ready, locate, verify
 Source = Mapping[str, str]
 
 
-# seconds a subject for preprocessing and delivery at 1 mm, and a slice for a step of training, on one core: rough
-SECONDS_A_SUBJECT, SECONDS_A_SLICE = 40, 0.009
+# seconds on one core, rough: a subject's preprocessing and delivery at 1 mm, with and without stripping and
+# registration, and a slice in a step of training
+SECONDS_A_SUBJECT, SECONDS_A_PREPARED, SECONDS_A_SLICE = 40, 4, 0.009
 
 
 class SetupError(ValueError):
@@ -120,7 +115,7 @@ class RunSetup:
     @property
     def learnt_cohorts(self) -> list[str]:
         """The cohorts that sources of the run learn from."""
-        return [name for name in self.cohorts if name_source(name) in self.choice.scored]
+        return [name for name in self.cohorts if source_cohorts.name_source(name) in self.choice.scored]
 
     @property
     def pictures(self) -> bool:
@@ -230,7 +225,7 @@ class RunSetup:
             Arguments of `loop.TrainingOptions`: the cohort's `steps`, and the `batch` and `threads` of every training.
         """
         block, training = self.config["cohorts"][cohort], self.config["train_network"]
-        volumes = self.sources[name_source(cohort)]["dimensions"] == "3"
+        volumes = self.sources[source_cohorts.name_source(cohort)]["dimensions"] == "3"
         batch = training["patches"]["batch"] if volumes else training["batch"]
         return {"steps": block["steps"], "batch": batch, "threads": training["threads"], "seed": self.config["seed"]}
 
@@ -243,7 +238,9 @@ class RunSetup:
             Arguments of `guarding.GuardOptions` besides the registry.
         """
         asked = self.config["experiment"]["classification"]
-        unused = {name_source(name) for name in self.cohorts} - {name_source(name) for name in self.learnt_cohorts}
+        unused = {source_cohorts.name_source(name) for name in self.cohorts} - {
+            source_cohorts.name_source(name) for name in self.learnt_cohorts
+        }
         rows = {name: row for name, row in self.sources.items() if name not in unused}
         return self.config["guard_leaks"] | {
             "sources": [{"name": name, "seen": gather_seen(row, self.sources)} for name, row in rows.items()],
@@ -292,8 +289,10 @@ class RunSetup:
         ]
         training = self.config["train_network"]
         steps = training["auto"]["most"] if training["steps"] == "auto" else training["steps"]
-        cells = 0 if self.pictures else len(self.design.list_all_cells(rows))
-        seconds = SECONDS_A_SUBJECT * len(rows) + SECONDS_A_SLICE * cells * steps * training["batch"]
+        cells = sum(count for counts in self.design.count_trainings(rows).values() for count in counts.values())
+        # one job reads all single pictures
+        each = 0 if self.pictures else SECONDS_A_PREPARED if self.prepared else SECONDS_A_SUBJECT
+        seconds = each * len(rows) + SECONDS_A_SLICE * cells * steps * training["batch"]
         lasting = f"{max(1, round(seconds / 60))} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
         learnt = [f"the cohort {name}: {len(self.cohorts[name].subjects)} subjects" for name in self.learnt_cohorts]
         more = f" Besides, it prepares and learns from {' and '.join(learnt)}." if learnt else ""
@@ -419,7 +418,7 @@ def _prepare(config, root, verified):
     """Do the work of `prepare_run`, raising each mistake with its original type."""
     schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
     config = fit_stacked(fit_layout(resolve_config(config, schema), config), given := config)
-    config = name_sources(fit_prepared(config, given))
+    config = source_cohorts.name_sources(fit_prepared(config, given))
     check_engines(**config["strip_skull"])
     sources = read_sources(root / "config/sources.tsv")
     sources |= make_rows(config["cohorts"], sources)
@@ -440,10 +439,11 @@ def _prepare(config, root, verified):
     series_rules = config["convert_dicom"]["rules"] or f"{root}/config/sequences.tsv"
     series_digest = digest_rules(read_rules(series_rules))
     check_target(config["experiment"]["classification"]["target"], subjects)
+    check_own(config["experiment"]["classification"], subjects)
     cohorts = {name: _prepare_cohort(name, given, root) for name in config["cohorts"]}
     for name, cohort in cohorts.items():
-        check_apart(name, cohort.config["dataset"], config["dataset"])
-        check_patients(name, cohort.subjects, subjects, dealt["sequences"])
+        source_cohorts.check_apart(name, cohort.config["dataset"], config["dataset"])
+        source_cohorts.check_patients(name, cohort.subjects, subjects, dealt["sequences"])
     return RunSetup(
         config=config,
         design=Design(config["experiment"], spaces, dealt["folds"], delivered, dealt["repeats"]),
@@ -461,11 +461,11 @@ def _prepare(config, root, verified):
 def _prepare_cohort(name, given, root):
     """Prepare a source's cohort as a run of its own."""
     try:
-        run = _prepare(write_config(name, given), root, verified=False)
+        run = _prepare(source_cohorts.write_config(name, given), root, verified=False)
     except MISTAKES as mistake:
         words = str(mistake).removeprefix("config: ").removeprefix(f"cohorts.{name}.").removeprefix(f"cohorts.{name}: ")
         raise SettingsError(f"config: cohorts.{name}: {words}") from None
-    return replace(run, subjects=move_outputs(name, run.subjects))
+    return replace(run, subjects=source_cohorts.move_outputs(name, run.subjects))
 
 
 def _check_folds(asked, subjects):
