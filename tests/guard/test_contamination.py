@@ -120,7 +120,7 @@ def compared(**changes):
 def test_a_cohort_that_was_compared_is_clean_and_says_whom_it_left_out():
     row = judge("ImageNet; cohort:near", "mine", compared=[compared()])
     assert row["verdict"] == "clean" and row["seen"] == "ImageNet; cohort:near (TCGA-LGG)"
-    words = "photographs (ImageNet), no scan of a patient; it learnt from 57 labelled subjects of the cohort near"
+    words = "photographs (ImageNet); it learnt from 57 labelled subjects of the cohort near"
     assert f"{words}, without 2 of patients of yours (A is X)" in row["reason"]
     row = judge("cohort:near", "mine", compared=[compared(shared=[])])
     assert row["reason"] == (

@@ -59,7 +59,7 @@ def test_a_person_of_two_releases_is_known_by_name(tmp_path):
     source = make_side(tmp_path / "near", {"a": make_head(1), "b": make_head(2)}, name=names)
     own = make_side(tmp_path / "mine", {"x": make_head(3)}, name={"x": "Brats18_TCIA10_628_1"})
     rows, record = compare(source, own)
-    assert included(rows) == ["b"] and "by the names of public releases" in rows["a"]["reason"]
+    assert included(rows) == ["b"] and "as the same patient of public releases" in rows["a"]["reason"]
     assert record["shared"][0]["own_name"] == "Brats18_TCIA10_628_1" and record["releases"] == ["TCGA-LGG"]
 
 

@@ -238,9 +238,7 @@ class RunSetup:
             Arguments of `guarding.GuardOptions` besides the registry.
         """
         asked = self.config["experiment"]["classification"]
-        unused = {source_cohorts.name_source(name) for name in self.cohorts} - {
-            source_cohorts.name_source(name) for name in self.learnt_cohorts
-        }
+        unused = {source_cohorts.name_source(name) for name in self.cohorts if name not in self.learnt_cohorts}
         rows = {name: row for name, row in self.sources.items() if name not in unused}
         return self.config["guard_leaks"] | {
             "sources": [{"name": name, "seen": gather_seen(row, self.sources)} for name, row in rows.items()],

@@ -183,7 +183,11 @@ def _describe(row: SharedPatient) -> str:
     """Say why a subject is not learnt from."""
     if not row["own"]:
         return "another scan of this patient shows a patient of this cohort"
-    how = f"by image, likeness {row['likeness']:.2f}" if row["by"] == "image" else "by the names of public releases"
+    how = (
+        f"by image, likeness {row['likeness']:.2f}"
+        if row["by"] == "image"
+        else "as the same patient of public releases"
+    )
     return f"the same person as {row['own_name']} of this cohort ({how})"
 
 
