@@ -144,10 +144,10 @@ def check_apart(cohort: str, dataset: Mapping[str, Any], own: Mapping[str, Any])
 
 def _list_places(dataset: Mapping[str, Any]) -> set[str]:
     """List the real paths of a dataset's roots, or of its table of pictures."""
-    root = dataset.get("root") or []
-    roots = cast("list[str]", root if isinstance(root, list) else [root])
-    table = dataset.get("pictures", {}).get("table") or ""
-    return {os.path.realpath(os.path.expanduser(path)) for path in (*roots, table) if path}
+    root: Any = dataset.get("root")
+    pictures: Mapping[str, Any] = dataset.get("pictures") or {}
+    places = [*(cast("list[str]", root) if isinstance(root, list) else [root]), pictures.get("table")]
+    return {os.path.realpath(os.path.expanduser(str(path))) for path in places if path}
 
 
 def check_patients(cohort: str, subjects: Subjects, own: Subjects, asked: str | list[str]) -> None:
