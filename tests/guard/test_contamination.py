@@ -130,7 +130,7 @@ def test_a_cohort_that_was_compared_is_clean_and_says_whom_it_left_out():
 
 def test_a_cohort_that_could_not_be_compared_is_unknown():
     row = judge("cohort:near", "mine", compared=[compared(not_compared=3)])
-    assert row["verdict"] == "unknown" and "3 could not be compared by image" in row["reason"]
+    assert row["verdict"] == "unknown" and "; 3 of them have no sequence in common with somebody" in row["reason"]
     assert judge("cohort:near", "mine")["verdict"] == "unknown"
     assert judge("cohort:near", "mine", compared=[compared(not_compared=3)], simulated=True)["verdict"] == "clean"
 

@@ -124,7 +124,9 @@ def _judge_cohort(name, compared):
     else:
         words += ", none of them a patient of yours by image or name"
     blind = compared["not_compared"]
-    return bool(blind), words + (f"; {blind} could not be compared by image: no sequence in common" if blind else "")
+    return bool(blind), words + (
+        f"; {blind} of them have no sequence in common with somebody of yours" if blind else ""
+    )
 
 
 def _judge(seen, sets, origin, releases):
