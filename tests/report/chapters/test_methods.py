@@ -283,7 +283,8 @@ def test_every_way_of_making_a_source_has_its_words():
 @pytest.mark.parametrize(("strategy", "start"), [("lp-ft", "efficientnet-lite0"), ("scratch", "random weights")])
 def test_a_source_of_another_cohort_is_told_with_its_cohort(strategy, start):
     table = read_sources(Path(__file__).parents[3] / "config/sources.tsv")
-    cohorts = {"near": {"start": "efficientnet-lite0", "strategy": strategy, "steps": 77, "licence": ""}}
+    block = {"start": "efficientnet-lite0", "strategy": strategy, "steps": 77, "licence": ""}
+    cohorts = {"near": {"dataset": {"layout": "bids", "root": "x"}} | block}
     rows = [table["efficientnet-lite0"], *make_rows(cohorts, table).values()]
     asked = {"segmentation": {"sources": ["cohort-near"], "strategies": ["scratch", "frozen"]}}
     run = configured(trained=["segmentation"], experiment=asked, cohorts=cohorts)
