@@ -1,9 +1,10 @@
 """Train a fold of nnU-Net briefly and predict its validation, by nnU-Net's own Python.
 
-    python tests/helpers/train_nnunet.py DATASET FOLD [--iterations 4] [--batch 4] [--bfloat16] [--threads 1]
+    python tests/helpers/train_nnunet.py DATASET FOLD [--iterations 4] [--batch 12] [--threads 1] [--bfloat16] [--plain]
 
-What `nnUNetv2_train DATASET 2d FOLD -device cpu` does, but for the number of iterations, the size of a batch and, where
-asked for, matrix products in bfloat16, which nnU-Net does on graphics cards alone. Losses stay in float32.
+What `nnUNetv2_train DATASET 2d FOLD -device cpu` does, but for the number of iterations and, where asked for, the size
+of a batch, predictions without mirrored copies (plain), and convolutions in bfloat16, while losses stay in float32:
+nnU-Net computes in half precision on graphics cards alone.
 """
 
 import argparse
@@ -15,11 +16,9 @@ import torch
 from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.training.nnUNetTrainer.variants.training_length.nnUNetTrainer_Xepochs import nnUNetTrainer_1epoch
 
-VALIDATIONS = 1
-
 
 class BriefTrainer(nnUNetTrainer_1epoch):
-    """nnU-Net's trainer, one epoch long; its folder bears the usual trainer's name."""
+    """nnU-Net's trainer, one epoch long, with its loss in float32 whatever the network computes in."""
 
     def _build_loss(self):
         loss = super()._build_loss()
@@ -41,6 +40,7 @@ def main():
     parser.add_argument("--batch", type=int)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--bfloat16", action="store_true")
+    parser.add_argument("--plain", action="store_true")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     plans, described = (
@@ -51,9 +51,11 @@ def main():
     if asked.batch:
         plans["configurations"]["2d"]["batch_size"] = asked.batch
     trainer = BriefTrainer(plans, "2d", asked.fold, described, device=torch.device("cpu"))
-    trainer.num_iterations_per_epoch, trainer.num_val_iterations_per_epoch = asked.iterations, VALIDATIONS
+    trainer.num_iterations_per_epoch, trainer.num_val_iterations_per_epoch = asked.iterations, 1
     with torch.autocast("cpu", torch.bfloat16) if asked.bfloat16 else contextlib.nullcontext():
         trainer.run_training()
+        if asked.plain:
+            trainer.inference_allowed_mirroring_axes = None
         trainer.perform_actual_validation(False)
 
 
