@@ -1,7 +1,7 @@
 # What a person sees while it runs and when it fails; in the process that starts the jobs, not in theirs.
 from snakemake.logging import logger
 
-from neurograft.execution import monitoring
+from neurograft.execution import monitoring, scheduling
 
 
 def jobs_left():
@@ -15,6 +15,7 @@ WATCH = monitoring.Watch(jobs_left, len(RUN.subjects), "results/benchmarks")
 
 onstart:
     logger.addHandler(WATCH)
+    scheduling.keep_one_timer(workflow.scheduler)
 
 
 onerror:
