@@ -1,6 +1,6 @@
 """Train a fold of nnU-Net briefly and predict its validation, by nnU-Net's own Python.
 
-    python tests/helpers/train_nnunet.py DATASET FOLD [--iterations 4] [--batch 12] [--threads 1] [--bfloat16] [--plain]
+    python tests/helpers/train_nnunet.py DATASET FOLD [--iterations 4] [--batch 12] [--bfloat16] [--plain]
 
 What `nnUNetv2_train DATASET 2d FOLD -device cpu` does, but for the number of iterations and, where asked for, the size
 of a batch, predictions without mirrored copies (plain), and convolutions in bfloat16, while losses stay in float32:
@@ -38,11 +38,10 @@ def main():
     parser.add_argument("fold", type=int)
     parser.add_argument("--iterations", type=int, default=4)
     parser.add_argument("--batch", type=int)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--bfloat16", action="store_true")
     parser.add_argument("--plain", action="store_true")
     asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
+    torch.set_num_threads(1)
     plans, described = (
         json.loads(Path(nnUNet_preprocessed, asked.dataset, f"{name}.json").read_text())
         for name in ("nnUNetPlans", "dataset")

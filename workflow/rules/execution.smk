@@ -1,4 +1,5 @@
-# What a person sees while it runs and when it fails; in the process that starts the jobs, not in theirs.
+# In the process that starts the jobs, not in theirs: what a person sees while it runs and when it fails, and how often
+# it looks at what waits.
 from snakemake.logging import logger
 
 from neurograft.execution import monitoring, scheduling
