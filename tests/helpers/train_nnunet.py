@@ -2,9 +2,9 @@
 
     python tests/helpers/train_nnunet.py DATASET FOLD [--iterations 4] [--batch 12] [--bfloat16] [--plain]
 
-What `nnUNetv2_train DATASET 2d FOLD -device cpu` does, but for the number of iterations (in at most ten epochs, over which
-the learning rate falls) and, where asked for, the size of a batch, predictions without mirrored copies (plain), and
-convolutions in bfloat16, while losses stay in float32: nnU-Net computes in half precision on graphics cards alone.
+What `nnUNetv2_train DATASET 2d FOLD -device cpu` does, but for the number of iterations (in at most ten epochs, over
+which the learning rate falls) and, where asked for, the size of a batch, predictions without mirrored copies (plain),
+and convolutions in bfloat16, while losses stay in float32: nnU-Net computes in half precision on graphics cards alone.
 """
 
 import argparse
