@@ -21,7 +21,6 @@ TIMES = (
     "plan.json",
     "plan.txt",
     "recommendation.json",  # the price of each choice
-    "fingerprints",  # a store whose file names hold the times of the scans; what is made of them is `fingerprints.npz`
     # hashes of records, which name their input files by absolute path
     "subjects.tsv",
 )
