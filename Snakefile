@@ -20,18 +20,19 @@ include: "workflow/rules/pool.smk"
 
 
 # Who pools the cards of several cohorts has no dataset, and needs nothing of what follows. Nor has EEG scans.
-if "cards" not in config and dict(config["dataset"] or {}).get("layout") == "eeg":
+if "cards" not in config and isinstance(config["dataset"], dict) and config["dataset"].get("layout") == "eeg":
 
     include: "workflow/rules/eeg.smk"
 
     localrules:
-        eeg,
+        all,
 
-    rule eeg:
-        """Layout eeg: the report, with verdict, learning curves, labels saved and what anatomy adds."""
+    rule all:
+        """Layout eeg: the report and the verdict card."""
         default_target: True
         input:
             rules.write_eeg_report.output.page,
+            rules.fill_people_card.output,
 
 elif "cards" not in config:
 

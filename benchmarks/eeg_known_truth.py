@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from neurograft.eeg import decoding, heads, people, recordings, transfer
-from neurograft.eeg.people import CHANNELS, CLASSES, Population
+from neurograft.eeg import decoding, heads, recordings, simulated_people, transfer
+from neurograft.eeg.simulated_people import CHANNELS, CLASSES, Population
 from neurograft.eeg.trials import split_trials
 from neurograft.stats.paired_verdict import paired_comparison
 
@@ -27,8 +27,8 @@ def make_heads(count, population):
     made["cortex"] = template.cortex
     for number in range(count):
         generator = np.random.default_rng([7, number])
-        head = people.simulate_head(template, replace(population, folding=0.0), generator)
-        cap_there = people.turn_cap(positions, population, generator)
+        head = simulated_people.simulate_head(template, replace(population, folding=0.0), generator)
+        cap_there = simulated_people.turn_cap(positions, population, generator)
         made[f"free {number}"] = heads.compute_free_gain(head, cap_there)
         made[f"cortex {number}"], made[f"normals {number}"] = head.cortex, head.normals
     return made
@@ -39,15 +39,17 @@ def make_person(made, number, seed, population):
     generator = np.random.default_rng([seed, number])
     free, cortex = made[f"free {number}"], made[f"cortex {number}"]
     plain = made[f"normals {number}"]
-    true = people.turn_normals(cortex, plain, population.folding, generator)
-    sources = people.choose_sources(made["cortex"], population, np.random.default_rng(seed))
-    data, labels = people.simulate_trials(heads.orient(free, true), made["cortex"], sources, population, generator)
+    true = simulated_people.turn_normals(cortex, plain, population.folding, generator)
+    sources = simulated_people.choose_sources(made["cortex"], population, np.random.default_rng(seed))
+    data, labels = simulated_people.simulate_trials(
+        heads.orient(free, true), made["cortex"], sources, population, generator
+    )
     data -= data.mean(axis=1, keepdims=True)
     data -= data.mean(axis=-1, keepdims=True)
     normals = {"t1": plain, "truth": true}
-    normals |= {f"known {d}": people.turn_normals(cortex, true, d, generator) for d in (30, 20)}
+    normals |= {f"known {d}": simulated_people.turn_normals(cortex, true, d, generator) for d in (30, 20)}
     gains = {name: heads.orient(free, one) for name, one in normals.items()} | {"template": made["template"]}
-    bins = decoding.bin_trials(data, people.RATE, 0.1)
+    bins = decoding.bin_trials(data, simulated_people.RATE, 0.1)
     classes = np.array([CLASSES.index(label) for label in labels])
     return transfer.Person(bins, classes, split_trials(labels, CLASSES, (3,)), gains)
 

@@ -372,7 +372,8 @@ def write_targets():
     missing = [rule["name"] for rule in targets if not rule["about"]]
     if missing:
         raise MissingPartError(f"targets without a docstring: {', '.join(missing)}")
-    targets.sort(key=lambda rule: rule["name"] != "all")
+    # what is of one layout alone comes last
+    targets.sort(key=lambda rule: (rule["about"].startswith("Layout "), rule["name"] != "all"))
     return write_table(["target", "what it makes"], [[f"`{rule['name']}`", rule["about"]] for rule in targets])
 
 

@@ -8,7 +8,7 @@ from snakemake.utils import update_config
 
 from neurograft.core.config import SettingsError, fit_layout, resolve_config
 from neurograft.core.design import check_experiment, list_configured_arms
-from neurograft.core.replay import check_controls, choose_replayed
+from neurograft.core.replay import check_controls, check_own, choose_replayed
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = [path for path in sorted((ROOT / "config/examples").glob("replay_*.yaml")) if "offline" not in path.name]
@@ -35,6 +35,16 @@ def test_controls_stand_beside_the_split_by_patient():
     ):
         with pytest.raises(SettingsError, match=words):
             check_controls(wrong, arms)
+
+
+def test_a_division_of_its_own_takes_a_dataset_that_has_one():
+    divided = {"a": {"columns": {"part": "train"}}, "b": {"columns": {"part": "test"}}}
+    whole = {"a": {"columns": {"part": "train"}}, "b": {"columns": {}}}
+    check_own(task("folds", "own"), divided)
+    check_own(task("folds", "slices"), whole)
+    for asked in (task("folds", "own"), task("folds") | {"also": [task("folds", "own")]}):
+        with pytest.raises(SettingsError, match="'own' takes a dataset that is divided"):
+            check_own(asked, whole)
 
 
 def test_the_same_arms_by_patient_are_shown_beside_the_controls():

@@ -5,7 +5,7 @@ import pytest
 
 from neurograft.core import tables
 from neurograft.eeg import recordings
-from neurograft.eeg.recordings import ImportOptions, RecordingError, fit_rigid, import_eeg, locate
+from neurograft.eeg.recordings import ImportOptions, RecordingError, fit_rigid, import_eeg, import_person, locate
 from neurograft.eeg.simulated_files import write_person
 
 mne = pytest.importorskip("mne", reason="needs mne: pip install 'mne==1.13.*'")
@@ -93,6 +93,20 @@ def test_a_fault_is_one_line(person, change, options, message):
     with pytest.raises(RecordingError, match=message) as fault:
         import_eeg([person | change], ImportOptions(**{"window": (0.0, 0.8), **options}))
     assert "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        ("sidecar", "{", "is no JSON object"),
+        ("channels", "name\ttype\nC3\tEEG\textra\n", "side.txt"),
+        ("electrodes", "name\tx\nC3\t1\n", "has no x, y and z of any channel"),
+    ],
+)
+def test_a_damaged_file_beside_a_recording_is_the_persons_fault(person, tmp_path, kind, text, message):
+    (tmp_path / "side.txt").write_text(text)
+    trials, record = import_person([person | {kind: str(tmp_path / "side.txt")}], {"window": [0.0, 0.8], "rate": 50.0})
+    assert trials is None and message in record["fault"]
 
 
 def test_a_damaged_file_is_the_persons_fault(person, tmp_path):

@@ -1,11 +1,13 @@
-"""People found by the names of files, and mistakes in one line."""
+"""The setup of a run of EEG, and mistakes in one line."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from helpers.eeg_files import make_people
 from neurograft.eeg import setup
-from neurograft.eeg.setup import EegSetupError, find_people, prepare_eeg
+from neurograft.eeg.setup import EegSetupError, prepare_eeg
 
 ROOT = Path(__file__).parents[2]
 
@@ -14,37 +16,6 @@ ROOT = Path(__file__).parents[2]
 def with_mne(monkeypatch):
     """Let mne count as installed."""
     monkeypatch.setattr(setup, "find_spec", lambda name: name)
-
-
-def make_people(root, count, t1=()):
-    """Make a BIDS folder of empty files."""
-    for number in range(count):
-        folder = root / f"sub-{number}/eeg"
-        folder.mkdir(parents=True)
-        for name in (f"sub-{number}_task-x_eeg.edf", f"sub-{number}_task-x_events.tsv", f"sub-{number}_electrodes.tsv"):
-            (folder / name).touch()
-        if number in t1:
-            (root / f"sub-{number}/anat").mkdir()
-            (root / f"sub-{number}/anat/sub-{number}_T1w.nii.gz").touch()
-    return {"dataset": {"layout": "eeg", "root": str(root)}}
-
-
-def test_recordings_come_with_what_lies_beside_them(tmp_path):
-    make_people(tmp_path, 2, t1=[1])
-    (tmp_path / "sub-0/eeg/sub-0_task-y_eeg.vhdr").touch()
-    people = find_people(str(tmp_path), "x")
-    assert list(people) == ["0", "1"] and not people["0"]["t1"] and people["1"]["t1"].endswith("sub-1_T1w.nii.gz")
-    (run,) = people["0"]["runs"]
-    assert set(run) == {"eeg", "events", "electrodes"} and run["eeg"].endswith("sub-0_task-x_eeg.edf")
-    assert len(find_people(str(tmp_path))["0"]["runs"]) == 2
-
-
-def test_sessions_are_runs_of_one_person(tmp_path):
-    for session in ("1", "2"):
-        folder = tmp_path / f"sub-a/ses-{session}/eeg"
-        folder.mkdir(parents=True)
-        (folder / f"sub-a_ses-{session}_task-x_eeg.bdf").touch()
-    assert len(find_people(str(tmp_path))["a"]["runs"]) == 2
 
 
 def test_the_missing_extra_gives_one_line_that_says_what_to_install(monkeypatch):
@@ -71,6 +42,8 @@ def test_without_a_root_people_are_simulated(with_mne):
         ({"decode": {"strategies": ["frozen", "fine-tune"]}}, "needs scratch"),
         ({"decode": {"spaces": ["brain"]}}, "choose one of: sensors, template"),
         ({"experiment": {}}, "experiment says nothing of EEG"),
+        ({"guard_leaks": {}}, "guard_leaks says nothing of EEG"),
+        ({"allow_leak": True}, "allow_leak says nothing of EEG"),
         ({"import_eeg": {"windows": [0, 1]}}, "did you mean 'window'"),
         ({"import_eeg": {"task": "other"}}, "with task-other"),
     ],
@@ -78,6 +51,33 @@ def test_without_a_root_people_are_simulated(with_mne):
 def test_a_mistake_is_one_line(with_mne, tmp_path, blocks, message):
     with pytest.raises(EegSetupError, match=message):
         prepare_eeg(make_people(tmp_path, 4, t1=[1]) | blocks, ROOT)
+
+
+def test_keys_and_roots_that_nobody_reads_are_refused(with_mne, tmp_path):
+    config = make_people(tmp_path, 4)
+    with pytest.raises(EegSetupError, match=r"dataset\.sequences says nothing of EEG"):
+        prepare_eeg({"dataset": config["dataset"] | {"sequences": ["t1"]}}, ROOT)
+    with pytest.raises(EegSetupError, match="has 2 folders; layout eeg takes one"):
+        prepare_eeg({"dataset": config["dataset"] | {"root": [str(tmp_path), str(tmp_path)]}}, ROOT)
+
+
+def test_check_says_who_was_found_and_who_will_be_left_out(with_mne, tmp_path):
+    config = make_people(tmp_path, 5, t1=[1])
+    (tmp_path / "sub-2/eeg/sub-2_task-x_events.tsv").unlink()
+    (tmp_path / "out.tsv").write_text("participant_id\treason\n3\tasleep\n")
+    config["dataset"]["exclude"] = str(tmp_path / "out.tsv")
+    words = prepare_eeg(config, ROOT).describe()
+    assert words.startswith("4 people in") and ".edf 4" in words and "events 3" in words and "T1w of 1" in words
+    assert "2: no events.tsv" in words and "3: excluded by hand: asleep" in words
+    assert prepare_eeg({"dataset": {"layout": "eeg"}}, ROOT).describe().startswith("8 SIMULATED people")
+
+
+def test_targets_that_this_layout_lacks_are_those_of_scans(with_mne):
+    """A new target of scans must be named here, or it would fail obscurely."""
+    rules = {path.name: path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")}
+    named = {name for text in rules.values() for name in re.findall(r'^rule (\w+):\n    """', text, re.MULTILINE)}
+    ours = set(re.findall(r"^rule (\w+):", rules["eeg_targets.smk"], re.MULTILINE))
+    assert named - ours - {"pool"} == set(setup.SCANS_ONLY)
 
 
 def test_two_people_are_too_few(with_mne, tmp_path):

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurograft.eeg import people, transfer
+from neurograft.eeg import simulated_people, transfer
 from neurograft.eeg.decoding import bin_trials
-from neurograft.eeg.people import Population
+from neurograft.eeg.simulated_people import Population
 from neurograft.eeg.transfer import PeopleError, Person, split_people
 from neurograft.eeg.trials import Trials, split_trials
 
@@ -29,17 +29,17 @@ def crowd():
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     cortex, normals = 0.065 * directions[:VERTICES], directions[:VERTICES]
     cap = 0.095 * (directions[VERTICES:] * [1, 1, 0] + np.abs(directions[VERTICES:]) * [0, 0, 1])
-    sources = people.choose_sources(cortex, POPULATION, np.random.default_rng(3))
+    sources = simulated_people.choose_sources(cortex, POPULATION, np.random.default_rng(3))
     found = {}
     for number in range(8):
         own = np.random.default_rng([5, number])
-        folded = people.turn_normals(cortex, normals, POPULATION.folding, own)
+        folded = simulated_people.turn_normals(cortex, normals, POPULATION.folding, own)
         true = see(cap, cortex, folded)
-        data, labels = people.simulate_trials(true, cortex, sources, POPULATION, own)
+        data, labels = simulated_people.simulate_trials(true, cortex, sources, POPULATION, own)
         data -= data.mean(axis=1, keepdims=True)
-        classes = np.array([people.CLASSES.index(label) for label in labels])
+        classes = np.array([simulated_people.CLASSES.index(label) for label in labels])
         gains = {"cortex": true, "template": see(cap, cortex, normals)}
-        split = split_trials(labels, people.CLASSES, (3,))
+        split = split_trials(labels, simulated_people.CLASSES, (3,))
         found[str(number)] = Person(bin_trials(data, 100.0, 0.1), classes, split, gains)
     return found
 
@@ -75,19 +75,19 @@ def test_rows_are_those_of_every_score_table(crowd):
     assert {row["metric"] for row in scores} == {"balanced-accuracy", "accuracy", "auc"}
 
 
-def make_trials(count=20, channels=("A", "B", "C", "D", "E"), labels=("x", "y")):
-    generator = np.random.default_rng(0)
+def make_trials(count=20, channels=("A", "B", "C", "D", "E"), labels=("x", "y"), seed=0):
+    generator = np.random.default_rng(seed)
     data = generator.normal(0, 1, (count, len(channels), 4))
     return Trials(data, labels * (count // 2), np.arange(count), channels, np.zeros((len(channels), 3)), 10.0)
 
 
 def test_who_lacks_trials_or_channels_is_left_out_with_the_reason():
-    read = {str(number): (make_trials(), {}) for number in range(4)}
+    read = {str(number): (make_trials(seed=number), {}) for number in range(4)}
     read |= {
         "few": (make_trials(8), {}),
         "bald": (make_trials(channels=("A", "B")), {}),
         "broken": (None, {"fault": "it cannot be read"}),
-        "one": (make_trials(channels=("A", "B", "C", "D")), {}),
+        "one": (make_trials(channels=("A", "B", "C", "D"), seed=4), {}),
     }
     split = split_people(read, (), (3,))
     assert list(split["people"]) == ["0", "1", "2", "3", "one"] and split["channels"] == ["A", "B", "C", "D"]
@@ -101,3 +101,28 @@ def test_two_people_or_one_class_are_a_mistake_of_the_whole():
         split_people({"a": (make_trials(), {}), "b": (None, {"fault": "gone"})}, (), (3,))
     with pytest.raises(PeopleError, match="the trials have one class, x"):
         split_people({"a": (make_trials(labels=("x", "x")), {})}, (), (3,))
+
+
+def test_one_person_under_two_names_stops_the_run():
+    read = {str(number): (make_trials(seed=number), {}) for number in range(4)}
+    again = read["1"][0]
+    mixed = replace(make_trials(seed=9), data=np.concatenate([make_trials(seed=9).data[:-1], again.data[3:4]]))
+    with pytest.raises(PeopleError, match="1 and again share a trial.*dataset.exclude"):
+        split_people(read | {"again": (mixed, {})}, (), (3,))
+
+
+def test_what_is_tested_changes_neither_own_labels_nor_donors(crowd):
+    person = crowd["0"]
+    start, bins, classes = person.before, person.bins.copy(), person.classes.copy()
+    bins[start:] *= 3
+    classes[start:] = 1 - classes[start:]
+    one, other = (transfer.make_samples(b, c, start) for b, c in ((person.bins, person.classes), (bins, classes)))
+    np.testing.assert_array_equal(one.features[:start], other.features[:start])
+    changed = crowd | {"0": replace(person, bins=bins, classes=classes)}
+    for before, after in zip(*(transfer.bring_donors(some, "0", "cortex") for some in (crowd, changed)), strict=True):
+        np.testing.assert_array_equal(before.features, after.features)
+        np.testing.assert_array_equal(before.classes, after.classes)
+
+
+def test_nobody_is_a_donor_to_himself(crowd):
+    assert len(transfer.bring_donors(crowd, "0", "sensors")) == len(crowd) - 1

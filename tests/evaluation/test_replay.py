@@ -15,10 +15,12 @@ def task(patients):
 
 
 def predict(split, right, seed=0, folds=2, strategy="fine-tune", truths=None):
-    """Cells of an arm: `right` is the share of right slices of each patient, in order of its slices."""
+    """Cells of an arm: `right` says of each patient which slices are right; by slice everybody is in training."""
     names = list(right)
     for fold in range(folds):
         cell = {"source": "photos", "strategy": strategy, "space": "none", "split": split, "seed": seed, "fold": fold}
+        cell["test"] = names[fold::folds]
+        cell["train"] = [name for name in names if split.startswith("slices") or name not in cell["test"]]
         rows = []
         for number, name in enumerate(names):
             if number % folds != fold:
@@ -50,6 +52,7 @@ def test_inflation_is_the_difference_over_the_same_slices():
     assert row["score"] == pytest.approx(0.975) and row["by_patient"] == pytest.approx(0.65)
     assert row["inflation"] == pytest.approx(0.325) and row["low"] < 0.325 < row["high"]
     assert (row["patients"], row["slices"], row["folds"], row["seeds"]) == (4, 40, 2, 1)
+    assert row["shared"] == 4
     assert row["guess"] == pytest.approx(0.5) and np.isnan(row["random"]) and np.isnan(row["leak_low"])
     assert {r["metric"] for r in rows} == {"accuracy", "balanced-accuracy", "auc"}
 
@@ -89,7 +92,7 @@ def test_the_interval_covers_the_truth():
         leaky = {f"p{k}": (random.random(6) < 0.9).tolist() for k in range(20)}
         split = {"classes": CLASSES, "patients": {name: name for name in honest}}
         kinds = (("s", leaky), ("f", honest))
-        sides = [replay._collect(list(predict(name, of, folds=20)), CLASSES) for name, of in kinds]
+        sides = [replay._collect(list(predict(name, of, folds=20)), split) for name, of in kinds]
         result = replay._pair("accuracy", tuple(sides), sorted(sides[1].truth), split)
         hit += result["low"] <= 0.3 <= result["high"]
     assert 0.9 <= hit / 150 <= 0.99
@@ -104,13 +107,36 @@ def test_random_labels_show_what_the_leak_alone_buys():
     row = pick(replay.compare_splits(cells, task(honest)))
     assert (row["random"], row["random_by_patient"]) == (pytest.approx(0.9), pytest.approx(0.5))
     assert row["leak"] == pytest.approx(0.4) and row["leak_low"] < 0.4 < row["leak_high"]
+    # true labels: four of one class, two of the other; permuted ones are half and half here
+    assert row["guess"] == pytest.approx(2 / 3) and row["random_guess"] == pytest.approx(0.5)
 
 
 def test_the_datasets_own_split_is_compared_over_its_own_test_pictures():
     honest = {f"p{k}": [k % 2 == 1] for k in range(5)}
     own = predict("own", {"p0": [True], "p1": [True], "p2": [True]}, folds=1)
     row = pick(replay.compare_splits([*predict("folds", honest), *own], task(honest)), split="own")
-    assert (row["slices"], row["score"]) == (3, 1) and row["by_patient"] == pytest.approx(1 / 3)
+    assert (row["slices"], row["score"], row["shared"]) == (3, 1, 0) and row["by_patient"] == pytest.approx(1 / 3)
+
+
+def test_of_repeated_partitions_the_first_stands_beside_the_control_split():
+    """A mean over partitions would be an ensemble, which the control split is not."""
+    first, second = (list(predict("folds", make([share] * 4))) for share in (0.5, 1.0))
+    later = [({**cell, "fold": cell["fold"] + 2}, rows) for cell, rows in second]
+    cells = [*later, *first, *predict("slices", make([1.0] * 4))]
+    row = pick(replay.compare_splits(cells, task(make([1.0] * 4))))
+    assert row["by_patient"] == pytest.approx(0.5) and row["folds"] == 2
+
+
+def test_where_a_metric_is_undefined_there_is_no_interval():
+    """Balanced accuracy and AUC take both classes, of which one is in nobody, or in one patient alone."""
+    honest, leaky = make([0.5, 0.7, 0.6, 0.8]), make([1.0, 1.0, 0.9, 1.0])
+    for classes in ("normal",) * 4, ("normal",) * 3 + ("tumour",):
+        truths = dict(zip(honest, classes))
+        cells = [*predict("folds", honest, truths=truths), *predict("slices", leaky, truths=truths)]
+        rows = replay.compare_splits(cells, task(honest))
+        assert all(np.isnan(pick(rows, metric)["low"]) for metric in ("balanced-accuracy", "auc"))
+        assert all(np.isnan(pick(rows, metric)["high"]) for metric in ("balanced-accuracy", "auc"))
+        assert pick(rows)["low"] < pick(rows)["inflation"] < pick(rows)["high"]
 
 
 def test_without_the_same_arm_by_patient_there_is_nothing_to_compare():
@@ -141,6 +167,8 @@ def test_dice_is_averaged_over_the_patients_that_were_scored():
         score("c", 0.1, region="ET"),
     ]
     scores += [score("", 0.2), score("a", 0.3, metric="hd95"), score("a", 0.3, n="2"), score("a", 0.9, split="sites")]
+    # a network has no superpixels
+    scores += [score("a", 0.9, strategy="fine-tune")]
     oracle, method = replay.average_dice(scores, {"a": 0.9, "b": 0.95, "c": 1.0, "d": 0.1}, {})
     assert oracle["method"] == "oracle" and oracle["dice"] == pytest.approx(0.95) and oracle["patients"] == 3
     assert method["method"] == "supervoxels (photos)" and method["dice"] == pytest.approx((0.6 + 0.85 + 0.7) / 3)
@@ -165,4 +193,6 @@ def test_the_words_show_published_slice_patient_and_verdict():
     words = replay.describe_replay(rows, dice, [verdict | {"split": "folds"}, barred], "ahuja-2020")
     line = next(line for line in words.splitlines() if "fine-tune" in line)
     assert line.split()[2:6] == ["slices", "0.975", "0.650", "+0.325"] and line.endswith("undecided")
-    assert "accuracy (published 0.993)" in words and "(published 0.932)" in words and "helps" not in words
+    assert "slices: 40 slices of 4 patients, 4 of them in training too; 2 folds by patient, 1 seed\n" in words
+    assert "accuracy (published 0.993); guessing 0.500 (slices)\n" in words
+    assert "(published 0.932)" in words and "helps" not in words

@@ -224,6 +224,12 @@ def test_more_folds_than_subjects_stop_the_run_and_what_is_foreseen_is_counted(t
     assert foreseen.startswith("A run prepares 3 subjects and trains ") and "trains 0" not in foreseen
 
 
+def test_networks_of_control_splits_are_foreseen_too():
+    task = {"strategies": ["scratch", "fine-tune"], "splits": ["folds", "slices"]}
+    experiment = {"segmentation": {"strategies": []}, "classification": task}
+    assert "trains 12 networks" in prepare(split_cohort={"folds": 3}, experiment=experiment).foresee()
+
+
 def test_preparing_a_run_imports_nothing_heavy():
     heavy = {"torch", "monai", "ants", "SimpleITK", "nibabel", "pandas", "scipy", "sklearn", "skimage", "snakemake"}
     code = (

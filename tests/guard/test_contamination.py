@@ -31,7 +31,7 @@ def judge(source, *names, **known):
             "contaminated",
             "1 of 2 patients are of BraTS2018",
         ),
-        ("brats-mri-segmentation", ["Brats17_TCIA10_628_1"], "contaminated", "BraTS2017"),
+        ("brats-mri-segmentation", ["Brats17_CBICA_ABM_1"], "contaminated", "1 of 1 patients are of BraTS2017"),
         (
             "brats-mri-segmentation",
             ["TCGA_DU_A5TR_19970726", "TCGA_HT_7884_19980913"],

@@ -16,7 +16,7 @@ CONFIG = Path(__file__).parents[2] / "config"
 SOURCES = [{"name": "photographs", "seen": "ImageNet"}, {"name": "tumours", "seen": "BraTS2018"}]
 
 
-def guard(folder, heads, rows=None, **options):
+def guard(folder, heads, rows=None, files=None, **options):
     """Guard a cohort of heads by name."""
     for name, head in heads.items():
         write_scans(folder / name, {"t1": head})
@@ -24,7 +24,7 @@ def guard(folder, heads, rows=None, **options):
         {"participant_id": name, "included": "true", "labels": "true", "name": f"P_{name}"} for name in heads
     ]
     reader = ScanReader({name: str(folder / name) for name in heads})
-    files = {name: {"t1": f"{name}.nii.gz"} for name in heads}
+    files = files or {name: {"t1": f"{name}.nii.gz"} for name in heads}
     known = {"registry": str(CONFIG), "sources": SOURCES} | options
     return guarding.guard_cohort(rows, files, reader, guarding.GuardOptions(**known), str(folder / "store"))
 
@@ -51,7 +51,7 @@ def test_a_renamed_patient_of_a_release_is_recognised_by_fingerprint(tmp_path):
     fingerprints.write_fingerprints(tmp_path / "BraTS2018.npz", prints)
     heads = {"x": make_head(3), "y": encode(make_head(2))}
     record, _ = guard(tmp_path / "mine", heads, releases=[str(tmp_path / "BraTS2018.npz")], private=True)
-    assert record["known"] == {"y": [{"release": "BraTS2018", "person": "P_b", "by": "fingerprint"}]}
+    assert record["known"] == {"y": [{"release": "BraTS2018", "person": "P_b of BraTS2018", "by": "fingerprint"}]}
     assert [row["verdict"] for row in record["sources"]] == ["clean", "contaminated"]
     assert record["sources"][1]["patients"] == 1
 
@@ -81,6 +81,17 @@ def test_unlabelled_scans_of_labelled_patients_are_counted_once(tmp_path):
     ]
     record, _ = guard(tmp_path, heads, rows=rows, sources=[{"name": "s", "seen": "own"}], pretrained=True)
     assert [(row["verdict"], row["patients"]) for row in record["sources"]] == [("contaminated", 1)]
+
+
+def test_one_person_under_the_names_of_two_releases_is_a_leak(tmp_path):
+    heads = {"a": make_head(1), "b": make_head(2), "c": make_head(3)}
+    names = {"a": "mine", "b": "TCGA_DU_A5TR_1997", "c": "Brats18_TCIA10_639_1"}
+    rows = [{"participant_id": one, "included": "true", "labels": "true", "name": name} for one, name in names.items()]
+    files = {"a": {"t1": "scans/Brats18_TCIA10_628_1_t1.nii.gz"}}
+    record, _ = guard(tmp_path, heads, rows=rows, files=files)
+    (leak,) = record["leaks"]
+    assert (leak["first"], leak["second"], leak["kind"], leak["leak"]) == ("a", "b", "same person", True)
+    assert leak["words"].startswith("scans/Brats18_TCIA10_628_1_t1.nii.gz and sub-b are the same person")
 
 
 def test_excluded_subjects_are_not_looked_at(tmp_path):

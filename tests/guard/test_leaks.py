@@ -1,16 +1,12 @@
 """Tests of the leak guard: what is a leak, and what it says."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from neurograft.guard.fingerprints import Pair
 from neurograft.guard.leaks import Cohort, LeakError, confirm_pairs, list_leaks, stop_at_leaks
 from neurograft.guard.matching import Match
-from neurograft.guard.registry import read_releases
 
-CONFIG = Path(__file__).parents[2] / "config"
 ROWS = {
     "a": {"labels": "true", "name": "A"}, "b": {"labels": "true", "name": "B", "patient": "p"},
     "c": {"labels": "false", "name": "C"}, "d": {"labels": "true", "name": "D", "patient": "p"},
@@ -49,15 +45,15 @@ def test_equal_values_are_said():
     assert leaks_of(pair("a", "b", equal=True))[0]["kind"] == "same content"
 
 
-def test_one_person_under_the_names_of_two_releases_is_a_leak():
-    rows = {
-        "x": {"labels": "true", "name": "Brats18_TCIA10_628_1"}, "y": {"labels": "true", "name": "TCGA_DU_A5TR_1997"},
-        "z": {"labels": "true", "name": "Brats18_TCIA10_639_1"},
-    }  # fmt: skip
-    releases = read_releases(CONFIG / "releases.tsv", CONFIG / "persons.tsv")
-    (leak,) = list_leaks([], Cohort(rows, {}), releases)
-    assert (leak["first"], leak["second"], leak["kind"], leak["leak"]) == ("x", "y", "same person", True)
-    assert leak["words"].startswith("sub-x and sub-y")
+def test_one_person_is_a_leak_once_unless_his_visits_are_stated():
+    persons = {"a": ["p1", "p2"], "b": ["p3", "p2", "p1"], "c": [""], "d": ["p3", ""]}
+    (leak,) = list_leaks([], Cohort(ROWS, FILES), persons)
+    assert (leak["first"], leak["second"], leak["kind"], leak["leak"]) == ("a", "b", "same person", True)
+    assert leak["words"] == "a_t1.nii.gz and b_t1.nii.gz are the same person of public releases"
+    assert leak["likeness"] is None
+    assert [one["kind"] for one in list_leaks([(pair("a", "b"), 0.9)], Cohort(ROWS, FILES), persons)] == [
+        "near-duplicate"
+    ]
 
 
 def test_leaks_stand_before_what_is_harmless():

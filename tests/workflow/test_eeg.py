@@ -21,6 +21,18 @@ def test_simulated_people_from_recordings_to_the_report(tmp_path):
     compared = rows(tmp_path / "results/evaluation/comparison.tsv")
     assert {row["n"] for row in compared if row["verdict"]} == {"3"}
     assert "Nothing to be done" in snakemake(tmp_path, "-n", "--configfile", tmp_path / "my.yaml")
+    card = json.loads((tmp_path / "results/verdict_card.json").read_text())
+    assert card["simulated"] and card["questions"][0]["split"] == "people"
+
+
+def test_targets_are_its_own_and_those_of_scans_say_so(tmp_path):
+    pytest.importorskip("mne", reason="needs mne: pip install 'mne==1.13.*'")
+    (tmp_path / "my.yaml").write_text(json.dumps({"dataset": {"layout": "eeg", "subjects": 6}}))
+    options = ("--cores", 1, "--configfile", tmp_path / "my.yaml")
+    assert "6 SIMULATED people" in snakemake(tmp_path, *options, targets=["check"])
+    assert "6 people in 2 spaces" in snakemake(tmp_path, *options, targets=["plan"])
+    refused = snakemake(tmp_path, "-n", *options, targets=["candidates"], check=False)
+    assert "layout eeg has no target candidates, which is about scans" in refused
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="needs the real recordings of ../shared/data")

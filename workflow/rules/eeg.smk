@@ -162,4 +162,29 @@ rule assess_people:
         "../../scripts/assess_people.py"
 
 
+rule fill_people_card:
+    input:
+        splits="results/splits.json",
+        comparison=rules.assess_people.output.comparison,
+        scores=rules.assess_people.output.scores,
+    output:
+        "results/verdict_card.json",
+    log:
+        "results/logs/fill_people_card.log",
+    benchmark:
+        "results/benchmarks/fill_people_card/all.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(500),
+        runtime=grow(10),
+    params:
+        settings={**verdict_card.take_settings(config), "simulated": EEG.simulated},
+        code=digest("fill_people_card"),
+    script:
+        "../../scripts/fill_people_card.py"
+
+
 include: "eeg_report.smk"
+include: "eeg_targets.smk"

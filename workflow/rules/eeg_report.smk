@@ -6,6 +6,7 @@ rule write_eeg_report:
         splits="results/splits.json",
         tables=rules.assess_people.output,
         records=expand(rules.import_eeg.output.record, subject=EEG.people),
+        heads=expand(rules.model_head.output.record, subject=EEG.people),
         templates=[
             f"{workflow.basedir}/scripts/neurograft/report/templates/{name}.html.j2"
             for name in ("base", "macros", "eeg")

@@ -3,6 +3,11 @@
 from neurograft.guard import registry
 
 
+# it writes where the workflow is, not where its jobs run
+localrules:
+    add_release,
+
+
 rule guard_leaks:
     input:
         cohort="results/cohort.tsv",
@@ -39,3 +44,26 @@ rule guard_leaks:
         code=digest("guard_leaks"),
     script:
         "../../scripts/guard_leaks.py"
+
+
+rule add_release:
+    """A public release that every later run knows again: the fingerprints of this cohort into `config/releases`, under `add_release.name`."""
+    input:
+        rules.guard_leaks.output.fingerprints,
+    log:
+        "results/logs/add_release.log",
+    benchmark:
+        "results/benchmarks/add_release/all.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    params:
+        name=config["add_release"]["name"],
+        # no output: it belongs to the workflow, not to this run
+        registry=f"{workflow.basedir}/config",
+        code=digest("add_release"),
+    script:
+        "../../scripts/add_release.py"

@@ -221,7 +221,8 @@ def read_release(name, path, words):
     Returns
     -------
     str
-        A key of `labels.LABEL_SCHEMES`, or "bratsped" if the year of a release of children's tumours is not known.
+        A key of `label_schemes.LABEL_SCHEMES`, or "bratsped" if the year of a release of children's tumours is not
+        known.
     """
     if not set(words) & set(SINCE_2023) and not re.match("brats-", name, re.I):
         return "brats2024" if "tumormask" in words else "brats2018"

@@ -7,7 +7,7 @@ import json
 import os
 import re
 
-from neurograft.core.labels import LABEL_SCHEMES
+from neurograft.core.label_schemes import LABEL_SCHEMES
 from neurograft.core.tables import TableError, read_table
 
 # tissue to the words for it, the first that fits; the enhancing after the non-enhancing
@@ -35,7 +35,7 @@ def read_bids_scheme(label: str, root: str) -> str:
     Returns
     -------
     str
-        A key of `labels.LABEL_SCHEMES`; "" if there is no table, or it is of other tissues.
+        A key of `label_schemes.LABEL_SCHEMES`; "" if there is no table, or it is of other tissues.
     """
     beside = re.sub(r"\.nii(\.gz)?$", ".tsv", label, flags=re.I)
     parts = os.path.relpath(label, root).split(os.sep)

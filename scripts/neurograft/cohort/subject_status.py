@@ -39,7 +39,7 @@ class LabelFile(TypedDict):
     values : list of int
         The values that occur, without 0; empty for a label without tumour.
     scheme : str
-        A key of `core.labels.LABEL_SCHEMES`, the user's own labels, or "" if neither values nor names identify one.
+        A key of `label_schemes.LABEL_SCHEMES`, the user's own labels, or "" if neither values nor names identify one.
     certain : bool
         Whether the values fit one scheme only.
     grid_of : str

@@ -82,7 +82,7 @@ def import_scans(
     reference : sequence of str
         The first of these that is present is the reference sequence.
     labels : str
-        "auto", a key of `labels.LABEL_SCHEMES`, or the user's own labels (`labels.write_scheme`).
+        "auto", a key of `label_schemes.LABEL_SCHEMES`, or the user's own labels (`labels.write_scheme`).
     template : str, optional
         As in `templates.template_path`: the template to register the scans to, if they are not yet registered.
     prepared : bool

@@ -32,8 +32,10 @@ class CellManifest(Cell):
     """The part of a cell's `manifest.json` that evaluation reads."""
 
     trained: bool
+    reason: str  # why it was not trained; empty if it was
     converged: bool  # whether the loss had stopped falling; this and all below: trained cells only
     subjects: int  # number of training subjects
+    train: list[str]
     test: list[str]
 
 

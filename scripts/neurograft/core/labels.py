@@ -14,6 +14,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurograft.core.label_schemes import LABEL_SCHEMES, RELEASES, UNDATED
+
 ALL = "all"  # the region of all of a user's own labels together
 
 
@@ -290,25 +292,6 @@ def cohort_scheme(records: Iterable[Mapping[str, Any]]) -> str:
     return ""
 
 
-LABEL_SCHEMES: dict[str, dict[str, int]] = {
-    "brats2018": {"necrosis": 1, "oedema": 2, "enhancing": 4},
-    "brats2023": {"necrosis": 1, "oedema": 2, "enhancing": 3},
-    # after treatment: the resection cavity is no tumour
-    "brats2024": {"necrosis": 1, "oedema": 2, "enhancing": 3, "cavity": 4},
-    # children's tumours since 2024
-    "bratsped2024": {"enhancing": 1, "necrosis": 2, "cyst": 3, "oedema": 4},
-    "brats2015": {"necrosis": 1, "oedema": 2, "nonenhancing": 3, "enhancing": 4},
-    # Medical Segmentation Decathlon, task 1
-    "msd": {"oedema": 1, "necrosis": 2, "enhancing": 3},
-    "binary": {"tumour": 1},
-}
-UNDATED = "bratsped"  # children's tumours, of a release whose year is not known
-# what the names of a release may mean, likeliest first
-RELEASES: dict[str, tuple[str, ...]] = {
-    **{name: (name,) for name in LABEL_SCHEMES},
-    "brats2023": ("brats2023", "brats2024"),
-    UNDATED: ("brats2023", "bratsped2024"),
-}
 # necrosis stands for necrotic and non-enhancing core, as in BraTS
 REGIONS = {
     "WT": ("necrosis", "nonenhancing", "cyst", "oedema", "enhancing", "tumour"),

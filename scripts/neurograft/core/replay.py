@@ -47,6 +47,28 @@ def check_controls(task: Mapping[str, Any], arms: Iterable[Mapping[str, Any]]) -
         )
 
 
+def check_own(task: Mapping[str, Any], subjects: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that a dataset is divided into training and test, if its own division is asked for.
+
+    Parameters
+    ----------
+    task : dict
+        The config's block `experiment.classification`.
+    subjects : dict of str to dict
+        From `layouts.find_subjects`.
+
+    Raises
+    ------
+    SettingsError
+    """
+    asked = {split for span in (task, *task.get("also", ())) for split in span["splits"]}
+    if "own" in asked and not {"train", "test"} <= {about["columns"].get("part") for about in subjects.values()}:
+        raise SettingsError(
+            "config: experiment.classification.splits: 'own' takes a dataset that is divided, such as layout images "
+            "with the folders train and test; leave it out"
+        )
+
+
 def choose_replayed(cells: Iterable[CellT]) -> list[CellT]:
     """Choose the cells that show what a split is worth: those of control splits, and the same arms by patient.
 

@@ -20,13 +20,13 @@ from neurograft.eeg.heads import (
     orient,
     read_template,
 )
-from neurograft.eeg.people import CHANNELS, read_known
+from neurograft.eeg.simulated_people import CHANNELS, read_known
 from neurograft.eeg.trials import Trials
 from neurograft.imaging import nifti
 from neurograft.imaging.transforms import chain, map_points
 from neurograft.preprocessing import brain_extraction, registration
 
-LEAST_INSIDE = 0.95
+LEAST_INSIDE, USUAL_INSIDE = 0.95, 0.99
 BLUR = 1.5  # mm, before the gradient of the white matter is taken
 CLEAR = 0.25  # share of the vertices with the weakest gradient, which keep the template's normals
 
@@ -92,12 +92,13 @@ def read_head(path: str, template: Head, white: bool = False) -> tuple[Head, dic
     -------
     head : Head
     record : dict
-        `inside`, `flags` of skull-stripping and registration, and with `white` the `angle`.
+        `inside`, `flags` (what is odd, for a person to look at), and with `white` the `angle`.
 
     Raises
     ------
     HeadError
-        If the brain or its alignment looks wrong, as with a large tumour or cavity.
+        If skull-stripping or registration flags the scan, or too little of the cortex lies in the skull. A tumour need
+        not do that.
     """
     scan = nifti.read_image(path)
     masks, stripped, _ = brain_extraction.strip_skull({"t1": scan}, {"t1": False}, "t1")
@@ -113,12 +114,20 @@ def read_head(path: str, template: Head, white: bool = False) -> tuple[Head, dic
     affine = np.asarray(scan.affine)
     brain = (border @ affine[:3, :3].T + affine[:3, 3]) / 1000
     head = carry_head(template, lambda points: map_points(way, 1000 * points) / 1000, brain)
-    found: dict[str, Any] = {"inside": measure_inside(head), "flags": flags}
-    if found["inside"] < LEAST_INSIDE:
-        raise HeadError(f"only {100 * found['inside']:.0f} % of the cortex lies inside the skull of the T1")
+    inside = measure_inside(head)
+    found: dict[str, Any] = {"inside": inside, "flags": flag_inside(inside)}
     if white:
         head, found["angle"] = face_white_matter(head, scan, mask)
     return head, found
+
+
+def flag_inside(inside: float) -> list[str]:
+    """Say what is odd about a head by the share of its cortex inside its skull; `HeadError` if it is too little."""
+    if inside < LEAST_INSIDE:
+        raise HeadError(f"only {100 * inside:.0f} % of the cortex lies inside the skull of the T1")
+    if inside < USUAL_INSIDE:
+        return [f"{100 * (1 - inside):.1f} % of the cortex lay outside the skull and was drawn in: look at the T1"]
+    return []
 
 
 def face_white_matter(head: Head, scan, brain: np.ndarray) -> tuple[Head, float]:

@@ -134,7 +134,7 @@ def _read_run(run, options, record) -> tuple[Trials, float]:
         raise RecordingError(f"{path.name} cannot be read ({' '.join(str(error).split())[:120]})") from None
     names, dropped = _choose_channels(raw, run.get("channels"))
     record["dropped"] |= dropped
-    sidecar = json.loads(Path(run["sidecar"]).read_text(encoding="utf-8-sig")) if run.get("sidecar") else {}
+    sidecar = _read_about(run.get("sidecar"))
     borders = any(
         str(note).upper().startswith(("BAD BOUNDARY", "EDGE", "BOUNDARY")) for note in raw.annotations.description
     )
@@ -184,9 +184,9 @@ def _choose_channels(raw, table):
     raw.rename_channels({name: name.strip(" .").upper() for name in raw.ch_names})
     kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
     dropped = {}
-    for row in read_table(table) if table else []:
+    for row in _read_rows(table):
         name = row.get("name", "").strip(" .").upper()
-        if row.get("type", "EEG").upper() != "EEG":
+        if row.get("type", "EEG").upper() not in ("EEG", "N/A", ""):
             kinds[name] = row["type"].lower()
         elif row.get("status", "") == "bad":
             dropped[name] = "marked bad"
@@ -194,6 +194,27 @@ def _choose_channels(raw, table):
     if not names:
         raise RecordingError("no channel is of type EEG")
     return names, dropped
+
+
+def _read_rows(path):
+    """Read a table beside a recording; a broken one is the person's fault. Nothing where there is none."""
+    try:
+        return read_table(path) if path else []
+    except TableError as error:
+        raise RecordingError(str(error)) from None
+
+
+def _read_about(path):
+    """Read a JSON file beside a recording; a broken one is the person's fault. Nothing where there is none."""
+    if not path:
+        return {}
+    try:
+        about = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except ValueError:
+        about = None
+    if not isinstance(about, dict):
+        raise RecordingError(f"{Path(path).name} is no JSON object")
+    return about
 
 
 def _limit_band(band, rate):
@@ -206,10 +227,7 @@ def _read_events(path, options):
     """List onset and class of every trial, in the order of time."""
     if not path:
         raise RecordingError("there is no events.tsv beside the recording")
-    try:
-        rows = read_table(path)
-    except TableError as error:
-        raise RecordingError(str(error)) from None
+    rows = _read_rows(path)
     if rows and (options.column not in rows[0] or "onset" not in rows[0]):
         raise RecordingError(
             f"{Path(path).name} has no column '{options.column}' or no 'onset'; it has {', '.join(rows[0])}"
@@ -281,20 +299,23 @@ def locate(names, electrodes=None, coordsystem=None) -> tuple[np.ndarray, list[b
     named = np.array([cap.get(name, np.full(3, np.nan)) for name in names])
     if not electrodes:
         return named, [bool(np.isfinite(place).all()) for place in named], "by name"
-    about = json.loads(Path(coordsystem).read_text(encoding="utf-8-sig")) if coordsystem else {}
+    about = _read_about(coordsystem)
     unit = UNITS.get(about.get("EEGCoordinateUnits", ""))
-    rows = {row["name"].strip(" .").upper(): row for row in read_table(electrodes)}
+    rows = {row.get("name", "").strip(" .").upper(): row for row in _read_rows(electrodes)}
     table = {name: [parse_number(row.get(axis)) for axis in "xyz"] for name, row in rows.items()}
     measured = np.array([[np.nan if x is None else x for x in table.get(name, [None] * 3)] for name in names], float)
+    if not np.isfinite(measured).all(axis=1).any():
+        raise RecordingError(f"{Path(electrodes).name} has no x, y and z of any channel; correct it, or take it away")
     if unit is None:
         # a head's radius is about a tenth of a metre
         size = np.nanmedian(np.linalg.norm(measured - np.nanmean(measured, axis=0), axis=1))
         unit = 0.001 if size > 20 else 0.01 if size > 2 else 1.0
     measured = measured * unit
+    given = about.get("AnatomicalLandmarkCoordinates")
     marks = {
-        LANDMARKS[key]: np.array(place) * unit
-        for key, place in about.get("AnatomicalLandmarkCoordinates", {}).items()
-        if key in LANDMARKS
+        LANDMARKS[key]: np.array(place, float) * unit
+        for key, place in (given.items() if isinstance(given, dict) else ())
+        if key in LANDMARKS and isinstance(place, list) and [type(x) in (int, float) for x in place] == [True] * 3
     }
     if {"nasion", "lpa", "rpa"} <= marks.keys():
         measured = _to_head_frame(measured, marks)

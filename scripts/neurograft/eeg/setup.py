@@ -4,7 +4,7 @@ The Snakefile imports this module only for layout `eeg`: nothing heavy.
 """
 
 import os
-import re
+from collections import Counter
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,16 +12,23 @@ from typing import Any
 
 import yaml
 
-from neurograft.cohort.file_names import list_folder, subject_label
-from neurograft.cohort.layouts import CohortError, read_exclusions
+from neurograft.cohort.exclusions import BY_HAND, read_exclusions
 from neurograft.core.config import SettingsError, resolve_config
-from neurograft.core.tables import TableError, read_table
+from neurograft.core.strategies import CONTROLS
+from neurograft.core.tables import TableError
+from neurograft.eeg.recording_files import RecordingFilesError, find_people
 
-ENDINGS = (".edf", ".bdf", ".vhdr", ".set")
+BESIDE = ("events", "channels", "sidecar", "electrodes")
 MISSING = "layout eeg needs mne, which is an optional part: pip install 'mne==1.13.*' (or neurograft[eeg])"
 ANATOMY = ("cortex", "cortex-wrong-head")
-# blocks that say nothing of EEG
-OTHERS = ("experiment", "register_scans", "strip_skull", "split_cohort", "deliver", "train_network", "variants")
+# what of the configuration this layout reads; all else says nothing of EEG
+BLOCKS = ("seed", "dataset", "import_eeg", "model_head", "decode", "margin", "report")
+DATASET = ("layout", "root", "subjects", "exclude")
+# targets of layouts with scans
+SCANS_ONLY = (
+    *("fetch_sources", "preprocess", "candidates", "train", "recommend", "replay", "share", "export_folds"),
+    "add_release",
+)
 SIMULATED = "results/simulated"
 TITLE = "Do other people's trials help to decode a person's EEG?"
 
@@ -39,7 +46,7 @@ class EegRun:
     config : dict
         Complete.
     people : dict of str to dict
-        Label to `runs` (list of the files of each), `t1` (path or ""), `columns` (of participants.tsv).
+        Label to `runs` (list of the files of each) and `t1` (path or "").
     simulated : bool
     left_out : dict of str to str
         Those excluded by hand, with the reason.
@@ -55,6 +62,34 @@ class EegRun:
         if self.simulated:
             return [f"{SIMULATED}/sub-{person}/eeg"]
         return [path for run in self.people[person]["runs"] for path in run.values()]
+
+    def describe(self) -> str:
+        """Say who was found, by names alone, and what a run would do: the words of target `check`."""
+        decode, root = self.config["decode"], self.config["dataset"]["root"]
+        runs = [run for about in self.people.values() for run in about["runs"]]
+        lines = [
+            f"{len(self.people)} people in {root} (layout eeg)" if root else f"{len(self.people)} SIMULATED people"
+        ]
+        if runs:
+            endings = Counter(os.path.splitext(run["eeg"])[1] for run in runs)
+            kinds = [f"{kind} {sum(kind in run for run in runs)}" for kind in BESIDE]
+            lines.append(f"  recordings: {', '.join(f'{ending} {count}' for ending, count in endings.items())}")
+            lines.append(
+                f"  beside them: {', '.join(kinds)}; T1w of {sum(bool(a['t1']) for a in self.people.values())}"
+            )
+        bare = [name for name, about in self.people.items() if any("events" not in run for run in about["runs"])]
+        lines += [f"  {name}: no events.tsv beside a recording; a run leaves this person out" for name in bare]
+        lines += [f"  {name}: {why}" for name, why in self.left_out.items()]
+        lines.append(
+            f"A run decodes each of them in {len(decode['spaces'])} spaces with {len(decode['strategies'])} strategies "
+            f"at {len(decode['own'])} numbers of own labels. No recording was opened: faults inside are found by a run "
+            "(results/cohort.tsv). The leak guard looks at scans alone; a run stops where two people share a trial."
+        )
+        return "\n".join(lines)
+
+    def list_judged(self) -> list[str]:
+        """List the strategies that get a verdict."""
+        return [name for name in self.config["decode"]["strategies"] if name not in ("scratch", *CONTROLS)]
 
     def list_anatomy(self, person: str) -> list[str]:
         """List a person's T1, if the run asks for it."""
@@ -84,11 +119,7 @@ def prepare_eeg(config: dict[str, Any], root: str | Path) -> EegRun:
     if find_spec("mne") is None:
         raise EegSetupError(MISSING)
     schema = yaml.safe_load((Path(root) / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
-    wrong = next((name for name in OTHERS if name in config), "")
-    if wrong:
-        raise EegSetupError(
-            f"config: {wrong} says nothing of EEG; leave it out (layout eeg has import_eeg, model_head, decode)"
-        )
+    _refuse_others(config, schema["properties"])
     try:
         complete = resolve_config(config, schema)
         dataset, decode = complete["dataset"], complete["decode"]
@@ -97,11 +128,10 @@ def prepare_eeg(config: dict[str, Any], root: str | Path) -> EegRun:
             if not dataset["root"]
             else find_people(dataset["root"], complete["import_eeg"]["task"])
         )
-        left_out = (
-            read_exclusions(dataset["exclude"], {name: {"name": name} for name in people}) if dataset["exclude"] else {}
-        )
-    except (SettingsError, CohortError, TableError) as mistake:
+        excluded = read_exclusions(dataset["exclude"], people) if dataset["exclude"] else {}
+    except (SettingsError, TableError, RecordingFilesError) as mistake:
         raise EegSetupError(str(mistake)) from None
+    left_out = {name: f"{BY_HAND}: {reason}" for name, reason in excluded.items()}
     simulated, kept = not dataset["root"], {name: about for name, about in people.items() if name not in left_out}
     if "scratch" not in decode["strategies"]:
         raise EegSetupError("config: decode.strategies needs scratch, with which every other is compared")
@@ -121,75 +151,16 @@ def prepare_eeg(config: dict[str, Any], root: str | Path) -> EegRun:
 
 def _simulate(count):
     """Name simulated people."""
-    return {f"{number:02d}": {"runs": [], "t1": "", "columns": {}} for number in range(1, count + 1)}
+    return {f"{number:02d}": {"runs": [], "t1": ""} for number in range(1, count + 1)}
 
 
-def find_people(root: str, task: str = "") -> dict[str, dict[str, Any]]:
-    """Find the people of a BIDS folder by the names of files alone.
-
-    Parameters
-    ----------
-    root : str
-    task : str
-        Entity `task-` that a recording must have; empty for any.
-
-    Returns
-    -------
-    dict of str to dict
-        As in `EegRun`; those without a recording are left out of it.
-
-    Raises
-    ------
-    EegSetupError
-        If there is nobody.
-    """
-    place = os.path.expanduser(root if isinstance(root, str) else root[0])
-    columns = {}
-    if os.path.exists(f"{place}/participants.tsv"):
-        columns = {subject_label(row["participant_id"]): row for row in read_table(f"{place}/participants.tsv")}
-    people = {}
-    for folder in list_folder(place)[0]:
-        label = subject_label(folder)
-        if not folder.startswith("sub-") or not label:
-            continue
-        sessions = [name for name in list_folder(f"{place}/{folder}")[0] if name.startswith("ses-")] or [""]
-        runs = [run for ses in sessions for run in _find_runs(os.path.join(place, folder, ses, "eeg"), task)]
-        t1 = [path for ses in sessions for path in _find_t1(os.path.join(place, folder, ses, "anat"))]
-        if runs:
-            people[label] = {"runs": runs, "t1": t1[0] if t1 else "", "columns": columns.get(label, {})}
-    if not people:
-        fault = "holds no *_eeg.edf, .bdf, .vhdr or .set in sub-*/eeg" if os.path.exists(place) else "does not exist"
+def _refuse_others(config, known):
+    """Refuse keys that other layouts have, which would be read by nobody; unknown ones are left to the schema."""
+    wrong = [name for name in config if name in known and name not in BLOCKS]
+    inner = known["dataset"]["properties"]
+    wrong += [f"dataset.{name}" for name in config["dataset"] if name in inner and name not in DATASET]
+    if wrong:
         raise EegSetupError(
-            f"dataset.root '{root}' {fault}" + (f" with task-{task}" if task and os.path.exists(place) else "")
+            f"config: {wrong[0]} says nothing of EEG; leave it out (layout eeg has {', '.join(BLOCKS)}, and of dataset "
+            f"{', '.join(DATASET)})"
         )
-    return people
-
-
-def find_simulated(folder: str | Path) -> list[dict[str, str]]:
-    """Find the recording of a simulated person, which did not exist when the run was planned."""
-    return _find_runs(str(folder), "")
-
-
-def _find_runs(folder, task):
-    """Find the recordings of a folder with what lies beside each."""
-    names = list_folder(folder)[1]
-    runs = []
-    for name in names:
-        stem, ending = os.path.splitext(name)
-        if ending.lower() not in ENDINGS or not stem.endswith("_eeg") or (task and f"_task-{task}_" not in name):
-            continue
-        base = stem.removesuffix("_eeg")
-        # electrodes go by subject and session, whatever the task and run
-        person = re.match(r"sub-[^_]+(_ses-[^_]+)?", base)
-        beside = {"events": f"{base}_events.tsv", "channels": f"{base}_channels.tsv", "sidecar": f"{stem}.json"}
-        run = {"eeg": name} | {kind: other for kind, other in beside.items() if other in names}
-        for kind in ("electrodes.tsv", "coordsystem.json"):
-            found = [other for other in names if person and other.startswith(person[0]) and other.endswith(f"_{kind}")]
-            run |= {kind.split(".")[0]: found[0]} if found else {}
-        runs.append({kind: os.path.join(folder, other) for kind, other in run.items()})
-    return runs
-
-
-def _find_t1(folder):
-    """Find the T1w scans of a folder."""
-    return [os.path.join(folder, name) for name in list_folder(folder)[1] if re.search(r"_T1w\.nii(\.gz)?$", name)]

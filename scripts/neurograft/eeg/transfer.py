@@ -2,10 +2,14 @@
 
 A way into the sensors is a space: `sensors` takes trials as they are, `template` carries them through the template's
 cortex, `cortex` through each person's own, and `cortex-wrong-head`, the control, through the next person's.
+
+Of a target's test block nothing is used before it is scored, with three exceptions that take no labels: channels are
+left out by the whole recording, a continuous recording is filtered as a whole, and `adabn` standardises by all trials.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +88,7 @@ def split_people(read: Mapping[str, tuple[Trials | None, dict]], classes: Sequen
     Raises
     ------
     PeopleError
-        If fewer than three people are left.
+        If fewer than three people are left, or two share a trial.
     """
     left_out = {name: record["fault"] for name, (trials, record) in read.items() if trials is None}
     trials = {name: one for name, (one, _) in read.items() if one is not None}
@@ -104,9 +108,23 @@ def split_people(read: Mapping[str, tuple[Trials | None, dict]], classes: Sequen
     if len(people) < 3:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
         raise PeopleError(f"{len(people)} people are left, and it takes 3 ({reasons})")
+    _refuse_copies({name: trials[name] for name in people})
     first = trials[next(iter(people))].channels
     channels = [channel for channel in first if all(channel in trials[name].channels for name in people)]
     return {"classes": classes, "channels": channels, "sizes": sorted(sizes), "people": people, "left_out": left_out}
+
+
+def _refuse_copies(trials):
+    """Stop where two people share a trial, number by number: one person under two names is target and donor at once."""
+    owners: dict[bytes, str] = {}
+    for name, one in trials.items():
+        for trial in one.data:
+            other = owners.setdefault(sha256(np.ascontiguousarray(trial)).digest(), name)
+            if other != name:
+                raise PeopleError(
+                    f"{other} and {name} share a trial, so they are one person under two names, in training and test; "
+                    "exclude one of them (dataset.exclude)"
+                )
 
 
 def read_person(trials: str | Path, gains: str | Path, split: Mapping[str, Any], name: str, width: float) -> Person:

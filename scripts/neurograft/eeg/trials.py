@@ -42,11 +42,6 @@ class Trials:
     positions: np.ndarray
     rate: float
 
-    def take(self, chosen: Sequence[int] | np.ndarray) -> "Trials":
-        """Keep some trials, by number, in this order."""
-        labels = tuple(self.labels[number] for number in chosen)
-        return Trials(self.data[chosen], labels, self.onsets[chosen], self.channels, self.positions, self.rate)
-
     def pick(self, channels: Sequence[str]) -> "Trials":
         """Keep some channels, by name, in this order, and take the average reference of these."""
         places = [self.channels.index(name) for name in channels]

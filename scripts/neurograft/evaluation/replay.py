@@ -14,10 +14,11 @@ from neurograft.core.control_splits import DEALT, RANDOM, shares_patients
 from neurograft.core.files import read_json
 from neurograft.core.labels import judged_region
 from neurograft.core.split_file import ClassificationSplit, owner_of
-from neurograft.core.strategies import strategy_order
-from neurograft.evaluation.metrics import CLASSIFICATION
+from neurograft.core.strategies import METHODS, strategy_order
+from neurograft.evaluation.metrics import CLASSIFICATION, SEGMENTATION
 from neurograft.evaluation.records import Prediction, ScoreRow, read_manifest, read_predictions
-from neurograft.stats.clustered_error import standard_error, t_quantile
+from neurograft.evaluation.scores import gather_units
+from neurograft.execution import logs
 from neurograft.stats.paired_verdict import Scale, paired_comparison
 
 PATIENTS = "folds"
@@ -59,7 +60,9 @@ class ReplayRow(TypedDict):
     """A row of `replay.tsv`: one network in a control split and by patient, over the same slices, in one metric.
 
     `inflation` is the score in the control split less that by patient, `leak` the same with labels permuted among
-    patients, both with 95 % intervals over patients; `guess` is the score of naming the most frequent class.
+    patients, both with 95 % intervals over patients; `guess` is the score of naming the most frequent class,
+    `random_guess` that of the permuted labels. `shared` of the `patients` were tested in the control split by a network
+    that had trained on other slices of theirs.
     """
 
     source: str
@@ -78,7 +81,9 @@ class ReplayRow(TypedDict):
     leak_low: float
     leak_high: float
     guess: float
+    random_guess: float
     patients: int
+    shared: int
     slices: int
     folds: int
     seeds: int
@@ -103,8 +108,9 @@ class _Scored:
     """The predictions of one arm in one split: unit to its true class and the probability of each class."""
 
     truth: dict[Unit, int]
-    chances: Mapping[Unit, NDArray[Any]]
+    chances: dict[Unit, NDArray[np.float64]]
     folds: dict[str, int]  # subject to the first fold that tested it
+    shared: set[str]  # patients in training and test of the same network
 
 
 def compare_splits(
@@ -134,32 +140,28 @@ def compare_splits(
         arms.setdefault(arm, {}).setdefault(cell["split"], []).append((cell, predictions))
     rows: list[ReplayRow] = []
     for arm in sorted(arms, key=lambda arm: (arm[0], strategy_order(arm[1]), arm[2])):
-        scored = {split: _collect(listed, task["classes"]) for split, listed in arms[arm].items()}
+        scored = {split: _collect(listed, task) for split, listed in arms[arm].items()}
         for split in DEALT:
             if split in scored and PATIENTS in scored:
                 rows += _compare(arm, split, scored, task)
     return rows
 
 
-def _collect(cells: Sequence[tuple[CellManifest, Sequence[Prediction]]], classes: Sequence[str]) -> _Scored:
-    """Collect the predictions of an arm's cells; of a slice that repeated partitions test again, the mean."""
-    truth: dict[Unit, int] = {}
-    chances: dict[Unit, list[dict[str, float]]] = {}
-    folds: dict[str, int] = {}
-    for cell, predictions in cells:
-        of_cell: dict[Unit, dict[str, float]] = {}
-        for row in predictions:
-            unit = (str(cell["seed"]), row["subject"], str(row["slice"]))
-            of_cell.setdefault(unit, {})[row["class"]] = float(row["probability"])
-            truth[unit] = list(classes).index(row["truth"])
-            folds.setdefault(row["subject"], int(cell["fold"]))
-        for unit, given in of_cell.items():
-            chances.setdefault(unit, []).append(given)
-    means = {
-        unit: np.array([[one[name] for name in classes] for one in given], np.float64).mean(axis=0)
-        for unit, given in chances.items()
-    }
-    return _Scored(truth, means, folds)
+def _collect(cells: Sequence[tuple[CellManifest, Sequence[Prediction]]], task: ClassificationSplit) -> _Scored:
+    """Collect the predictions of an arm's cells; of repeated partitions the first, since a control split has one."""
+    scored = _Scored({}, {}, {}, set())
+    for cell, predictions in sorted(cells, key=lambda pair: int(pair[0]["fold"])):
+        trained, tested = ({owner_of(task, name) for name in cell[role]} for role in ("train", "test"))
+        scored.shared.update(trained & tested)
+        if not predictions:  # test patients without a usable slice
+            continue
+        units = gather_units(predictions, task["classes"])
+        for row, (subject, number) in enumerate(zip(units.subjects, units.slices, strict=True)):
+            unit = (str(cell["seed"]), subject, number)
+            if unit not in scored.truth:
+                scored.truth[unit], scored.chances[unit] = int(units.truth[row]), units.chances[row]
+                scored.folds.setdefault(subject, int(cell["fold"]))
+    return scored
 
 
 def _compare(
@@ -169,17 +171,16 @@ def _compare(
     leaky, honest = scored[split], scored[PATIENTS]
     units = sorted(leaky.truth.keys() & honest.truth.keys())
     random = [scored.get(name) for name in (split + RANDOM, PATIENTS + RANDOM)]
-    shared = sorted(random[0].truth.keys() & random[1].truth.keys()) if random[0] and random[1] else []
+    permuted = sorted(random[0].truth.keys() & random[1].truth.keys()) if random[0] and random[1] else []
     if not units:
         return []
-    patients = [owner_of(task, subject) for _, subject, _ in units]
-    truth = np.array([honest.truth[unit] for unit in units])
+    patients = {owner_of(task, subject) for _, subject, _ in units}
     rows: list[ReplayRow] = []
     for metric in METRICS:
         inflation = _pair(metric, (leaky, honest), units, task)
         leak = dict.fromkeys(inflation, np.nan)
-        if random[0] and random[1] and shared:
-            leak = _pair(metric, (random[0], random[1]), shared, task)
+        if random[0] and random[1] and permuted:
+            leak = _pair(metric, (random[0], random[1]), permuted, task)
         rows.append(
             {
                 "source": arm[0],
@@ -197,8 +198,10 @@ def _compare(
                 "leak": leak["difference"],
                 "leak_low": leak["low"],
                 "leak_high": leak["high"],
-                "guess": _guess(metric, truth, len(task["classes"])),
-                "patients": len(set(patients)),
+                "guess": inflation["guess"],
+                "random_guess": leak["guess"],
+                "patients": len(patients),
+                "shared": len(patients & leaky.shared),
                 "slices": len({unit[1:] for unit in units}),
                 "folds": len(set(honest.folds.values())),
                 "seeds": len({unit[0] for unit in units}),
@@ -229,17 +232,21 @@ def _pair(
         return first - second
 
     first, second = (score(truth, chances) for truth, chances in sides)
-    low = high = np.nan
-    if len(patients) >= LEAST_PATIENTS:
-        whole, count = first - second, len(patients)
-        values = np.array([count * whole - (count - 1) * differ(owners != number) for number in range(count)])
+    whole, count, ends = first - second, len(patients), (np.nan, np.nan)
+    alone = range(count) if count >= LEAST_PATIENTS else ()
+    values = np.array([count * whole - (count - 1) * differ(owners != number) for number in alone])
+    # NaN if a class is in nobody, or in one patient alone
+    if len(values) and np.isfinite(values).all():
         tested = {owner_of(task, subject): splits[1].folds[subject] for _, subject, _ in units}
         folds = [tested[str(patient)] for patient in patients]
         compared = paired_comparison(values, folds, Scale(least_spread=LEAST_SPREAD))
         # the mean of the pseudo-values differs a little from the difference where a metric is not linear
-        low, high = (whole + compared[end] - compared["mean"] for end in ("low", "high"))
-        low, high = max(-1.0, low), min(1.0, high)
-    return {"first": first, "second": second, "difference": first - second, "low": low, "high": high}
+        ends = np.clip([whole + compared[end] - compared["mean"] for end in ("low", "high")], -1, 1)
+    guess = _guess(metric, sides[1][0], len(task["classes"]))
+    return {
+        "first": first, "second": second, "difference": whole, "guess": guess,
+        "low": float(ends[0]), "high": float(ends[1]),
+    }  # fmt: skip
 
 
 def average_dice(
@@ -250,7 +257,7 @@ def average_dice(
     Parameters
     ----------
     scores : iterable of dict
-        Rows of `scores.tsv`; those of segmentation by patient, with all training patients, count.
+        Rows of `scores.tsv`; those of methods on supervoxels by patient, with all training patients, count.
     oracles : dict of str to float
         Subject to the Dice if every superpixel that is mostly tumour were chosen (`read_oracles`); without one, that
         row is left out.
@@ -265,7 +272,7 @@ def average_dice(
     wanted = [
         row
         for row in scores
-        if row["task"] == "segmentation" and row["split"] == PATIENTS and str(row["n"]) == "all" and row["subject"]
+        if row["strategy"] in METHODS and row["split"] == PATIENTS and str(row["n"]) == "all" and row["subject"]
     ]
     if not wanted:
         return []
@@ -285,14 +292,12 @@ def average_dice(
 
 
 def _average(method: str, values: Sequence[float]) -> DiceRow:
-    """Average one value a patient, with Student's interval; it stays within 0 and 1."""
-    mean = float(np.mean(values)) if values else np.nan
-    reach = np.nan
-    if len(values) >= LEAST_PATIENTS:
-        error, freedom = standard_error(np.array(values), np.arange(len(values)))
-        reach = t_quantile(freedom, 0.975) * error
-    low, high = (float(np.clip(mean + side * reach, 0, 1)) for side in (-1, 1))
-    return {"method": method, "dice": mean, "low": low, "high": high, "patients": len(values)}
+    """Average one value a patient, with the interval that the report gives every mean over patients."""
+    row = SEGMENTATION["dice"]
+    found = paired_comparison(values, scale=Scale(bounds=row["range"], least_spread=row["least_spread"]))
+    return {
+        "method": method, "dice": found["mean"], "low": found["low"], "high": found["high"], "patients": len(values),
+    }  # fmt: skip
 
 
 def read_oracles(path: str | Path) -> dict[str, float]:
@@ -318,8 +323,11 @@ def read_oracles(path: str | Path) -> dict[str, float]:
 
 
 def read_cells(folders: Iterable[str | Path]) -> list[tuple[CellManifest, list[Prediction]]]:
-    """Read the manifests and predictions of the cells that could be trained."""
+    """Read the manifests and predictions of the cells that could be trained; say in the log why the others were not."""
     cells = [(folder, read_manifest(folder)) for folder in folders]
+    for folder, cell in cells:
+        if not cell["trained"]:
+            logs.log_line(f"{folder} was not trained: {cell['reason']}")
     return [(cell, read_predictions(folder)) for folder, cell in cells if cell["trained"]]
 
 
@@ -342,17 +350,18 @@ def describe_replay(
     str
     """
     if not rows:
-        return "Nothing to compare: no network was trained both by patient and in a control split.\n"
-    first = rows[0]
+        return (
+            "Nothing to compare: no network was trained both by patient and in a control split; "
+            "results/logs/compare_splits.log says why\n"
+        )
     published: Mapping[str, float] = STUDIES[study]["numbers"] if study else {}
-    lines = [
-        f"{first['patients']} patients, {first['slices']} slices, {first['folds']} folds, {first['seeds']} seed(s)"
-    ]
+    lines = [_say_counts(row) for row in _take_firsts(rows)]
     lines += [STUDIES[study]["words"]] if study else []
     verdicts = map_verdicts(comparison)
     for metric in METRICS:
         of_metric = [row for row in rows if row["metric"] == metric]
-        lines += ["", f"{metric}{_say_published(published, metric)}; guessing {of_metric[0]['guess']:.3f}"]
+        guesses = ", ".join(f"{row['guess']:.3f} ({row['split']})" for row in _take_firsts(of_metric))
+        lines += ["", f"{metric}{_say_published(published, metric)}; guessing {guesses}"]
         lines.append(
             f"  {'network':<36}{'split':>8}{'score':>8}{'by patient':>12}{'inflation':>11}  {'95 % interval':<20}"
             f"{'random labels':>14}  verdict"
@@ -371,7 +380,7 @@ def describe_replay(
             f"{row['patients']:>4} patients"
             for row in dice
         ]
-    lines += ["", "Random labels: by slice and by patient, with each patient's label permuted among the patients."]
+    lines += ["", "Random labels: in the control split and by patient, with the labels permuted among the patients."]
     return "\n".join(lines) + "\n"
 
 
@@ -382,6 +391,20 @@ def map_verdicts(comparison: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str
         for row in comparison
         if row["verdict"] and row["task"] == "classification" and not shares_patients(row["split"])
     }
+
+
+def _take_firsts(rows: Sequence[ReplayRow]) -> list[ReplayRow]:
+    """Take the first row of each control split."""
+    splits = dict.fromkeys(row["split"] for row in rows)
+    return [next(row for row in rows if row["split"] == split) for split in splits]
+
+
+def _say_counts(row: ReplayRow) -> str:
+    """Say over what a control split is compared."""
+    return (
+        f"{row['split']}: {row['slices']} slices of {row['patients']} patients, {row['shared']} of them in training "
+        f"too; {row['folds']} folds by patient, {row['seeds']} seed{'s' * (row['seeds'] > 1)}"
+    )
 
 
 def _say_published(published: Mapping[str, float], metric: str) -> str:

@@ -63,7 +63,7 @@ def score_segmentation(
     labels : nibabel.Nifti1Image
         The dataset's own file, with its orientation and values.
     scheme : str
-        Key of `labels.LABEL_SCHEMES`.
+        Key of `label_schemes.LABEL_SCHEMES`.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def score_classification(
     """
     if not predictions:  # test patients without a usable slice
         return []
-    units = _gather_units(predictions, classes)
+    units = gather_units(predictions, classes)
     return [
         row for subject in sorted(set(units.subjects)) for row in _score_units(cell, subject, units.of_subject(subject))
     ]
@@ -176,7 +176,7 @@ def pool_classification(
         key = tuple(str(cell[name]) for name in CELL if name != "fold")
         partitions = groups.setdefault(key, ({**cell, "fold": ""}, {}))[1]
         parts = partitions.setdefault((repeats or {}).get((str(cell["split"]), int(cell["fold"])), 0), [])
-        parts += [_gather_units(predictions, classes)] if predictions else []
+        parts += [gather_units(predictions, classes)] if predictions else []
     rows: list[ScoreRow] = []
     for pooled, partitions in groups.values():
         scored = [_pool_units(pooled, _join_units(parts)) for parts in partitions.values() if parts]
@@ -197,8 +197,24 @@ def _pool_units(cell: Mapping[str, Any], units: Units) -> dict[str, float]:
     return {metric: float(np.mean(found)) for metric, found in values.items() if found}
 
 
-def _gather_units(predictions: Sequence[Prediction], classes: Sequence[str]) -> Units:
-    """Collect the probabilities of each unit, sorted by subject, slice and true class."""
+def gather_units(predictions: Sequence[Prediction], classes: Sequence[str]) -> Units:
+    """Collect the probabilities of each unit, sorted by subject, slice and true class.
+
+    Parameters
+    ----------
+    predictions : list of dict
+        As in `score_classification`, at least one.
+    classes : list of str
+
+    Returns
+    -------
+    Units
+
+    Raises
+    ------
+    ValueError
+        If a class is none of `classes`.
+    """
     listed = {row["class"] for row in predictions}
     unknown = (listed | {row["truth"] for row in predictions}) - set(classes)
     if unknown:

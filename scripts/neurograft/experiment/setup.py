@@ -20,6 +20,7 @@ from neurograft.core.design import Design, check_experiment, check_variants, lis
 from neurograft.core.external import ExternalMasks, check_external
 from neurograft.core.judging import check_target
 from neurograft.core.prepared import fit_prepared, is_prepared, proposes_candidates
+from neurograft.core.replay import check_own
 from neurograft.core.stacked import fit_stacked, is_single
 from neurograft.core.tables import TableError
 from neurograft.guard.contamination import gather_seen
@@ -34,8 +35,9 @@ from neurograft.sources.weights import add_ready, locate, verify
 Source = Mapping[str, str]
 
 
-# seconds a subject for preprocessing and delivery at 1 mm, and a slice for a step of training, on one core: rough
-SECONDS_A_SUBJECT, SECONDS_A_SLICE = 40, 0.009
+# seconds on one core, rough: a subject's preprocessing and delivery at 1 mm, with and without stripping and
+# registration, and a slice in a step of training
+SECONDS_A_SUBJECT, SECONDS_A_PREPARED, SECONDS_A_SLICE = 40, 4, 0.009
 
 
 class SetupError(ValueError):
@@ -259,8 +261,10 @@ class RunSetup:
         ]
         training = self.config["train_network"]
         steps = training["auto"]["most"] if training["steps"] == "auto" else training["steps"]
-        cells = 0 if self.pictures else len(self.design.list_all_cells(rows))
-        seconds = SECONDS_A_SUBJECT * len(rows) + SECONDS_A_SLICE * cells * steps * training["batch"]
+        cells = sum(count for counts in self.design.count_trainings(rows).values() for count in counts.values())
+        # one job reads all single pictures
+        each = 0 if self.pictures else SECONDS_A_PREPARED if self.prepared else SECONDS_A_SUBJECT
+        seconds = each * len(rows) + SECONDS_A_SLICE * cells * steps * training["batch"]
         lasting = f"{max(1, round(seconds / 60))} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
         return (
             f"A run prepares {len(rows)} subjects and trains {cells} networks: roughly {lasting} of one core; "
@@ -402,6 +406,7 @@ def _prepare(config, root, verified):
     series_rules = config["convert_dicom"]["rules"] or f"{root}/config/sequences.tsv"
     series_digest = digest_rules(read_rules(series_rules))
     check_target(config["experiment"]["classification"]["target"], subjects)
+    check_own(config["experiment"]["classification"], subjects)
     return RunSetup(
         config=config,
         design=Design(config["experiment"], spaces, dealt["folds"], delivered, dealt["repeats"]),

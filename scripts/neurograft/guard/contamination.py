@@ -10,7 +10,7 @@ from neurograft.sources.table import base_of, kind_of
 
 # what a source can have learnt from that holds no head of a patient
 WITHOUT_PATIENTS = {
-    "ImageNet": "photographs (ImageNet), no scan of a patient",
+    "ImageNet": "photographs (ImageNet)",
     "simulated": "simulated patients",
     "none": "nothing: its weights are random",
 }
@@ -99,7 +99,7 @@ def judge_source(row: Mapping[str, str], origin: CohortOrigin, releases: Sequenc
 def _judge(seen, sets, origin, releases):
     """Return verdict, number of patients seen, and reason."""
     if OWN in seen and origin.leaking:
-        words = f"{origin.leaking} of the scans that it learns from are of labelled patients"
+        words = f"labelled patients are in {origin.leaking} of the scans that it learns from"
         return "contaminated", origin.leaking, words
     if origin.simulated:
         return "clean", 0, "the patients are simulated"
@@ -111,6 +111,8 @@ def _judge(seen, sets, origin, releases):
     total, learnt = len(origin.known), ", ".join(sets)
     inside, names = _count(origin, held)
     if inside:
+        # what it holds is named only where nobody is of the sets themselves
+        names = _count(origin, sets)[1] or names
         return "contaminated", inside, f"{inside} of {total} patients are of {names}, and it was trained on {learnt}"
     near, names = _count(origin, {name for name in releases if _touch(name, held, releases)})
     if near:

@@ -75,9 +75,10 @@ def guard_cohort(rows, files, reader, options: GuardOptions, store, code=""):
     prints = take_fingerprints(reader, list(kept), store, code)
     logs.log_line(f"{len(prints)} fingerprints in {time.perf_counter() - start:.1f} s")
     candidates = find_pairs(prints, pictures=options.single)
-    leaks = list_leaks(confirm_pairs(candidates, remember_stacks(reader)), cohort, releases)
     stored = [] if options.simulated else find_stored(options.registry, options.releases, releases)
     known = recognise(prints, cohort, releases, stored)
+    persons = {subject: [one["person"] for one in found] for subject, found in known.items()}
+    leaks = list_leaks(confirm_pairs(candidates, remember_stacks(reader)), cohort, persons)
     origin = CohortOrigin(
         {subject: [one["release"] for one in found] for subject, found in known.items()},
         simulated=options.simulated,
@@ -147,7 +148,7 @@ def recognise(prints, cohort: Cohort, releases: Sequence[Release], files: Sequen
         others = [one for one in prints if release not in _names(known[one.name])]
         for pair in find_pairs(others, read_fingerprints(path)):
             if pair.sure and release not in _names(known[pair.first]):
-                person = identify(pair.second, releases).person or pair.second
+                person = identify(pair.second, releases).person or f"{pair.second} of {release}"
                 known[pair.first].append({"release": release, "person": person, "by": "fingerprint"})
     for found in known.values():
         for person in [one["person"] for one in found]:

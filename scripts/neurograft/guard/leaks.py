@@ -8,7 +8,6 @@ from neurograft.cohort.splits import patient_of
 from neurograft.core.tables import parse_boolean
 from neurograft.guard.fingerprints import Pair
 from neurograft.guard.matching import Match, compare_slices
-from neurograft.guard.registry import Release, identify
 
 # The lowest correlation, place by place, of two scans that are called the same. Different simulated patients, who share
 # the folds of one template brain, come to .74, different real ones to .69, planted copies to .89 at least.
@@ -31,7 +30,7 @@ class Leak(TypedDict):
     second_role: str
     first_patient: str
     second_patient: str
-    likeness: float  # of the slices, place by place
+    likeness: float | None  # of the slices, place by place; None if only names were compared
     agreeing: int  # keypoints in the same arrangement
     turn: str
     leak: bool
@@ -98,7 +97,9 @@ def confirm_pairs(pairs: Sequence[Pair], stacks: Callable) -> list[tuple[Pair, f
     return kept
 
 
-def list_leaks(confirmed: Sequence[tuple[Pair, float]], cohort: Cohort, releases: Sequence[Release] = ()) -> list[Leak]:
+def list_leaks(
+    confirmed: Sequence[tuple[Pair, float]], cohort: Cohort, persons: Mapping[str, Sequence[str]] | None = None
+) -> list[Leak]:
     """List who is the same as whom: by name, by content, and by likeness.
 
     Parameters
@@ -106,8 +107,8 @@ def list_leaks(confirmed: Sequence[tuple[Pair, float]], cohort: Cohort, releases
     confirmed : sequence of (Pair, float)
         From `confirm_pairs`.
     cohort : Cohort
-    releases : sequence of Release
-        Public releases, whose patients have several names.
+    persons : dict of str to sequence of str, optional
+        Subject to the persons of public releases that he is known to be.
 
     Returns
     -------
@@ -115,20 +116,17 @@ def list_leaks(confirmed: Sequence[tuple[Pair, float]], cohort: Cohort, releases
         Those that spoil a score first.
     """
     leaks = [
-        _describe("same content" if pair.equal else "near-duplicate", pair, likeness, cohort)
+        _describe("same content" if pair.equal else "near-duplicate", pair, round(likeness, 4), cohort)
         for pair, likeness in confirmed
     ]
     listed = {frozenset((leak["first"], leak["second"])) for leak in leaks}
     owners: dict[str, str] = {}
-    for subject, row in cohort.rows.items():
-        person = identify(row.get("name") or subject, releases).person
-        if not person:
-            continue
-        other = owners.setdefault(person, subject)
-        # several visits of one stated patient are no news
-        news = other != subject and _patient(cohort, other) != _patient(cohort, subject)
-        if news and frozenset((other, subject)) not in listed:
-            leaks.append(_describe("same person", Pair(other, subject, ("", ""), Match()), float("nan"), cohort))
+    for subject, names in (persons or {}).items():
+        for other in {owners.setdefault(person, subject) for person in names if person}:
+            # several visits of one stated patient are no news
+            news = other != subject and _patient(cohort, other) != _patient(cohort, subject)
+            if news and frozenset((other, subject)) not in listed:
+                leaks.append(_describe("same person", Pair(other, subject, ("", ""), Match()), None, cohort))
     return sorted(leaks, key=lambda leak: (not leak["leak"], leak["first"], leak["second"]))
 
 
@@ -154,7 +152,7 @@ def _describe(kind, pair, likeness, cohort) -> Leak:
     return {
         "kind": kind, "first": first, "second": second, "first_file": one, "second_file": two,
         "first_role": roles[0], "second_role": roles[1], "first_patient": owners[0], "second_patient": owners[1],
-        "likeness": round(likeness, 4), "agreeing": pair.match.agreeing, "turn": pair.match.turn, "leak": leak,
+        "likeness": likeness, "agreeing": pair.match.agreeing, "turn": pair.match.turn, "leak": leak,
         "words": words,
     }  # fmt: skip
 
@@ -189,6 +187,6 @@ def stop_at_leaks(leaks: Sequence[Leak], allowed: bool = False):
 KINDS = {
     "same content": "the same scan, value by value",
     "near-duplicate": "the same head, moved, resampled, cut, mirrored or saved anew",
-    "same person": "the same person by their names in public releases",
+    "same person": "the same person of public releases",
 }
 MOST_NAMED = 10

@@ -80,8 +80,8 @@ def read_releases(path, persons) -> list[Release]:
     unknown = sorted({name for one in releases for name in (*one.holds, *one.shares)} - known)
     if unknown:
         raise TableError(
-            f"{path}: holds or shares names {', '.join(unknown)}, which is no release of the table; add it, or mend the "
-            "name"
+            f"{path}: holds or shares names {', '.join(unknown)}, which is no release of the table; add a row, or mend "
+            "the name"
         )
     return releases
 

@@ -1,5 +1,6 @@
 """The page of an EEG run: what others' trials are worth, and, told apart from it, what anatomy adds."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from neurograft import __version__
 from neurograft.core import files
 from neurograft.core.tables import parse_number
 from neurograft.report.charts.transfer import draw_curves
-from neurograft.report.sentences import format_chance, format_interval, format_number, format_percent, join_names
+from neurograft.report.sentences import format_chance, format_interval, format_number, format_percent
 
 TEMPLATES = Path(__file__).parent / "templates"
 TABLES = ("comparison", "labels_saved", "anatomy", "means")
@@ -20,7 +21,7 @@ NAMES = {
     "scratch": "own trials",
     "frozen": "others' trials",
     "fine-tune": "others' and own trials",
-    "adabn": "others' trials, standardised",
+    "adabn": "others' trials standardised (transductive)",
     "frozen-random": "others' trials, labels shuffled",
 }
 SPACES = {
@@ -30,7 +31,7 @@ SPACES = {
     "cortex-wrong-head": "through another person's cortex",
 }
 CLAIMS = ("claim", "side", "how", "figure", "verdict", "state")
-PEOPLE = ("participant_id", "included", "reason", "trials", "rejected", "positions", "dropped")
+PEOPLE = ("participant_id", "included", "reason", "trials", "rejected", "positions", "dropped", "head")
 ANATOMY_HEADS = [
     ("trials", "name"), ("own labels", "number"), ("space", "name"), ("less", "name"), ("difference", "number"),
     ("95 % CI", "number"), ("chance of better", "number"), ("verdict", ""),
@@ -72,9 +73,13 @@ def write_eeg_page(
 
 
 def list_people(
-    names: Sequence[str], records: Sequence[Mapping[str, Any]], split: Mapping[str, Any], left_out: Mapping[str, str]
+    names: Sequence[str],
+    records: Sequence[Mapping[str, Any]],
+    heads: Sequence[Mapping[str, Any]],
+    split: Mapping[str, Any],
+    left_out: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """List everyone, with the reason of who is left out.
+    """List everyone, with the reason of who is left out, and what is odd about a head.
 
     Returns
     -------
@@ -87,8 +92,9 @@ def list_people(
             "trials": record.get("trials", 0), "rejected": record.get("rejected", 0),
             "positions": record.get("positions", ""),
             "dropped": "; ".join(f"{channel}: {why}" for channel, why in record.get("dropped", {}).items()),
+            "head": "; ".join(head.get("flags", ())),
         }
-        for name, record in zip(names, records, strict=True)
+        for name, record, head in zip(names, records, heads, strict=True)
     ]  # fmt: skip
     return rows + [{"participant_id": name, "included": False, "reason": why} for name, why in left_out.items()]
 
@@ -118,7 +124,7 @@ def list_claims(found: Mapping[str, Sequence[Mapping[str, str]]]) -> list[dict[s
             (f"{row['strategy']} with {row['n']} own: {row['answer']} ({row['interval'] or row['reason']})", "")
             for row in saved
         ],
-        ("Limited transferability", "risk", "the same with others' labels shuffled"): [
+        ("Limited transferability", "risk", "the same others' trials less those with shuffled labels"): [
             (f"{row['strategy']}: {_points(row['mean_difference'])} points ({_range(row['low'], row['high'])})", "")
             for row in random
         ],
@@ -170,12 +176,15 @@ def fill_page(found: Mapping[str, Sequence[Mapping[str, str]]], settings: Mappin
         "claim_heads": [(name, "") for name in CLAIMS],
         "claims": [[row[name] for name in CLAIMS] for row in list_claims(found)],
         "count": sum(bool(row["included"]) for row in people),
+        "odd_heads": [f"{row['participant_id']}: {row['head']}." for row in people if row["included"] and row["head"]],
         "left_out": [f"{row['participant_id']}: {row['reason']}." for row in people if not row["included"]],
     }
 
 
 def answer_question(judged: Sequence[Mapping[str, str]]) -> tuple[str, str]:
-    """Answer whether others' trials help, in one sentence; the best that is decided comes first.
+    """Answer whether others' trials help, in one sentence, with all that have the first verdict of `MARKS`.
+
+    All of them, since the best one alone would look better than it is.
 
     Returns
     -------
@@ -189,18 +198,26 @@ def answer_question(judged: Sequence[Mapping[str, str]]) -> tuple[str, str]:
         rows = [row for row in judged if row["verdict"] == kind]
         if rows:
             break
-    best = max(rows, key=lambda row: float(row["mean_difference"]))
-    n, people = best["n"], best["patients"]
-    size = f"{_points(best['mean_difference'])} points of balanced accuracy ({_range(best['low'], best['high'])})"
-    names = join_names(NAMES[row["strategy"]] for row in rows)
     words = {
-        "helps": f"{names} help: {NAMES[best['strategy']]} are better than {n} own trials of each class by {size}",
-        "hurts": f"{names} hurt: they differ from {n} own trials of each class by {size}",
-        "no practical difference": f"{names} make no practical difference to {n} own trials of each class: {size}",
-        "undecided": f"it is undecided whether {names} are better than {n} own trials of each class: {size}",
-        "refused": best["reason"],
+        "helps": "others' trials help",
+        "hurts": "others' trials hurt",
+        "no practical difference": "others' trials make no practical difference",
+        "undecided": "it is undecided whether others' trials help",
+        "refused": f"no verdict can be given: {say_people(rows[0]['reason'])}",
     }[kind]
-    return kind, f"{words[:1].upper()}{words[1:]}, over {people} people."
+    sizes = "; ".join(
+        f"{NAMES[row['strategy']]} {_points(row['mean_difference'])} ({_range(row['low'], row['high'])})"
+        for row in rows
+    )
+    return kind, (
+        f"{words[:1].upper()}{words[1:]} ({len(rows)} of {len(judged)} ways of learning from them). In points of "
+        f"balanced accuracy over {rows[0]['n']} own trials of each class: {sizes}; {rows[0]['patients']} people."
+    )
+
+
+def say_people(reason: str) -> str:
+    """Say people in a reason that speaks of patients and folds: here each person is a fold."""
+    return re.sub(r"patients( in \d+ folds)?", "people", reason)
 
 
 def answer_anatomy(rows: Sequence[Mapping[str, str]], simulated: bool, known: float) -> str:
@@ -215,7 +232,11 @@ def answer_anatomy(rows: Sequence[Mapping[str, str]], simulated: bool, known: fl
         return "Anatomy was not asked: others' trials came sensor by sensor alone."
     if not any("cortex" in row["space"] for row in judged):
         parts[-1] += " (the template is nobody's own anatomy)"
-    about = f" The folding of these simulated people is known to {known:g} degrees." if simulated else ""
+    about = (
+        f" The folding of these simulated people is known to {known:g} degrees, and their heads and caps exactly."
+        if simulated
+        else ""
+    )
     return f"What anatomy adds, with the same trials of the same others: {'; '.join(parts)}.{about}"
 
 
@@ -226,9 +247,15 @@ def describe_control(rows: Sequence[Mapping[str, str]], space: str) -> str:
     if not found:
         return ""
     row = min(found, key=lambda row: int(row["n"]))
+    high = parse_number(row["high"])
+    meaning = (
+        "no gain comes from anything but their labels"
+        if high is not None and high < 0
+        else "a gain of others' trials need not come from their labels"
+    )
     return (
         f"With their labels shuffled, others' trials differ from {row['n']} own trials of each class by "
-        f"{_points(row['mean_difference'])} points ({_range(row['low'], row['high'])}): what is gained lies in labels."
+        f"{_points(row['mean_difference'])} points ({_range(row['low'], row['high'])}): {meaning}."
     )
 
 
@@ -276,7 +303,7 @@ def _verdict_row(row):
     chance = format_percent(float(row["p_better"]), 1)
     return [
         NAMES[row["strategy"]], _points(row["mean_difference"]), _range(row["low"], row["high"]), chance,
-        row["verdict"], row["reason"],
+        row["verdict"], say_people(row["reason"]),
     ]  # fmt: skip
 
 

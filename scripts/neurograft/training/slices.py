@@ -79,7 +79,7 @@ def segmentation_case(folder, sequences, scheme, labelled=True, missing=()):
     sequences : list of str
         The network's channels, in order.
     scheme : str
-        Key of `labels.LABEL_SCHEMES`.
+        Key of `label_schemes.LABEL_SCHEMES`.
     labelled : bool
         Whether to read labels and strata.
     missing : collection of str

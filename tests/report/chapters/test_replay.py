@@ -13,7 +13,8 @@ def row(strategy="fine-tune", split="slices", metric="accuracy", **changes):
     made = {"source": "lite", "strategy": strategy, "space": "reference", "split": split, "metric": metric}
     made |= {"score": "0.97", "by_patient": "0.7", "inflation": "0.27", "low": "0.2", "high": "0.34"}
     made |= {"random": "0.9", "random_by_patient": "0.5", "leak": "0.4", "leak_low": "0.3", "leak_high": "0.5"}
-    made |= {"guess": "0.5", "patients": "10", "slices": "870", "folds": "5", "seeds": "1"}
+    made |= {"guess": "0.5", "random_guess": "0.6", "patients": "10", "shared": "9", "slices": "870"}
+    made |= {"folds": "5", "seeds": "1"}
     return made | changes
 
 
@@ -42,7 +43,14 @@ def test_a_network_has_published_slice_and_patient_side_by_side():
     assert (
         sentence.startswith("fine-tune from lite: by slice 0.970, by patient 0.700") and "published 1.000" in sentence
     )
-    assert chapter["study"].startswith("Lu et al. 2019") and chapter["counts"]["slices"] == 870
+    assert sentence.endswith("by slice 0.900, by patient 0.500 (guessing 0.600).")
+    assert chapter["study"].startswith("Lu et al. 2019")
+    assert chapter["counts"] == ["by slice 870 slices of 10 patients, 9 of them in training too"]
+
+
+def test_each_control_split_has_its_own_counts():
+    chapter = describe([*ROWS, row(split="own", slices="40", patients="8", shared="3")])
+    assert chapter["counts"][1] == "as the set is divided 40 slices of 8 patients, 3 of them in training too"
 
 
 def test_a_verdict_about_a_control_is_never_shown():

@@ -14,7 +14,7 @@ from neurograft.report.sentences import (
 )
 
 SPLITS = {"slices": "by slice", "own": "as the set is divided"}
-NUMBERS = ("score", "by_patient", "inflation", "low", "high", "random", "random_by_patient", "guess", "leak")
+NUMBERS = ("score", "by_patient", "inflation", "low", "high", "random", "random_by_patient", "guess", "random_guess")
 
 
 def describe_replay(results):
@@ -27,8 +27,9 @@ def describe_replay(results):
     Returns
     -------
     dict
-        Empty without control splits. Otherwise `study` (its words, or ""), `counts`, `sentences`, `panels` (`title`,
-        `svg`), `table` (one row per network, split and metric), `dice` (one row per method) and `published_dice`.
+        Empty without control splits. Otherwise `study` (its words, or ""), `counts` (words for each control split),
+        `folds` and `seeds`, `sentences`, `panels` (`title`, `svg`), `table` (one row per network, split and metric),
+        `dice` (one row per method) and `published_dice`.
     """
     rows = [{**row, **{key: parse_number(row[key]) for key in NUMBERS}} for row in results.replay]
     if not rows:
@@ -39,7 +40,9 @@ def describe_replay(results):
     splits = list(dict.fromkeys(row["split"] for row in rows))
     return {
         "study": f"{study['words']}." if study else "",
-        "counts": {key: int(rows[0][key]) for key in ("patients", "slices", "folds", "seeds")},
+        "counts": [_count(next(row for row in rows if row["split"] == split)) for split in splits],
+        "folds": int(rows[0]["folds"]),
+        "seeds": int(rows[0]["seeds"]),
         "sentences": [_sum_up(row, published.get("accuracy")) for row in _find_main(rows)],
         "panels": [_draw(rows, split, published) for split in splits],
         "table": [_fill_row(row, published, verdicts) for metric in METRICS for row in rows if row["metric"] == metric],
@@ -83,6 +86,14 @@ def _find_main(rows):
     return tuned or accuracies
 
 
+def _count(row):
+    """Say over what a control split is compared."""
+    return (
+        f"{SPLITS[row['split']]} {row['slices']} slices of {row['patients']} patients, {row['shared']} of them in "
+        "training too"
+    )
+
+
 def _sum_up(row, published):
     """Say in a sentence what one network has in the control split and by patient."""
     name = name_arm(row)
@@ -98,7 +109,7 @@ def _sum_up(row, published):
     if row["random"] is not None:
         words += (
             f" With labels permuted among patients {SPLITS[row['split']]} {format_number(row['random'])}, by patient "
-            f"{format_number(row['random_by_patient'])}."
+            f"{format_number(row['random_by_patient'])} (guessing {format_number(row['random_guess'])})."
         )
     return words
 

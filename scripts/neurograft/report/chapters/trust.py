@@ -33,11 +33,11 @@ def caution_sentences(results):
     seen = [name for name in seen if name in used]
     if seen and parse_boolean(results.config.get("allow_contaminated", False)):
         sentences.append(
-            f"{join_names(seen)} has seen these patients in pretraining and is judged nevertheless "
-            "(allow_contaminated): its gains say nothing about new patients."
+            "Sources that have seen these patients in pretraining are judged nevertheless (allow_contaminated): "
+            f"{join_names(seen)}. Their gains say nothing about new patients."
         )
     elif seen:
-        sentences.append(f"{join_names(seen)} has seen these patients in pretraining: shown, but without a verdict.")
+        sentences.append(f"Shown without a verdict, for having seen these patients in pretraining: {join_names(seen)}.")
     return sentences
 
 
