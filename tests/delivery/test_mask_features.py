@@ -67,13 +67,27 @@ def test_agreement_is_the_mean_dice_with_the_peers():
     assert found["agreement"] == pytest.approx((1 + 0.5 + 0) / 3)
 
 
+def test_a_label_with_a_missing_part_and_one_elsewhere():
+    chances, label = cube(), cube() > 0
+    label[2:4] = False
+    assert mask_features.measure_label(chances, label) == pytest.approx(
+        {"core_outside": 0.5, "label_unseen": 0, "overlap": 1 - 2 * 32 / 96}
+    )
+    elsewhere = np.roll(cube() > 0, 5, axis=0)
+    assert mask_features.measure_label(chances, elsewhere) == {"core_outside": 1, "label_unseen": 1, "overlap": 1}
+    nothing = np.zeros_like(label)
+    assert mask_features.measure_label(cube(0), nothing) == {"core_outside": 0, "label_unseen": 0, "overlap": 0}
+    # a network that is unsure contradicts nothing
+    assert mask_features.measure_label(cube(140), nothing)["core_outside"] == 0
+
+
 def write_cell(folder, strategy, fold, test, unlabelled, **differs):
     folder.mkdir(parents=True)
     manifest = CELL | {"strategy": strategy, "fold": fold, "test": test, "unlabelled": unlabelled} | differs
     manifest |= {"outputs": ["WT"]}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     chances = np.zeros((40, 33, 8), np.uint8)
-    chances[10:20, 8:18, 2:5] = 220
+    chances[10:20, 8:18, 2:5] = 240
     for subject in [*test, *unlabelled]:
         np.savez_compressed(folder / f"sub-{subject}.npz", WT=chances, box=[[3, 43], [4, 37], [5, 13]])
     return folder
@@ -87,6 +101,7 @@ def made(tmp_path):
         write_cell(tmp_path / f"lp-ft{k}", "lp-ft", k, list(names), ["u"]) for k, names in enumerate(("ab", "cd"))
     ]
     split = {"tasks": {"segmentation": {"sequences": ["t1c", "flair"], "incomplete": {"u": ["flair"]}}}}
+    split["schemes"] = dict.fromkeys("abcdu", "brats2018")
     return tmp_path, folders, split, files
 
 
@@ -95,7 +110,10 @@ def test_each_network_is_measured_by_itself(made):
     rows = mask_features.measure_masks(folders, [], split, files)
     who = [(row["subject"], row["fold"], row["labelled"]) for row in rows]
     assert who == [("a", 0, True), ("b", 0, True), ("u", 0, False), ("c", 1, True), ("d", 1, True), ("u", 1, False)]
-    assert all(set(row) == set(mask_features.COLUMNS) for row in rows)
+    assert all(set(row) == set(mask_features.COLUMNS) for row in rows if row["labelled"])
+    # the prediction is the label of `write_slices`
+    assert all(row["overlap"] == row["core_outside"] == row["label_unseen"] == 0 for row in rows if row["labelled"])
+    assert not any("overlap" in row for row in rows if not row["labelled"])
     assert all(row["contrast"] > 1 and np.isnan(row["agreement"]) for row in rows), "tumour is brighter by 3"
 
 

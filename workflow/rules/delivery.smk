@@ -99,6 +99,7 @@ rule judge_masks:
         judged="results/evaluation/mask_quality.tsv",
         summary="results/evaluation/mask_quality_summary.tsv",
         unlabelled="results/derivatives/desc-quality_dseg.tsv",
+        labels="results/evaluation/label_doubt.tsv",
     log:
         "results/logs/judge_masks.log",
     benchmark:

@@ -26,6 +26,7 @@ rule write_report:
         mask_quality=[] if RUN.pictures else rules.judge_masks.output.judged,
         mask_summary=[] if RUN.pictures else rules.judge_masks.output.summary,
         unlabelled_masks=[] if RUN.pictures else rules.judge_masks.output.unlabelled,
+        label_doubt=[] if RUN.pictures else rules.judge_masks.output.labels,
         cells=trained_cells,
         plan=planned,
         audit=audited,

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from neurograft.core.cells import take_cell
+from neurograft.core.labels import region_masks
 from neurograft.execution import logs
 from neurograft.experiment import cell_folder
 from neurograft.imaging.typed import label_pieces
@@ -19,7 +20,9 @@ from neurograft.training import slices
 THRESHOLD = 128  # of stored probabilities, 0 to 255
 DOUBTFUL = (64, 191)  # a quarter and three quarters
 RING = 2  # voxels around the mask that it is compared with
+SURE = (25, 230)  # a tenth and nine tenths
 FEATURES = ("volume", "confidence", "stability", "largest", "roughness", "contrast", "agreement")
+LABEL_MEASURES = ("core_outside", "label_unseen", "overlap")
 
 
 def measure_mask(chances, spacing, images=None, peers=()):
@@ -61,6 +64,28 @@ def measure_mask(chances, spacing, images=None, peers=()):
     return found
 
 
+def measure_label(chances, label):
+    """Measure how much one network's prediction contradicts a label.
+
+    Parameters
+    ----------
+    chances : ndarray of uint8, shape (X, Y, Z)
+    label : ndarray of bool, the same shape
+
+    Returns
+    -------
+    dict of str to float
+        `LABEL_MEASURES`, shares from 0 to 1: of what the network is sure of, the part outside the label; of the label,
+        the part that the network is sure is none; 1 - Dice. Shares of nothing are 0.
+    """
+    core, absent = chances >= SURE[1], chances < SURE[0]
+    return {
+        "core_outside": float(np.count_nonzero(core & ~label) / max(1, np.count_nonzero(core))),
+        "label_unseen": float(np.count_nonzero(label & absent) / max(1, np.count_nonzero(label))),
+        "overlap": 1 - _overlap(chances >= THRESHOLD, label),
+    }
+
+
 def _overlap(first, second):
     """Compute the Dice of two masks; 1 if both are empty, as in scores."""
     total = np.count_nonzero(first) + np.count_nonzero(second)
@@ -98,7 +123,7 @@ def measure_masks(folders, peer_folders, split, files):
     Returns
     -------
     list of dict
-        `COLUMNS`: a row for each network, subject that it predicted, and region.
+        `COLUMNS`: a row for each network, subject that it predicted, and region; `LABEL_MEASURES` of labelled ones.
     """
     manifests = {folder: cell_folder.read_manifest(folder) for folder in folders}
     trained = {folder: cell for folder, cell in manifests.items() if cell["trained"]}
@@ -108,15 +133,17 @@ def measure_masks(folders, peer_folders, split, files):
     rows = []
     for folder, cell in trained.items():
         for subject in [*cell["test"], *cell["unlabelled"]]:
-            case = slices.segmentation_case(files[subject], sequences, "", False, missing.get(subject, ()))
+            labelled, scheme = subject in cell["test"], split["schemes"][subject]
+            case = slices.segmentation_case(files[subject], sequences, scheme, labelled, missing.get(subject, ()))
             images = slices.read_channels(case).transpose(1, 2, 3, 0)
             packed = cell_folder.read_packed(folder, subject)
             others = [cell_folder.read_packed(beside, subject) for beside in peers[folder]]
+            truth = region_masks(case["labels"][:].transpose(1, 2, 0), scheme) if labelled else {}
             for region in cell["outputs"]:
-                found = measure_mask(
-                    packed[region], case["index"]["spacing"], images, [other[region] for other in others]
-                )
-                about = {**take_cell(cell), "subject": subject, "labelled": subject in cell["test"], "region": region}
+                beside = [other[region] for other in others]
+                found = measure_mask(packed[region], case["index"]["spacing"], images, beside)
+                found |= measure_label(packed[region], truth[region]) if labelled else {}
+                about = {**take_cell(cell), "subject": subject, "labelled": labelled, "region": region}
                 rows.append(about | {name: round(value, 6) for name, value in found.items()})
             logs.log_line(f"measured {subject}")
     return rows
@@ -154,4 +181,5 @@ def _choose_peers(
 COLUMNS = (
     *("task", "source", "strategy", "space", "split", "n", "fold", "seed", "subject", "labelled", "region"),
     *FEATURES,
+    *LABEL_MEASURES,
 )

@@ -166,7 +166,8 @@ def unstretch(odds):
     return np.where(dice < LIMIT + 1e-9, 0.0, np.where(dice > 1 - LIMIT - 1e-9, 1.0, dice))
 
 
-def _fit(features, values):
+def fit_odds(features, values):
+    """Fit a ridge regression of logarithmic odds, and return its prediction (`conformal.Fit`)."""
     return ridge.fit_ridge(features, values).predict
 
 
@@ -178,7 +179,7 @@ def _judge_labelled(labelled: Masks, options, reason):
         reasons = [reason] * count
     else:
         ends = conformal.cross_intervals(
-            labelled.features, stretch(labelled.dice), labelled.patients, _fit, options.level
+            labelled.features, stretch(labelled.dice), labelled.patients, fit_odds, options.level
         )
         predicted, low, high = (unstretch(end) for end in ends)
         names = np.asarray(labelled.patients)
@@ -199,7 +200,7 @@ def _judge_unlabelled(labelled: Masks, others: Masks, task: TaskSplit, options, 
     calibrated = None
     if not reason:
         groups = conformal.group_patients(labelled.patients)
-        calibrated = conformal.calibrate(labelled.features, stretch(labelled.dice), labelled.patients, groups, _fit)
+        calibrated = conformal.calibrate(labelled.features, stretch(labelled.dice), labelled.patients, groups, fit_odds)
     rows = []
     for subject in dict.fromkeys(others.subjects):
         own = others.take([name == subject for name in others.subjects])
@@ -216,7 +217,7 @@ def _judge_unlabelled(labelled: Masks, others: Masks, task: TaskSplit, options, 
             # a labelled patient is compared with what his own network makes of the unlabelled one
             beside = np.array([by_fold.get(fold, own.features.mean(axis=0)) for fold in labelled.folds])
             low, high = unstretch(np.array(conformal.conformal_interval(calibrated, beside, options.level)))
-            whole = _fit(labelled.features, stretch(labelled.dice))
+            whole = fit_odds(labelled.features, stretch(labelled.dice))
             predicted = float(unstretch(whole(own.features).mean()))
         row = {"subject": subject, "patient": own.patients[0], "networks": len(own.folds)}
         rows.append(row | _tell(predicted, low, high, why, options))

@@ -289,6 +289,7 @@ def fill_pages(results, pages, pictures):
             ],
             **{key: str(measured.get(key) or "") for key in ("flags", "look")},
             "believed": masks.describe_subject(results, subject),
+            "label_doubt": masks.tell_subject_label(results, subject),
             "masked": _is_masked(tasks.get("segmentation", {}), subject),
             "seen": subject in results.main.seen_in_pretraining,
             "left_out": [(task, split["left_out"][subject]) for task, split in tasks.items()

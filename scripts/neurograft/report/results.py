@@ -74,6 +74,8 @@ class Results:
         Only with control splits: their scores beside those by patient, and the Dice from superpixels.
     mask_quality, mask_summary, unlabelled_masks : sequence of dict
         How good each mask was said to be (`delivery.mask_quality`): of labelled subjects, by region, of the others.
+    label_doubt : sequence of dict
+        Labelled subjects, the one whose label is contradicted most first (`delivery.label_doubt`).
     error_rates : sequence of dict
         Simulated error rates of the verdict (shares from 0 to 1).
     cells : sequence of dict
@@ -128,6 +130,7 @@ class Results:
     mask_quality: Rows = ()
     mask_summary: Rows = ()
     unlabelled_masks: Rows = ()
+    label_doubt: Rows = ()
     error_rates: Rows = ()
     cells: Rows = ()
     imported: Row = field(default_factory=dict)
@@ -197,10 +200,10 @@ def read_results(files, benchmarks, *, config, primary, sources):
     files : object with attributes
         Paths `cohort`, `quality`, `splits`, `guard`, `recommendation`, `scores`, `comparison`, `again`, `times`, and
         the tables of `assessment.COLUMNS`; paths that a run may lack (then an empty list): `plan`, `transfer_scores`,
-        `audit`, `replay`, `replay_dice`, `mask_quality`,
-        `mask_summary`, `unlabelled_masks`, `intensities`, `check` (the survey of `snakemake check`), `candidates` (the
-        list of `supervoxel_files.gather_candidates`), and of a set of 2-D pictures `imported`, `copies` and
-        `contrast`; lists of paths `cells`, `figures` (folders) and `volumes` (both in `.../sub-X/`).
+        `audit`, `replay`, `replay_dice`, `mask_quality`, `mask_summary`, `unlabelled_masks`, `label_doubt`,
+        `intensities`, `check` (the survey of `snakemake check`), `candidates` (the list of
+        `supervoxel_files.gather_candidates`), and of a set of 2-D pictures `imported`, `copies` and `contrast`; lists
+        of paths `cells`, `figures` (folders) and `volumes` (both in `.../sub-X/`).
     benchmarks : str or Path
         Folder of Snakemake's benchmark files.
     config : dict
@@ -244,7 +247,7 @@ TABLES = (
     *("cohort", "quality", "intensities", "scores", "comparison", "again", "times"),
     *("labels_saved", "time_saved", "overfitting", "generalisation", "layers", "features", "privacy", "fairness"),
     *("gain_by_budget", "transfer_scores", "audit", "contrast", "replay", "replay_dice"),
-    *("mask_quality", "mask_summary", "unlabelled_masks"),
+    *("mask_quality", "mask_summary", "unlabelled_masks", "label_doubt"),
 )
 
 

@@ -70,7 +70,7 @@ def test_without_statements_the_reason_is_said():
     (region,) = masks.describe_masks(results(rows, "6 labelled patients were scored"))["regions"]
     assert region["words"] == ["Nothing is said of single masks: 6 labelled patients were scored."]
     assert not region["predicted"] and not region["kept"]
-    assert masks.describe_masks(Results()) == {"regions": [], "unlabelled": [], "doubtful": []}
+    assert masks.describe_masks(Results()) == {**{"regions": [], "unlabelled": [], "doubtful": [], "labels": []}}
 
 
 def test_masks_without_a_label_and_who_has_to_be_looked_at():
@@ -90,6 +90,21 @@ def test_a_subject_has_its_own_rows():
     (row,) = masks.describe_subject(made, "p03")
     assert float(row[3]) == pytest.approx(made.mask_quality[3]["dice"], abs=0.006)
     assert masks.describe_subject(made, "nobody") == []
+
+
+def test_only_the_first_labels_are_named():
+    rows = [
+        {"rank": k + 1, "subject": f"p{k:02}", "region": "WT", "doubt": 9.04 - k, "measure": "core_outside"}
+        | {"value": 0.41, "expected": 0.02}
+        for k in range(30)
+    ]
+    made = Results(label_doubt=rows)
+    found = masks.describe_masks(made)["labels"]
+    assert [row["subject"] for row in found] == ["p00", "p01", "p02", "p03", "p04"]
+    words = "41 % of what the network is sure of lies outside the label; such masks lead to expect 2 %"
+    assert found[0]["cells"] == ["WT", "9.0", words]
+    assert masks.tell_subject_label(made, "p01") == f"number 2 of 30 labels to look at again (WT): {words}."
+    assert masks.tell_subject_label(made, "p09") == ""
 
 
 def test_both_pages_show_it(tmp_path):

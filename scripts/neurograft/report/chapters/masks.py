@@ -8,6 +8,12 @@ from neurograft.report.sentences import format_interval, format_number, format_p
 
 FEWEST = 5  # masks for a chart
 NUMBERS = ("predicted", "low", "high", "dice")
+MOST_LABELS = 5  # that are named for a second look
+CONTRADICTED = {
+    "core_outside": "of what the network is sure of lies outside the label",
+    "label_unseen": "of the label is where the network is sure of nothing",
+    "overlap": "is missing to full overlap (1 - Dice)",
+}
 
 
 def describe_masks(results):
@@ -21,7 +27,8 @@ def describe_masks(results):
     -------
     dict
         `regions`: for each `name`, `words` (sentences), `predicted` and `kept` (charts, or nothing); `unlabelled`:
-        rows of the table of masks without a label; `doubtful`: their subjects that have to be looked at.
+        rows of the table of masks without a label; `doubtful`: their subjects that have to be looked at; `labels`: rows
+        of the labels to look at again.
     """
     return {
         "regions": [_describe_region(row, results.mask_quality) for row in results.mask_summary],
@@ -29,12 +36,40 @@ def describe_masks(results):
             {"subject": row["subject"], "cells": [row["region"], *_tell(row), row["advice"], row["reason"]]}
             for row in results.unlabelled_masks
         ],
+        "labels": [_tell_label(row) for row in results.label_doubt[:MOST_LABELS]],
         "doubtful": list(dict.fromkeys(str(row["subject"]) for row in results.unlabelled_masks if _is_doubtful(row))),
     }
 
 
 def _is_doubtful(row):
     return row["advice"] in (LOOK, NONE)
+
+
+def _tell_label(row):
+    """Describe how much a label is contradicted."""
+    value, expected = (format_percent(row[name], 0) for name in ("value", "expected"))
+    words = f"{value} {CONTRADICTED[row['measure']]}; such masks lead to expect {expected}"
+    return {"subject": row["subject"], "cells": [row["region"], format_number(row["doubt"], 1), words]}
+
+
+def tell_subject_label(results, subject):
+    """Say how doubtful a subject's label is, if it is among the first to look at again.
+
+    Parameters
+    ----------
+    results : results.Results
+    subject : str
+
+    Returns
+    -------
+    str
+        "" if it is not.
+    """
+    for row in results.label_doubt[:MOST_LABELS]:
+        if str(row["subject"]) == subject:
+            region, _, words = _tell_label(row)["cells"]
+            return f"number {row['rank']} of {len(results.label_doubt)} labels to look at again ({region}): {words}."
+    return ""
 
 
 def describe_subject(results, subject):
