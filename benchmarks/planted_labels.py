@@ -67,7 +67,7 @@ def read_run(run, source, strategy):
     peers = [path for path in cells if any(f"/{name}/" in path for name in ("scratch", "frozen"))]
     listed = listings.read_subjects(results / f"work/{space}/subjects.tsv")
     places = {subject: str(Path(run) / row["slices"]) for subject, row in listed.items()}
-    rows = mask_features.measure_masks(own, [path for path in peers if path not in own], split, places)
+    rows, _ = mask_features.measure_masks(own, [path for path in peers if path not in own], split, places)
     rows = [{name: str(value) for name, value in row.items()} for row in rows]
     rows = [row | {"labelled": row["labelled"].lower()} for row in rows if row["labelled"] == "True"]
     known = {}

@@ -107,13 +107,15 @@ def made(tmp_path):
 
 def test_each_network_is_measured_by_itself(made):
     _, folders, split, files = made
-    rows = mask_features.measure_masks(folders, [], split, files)
+    rows, counted = mask_features.measure_masks(folders, [], split, files)
     who = [(row["subject"], row["fold"], row["labelled"]) for row in rows]
     assert who == [("a", 0, True), ("b", 0, True), ("u", 0, False), ("c", 1, True), ("d", 1, True), ("u", 1, False)]
     assert all(set(row) == set(mask_features.COLUMNS) for row in rows if row["labelled"])
     # the prediction is the label of `write_slices`
     assert all(row["overlap"] == row["core_outside"] == row["label_unseen"] == 0 for row in rows if row["labelled"])
     assert not any("overlap" in row for row in rows if not row["labelled"])
+    assert {row["subject"] for row in counted} == set("abcd")
+    assert sum(row["inside"] for row in counted) == 4 * 300
     assert all(row["contrast"] > 1 and np.isnan(row["agreement"]) for row in rows), "tumour is brighter by 3"
 
 
@@ -122,15 +124,15 @@ def test_only_peers_that_predicted_everybody_count(made, capfd):
     whole = [write_cell(root / f"scratch{k}", "scratch", k, list(names), ["u"]) for k, names in enumerate(("ab", "cd"))]
     part = [write_cell(root / f"frozen{k}", "frozen", k, list(names), []) for k, names in enumerate(("ab", "cd"))]
     failed = write_cell(root / "lora0", "lora", 0, ["a", "b"], ["u"], trained=False)
-    rows = mask_features.measure_masks(folders, [*part, failed], split, files)
+    rows, _ = mask_features.measure_masks(folders, [*part, failed], split, files)
     assert all(np.isnan(row["agreement"]) for row in rows)
     assert "frozen did not predict everybody" in capfd.readouterr().err
-    rows = mask_features.measure_masks(folders, [*part, *whole], split, files)
+    rows, _ = mask_features.measure_masks(folders, [*part, *whole], split, files)
     assert all(row["agreement"] == 1 for row in rows)
 
 
 def test_nothing_trained_means_nothing_to_measure(made):
     root, _, split, files = made
     failed = write_cell(root / "failed", "lp-ft", 0, [], [], trained=False)
-    assert mask_features.measure_masks([failed], [], split, files) == []
-    assert mask_features.measure_masks([], [], split, files) == []
+    assert mask_features.measure_masks([failed], [], split, files) == ([], [])
+    assert mask_features.measure_masks([], [], split, files) == ([], [])

@@ -73,7 +73,8 @@ rule measure_masks:
         splits="results/splits.json",
         subjects=subjects,
     output:
-        "results/work/measure_masks.tsv",
+        measured="results/work/measure_masks.tsv",
+        counted="results/work/measure_masks_chances.tsv",
     log:
         "results/logs/measure_masks.log",
     benchmark:
@@ -92,7 +93,8 @@ rule measure_masks:
 
 rule judge_masks:
     input:
-        measured=rules.measure_masks.output[0],
+        measured=rules.measure_masks.output.measured,
+        counted=rules.measure_masks.output.counted,
         scores="results/evaluation/scores.tsv",
         splits="results/splits.json",
     output:
@@ -100,6 +102,8 @@ rule judge_masks:
         summary="results/evaluation/mask_quality_summary.tsv",
         unlabelled="results/derivatives/desc-quality_dseg.tsv",
         labels="results/evaluation/label_doubt.tsv",
+        calibration="results/evaluation/mask_calibration.tsv",
+        missed="results/evaluation/missed_tumour.tsv",
     log:
         "results/logs/judge_masks.log",
     benchmark:

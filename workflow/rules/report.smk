@@ -27,6 +27,8 @@ rule write_report:
         mask_summary=[] if RUN.pictures else rules.judge_masks.output.summary,
         unlabelled_masks=[] if RUN.pictures else rules.judge_masks.output.unlabelled,
         label_doubt=[] if RUN.pictures else rules.judge_masks.output.labels,
+        mask_calibration=[] if RUN.pictures else rules.judge_masks.output.calibration,
+        missed_tumour=[] if RUN.pictures else rules.judge_masks.output.missed,
         cells=trained_cells,
         plan=planned,
         audit=audited,

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from neurograft.core.cells import take_cell
 from neurograft.core.labels import region_masks
+from neurograft.delivery import chances
 from neurograft.execution import logs
 from neurograft.experiment import cell_folder
 from neurograft.imaging.typed import label_pieces
@@ -25,12 +26,12 @@ FEATURES = ("volume", "confidence", "stability", "largest", "roughness", "contra
 LABEL_MEASURES = ("core_outside", "label_unseen", "overlap")
 
 
-def measure_mask(chances, spacing, images=None, peers=()):
+def measure_mask(predicted, spacing, images=None, peers=()):
     """Measure one region of one network's prediction.
 
     Parameters
     ----------
-    chances : ndarray of uint8, shape (X, Y, Z)
+    predicted : ndarray of uint8, shape (X, Y, Z)
         Probabilities, 0 to 255 for 0 to 1.
     spacing : array_like, shape (3,)
         Voxel sizes in mm.
@@ -47,12 +48,12 @@ def measure_mask(chances, spacing, images=None, peers=()):
         the sequences between mask and its surroundings; mean Dice with the peers, NaN without any. Of an empty mask
         the confidence is the highest probability, and what needs a mask is 0.
     """
-    mask = chances >= THRESHOLD
+    mask = predicted >= THRESHOLD
     count, spacing = int(mask.sum()), np.asarray(spacing, float)
-    outer, inner = (np.count_nonzero(chances >= level) for level in DOUBTFUL)
+    outer, inner = (np.count_nonzero(predicted >= level) for level in DOUBTFUL)
     found = dict.fromkeys(FEATURES, 0.0)
     found["stability"] = 2 * inner / (inner + outer) if outer else 1.0
-    found["confidence"] = float(chances[mask].mean() if count else chances.max(initial=0)) / 255
+    found["confidence"] = float(predicted[mask].mean() if count else predicted.max(initial=0)) / 255
     found["agreement"] = float(np.mean([_overlap(mask, peer >= THRESHOLD) for peer in peers])) if len(peers) else np.nan
     if count:
         volume = count * float(np.prod(spacing))
@@ -64,12 +65,12 @@ def measure_mask(chances, spacing, images=None, peers=()):
     return found
 
 
-def measure_label(chances, label):
+def measure_label(predicted, label):
     """Measure how much one network's prediction contradicts a label.
 
     Parameters
     ----------
-    chances : ndarray of uint8, shape (X, Y, Z)
+    predicted : ndarray of uint8, shape (X, Y, Z)
     label : ndarray of bool, the same shape
 
     Returns
@@ -78,11 +79,11 @@ def measure_label(chances, label):
         `LABEL_MEASURES`, shares from 0 to 1: of what the network is sure of, the part outside the label; of the label,
         the part that the network is sure is none; 1 - Dice. Shares of nothing are 0.
     """
-    core, absent = chances >= SURE[1], chances < SURE[0]
+    core, absent = predicted >= SURE[1], predicted < SURE[0]
     return {
         "core_outside": float(np.count_nonzero(core & ~label) / max(1, np.count_nonzero(core))),
         "label_unseen": float(np.count_nonzero(label & absent) / max(1, np.count_nonzero(label))),
-        "overlap": 1 - _overlap(chances >= THRESHOLD, label),
+        "overlap": 1 - _overlap(predicted >= THRESHOLD, label),
     }
 
 
@@ -122,15 +123,17 @@ def measure_masks(folders, peer_folders, split, files):
 
     Returns
     -------
-    list of dict
-        `COLUMNS`: a row for each network, subject that it predicted, and region; `LABEL_MEASURES` of labelled ones.
+    rows : list of dict
+        `COLUMNS`: one for each network, subject that it predicted, and region; `LABEL_MEASURES` of labelled ones.
+    counted : list of dict
+        `chances.COUNTED` of labelled subjects.
     """
     manifests = {folder: cell_folder.read_manifest(folder) for folder in folders}
     trained = {folder: cell for folder, cell in manifests.items() if cell["trained"]}
     peers = _choose_peers(trained, peer_folders)
     sequences = split["tasks"]["segmentation"]["sequences"]
     missing = split["tasks"]["segmentation"].get("incomplete", {})
-    rows = []
+    rows, counted = [], []
     for folder, cell in trained.items():
         for subject in [*cell["test"], *cell["unlabelled"]]:
             labelled, scheme = subject in cell["test"], split["schemes"][subject]
@@ -142,11 +145,14 @@ def measure_masks(folders, peer_folders, split, files):
             for region in cell["outputs"]:
                 beside = [other[region] for other in others]
                 found = measure_mask(packed[region], case["index"]["spacing"], images, beside)
-                found |= measure_label(packed[region], truth[region]) if labelled else {}
+                if labelled:
+                    found |= measure_label(packed[region], truth[region])
+                    counts = chances.count_chances(packed[region], truth[region])
+                    counted += [{"subject": subject, "region": region, **count} for count in counts]
                 about = {**take_cell(cell), "subject": subject, "labelled": labelled, "region": region}
                 rows.append(about | {name: round(value, 6) for name, value in found.items()})
             logs.log_line(f"measured {subject}")
-    return rows
+    return rows, counted
 
 
 def _choose_peers(

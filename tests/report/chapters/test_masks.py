@@ -70,7 +70,9 @@ def test_without_statements_the_reason_is_said():
     (region,) = masks.describe_masks(results(rows, "6 labelled patients were scored"))["regions"]
     assert region["words"] == ["Nothing is said of single masks: 6 labelled patients were scored."]
     assert not region["predicted"] and not region["kept"]
-    assert masks.describe_masks(Results()) == {**{"regions": [], "unlabelled": [], "doubtful": [], "labels": []}}
+    assert masks.describe_masks(Results()) == {
+        **{"regions": [], "unlabelled": [], "doubtful": [], "labels": [], "missed": [], "calibration": []}
+    }
 
 
 def test_masks_without_a_label_and_who_has_to_be_looked_at():
@@ -105,6 +107,19 @@ def test_only_the_first_labels_are_named():
     assert found[0]["cells"] == ["WT", "9.0", words]
     assert masks.tell_subject_label(made, "p01") == f"number 2 of 30 labels to look at again (WT): {words}."
     assert masks.tell_subject_label(made, "p09") == ""
+
+
+def test_what_probabilities_are_worth_and_where_to_cut_them():
+    calibration = [{"region": "WT", "patients": 9, "temperature": "1.8", "error": "0.061", "error_calibrated": "0.02"}]
+    calibration.append({"region": "ET", "patients": 2, "temperature": "", "error": "", "error_calibrated": ""})
+    missed = [{
+        "region": "WT", "share": "0.1", "patients": "30", "threshold": "0.216", "missed": "0.08",
+        "missed_at_half": "0.21", "size": "1.31", "reason": "",
+    }]  # fmt: skip
+    found = masks.describe_masks(Results(mask_calibration=calibration, missed_tumour=missed))
+    (sentence,) = found["calibration"]
+    assert "off by 0.061" in sentence and "by 0.020 once their logarithmic odds are divided by 1.80" in sentence
+    assert found["missed"] == [["WT", "10 %", "0.22", "8 %", "21 %", "1.31", ""]]
 
 
 def test_both_pages_show_it(tmp_path):

@@ -28,7 +28,7 @@ def describe_masks(results):
     dict
         `regions`: for each `name`, `words` (sentences), `predicted` and `kept` (charts, or nothing); `unlabelled`:
         rows of the table of masks without a label; `doubtful`: their subjects that have to be looked at; `labels`: rows
-        of the labels to look at again.
+        of the labels to look at again; `missed`: rows of the table of what is missed; `calibration`: sentences.
     """
     return {
         "regions": [_describe_region(row, results.mask_quality) for row in results.mask_summary],
@@ -36,6 +36,8 @@ def describe_masks(results):
             {"subject": row["subject"], "cells": [row["region"], *_tell(row), row["advice"], row["reason"]]}
             for row in results.unlabelled_masks
         ],
+        "missed": [_tell_missed(row) for row in results.missed_tumour],
+        "calibration": [_tell_calibration(row) for row in results.mask_calibration if parse_number(row["error"])],
         "labels": [_tell_label(row) for row in results.label_doubt[:MOST_LABELS]],
         "doubtful": list(dict.fromkeys(str(row["subject"]) for row in results.unlabelled_masks if _is_doubtful(row))),
     }
@@ -43,6 +45,25 @@ def describe_masks(results):
 
 def _is_doubtful(row):
     return row["advice"] in (LOOK, NONE)
+
+
+def _tell_missed(row):
+    """Make a row of the table of what is missed: region, share, where to cut, what was missed there, size, reason."""
+    return [
+        row["region"], format_percent(row["share"], 0), format_number(row["threshold"], 2),
+        format_percent(row["missed"], 0), format_percent(row["missed_at_half"], 0), format_number(row["size"], 2),
+        row["reason"],
+    ]  # fmt: skip
+
+
+def _tell_calibration(row):
+    """Say what the probabilities of one region are worth."""
+    before, after = (format_number(row[name], 3) for name in ("error", "error_calibrated"))
+    return (
+        f"{row['region']}: probabilities are off by {before} in the mean over voxels in and around the mask, by {after} "
+        f"once their logarithmic odds are divided by {format_number(row['temperature'], 2)} (a number fitted to the "
+        "other patients each time)."
+    )
 
 
 def _tell_label(row):
