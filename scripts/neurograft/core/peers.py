@@ -19,14 +19,14 @@ def is_peer(design: Design, strategy: str, named: Sequence[str]) -> bool:
     design : Design
     strategy : str
     named : sequence of str
-        The config's `judge_masks.peers`. Of a delivered ensemble the peers are its members.
+        The config's `judge_masks.peers`. The members of a delivered ensemble are peers too.
 
     Returns
     -------
     bool
     """
-    if design.delivered == ENSEMBLE:
-        return is_member(strategy)
+    if design.delivered == ENSEMBLE and is_member(strategy):
+        return True
     # networks that adapt to test patients predict nobody else
     return strategy in named and strategy != design.delivered and base_strategy(strategy) not in TRANSDUCTIVE
 

@@ -60,9 +60,9 @@ def _tell_calibration(row):
     """Say what the probabilities of one region are worth."""
     before, after = (format_number(row[name], 3) for name in ("error", "error_calibrated"))
     return (
-        f"{row['region']}: probabilities are off by {before} in the mean over voxels in and around the mask, by {after} "
-        f"once their logarithmic odds are divided by {format_number(row['temperature'], 2)} (a number fitted to the "
-        "other patients each time)."
+        f"{row['region']}: probabilities are off by {before} over the voxels in and around the mask, by {after} "
+        f"once their logarithmic odds are divided by {format_number(row['temperature'], 2)}, a number fitted to other "
+        "patients each time."
     )
 
 
