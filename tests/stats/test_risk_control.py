@@ -27,7 +27,8 @@ def test_patients_to_come_lose_no_more_than_promised(bound):
         losses = draw(random, 20)
         place = risk_control.control_risk(losses, bound)
         lost.append(0.0 if place is None else float(draw(random, 50)[:, place].mean()))
-    assert 0.7 * bound < np.mean(lost) < bound + 0.005
+    # no more, and not much less: at least bound - 2 / (n + 1)
+    assert 0.4 * bound < np.mean(lost) < bound + 0.005
 
 
 def test_each_patient_is_judged_by_the_threshold_of_the_others():
