@@ -46,13 +46,17 @@ def test_a_known_temperature_is_found_and_mends_the_error(temperature):
 
 
 def test_the_error_by_hand():
-    voxels, inside = np.zeros(chances.BINS), np.zeros(chances.BINS)
+    voxels, inside = np.zeros((2, chances.BINS)), np.zeros((2, chances.BINS))
     high, low = 45, 10
-    voxels[[high, low]], inside[[high, low]] = 100, (60, 10)
+    voxels[0, [high, low]], inside[0, [high, low]] = 100, (60, 10)
     said = chances.centres()[[high, low]]
     expected = (100 * abs(said[0] - 0.6) + 100 * abs(said[1] - 0.1)) / 200
-    assert chances.calibration_error(voxels, inside) == pytest.approx(expected)
-    assert chances.calibration_error(0 * voxels, 0 * inside) == 0
+    assert chances.calibration_error(voxels[:1], inside[:1]) == pytest.approx((expected, expected))
+    # a second patient of ten times the voxels, in whom the high bin is too low by as much
+    voxels[1, high], inside[1, high] = 1000, 1000 * (2 * said[0] - 0.6)
+    pooled, single = chances.calibration_error(voxels, inside)
+    assert single == pytest.approx((expected + said[0] - 0.6) / 2) and pooled < single
+    assert chances.calibration_error(0 * voxels, 0 * inside) == (0, 0)
 
 
 def test_what_is_missed_stays_below_its_bound_and_costs_volume():
@@ -81,5 +85,5 @@ def test_visits_of_a_patient_are_added_and_few_patients_have_no_temperature():
     rows = draw_counts(np.random.default_rng(4), patients=4)
     patients = {"p00": "a", "p01": "a", "p02": "b", "p03": "b"}
     (row,), _ = chances.judge_chances(rows, {"tasks": {"segmentation": {"patients": patients}}})
-    assert row == {"region": "WT", "patients": 2, "temperature": None, "error": None, "error_calibrated": None}
+    assert row["patients"] == 2 and row["temperature"] is row["error"] is None and set(row) == set(chances.CALIBRATION)
     assert chances.judge_chances([], {"tasks": {"segmentation": {"patients": {}}}}) == ([], [])

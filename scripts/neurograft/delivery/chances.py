@@ -77,25 +77,29 @@ def fit_temperature(voxels, inside):
     return float(np.exp(found.x))  # pyright: ignore[reportAttributeAccessIssue] of every result
 
 
-def calibration_error(voxels, inside, temperature=1.0):
-    """Compute the expected calibration error of one patient: the mean distance of probability and truth over voxels.
+def calibration_error(voxels, inside, temperatures=1.0):
+    """Compute the expected calibration error: the mean distance of probability and truth in ten bins of equal width.
 
     Parameters
     ----------
-    voxels, inside : ndarray, shape (BINS,)
-    temperature : float
+    voxels, inside : ndarray, shape (patients, BINS)
+        Each patient counts alike.
+    temperatures : float or ndarray, shape (patients,)
 
     Returns
     -------
-    float
-        In ten bins of equal width; 0 without voxels.
+    pooled : float
+        Of all patients together, as it is usually reported: what is too high in one and too low in another cancels.
+    single : float
+        The mean of each patient's own. Both are 0 without voxels.
     """
-    tempered = temper(centres(), temperature)
-    wide = np.minimum((10 * tempered).astype(int), 9)
-    counts, said, true = (
-        np.bincount(wide, weights=values, minlength=10) for values in (voxels, voxels * tempered, inside)
-    )
-    return float(np.abs(said - true).sum() / max(counts.sum(), 1))
+    rows = []
+    for own, true, temperature in zip(voxels, inside, np.broadcast_to(temperatures, len(voxels)), strict=True):
+        tempered, total = temper(centres(), temperature), max(own.sum(), 1)
+        wide = np.minimum((10 * tempered).astype(int), 9)
+        rows.append(np.bincount(wide, weights=(own * tempered - true) / total, minlength=10))
+    off = np.array(rows).reshape(len(rows), 10)
+    return float(np.abs(off.mean(axis=0)).sum()), float(np.abs(off).sum(axis=1).mean())
 
 
 def judge_chances(counted: Sequence[Mapping[str, str]], split: SplitFile):
@@ -140,20 +144,15 @@ def _gather(rows: Iterable[Mapping[str, str]], patients: Mapping[str, str]):
 def _judge_calibration(voxels, inside):
     """Fit a temperature, and judge it on each patient by that of the others."""
     count = len(voxels)
-    row = {"patients": count, "temperature": None, "error": None, "error_calibrated": None}
+    row = dict.fromkeys(CALIBRATION[1:]) | {"patients": count}
     if count < FEWEST:
         return row
-    before = [calibration_error(voxels[k], inside[k]) for k in range(count)]
-    after = []
-    for patient in range(count):
-        others = np.delete(np.arange(count), patient)
-        temperature = fit_temperature(voxels[others], inside[others])
-        after.append(calibration_error(voxels[patient], inside[patient], temperature))
-    return row | {
-        "temperature": round(fit_temperature(voxels, inside), 3),
-        "error": round(float(np.mean(before)), 4),
-        "error_calibrated": round(float(np.mean(after)), 4),
-    }
+    others = [np.delete(np.arange(count), patient) for patient in range(count)]
+    temperatures = np.array([fit_temperature(voxels[kept], inside[kept]) for kept in others])
+    errors = (*calibration_error(voxels, inside), *calibration_error(voxels, inside, temperatures))
+    row["temperature"] = round(fit_temperature(voxels, inside), 3)
+    names = ("error", "patient_error", "error_calibrated", "patient_error_calibrated")
+    return row | {name: round(error, 4) for name, error in zip(names, errors, strict=True)}
 
 
 def _bound_missed(voxels, inside, share):
@@ -186,5 +185,8 @@ def fewest_for_bound(share):
 
 # the columns of the tables
 COUNTED = ("subject", "region", "bin", "voxels", "inside")
-CALIBRATION = ("region", "patients", "temperature", "error", "error_calibrated")
+CALIBRATION = (
+    *("region", "patients", "temperature", "error", "error_calibrated"),
+    *("patient_error", "patient_error_calibrated"),
+)
 MISSED = ("region", "share", "patients", "threshold", "missed", "missed_at_half", "size", "reason")

@@ -111,6 +111,7 @@ def test_only_the_first_labels_are_named():
 
 def test_what_probabilities_are_worth_and_where_to_cut_them():
     calibration = [{"region": "WT", "patients": 9, "temperature": "1.8", "error": "0.061", "error_calibrated": "0.02"}]
+    calibration[0] |= {"patient_error": "0.1", "patient_error_calibrated": "0.09"}
     calibration.append({"region": "ET", "patients": 2, "temperature": "", "error": "", "error_calibrated": ""})
     missed = [{
         "region": "WT", "share": "0.1", "patients": "30", "threshold": "0.216", "missed": "0.08",
@@ -118,7 +119,11 @@ def test_what_probabilities_are_worth_and_where_to_cut_them():
     }]  # fmt: skip
     found = masks.describe_masks(Results(mask_calibration=calibration, missed_tumour=missed))
     (sentence,) = found["calibration"]
-    assert "off by 0.061" in sentence and "by 0.020 once their logarithmic odds are divided by 1.80" in sentence
+    assert (
+        "off by 0.061" in sentence
+        and "still off by 0.090" in sentence
+        and "by 0.020 once their logarithmic odds are divided by 1.80" in sentence
+    )
     assert found["missed"] == [["WT", "10 %", "0.22", "8 %", "21 %", "1.31", ""]]
 
 

@@ -58,11 +58,14 @@ def _tell_missed(row):
 
 def _tell_calibration(row):
     """Say what the probabilities of one region are worth."""
-    before, after = (format_number(row[name], 3) for name in ("error", "error_calibrated"))
+    before, after, single = (
+        format_number(row[name], 3) for name in ("error", "error_calibrated", "patient_error_calibrated")
+    )
+    temperature = format_number(row["temperature"], 2)
     return (
-        f"{row['region']}: probabilities are off by {before} over the voxels in and around the mask, by {after} "
-        f"once their logarithmic odds are divided by {format_number(row['temperature'], 2)}, a number fitted to other "
-        "patients each time."
+        f"{row['region']}: in and around all masks together, probabilities are off by {before}; by {after} "
+        f"once their logarithmic odds are divided by {temperature}, a number fitted to other patients each time. In a "
+        f"single patient they are then still off by {single} in the mean."
     )
 
 
