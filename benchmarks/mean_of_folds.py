@@ -50,8 +50,9 @@ def predict_patients(run, folders, split):
     features, dice = {}, {}
     for subject in task["subjects"]:
         case = slices.segmentation_case(
-            Path(run) / listed[subject]["slices"], task["sequences"], split["schemes"][subject]
-        )
+            Path(run) / listed[subject]["slices"], task["sequences"], split["schemes"][subject],
+            missing=task.get("incomplete", {}).get(subject, ()),
+        )  # fmt: skip
         channels = slices.read_channels(case)
         label = region_masks(case["labels"][:].transpose(1, 2, 0), split["schemes"][subject])[region]
         each = [np.rint(255 * inference.predict_volume(net, channels)[0]).astype(np.uint8) for net in networks]

@@ -73,7 +73,10 @@ def read_run(run, source, strategy):
     known = {}
     for folder in own:
         for subject in cell_folder.read_manifest(folder)["test"]:
-            case = slices.segmentation_case(places[subject], task["sequences"], split["schemes"][subject])
+            missing = task.get("incomplete", {}).get(subject, ())
+            case = slices.segmentation_case(
+                places[subject], task["sequences"], split["schemes"][subject], missing=missing
+            )
             labels = case["labels"][:].transpose(1, 2, 0)
             known[subject] = (labels, case["index"]["spacing"], cell_folder.read_packed(folder, subject))
     return split, rows, known
