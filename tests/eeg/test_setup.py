@@ -46,6 +46,8 @@ def test_without_a_root_people_are_simulated(with_mne):
         ({"allow_leak": True}, "allow_leak says nothing of EEG"),
         ({"import_eeg": {"windows": [0, 1]}}, "did you mean 'window'"),
         ({"import_eeg": {"task": "other"}}, "with task-other"),
+        ({"import_eeg": {"window": [0.8, 0.2]}}, r"from 0.8 to 0.2 s holds no bin of 0.1 s \(decode.bin\)"),
+        ({"import_eeg": {"band": [30, 1]}}, "from 30 to 1 Hz keeps nothing"),
     ],
 )
 def test_a_mistake_is_one_line(with_mne, tmp_path, blocks, message):

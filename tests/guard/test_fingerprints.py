@@ -6,6 +6,7 @@ import pytest
 from helpers.fake_heads import encode, make_head, mirror
 from neurograft.guard import fingerprints
 from neurograft.guard.fingerprints import Fingerprint, find_pairs, hash_values, take_fingerprint
+from neurograft.guard.matching import Match
 from neurograft.guard.slices import cut_volume
 
 
@@ -30,6 +31,15 @@ def test_pairs_are_found_by_sequence_and_by_value(cohort):
     assert found["b", "d"].equal and not found["a", "c"].equal
     assert found["a", "c"].match.turn == "mirrored" and found["a", "c"].sequences == ("t1", "t1")
     assert found["a", "e"].sequences == ("flair", "mri")
+
+
+@pytest.mark.parametrize(
+    ("strong", "paired", "sure"),
+    # the first two are pairs of different patients of `lgg`, the last of one whose scans two sets hold
+    [(36, 110, False), (31, 90, False), (20, 20, False), (38, 84, True)],
+)
+def test_keypoints_alone_prove_little_unless_most_of_them_agree(strong, paired, sure):
+    assert fingerprints.Pair("a", "b", ("t1", "t1"), Match(strong, strong, paired)).sure is sure
 
 
 def test_two_sets_are_compared_with_each_other_only(cohort):

@@ -1,14 +1,11 @@
 """Tests of adding a release to the registry."""
 
-import numpy as np
 import pytest
 
-from helpers.fake_heads import COPIES, make_head
 from neurograft.core.tables import TableError
-from neurograft.guard.fingerprints import Fingerprint, find_pairs, read_fingerprints, take_fingerprint
+from neurograft.guard.fingerprints import Fingerprint, read_fingerprints
 from neurograft.guard.registry import find_stored, read_releases
-from neurograft.guard.release_prints import MOST_KEPT, add_release, thin_fingerprint
-from neurograft.guard.slices import cut_volume
+from neurograft.guard.release_prints import add_release
 
 
 @pytest.fixture
@@ -17,10 +14,6 @@ def registry(tmp_path):
     (tmp_path / "releases.tsv").write_text("name\tpattern\tperson\tholds\tshares\tabout\nA\t(?P<who>a)\t\t\t\t\n")
     (tmp_path / "persons.tsv").write_text("name\tperson\n")
     return tmp_path
-
-
-def take(name, image):
-    return take_fingerprint(name, {"t1": np.asarray(image.dataobj)}, {"t1": cut_volume(image)})
 
 
 def test_a_release_is_added_and_a_second_part_joins_it(registry):
@@ -38,12 +31,3 @@ def test_a_release_that_the_table_does_not_know_is_refused(registry, name):
     with pytest.raises(TableError, match=f"add_release.name is '{name}'; it takes one of A, or a new row"):
         add_release(name, [], registry)
     assert not (registry / "releases").exists()
-
-
-def test_thinned_fingerprints_still_tell_copies_from_others():
-    heads = [make_head(1), make_head(2)]
-    stored = [thin_fingerprint(take(str(seed), head)) for seed, head in enumerate(heads)]
-    assert all(len(one.keypoints["t1"].sizes) == MOST_KEPT for one in stored)
-    for kind, change in COPIES.items():
-        found = [pair.second for pair in find_pairs([take("x", change(heads[0]))], stored) if pair.sure]
-        assert found == ["0"], kind

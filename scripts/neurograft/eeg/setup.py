@@ -135,6 +135,7 @@ def prepare_eeg(config: dict[str, Any], root: str | Path) -> EegRun:
     simulated, kept = not dataset["root"], {name: about for name, about in people.items() if name not in left_out}
     if "scratch" not in decode["strategies"]:
         raise EegSetupError("config: decode.strategies needs scratch, with which every other is compared")
+    _check_times(complete)
     without = [name for name, about in kept.items() if not about["t1"]]
     asked = [space for space in decode["spaces"] if space in ANATOMY]
     if asked and without and not simulated:
@@ -147,6 +148,20 @@ def prepare_eeg(config: dict[str, Any], root: str | Path) -> EegRun:
         raise EegSetupError(f"{len(kept)} people; to leave one out it takes 3")
     complete["report"]["title"] = config.get("report", {}).get("title", TITLE)
     return EegRun(complete, kept, simulated, left_out)
+
+
+def _check_times(config):
+    """Refuse limits that leave nothing."""
+    (start, end), (low, high) = config["import_eeg"]["window"], config["import_eeg"]["band"]
+    width = config["decode"]["bin"]
+    if end - start < width:
+        raise EegSetupError(
+            f"config: import_eeg.window from {start:g} to {end:g} s holds no bin of {width:g} s (decode.bin)"
+        )
+    if high and low >= high:
+        raise EegSetupError(
+            f"config: import_eeg.band from {low:g} to {high:g} Hz keeps nothing; give the lower limit first"
+        )
 
 
 def _simulate(count):

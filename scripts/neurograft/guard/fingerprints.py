@@ -14,9 +14,10 @@ from neurograft.guard.keypoints import TURNS, Keypoints, find_keypoints
 from neurograft.guard.matching import Match, match_keypoints
 
 # What two fingerprints must have in common before the scans themselves are compared, and before a pair is believed
-# where there are no scans any more (a release that ships as fingerprints).
+# where there are no scans any more (a release that is kept as fingerprints): of 1,770 pairs of different patients of
+# `lgg` the most alike share 36 keypoints, and .34 of those that look alike; the same patients of other sets .45 to .62.
 LEAST_STRONG, LEAST_SHARE = 8, 0.18
-SURE_STRONG, SURE_SHARE = 32, 0.3
+SURE_STRONG, SURE_SHARE = 32, 0.4
 # With more pairs of subjects than this only their first common sequence is compared, and more must be in common.
 MANY = 20_000
 # More single pictures than this are compared by their values only (their thumbnails are, when they are read).

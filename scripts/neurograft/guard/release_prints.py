@@ -1,15 +1,11 @@
 """Add the fingerprints of a public release to the registry: apart, because only `snakemake add_release` does it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from neurograft.core.tables import TableError
 from neurograft.guard.fingerprints import Fingerprint, read_fingerprints, write_fingerprints
-from neurograft.guard.keypoints import Keypoints
 from neurograft.guard.registry import read_releases
-
-MOST_KEPT = 200  # keypoints of one sequence
 
 
 def add_release(name: str, prints: Sequence[Fingerprint], registry) -> str:
@@ -42,27 +38,8 @@ def add_release(name: str, prints: Sequence[Fingerprint], registry) -> str:
         )
     path = registry / "releases" / f"{name}.npz"
     kept = {one.name: one for one in read_fingerprints(path)} if path.exists() else {}
-    kept |= {one.name: thin_fingerprint(one) for one in prints}
+    kept |= {one.name: one for one in prints}
     write_fingerprints(path, [kept[patient] for patient in sorted(kept)])
     return (
         f"{len(prints)} patients were written; {path} holds {len(kept)} of {name}, {path.stat().st_size / 1e6:.2f} MB"
     )
-
-
-def thin_fingerprint(one: Fingerprint, most=MOST_KEPT) -> Fingerprint:
-    """Keep the strongest keypoints of every sequence.
-
-    Parameters
-    ----------
-    one : Fingerprint
-    most : int
-
-    Returns
-    -------
-    Fingerprint
-    """
-    points = {
-        sequence: Keypoints(found.places[:most], found.sizes[:most], found.values[:most])
-        for sequence, found in one.keypoints.items()
-    }
-    return replace(one, keypoints=points)
