@@ -28,6 +28,7 @@ DATA = np.arange(6 * 7 * 8, dtype=np.int16).reshape(6, 7, 8)
         (b"\0" * 128 + b"DICM" + b"\0" * 400, "is a DICOM file"),
         (b"hello", "is not a NIfTI image"),
     ],
+    ids=["twice", "lfs", "annex", "annex link", "page", "short page", "answer", "zip", "dicom", "text"],
 )
 def test_what_a_file_is_instead(tmp_path, content, says):
     path = tmp_path / "t1.nii.gz"

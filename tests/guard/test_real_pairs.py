@@ -54,5 +54,6 @@ def test_the_patients_that_two_public_sets_share_are_found_and_no_others():
         >= SAME
     }
     assert same == SHARED
-    # the keypoints alone, as of a release without scans
-    assert {pair.first: pair.second for pair in pairs if pair.sure} == SHARED
+    # the keypoints alone, as of a release without scans, prove less: not the raw head in its 8-bit copy
+    registered = {first: second for first, second in SHARED.items() if not second.startswith("raw")}
+    assert {pair.first: pair.second for pair in pairs if pair.sure} == registered

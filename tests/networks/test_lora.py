@@ -1,5 +1,7 @@
 """LoRA: nothing at the start, all of it in the kernel at the end, for every kind of convolution."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -79,3 +81,17 @@ def test_a_convolution_smaller_than_its_factors_is_left_alone():
     assert {name.split(".parametr")[0] for name in lora.factor_names(network, 4)} == {"encoder.1"}
     with pytest.raises(ValueError, match="rank is 0"):
         lora.inject(network, 0)
+
+
+def test_copies_are_merged_one_after_the_other():
+    """As the networks of several budgets are: torch gives a module and its deep copies one class."""
+    network, image = make("pointwise")
+    lora.inject(network, 2)
+    other = copy.deepcopy(network)
+    with torch.no_grad():
+        other.encoder[0].parametrizations.weight[0].second += 1
+    expected = [each.encoder(image) for each in (network, other)]
+    for each, output in zip((network, other), expected, strict=True):
+        lora.merge(each)
+        torch.testing.assert_close(each.encoder(image), output, rtol=0, atol=1e-5)
+    assert not torch.equal(network.encoder[0].weight, other.encoder[0].weight)

@@ -1,7 +1,8 @@
-# What a person sees while it runs and when it fails; in the process that starts the jobs, not in theirs.
+# In the process that starts the jobs, not in theirs: what a person sees while it runs and when it fails, and how often
+# it looks at what waits.
 from snakemake.logging import logger
 
-from neurograft.execution import monitoring
+from neurograft.execution import monitoring, scheduling
 
 
 def jobs_left():
@@ -15,6 +16,7 @@ WATCH = monitoring.Watch(jobs_left, len(RUN.subjects), "results/benchmarks")
 
 onstart:
     logger.addHandler(WATCH)
+    scheduling.keep_one_timer(workflow.scheduler)
 
 
 onerror:

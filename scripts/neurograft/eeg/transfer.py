@@ -119,7 +119,7 @@ def _refuse_copies(trials):
     owners: dict[bytes, str] = {}
     for name, one in trials.items():
         for trial in one.data:
-            other = owners.setdefault(sha256(np.ascontiguousarray(trial)).digest(), name)
+            other = owners.setdefault(sha256(np.ascontiguousarray(trial).tobytes()).digest(), name)
             if other != name:
                 raise PeopleError(
                     f"{other} and {name} share a trial, so they are one person under two names, in training and test; "

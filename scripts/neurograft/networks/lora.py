@@ -63,6 +63,9 @@ def merge(network):
     with torch.no_grad():
         for module in list(network.encoder.modules()):
             if parametrize.is_parametrized(module, "weight"):
+                # a deep copy shares the class that torch made for it, which would lose its weight in all copies
+                shared = type(module)
+                module.__class__ = type(shared.__name__, shared.__bases__, dict(vars(shared)))
                 parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
 
 

@@ -125,11 +125,12 @@ def _duration(seconds):
 def _unknown(chosen, rows, comparison):
     """Say what the run does not show, and what would."""
     parts = []
-    open_rows = [row for row in rows if row["verdict"] == "undecided"]
+    # what is recommended comes first, and what would decide it is said
+    open_rows = sorted((row for row in rows if row["verdict"] == "undecided"), key=lambda row: row is not chosen)
     if open_rows:
-        row = open_rows[0]
         names = join_names([name_arm(row) for row in open_rows], 2).replace(", ", " and ")
-        parts.append(f"whether {names} {'differs' if len(open_rows) == 1 else 'differ'} from scratch: {row['reason']}")
+        verb, whose = ("differs", "") if len(open_rows) == 1 else ("differ", f"{name_arm(open_rows[0])}: ")
+        parts.append(f"whether {names} {verb} from scratch: {whose}{open_rows[0]['reason']}")
     row = chosen or max(rows, key=lambda row: tables.parse_number(row["p_better"]) or 0)
     other = summaries.control_row(comparison, row)
     if other is None:

@@ -357,9 +357,8 @@ def _list_ways(needed: Requirements, comparison: PairedComparison) -> list[str]:
     if not ways and needed["both_patients"] <= MOST_PATIENTS:
         folds = max(needed["both_folds"], comparison["folds"])
         if needed["both_patients"] > comparison["patients"] or folds > comparison["folds"]:
-            ways.append(
-                f"about {max(needed['both_patients'], comparison['patients']):.0f} patients in {folds:.0f} folds"
-            )
+            patients = max(needed["both_patients"], comparison["patients"])
+            ways.append(f"about {patients:.0f} patients and {folds:.0f} folds, so much does a training's luck count")
     return ways
 
 
