@@ -3,12 +3,12 @@
 from neurograft.cohort import layouts
 from neurograft.core import files, tables
 from neurograft.execution import logs
-from neurograft.guard import cohort_prints, contamination, fingerprints, guarding, leaks
+from neurograft.guard import cohort_prints, contamination, fingerprints, guarding, leaks, registry
 
 logs.send_to_log(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
 rows, subjects = tables.read_table(given.cohort), layouts.find_subjects(**params.dataset)
-options = guarding.GuardOptions(params.registry, **params.options)
+options = guarding.GuardOptions(registry.FOLDER, **params.options)
 reader = cohort_prints.make_reader(rows, given.slices, subjects, params.dataset)
 named = guarding.name_files(subjects, params.dataset["layout"])
 record, prints = guarding.guard_cohort(rows, named, reader, options, params.store, params.code)

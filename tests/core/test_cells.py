@@ -22,3 +22,9 @@ def test_a_control_has_the_same_network_or_at_least_its_dimensions():
     assert choose("organs", ["photos", "heads"], KIN) == ["heads"]
     assert choose("organs", ["photos"], KIN) == []
     assert choose("photos", ["mine", "large"]) == ["mine", "large"]
+
+
+def test_masks_of_other_programs_are_compared_with_one_network():
+    assert cells.control_sources("external", ["photos", "heads"], KIN) == ["photos"]
+    assert cells.control_sources("external", ["heads", "photos"]) == ["heads"]
+    assert cells.control_sources("external", [], KIN) == []

@@ -236,10 +236,10 @@ def test_other_programs_are_judged_beside_the_primary_family():
     assert sum(row["p_adjusted"] for row in judged) > sum(row["p"] for row in judged)
 
 
-def test_other_programs_are_held_against_scratch_alone_of_all_sources():
+def test_other_programs_are_held_against_scratch_alone_of_the_first_source():
     ours = study(0.0, seeds=1, noise=0.0)
     more = [row | {"source": "heads", "value": row["value"] - 0.1} for row in ours if row["strategy"] == "scratch"]
     rows = comparison.compare_strategies(ours + more + beside(ours, gain=0.1, noise=0.0))
     compared = [row for row in rows if row["source"] == "external"]
     assert {row["against"] for row in compared} == {"scratch"} and {row["region"] for row in compared} == {"WT", "TC"}
-    assert all(row["mean_difference"] == pytest.approx(0.15) for row in compared), "the mean of both scratches"
+    assert all(row["mean_difference"] == pytest.approx(0.1) for row in compared), "no mean of unlike networks"

@@ -87,7 +87,8 @@ def test_a_fault_of_the_program_is_not_taken_for_the_users(monkeypatch):
 def test_weights_are_compared_with_their_hash_where_that_is_asked_for(tmp_path):
     (tmp_path / "workflow").symlink_to(ROOT / "workflow")
     (tmp_path / "config").mkdir()
-    (tmp_path / "config/sequences.tsv").symlink_to(ROOT / "config/sequences.tsv")
+    for name in ("sequences", "releases", "persons"):
+        (tmp_path / f"config/{name}.tsv").symlink_to(ROOT / f"config/{name}.tsv")
     table = (ROOT / "config/sources.tsv").read_text()
     (tmp_path / "config/sources.tsv").write_text(table.replace(TABLE["efficientnet-lite0"]["sha256"], "0" * 64))
     setup.prepare_run(DATASET, tmp_path, verified=False)

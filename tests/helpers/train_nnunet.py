@@ -2,9 +2,9 @@
 
     python tests/helpers/train_nnunet.py DATASET FOLD [--iterations 4] [--batch 12] [--bfloat16] [--plain]
 
-What `nnUNetv2_train DATASET 2d FOLD -device cpu` does, but for the number of iterations and, where asked for, the size
-of a batch, predictions without mirrored copies (plain), and convolutions in bfloat16, while losses stay in float32:
-nnU-Net computes in half precision on graphics cards alone.
+What `nnUNetv2_train DATASET 2d FOLD -device cpu` does, but for the number of iterations (in at most ten epochs, over
+which the learning rate falls) and, where asked for, the size of a batch, predictions without mirrored copies (plain),
+and convolutions in bfloat16, while losses stay in float32: nnU-Net computes in half precision on graphics cards alone.
 """
 
 import argparse
@@ -14,11 +14,11 @@ from pathlib import Path
 
 import torch
 from nnunetv2.paths import nnUNet_preprocessed
-from nnunetv2.training.nnUNetTrainer.variants.training_length.nnUNetTrainer_Xepochs import nnUNetTrainer_1epoch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 
-class BriefTrainer(nnUNetTrainer_1epoch):
-    """nnU-Net's trainer, one epoch long, with its loss in float32 whatever the network computes in."""
+class BriefTrainer(nnUNetTrainer):
+    """nnU-Net's trainer with its loss in float32 whatever the network computes in."""
 
     def _build_loss(self):
         loss = super()._build_loss()
@@ -50,8 +50,10 @@ def main():
     if asked.batch:
         plans["configurations"]["2d"]["batch_size"] = asked.batch
     trainer = BriefTrainer(plans, "2d", asked.fold, described, device=torch.device("cpu"))
-    trainer.num_iterations_per_epoch, trainer.num_val_iterations_per_epoch = asked.iterations, 1
-    with torch.autocast("cpu", torch.bfloat16) if asked.bfloat16 else contextlib.nullcontext():
+    trainer.num_epochs = min(10, asked.iterations)
+    trainer.num_iterations_per_epoch, trainer.num_val_iterations_per_epoch = asked.iterations // trainer.num_epochs, 1
+    # the cache would keep the first weights' copies for the whole training: nothing but the norms would learn
+    with torch.autocast("cpu", torch.bfloat16, cache_enabled=False) if asked.bfloat16 else contextlib.nullcontext():
         trainer.run_training()
         if asked.plain:
             trainer.inference_allowed_mirroring_axes = None

@@ -403,7 +403,7 @@ def test_only_sources_that_the_experiment_names_are_fetched(telling, tmp_path):
     try:
         with serve(content) as (url, asked):
             for name in ("mine", "other"):
-                row = [name, "efficientnet-lite0", "2", "none", url, sha256, "MIT", "nobody"]
+                row = [name, "efficientnet-lite0", "2", "none", "none", url, sha256, "MIT", "nobody"]
                 table.write_text(table.read_text() + "\t".join(row) + "\n")
             assert "rule fetch_source:" in snakemake(tmp_path, "-n", *arguments, repository=telling)
             assert asked == []

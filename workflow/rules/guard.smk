@@ -13,8 +13,6 @@ rule guard_leaks:
         cohort="results/cohort.tsv",
         scans=per_subject("results/work/sub-{subject}/status.json"),
         slices=of_pictures("results/work/images/slices"),
-        # by content (the parameter `registered`), not by modification time, which changes with every checkout
-        registry=ancient([f"{workflow.basedir}/config/{name}.tsv" for name in ("releases", "persons")]),
         releases=config["guard_leaks"]["releases"],
     output:
         record="results/leaks.json",
@@ -35,8 +33,8 @@ rule guard_leaks:
     params:
         dataset=config["dataset"],
         options=RUN.list_guard_options(),
-        registry=f"{workflow.basedir}/config",
-        registered=registry.digest_registry(f"{workflow.basedir}/config"),
+        # the registry by its content: its place and its times change with every checkout
+        registered=registry.digest_registry(registry.FOLDER),
         allowed=config["allow_leak"],
         # no outputs: Snakemake would delete them when the guard stops the run, which is when they are needed
         table="results/leaks.tsv",
@@ -46,6 +44,7 @@ rule guard_leaks:
         "../../scripts/guard_leaks.py"
 
 
+# no output: the file belongs to the workflow, not to this run
 rule add_release:
     """A public release that every later run knows again: the fingerprints of this cohort into `config/releases`, under `add_release.name`."""
     input:
@@ -62,8 +61,6 @@ rule add_release:
         runtime=grow(10),
     params:
         name=config["add_release"]["name"],
-        # no output: it belongs to the workflow, not to this run
-        registry=f"{workflow.basedir}/config",
         code=digest("add_release"),
     script:
         "../../scripts/add_release.py"

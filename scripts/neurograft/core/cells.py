@@ -6,6 +6,8 @@ A cell is one training of the experiment; an arm is the set of cells that differ
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypedDict
 
+from neurograft.core.strategies import EXTERNAL
+
 
 class Arm(TypedDict):
     """The keys of an arm.
@@ -88,13 +90,14 @@ def control_sources(source: str, having: Sequence[str], kin: Kin | None = None) 
 
     A control uses the source's network, but not its weights. The control of the same source is used if there is one;
     otherwise that of a source with the same network, which is the same training; otherwise the mean of the controls of
-    all sources with the same dimensions.
+    all sources with the same dimensions. Masks of other programs have no network here: they are compared with the
+    control of the first source, for a mean over unlike networks is nobody's score.
 
     Parameters
     ----------
     source : str
     having : list of str
-        Sources with the control.
+        Sources with the control, in the order of the experiment.
     kin : dict of str to tuple, optional
         From `find_kin`; without it, all networks count as the same.
 
@@ -105,6 +108,8 @@ def control_sources(source: str, having: Sequence[str], kin: Kin | None = None) 
     """
     if source in having:
         return [source]
+    if source == EXTERNAL:
+        return list(having[:1])
     networks = {name: tuple(network) for name, network in (kin or {}).items()}
     if source not in networks:
         return list(having)

@@ -20,7 +20,7 @@ class GuardOptions:
 
     Attributes
     ----------
-    registry : str
+    registry : str or Path
         Folder with `releases.tsv`, `persons.tsv` and `releases/`, fingerprints named after their release.
     sources : sequence of dict
         Rows of `config/sources.tsv`, of the run.
@@ -35,7 +35,7 @@ class GuardOptions:
         Whether a source learns from unlabelled subjects.
     """
 
-    registry: str
+    registry: str | Path
     sources: Sequence[Mapping[str, str]]
     releases: Sequence[str] = ()
     private: bool = False

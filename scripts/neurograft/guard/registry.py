@@ -8,6 +8,8 @@ from pathlib import Path
 
 from neurograft.core.tables import TableError, read_table
 
+# the registry of this copy of the workflow
+FOLDER = Path(__file__).resolve().parents[3] / "config"
 COLUMNS = ("name", "pattern", "person", "holds", "shares", "about")
 
 
