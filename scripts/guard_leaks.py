@@ -11,7 +11,7 @@ rows, subjects = tables.read_table(given.cohort), layouts.find_subjects(**params
 options = guarding.GuardOptions(registry.FOLDER, **params.options)
 reader = cohort_prints.make_reader(rows, given.slices, subjects, params.dataset)
 named = guarding.name_files(subjects, params.dataset["layout"])
-record, prints = guarding.guard_cohort(rows, named, reader, options, params.store, params.code)
+record, prints = guarding.guard_cohort(rows, named, reader, options, params.store)
 tables.write_table(params.table, record["leaks"], leaks.Leak.__annotations__)
 leaks.stop_at_leaks(record["leaks"], params.allowed)
 fingerprints.write_fingerprints(snakemake.output.fingerprints, prints)

@@ -1,5 +1,7 @@
 """What `snakemake check` says of a dataset, from names and headers alone."""
 
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 
@@ -67,6 +69,17 @@ def test_layouts_whose_files_a_job_makes():
     assert (
         seen["counts"]["found"] == 3 and seen["unused"] == [] and "3 subjects in no folder" in survey.write_lines(seen)
     )
+
+
+def test_simulated_scans_of_a_run_before_or_of_another_job_change_nothing(tmp_path):
+    def look():
+        return survey.survey_dataset(layouts.find_subjects("phantom", str(tmp_path), subjects=1), "phantom", [])
+
+    before = look()
+    for row in before["subjects"][0]["files"]:
+        Path(row["file"]).parent.mkdir(exist_ok=True)
+        nib.save(nib.Nifti1Image(np.ones((40, 44, 36), np.uint8), AFFINE), row["file"])
+    assert look() == before
 
 
 def test_dicom_folders_are_used_whole(tmp_path):

@@ -35,6 +35,17 @@ def test_fingerprints_are_taken_once(folders, tmp_path, monkeypatch):
     assert len(list(store.glob("*.npz"))) == 2
 
 
+def test_other_code_takes_them_again(folders, tmp_path, monkeypatch):
+    """Wherever the job runs: on a cluster it is told no digest."""
+    reader, store = ScanReader(folders), tmp_path / "store"
+    take_fingerprints(reader, ["1"], store)
+    (before,) = store.glob("*.npz")
+    monkeypatch.setattr("neurograft.execution.code_digest.code_digest", lambda *_: "other")
+    take_fingerprints(reader, ["1"], store)
+    (after,) = store.glob("*.npz")
+    assert before != after
+
+
 def test_stacked_pictures_are_scaled_by_their_heads_and_zeros_are_no_sequence(folders):
     head = make_head(1)
     empty = type(head)(np.zeros(head.shape, np.float32), np.eye(4))

@@ -97,6 +97,8 @@ def test_training_patients_are_counted():
     assert summaries.count_training("8", "segmentation", splits) == 8
     assert summaries.count_training("all", "segmentation", splits) == 2
     assert summaries.count_training("all", "classification", splits) is None
+    splits["tasks"]["segmentation"]["patients"] = {"A": "1", "B": "1"}
+    assert summaries.count_training("all", "segmentation", splits) == 1, "two pictures of one patient"
 
 
 def test_the_first_measure_of_each_task_that_patients_have():

@@ -82,10 +82,11 @@ def _looks_like_image(name):
 
 
 def _describe_subject(label, entry, layout):
-    """Make the row of one subject; the headers of files that a job makes are not there yet."""
+    """Make the row of one subject; files that a job makes have no header yet, or, of another run, they have."""
     files = []
     for kind, path in entry["files"].items():
-        header = read_header(path) if layout not in WHOLE_FOLDERS or kind == "labels" else None
+        lies_there = layout not in WHOLE_FOLDERS or (kind == "labels" and layout != "phantom")
+        header = read_header(path) if lies_there else None
         facts = {"shape": "", "size_mm": ""}
         if header:
             facts["shape"] = " x ".join(str(count) for count in header.shape)

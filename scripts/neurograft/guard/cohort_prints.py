@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from neurograft.core import files
+from neurograft.execution import code_digest
 from neurograft.guard.fingerprints import read_fingerprints, take_fingerprint, write_fingerprints
 from neurograft.guard.slices import cut_volume, stack_pictures
 from neurograft.imaging.nifti import read_scans
@@ -95,7 +96,7 @@ def make_reader(rows, slices, subjects, dataset):
     )
 
 
-def take_fingerprints(reader, subjects, store, code=""):
+def take_fingerprints(reader, subjects, store):
     """Take the fingerprints of a cohort; those that were taken before are read.
 
     Parameters
@@ -103,14 +104,14 @@ def take_fingerprints(reader, subjects, store, code=""):
     reader : ScanReader or PictureReader
     subjects : sequence of str
     store : str or Path
-        Folder of one file a subject.
-    code : str
-        Digest of the code: another one takes all of them again.
+        Folder of one file a subject, named by its scans and by the code that takes fingerprints.
 
     Returns
     -------
     list of Fingerprint
     """
+    # not the rule's parameter: jobs of a cluster do without it
+    code = code_digest.code_digest(__file__)
 
     def take(subject):
         stamp = reader.stamp(subject)

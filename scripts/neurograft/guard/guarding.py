@@ -45,7 +45,7 @@ class GuardOptions:
     pretrained: bool = False
 
 
-def guard_cohort(rows, files, reader, options: GuardOptions, store, code=""):
+def guard_cohort(rows, files, reader, options: GuardOptions, store):
     """Look for the same head in two roles, and for patients that a source has seen.
 
     Parameters
@@ -58,7 +58,6 @@ def guard_cohort(rows, files, reader, options: GuardOptions, store, code=""):
     options : GuardOptions
     store : str
         Folder in which fingerprints are kept for the next run.
-    code : str
 
     Returns
     -------
@@ -72,7 +71,7 @@ def guard_cohort(rows, files, reader, options: GuardOptions, store, code=""):
     kept = {row["participant_id"]: row for row in rows if parse_boolean(row["included"])}
     cohort = Cohort(kept, files, options.pretrained, options.everyone or options.single)
     releases = read_releases(Path(options.registry) / "releases.tsv", Path(options.registry) / "persons.tsv")
-    prints = take_fingerprints(reader, list(kept), store, code)
+    prints = take_fingerprints(reader, list(kept), store)
     logs.log_line(f"{len(prints)} fingerprints in {time.perf_counter() - start:.1f} s")
     candidates = find_pairs(prints, pictures=options.single)
     stored = [] if options.simulated else find_stored(options.registry, options.releases, releases)

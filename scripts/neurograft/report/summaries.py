@@ -291,8 +291,10 @@ def count_training(n, task, splits):
     """Return the number of training patients of a size; `all` stands for the largest fold. None without folds."""
     if parse_number(n) is not None:
         return parse_number(n)
-    folds = splits.get("tasks", {}).get(task, {}).get("folds", ())
-    return max((len(fold.get("train", ())) for fold in folds), default=None)
+    about = splits.get("tasks", {}).get(task, {})
+    owners = about.get("patients", {})
+    trained = [{owners.get(subject, subject) for subject in fold.get("train", ())} for fold in about.get("folds", ())]
+    return max(map(len, trained), default=None)
 
 
 def count_folds(task):

@@ -89,9 +89,10 @@ def test_what_is_known_of_patients_changes_the_words():
     words, told = said(stated=40)
     assert "inflated" not in words["Patients"] and "29 to 55" not in words["Patients"]
     assert "narrower" not in words["Verdict"] and "too good" not in told["reminder"]
+    assert "is the patient" in words["Verdict"] and "Only segmentation" not in words["Verdict"]
     words, told = said(stated=10)
     assert "10 of 40 pictures only" in words["Patients"] and "29 to 55" in words["Patients"]
-    assert "narrower" in words["Verdict"]
+    assert "narrower" in words["Verdict"] and "Only segmentation" in words["Verdict"]
 
 
 def test_a_set_without_copies_or_division():

@@ -7,6 +7,7 @@ PARTICIPANTS = "participants.tsv"
 NO_VERDICT = (
     "Only segmentation of patients gets a verdict. For pictures there are only differences with their intervals."
 )
+BY_PATIENT = "The unit of every interval and verdict is the patient, however many pictures of one there are."
 TOO_NARROW = (
     "The intervals treat every picture, or group of copies, as a patient of its own. They are therefore narrower than "
     "they should be, because many pictures may come from few patients."
@@ -42,7 +43,7 @@ def describe_images(record, scores, contrast, comparison, classes):
         ("Patients", _of_patients(record)),
         ("Copies", _of_copies(record)),
         ("Contrast", _of_contrast(alone, scores, classes)),
-        ("Verdict", [NO_VERDICT, *([TOO_NARROW] if unknown else [])]),
+        ("Verdict", [NO_VERDICT, TOO_NARROW] if unknown else [BY_PATIENT]),
     ]
     reminder = "Patients are those stated by the data set"
     if unknown:
