@@ -16,4 +16,4 @@ inputs = supervoxel_cells.SupervoxelInputs(
     {row["participant_id"]: row.get("site", "") for row in cohort} if snakemake.params.harmonise else None,
 )
 split, cell = files.read_json(snakemake.input.splits), {"task": "segmentation", **snakemake.wildcards}
-supervoxel_cells.classify_supervoxels(snakemake.output[0], split, cell, inputs, snakemake.params.delivered)
+supervoxel_cells.classify_supervoxels(snakemake.output[0], split, cell, inputs, snakemake.params.unlabelled)

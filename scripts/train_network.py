@@ -11,7 +11,7 @@ split, delivered = files.read_json(snakemake.input.splits), snakemake.params.del
 target, candidates = split["tasks"]["classification"]["target"], slices.find_candidates(snakemake.input.candidates)
 truths = {row["participant_id"]: row.get(target) for row in tables.read_table(snakemake.input.cohort)}
 network_cells.train_cell(
-    network_cells.CellOutput(snakemake.output[0], delivered, delivered, snakemake.params.checkpoint),
+    network_cells.CellOutput(snakemake.output[0], snakemake.params.unlabelled, delivered, snakemake.params.checkpoint),
     split,
     dict(snakemake.wildcards.items()),
     SourceFiles(snakemake.params.source, snakemake.input.weights),

@@ -408,6 +408,22 @@ def test_labels_of_another_place_are_moved_before_they_are_compared(steps, tmp_p
     assert "Dice 1.00" in draw(tmp_path / "p", steps, monkeypatch, scans=moved)["segmentation"]
 
 
+def test_where_the_probabilities_are_neither_low_nor_high_is_in_doubt(steps, tmp_path, monkeypatch):
+    labels = steps["scans"]["labels"]
+    inside = 1.0 * (np.asanyarray(labels.dataobj) > 0)
+    sure, unsure = (nifti.image(value * inside.astype(np.float32), labels.affine) for value in (1.0, 0.6))
+    pictures = []
+    for name, chances in (("none", {}), ("sure", {"WT": sure}), ("unsure", {"TC": sure, "WT": unsure})):
+        table = native_grid.dseg_table("brats2018")
+        derivatives.write_delivered(steps["stem"], labels, chances, table)
+        words = draw(tmp_path / name, steps, monkeypatch)["segmentation"]
+        assert ("in doubt" in words) == bool(chances)
+        pixels = np.asarray(Image.open(tmp_path / name / "segmentation.png").convert("RGB")).astype(int)
+        red = (pixels[..., 0] - pixels[..., 2] > 60) & (pixels[..., 0] - pixels[..., 1] > 40)
+        pictures.append((pixels.shape[0], int(red[len(red) * 2 // 3 : -45].sum())))
+    assert pictures[1][0] > pictures[0][0] and pictures[2][1] > pictures[1][1] + 50
+
+
 def test_own_labels_have_colours_of_their_own_and_their_names():
     scan = head()
     truth = nifti.image(

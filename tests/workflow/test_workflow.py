@@ -46,6 +46,13 @@ def test_every_promised_output_is_there(finished):
         assert header.split("\t") == list(columns), name
     for name in ("time_saved", "overfitting", "layers", "features", "privacy", "fairness"):
         assert rows(results / "evaluation" / f"{name}.tsv"), name
+    # four patients are too few for any statement on a mask
+    for row in rows(results / "evaluation/mask_quality.tsv"):
+        assert (
+            row["advice"] == "no statement" and "4 labelled patients" in row["reason"] and 0 <= float(row["dice"]) <= 1
+        )
+    for name in ("mask_quality", "mask_quality_summary", "mask_calibration", "missed_tumour"):
+        assert rows(results / "evaluation" / f"{name}.tsv"), name
     assert (results / "report/index.html").stat().st_size < 15e6
 
 

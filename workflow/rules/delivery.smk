@@ -65,6 +65,62 @@ rule deliver_segmentation:
         "../../scripts/deliver_segmentation.py"
 
 
+# What a mask shows of its own quality, without its label: one job for all, since a mask takes a tenth of a second.
+rule measure_masks:
+    input:
+        cells=delivered_cells,
+        peers=peer_cells,
+        splits="results/splits.json",
+        subjects=subjects,
+    output:
+        measured="results/work/measure_masks.tsv",
+        counted="results/work/measure_masks_chances.tsv",
+    log:
+        "results/logs/measure_masks.log",
+    benchmark:
+        "results/benchmarks/measure_masks/all.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(2000),
+        runtime=grow(60),
+    params:
+        code=digest("measure_masks"),
+    script:
+        "../../scripts/measure_masks.py"
+
+
+rule judge_masks:
+    input:
+        measured=rules.measure_masks.output.measured,
+        counted=rules.measure_masks.output.counted,
+        scores="results/evaluation/scores.tsv",
+        splits="results/splits.json",
+    output:
+        judged="results/evaluation/mask_quality.tsv",
+        summary="results/evaluation/mask_quality_summary.tsv",
+        unlabelled="results/derivatives/desc-quality_dseg.tsv",
+        labels="results/evaluation/label_doubt.tsv",
+        calibration="results/evaluation/mask_calibration.tsv",
+        missed="results/evaluation/missed_tumour.tsv",
+    log:
+        "results/logs/judge_masks.log",
+    benchmark:
+        "results/benchmarks/judge_masks/all.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(20),
+    params:
+        options={name: config["judge_masks"][name] for name in ("level", "accept")},
+        code=digest("judge_masks"),
+    script:
+        "../../scripts/judge_masks.py"
+
+
 rule share_scans:
     input:
         status="results/work/sub-{subject}/status.json",

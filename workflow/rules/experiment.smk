@@ -92,6 +92,7 @@ rule train_network:
         # what training goes by: another licence or citation trains nothing again
         source=lambda wildcards: RUN.describe_source(wildcards.source, "backbone", "sha256"),
         delivered=lambda wildcards: DESIGN.is_delivered(wildcards),
+        unlabelled=lambda wildcards: peers.predicts_unlabelled(DESIGN, wildcards, config["judge_masks"]["peers"]),
         # of the variants its own row alone: another one trains nothing again
         options=lambda wildcards: RUN.list_training_options(wildcards.strategy),
         # no output: Snakemake would delete it when the job is killed, which is when it is needed
@@ -158,7 +159,7 @@ rule classify_supervoxels:
     params:
         features=lambda wildcards: strategies.METHODS[wildcards.strategy],
         harmonise=config["classify_supervoxels"]["harmonise"],
-        delivered=lambda wildcards: DESIGN.is_delivered(wildcards),
+        unlabelled=lambda wildcards: peers.predicts_unlabelled(DESIGN, wildcards, config["judge_masks"]["peers"]),
         code=digest("classify_supervoxels"),
     script:
         "../../scripts/classify_supervoxels.py"

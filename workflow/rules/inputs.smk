@@ -116,6 +116,13 @@ def delivered_cells(wildcards):
     return format_cells(rules.train_network.output[0], DESIGN.list_delivered_cells(included()))
 
 
+def peer_cells(wildcards):
+    """The cells with whose masks those of the delivered cells are compared."""
+    return format_cells(
+        rules.train_network.output[0], peers.list_peer_cells(DESIGN, included(), config["judge_masks"]["peers"])
+    )
+
+
 def source_scores(rows, spaces):
     """The scores of every 2-D source of some, in some spaces."""
     flat = [name for name, row in rows.items() if row["dimensions"] == "2"]

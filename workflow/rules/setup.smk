@@ -2,7 +2,7 @@
 from functools import lru_cache
 
 from neurograft.cohort import file_names
-from neurograft.core import design, judging, replay, strategies, tables
+from neurograft.core import design, judging, peers, replay, strategies, tables
 from neurograft.experiment import setup
 from neurograft.sources import table as source_table
 

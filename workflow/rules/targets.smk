@@ -71,6 +71,7 @@ rule evaluate:
         rules.compare_splits.output if RUN.replayed else [],
         rules.compare_strategies.output,
         rules.assess_transfer.output,
+        [] if RUN.pictures else rules.judge_masks.output,
         rules.fill_verdict_card.output,
         audited,
 

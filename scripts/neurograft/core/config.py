@@ -141,7 +141,8 @@ def _allow_variants(schema: dict[str, Any], variants: object) -> dict[str, Any]:
     schema = copy.deepcopy(schema)
     blocks = schema["properties"]
     lists = [task["properties"]["strategies"]["items"] for task in blocks["experiment"]["properties"].values()]
-    for place in (*lists, blocks["deliver"]["properties"]["strategy"]):
+    peers = blocks["judge_masks"]["properties"]["peers"]["items"]
+    for place in (*lists, blocks["deliver"]["properties"]["strategy"], peers):
         place["enum"] += [name for name in names if name not in place["enum"]]
     return schema
 

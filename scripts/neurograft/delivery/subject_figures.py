@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from neurograft.cohort.subject_status import SubjectStatus
 from neurograft.core import files, tables
+from neurograft.core.labels import ALL
 from neurograft.core.sequences import list_sequences
 from neurograft.imaging import derivatives, nifti, resampling
 from neurograft.imaging.typed import load_nifti
@@ -178,6 +179,7 @@ TISSUES |= {"nonenhancing": ORANGE, "cyst": PURPLE, "cavity": GREEN}
 # colours of other labels; orange is for the delivered outline
 LABELS = (YELLOW, SKY, VERMILION, GREEN, PURPLE)
 OPINIONS = {1: ORANGE, 2: PURPLE}
+DOUBTS = {1: PURPLE, 2: VERMILION}  # probability 0.1 to 0.9, and 0.25 to 0.75
 RANKS = (YELLOW, SKY, ORANGE, PURPLE, GREEN)
 BRATS = {"necrosis": 1, "oedema": 2, "enhancing": 4}
 DOTS = 110
@@ -258,8 +260,8 @@ def draw_candidates(scans, candidates, labels=None, shown=5, title="", simulated
     return lay_out(rows, title or "Tumour candidates", simulated, entries)
 
 
-def draw_segmentation(reference, predicted, truth=None, scheme=None, title="", simulated=False):
-    """Draw the delivered segmentation and, below it, its outline and that of the labels.
+def draw_segmentation(reference, predicted, truth=None, scheme=None, title="", simulated=False, chances=None):
+    """Draw the delivered segmentation and, below it, its outline and that of the labels, and where it is in doubt.
 
     Parameters
     ----------
@@ -271,12 +273,14 @@ def draw_segmentation(reference, predicted, truth=None, scheme=None, title="", s
         The dataset's own labels on the same grid.
     scheme : dict of str to int, optional
         Tissue or label name to value; by default BraTS 2018 (1, 2, 4).
+    chances : image, optional
+        Probabilities of the whole on the same grid.
 
     Returns
     -------
     matplotlib.figure.Figure
         The slices with the largest segmented area: tissues as colours, then prediction and truth as outlines (or the
-        bare image if there is no truth).
+        bare image if there is no truth), then places with probabilities that are neither low nor high.
     """
     scheme = scheme or BRATS
     fills, whole = colour_tissues(scheme), _name_whole(scheme)
@@ -300,6 +304,11 @@ def draw_segmentation(reference, predicted, truth=None, scheme=None, title="", s
         rows[1] = ("outlines", data, sizes, views, outlines)
         entries.append(Line2D([], [], color=ORANGE, label="delivered"))
         entries.append(Line2D([], [], color="white", label="as labelled"))
+    if chances is not None:
+        values = np.asanyarray(chances.dataobj)
+        doubt = 1 * ((values >= 0.1) & (values <= 0.9)) + ((values >= 0.25) & (values <= 0.75))
+        rows.append(("doubt", data, sizes, views, [("fill", doubt[cut], DOUBTS)]))
+        entries += [Patch(color=colour, label=label) for colour, label in zip(DOUBTS.values(), ("unsure", "in doubt"))]
     return lay_out(rows, note, simulated, entries)
 
 
@@ -470,4 +479,8 @@ def _draw_delivered(stem, status, scans, common):
     predicted = nifti.onto_axes(load_nifti(derivatives.segmentation_file(stem)), reference.affine)
     tissues = tables.read_table(derivatives.segmentation_table_file(stem))
     scheme = {row["name"]: int(row["index"]) for row in tissues if row["name"] != "background"}
-    return draw_segmentation(reference, predicted, truth, scheme, **common)
+    # of the whole: the first region that there is
+    named = (derivatives.probability_file(stem, region) for region in ("WT", ALL, *scheme))
+    whole = next((path for path in named if Path(path).exists()), None)
+    chances = whole and nifti.onto_axes(load_nifti(whole), reference.affine)
+    return draw_segmentation(reference, predicted, truth, scheme, **common, chances=chances)

@@ -10,7 +10,7 @@ import jinja2
 from neurograft.core import files, tables
 from neurograft.core.prepared import is_prepared, proposes_candidates
 from neurograft.report import answer, guidance, sentences, summaries, viewer
-from neurograft.report.chapters import candidates, claims, experiment, methods, quality, replay, transfer, trust
+from neurograft.report.chapters import candidates, claims, experiment, masks, methods, quality, replay, transfer, trust
 from neurograft.report.chapters.pictures import describe_images
 
 MOST_POINTS = 2000
@@ -172,6 +172,7 @@ def fill_index(results, pages, pictures, listed):
         "again": [sentences.again_sentence(row) for row in results.again],
         "reading": guidance.read_guidance().transfer,
         "overlays": experiment.choose_overlays(main.scores, results.strategy, pictures, results.source),
+        "masks": masks.describe_masks(results),
         "subjects": {} if images else list_rows(results),
         "paragraphs": paragraphs,
         "references": references,
@@ -227,6 +228,10 @@ def _attention(chapters):
         listed.append(("flow", f"{len(names)} without a sequence that the networks use: {join(names)}"))
     if chapters["candidates"]["flags"]:
         listed.append(("candidates", f"candidates flagged: {join(chapters['candidates']['flags'])}"))
+    doubtful = chapters["masks"]["doubtful"]
+    if doubtful:
+        count = f"{len(doubtful)} mask{'s' * (len(doubtful) > 1)} without a label"
+        listed.append(("masks", f"{count} to look at before use: {join(doubtful)}"))
     if chapters["training"]["falling"]:
         listed.append(("training", f"{len(chapters['training']['falling'])} trainings had not converged"))
     listed += [("comparison", note) for note in chapters["notes"]]
@@ -283,6 +288,8 @@ def fill_pages(results, pages, pictures):
                 for key in summaries.quality_measures([measured])
             ],
             **{key: str(measured.get(key) or "") for key in ("flags", "look")},
+            "believed": masks.describe_subject(results, subject),
+            "label_doubt": masks.tell_subject_label(results, subject),
             "masked": _is_masked(tasks.get("segmentation", {}), subject),
             "seen": subject in results.main.seen_in_pretraining,
             "left_out": [(task, split["left_out"][subject]) for task, split in tasks.items()

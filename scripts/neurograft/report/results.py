@@ -72,6 +72,12 @@ class Results:
         Transferability scores, and their audit.
     replay, replay_dice : sequence of dict
         Only with control splits: their scores beside those by patient, and the Dice from superpixels.
+    mask_quality, mask_summary, unlabelled_masks : sequence of dict
+        How good each mask was said to be (`delivery.mask_quality`): of labelled subjects, by region, of the others.
+    label_doubt : sequence of dict
+        Labelled subjects, the one whose label is contradicted most first (`delivery.label_doubt`).
+    mask_calibration, missed_tumour : sequence of dict
+        What probabilities are worth, and how low to cut them to miss little (`delivery.chances`).
     error_rates : sequence of dict
         Simulated error rates of the verdict (shares from 0 to 1).
     cells : sequence of dict
@@ -123,6 +129,12 @@ class Results:
     audit: Rows = ()
     replay: Rows = ()
     replay_dice: Rows = ()
+    mask_quality: Rows = ()
+    mask_summary: Rows = ()
+    unlabelled_masks: Rows = ()
+    label_doubt: Rows = ()
+    mask_calibration: Rows = ()
+    missed_tumour: Rows = ()
     error_rates: Rows = ()
     cells: Rows = ()
     imported: Row = field(default_factory=dict)
@@ -192,8 +204,9 @@ def read_results(files, benchmarks, *, config, primary, sources):
     files : object with attributes
         Paths `cohort`, `quality`, `splits`, `guard`, `recommendation`, `scores`, `comparison`, `again`, `times`, and
         the tables of `assessment.COLUMNS`; paths that a run may lack (then an empty list): `plan`, `transfer_scores`,
-        `audit`, `replay`, `replay_dice`, `intensities`, `check` (the survey of `snakemake check`), `candidates` (the
-        list of `supervoxel_files.gather_candidates`), and of a set of 2-D pictures `imported`, `copies` and
+        `audit`, `replay`, `replay_dice`, `mask_quality`, `mask_summary`, `unlabelled_masks`, `label_doubt`,
+        `mask_calibration`, `missed_tumour`, `intensities`, `check` (the survey of `snakemake check`), `candidates`
+        (the list of `supervoxel_files.gather_candidates`), and of a set of 2-D pictures `imported`, `copies` and
         `contrast`; lists of paths `cells`, `figures` (folders) and `volumes` (both in `.../sub-X/`).
     benchmarks : str or Path
         Folder of Snakemake's benchmark files.
@@ -238,6 +251,7 @@ TABLES = (
     *("cohort", "quality", "intensities", "scores", "comparison", "again", "times"),
     *("labels_saved", "time_saved", "overfitting", "generalisation", "layers", "features", "privacy", "fairness"),
     *("gain_by_budget", "transfer_scores", "audit", "contrast", "replay", "replay_dice"),
+    *("mask_quality", "mask_summary", "unlabelled_masks", "label_doubt", "mask_calibration", "missed_tumour"),
 )
 
 
