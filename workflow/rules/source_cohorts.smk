@@ -123,7 +123,6 @@ checkpoint compare_cohorts:
     params:
         dataset=lambda wildcards: cohort_run(wildcards).config["dataset"],
         own=config["dataset"],
-        registry=f"{workflow.basedir}/config",
         registered=registry.digest_registry(f"{workflow.basedir}/config"),
         releases=config["guard_leaks"]["releases"],
         code=digest("compare_cohorts"),

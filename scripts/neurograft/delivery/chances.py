@@ -77,7 +77,7 @@ def fit_temperature(voxels, inside):
     return float(np.exp(found.x))  # pyright: ignore[reportAttributeAccessIssue] of every result
 
 
-def calibration_error(voxels, inside, temperatures=1.0):
+def calibration_error(voxels, inside, temperatures: float | np.ndarray = 1.0):
     """Compute the expected calibration error: the mean distance of probability and truth in ten bins of equal width.
 
     Parameters

@@ -135,14 +135,14 @@ def measure_masks(folders, peer_folders, split, files):
     missing = split["tasks"]["segmentation"].get("incomplete", {})
     rows, counted = [], []
     for folder, cell in trained.items():
-        for subject in [*cell["test"], *cell["unlabelled"]]:
-            labelled, scheme = subject in cell["test"], split["schemes"][subject]
+        for subject in [*cell.get("test", ()), *cell.get("unlabelled", ())]:
+            labelled, scheme = subject in cell.get("test", ()), split["schemes"][subject]
             case = slices.segmentation_case(files[subject], sequences, scheme, labelled, missing.get(subject, ()))
             images = slices.read_channels(case).transpose(1, 2, 3, 0)
             packed = cell_folder.read_packed(folder, subject)
             others = [cell_folder.read_packed(beside, subject) for beside in peers[folder]]
             truth = region_masks(case["labels"][:].transpose(1, 2, 0), scheme) if labelled else {}
-            for region in cell["outputs"]:
+            for region in cell.get("outputs", ()):
                 beside = [other[region] for other in others]
                 found = measure_mask(packed[region], case["index"]["spacing"], images, beside)
                 if labelled:

@@ -62,8 +62,10 @@ class Masks:
     def take(self, chosen) -> "Masks":
         """Return some of the rows, by a mask or by numbers."""
         numbers = np.arange(len(self.subjects))[chosen].tolist()
-        lists = ([getattr(self, name)[k] for k in numbers] for name in ("subjects", "patients", "folds"))
-        return Masks(*lists, self.features[numbers], self.dice[numbers])
+        subjects, patients, folds = (
+            [values[k] for k in numbers] for values in (self.subjects, self.patients, self.folds)
+        )
+        return Masks(subjects, patients, folds, self.features[numbers], self.dice[numbers])
 
 
 def judge_masks(measured, scores, split: SplitFile, options: QualityOptions):
@@ -324,7 +326,7 @@ def _correlate(predicted, dice):
     """Compute the rank correlation of predicted and true Dice, with an interval at 95 %; nothing if one is constant."""
     if np.ptp(predicted) == 0 or np.ptp(dice) == 0:
         return {}
-    rank = float(stats.spearmanr(predicted, dice)[0])
+    rank = float(np.asarray(stats.spearmanr(predicted, dice))[0])
     # Bonett and Wright 2000, Psychometrika 65:23
     error = 1.96 * np.sqrt((1 + rank**2 / 2) / (len(dice) - 3))
     middle = np.arctanh(np.clip(rank, -0.9999, 0.9999))

@@ -10,7 +10,7 @@ from neurograft.cohort.splits import patient_of
 from neurograft.core.sequences import SEQUENCES
 from neurograft.core.tables import parse_boolean
 from neurograft.execution import logs
-from neurograft.guard.cohort_prints import ScanReader, make_reader, remember_stacks, take_fingerprints
+from neurograft.guard.cohort_prints import PictureReader, ScanReader, make_reader, remember_stacks, take_fingerprints
 from neurograft.guard.fingerprints import find_pairs
 from neurograft.guard.guarding import name_files, recognise
 from neurograft.guard.leaks import Cohort, confirm_pairs
@@ -61,7 +61,7 @@ class Side:
 
     rows: Sequence[Mapping]
     files: Mapping[str, Mapping[str, str]]
-    reader: ScanReader
+    reader: ScanReader | PictureReader
     store: str | Path
 
 
@@ -84,7 +84,7 @@ def open_side(rows, dataset, folder, store) -> Side:
     return Side(rows, name_files(subjects, dataset["layout"]), reader, store)
 
 
-def compare_cohorts(cohort: str, source: Side, own: Side, registry, releases=(), code=""):
+def compare_cohorts(cohort: str, source: Side, own: Side, registry, releases=()):
     """Compare a source's cohort with the own one, subject by subject, and leave out whom both have.
 
     They are the same by image (`leaks.confirm_pairs`), or by what the names of public releases say. The same name alone
@@ -99,8 +99,6 @@ def compare_cohorts(cohort: str, source: Side, own: Side, registry, releases=(),
         As in `guarding.GuardOptions`.
     releases : sequence of str
         Further fingerprints of releases.
-    code : str
-        As in `cohort_prints.take_fingerprints`.
 
     Returns
     -------
@@ -111,8 +109,8 @@ def compare_cohorts(cohort: str, source: Side, own: Side, registry, releases=(),
     usable = [row for row in source.rows if parse_boolean(row["included"])]
     labelled = {row["participant_id"]: row for row in usable if parse_boolean(row["labels"])}
     others = {row["participant_id"]: row for row in own.rows if parse_boolean(row["included"])}
-    prints = take_fingerprints(source.reader, list(labelled), source.store, code)
-    own_prints = take_fingerprints(own.reader, list(others), own.store, code)
+    prints = take_fingerprints(source.reader, list(labelled), source.store)
+    own_prints = take_fingerprints(own.reader, list(others), own.store)
     logs.log_line(f"{len(prints)} subjects of {cohort}, {len(own_prints)} of this cohort")
     known = read_releases(Path(registry) / "releases.tsv", Path(registry) / "persons.tsv")
     stored = find_stored(registry, releases, known)

@@ -82,7 +82,8 @@ def pretrain_cohort(folder, source, start, split, cohort: SourceCohort, options)
     """
     own, channels = split["tasks"]["segmentation"], split["tasks"]["segmentation"]["sequences"]
     dealt, missing = _deal(cohort, channels)
-    pairs = pair_regions(own.get("regions", ()), regions_of(dealt["scheme"]) if dealt and dealt["scheme"] else ())
+    scheme = dealt["scheme"] if dealt else None
+    pairs = pair_regions(own.get("regions", ()), regions_of(scheme) if scheme else ())
     chosen = dealt["tasks"]["segmentation"]["subjects"] if dealt else []
     facts = {
         "cohort": cohort.name,
@@ -102,7 +103,7 @@ def pretrain_cohort(folder, source, start, split, cohort: SourceCohort, options)
     if reason:
         return _write(folder, source, None, [], facts | {"reason": reason})
     task, training = _open_task(cohort, dealt, channels, missing, chosen), _separate(options)
-    cases = [_choose_regions(task.read(subject), dealt["scheme"], pairs) for subject in chosen]
+    cases = [_choose_regions(task.read(subject), scheme, pairs) for subject in chosen]
     logs.log_line(f"learning {', '.join(pairs)} from {len(chosen)} subjects of {cohort.name}")
     with compute.reproducible(training.seed, training.threads):
         network = builders.build_segmenter(source["backbone"], len(channels), len(pairs))

@@ -76,7 +76,7 @@ def fit_ridge(features: Floats, values: Floats) -> Ridge:
     count, mean = len(values), float(values.mean())
     centre, scale = standardise(features)
     if count < 3:
-        return Ridge(centre, scale, np.zeros(features.shape[1]), mean, np.inf)
+        return Ridge(centre, scale, np.zeros(len(centre)), mean, np.inf)
     left, sizes, right = np.linalg.svd((features - centre) / scale, full_matrices=False)
     squares = sizes[:, None] ** 2
     kept = squares / (squares + count * np.array(PENALTIES))  # a column for each penalty

@@ -1,5 +1,7 @@
 """How far delivered masks can be believed: the chapter, and what stands on a subject's page."""
 
+import numpy as np
+
 from neurograft.core.region_words import name_region
 from neurograft.core.tables import parse_number
 from neurograft.delivery.mask_quality import LOOK, NONE, risk_coverage
@@ -124,10 +126,9 @@ def _describe_region(row, judged):
     told = [mask for mask in told if mask["predicted"] is not None]
     charts = {"predicted": "", "kept": ""}
     if len(told) >= FEWEST:
-        predicted, dice = ([mask[name] for mask in told] for name in ("predicted", "dice"))
-        mean = sum(dice) / len(dice)
+        predicted, dice = (np.array([mask[name] for mask in told]) for name in ("predicted", "dice"))
         lines = [("by predicted Dice", risk_coverage(predicted, dice)), ("best order", risk_coverage(dice, dice))]
-        lines.append(("any order", [mean] * len(dice)))
+        lines.append(("any order", np.full(len(dice), dice.mean())))
         charts = {"predicted": draw_predicted(told), "kept": draw_kept(lines)}
     name = name_region(row["region"])
     return {"name": f"{name[:1].upper()}{name[1:]} masks", "words": _list_words(row), **charts}
