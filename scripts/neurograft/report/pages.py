@@ -233,7 +233,8 @@ def _attention(chapters):
         count = f"{len(doubtful)} mask{'s' * (len(doubtful) > 1)} without a label"
         listed.append(("masks", f"{count} to look at before use: {join(doubtful)}"))
     if chapters["training"]["falling"]:
-        listed.append(("training", f"{len(chapters['training']['falling'])} trainings had not converged"))
+        count = len(chapters["training"]["falling"])
+        listed.append(("training", f"{count} training{'s' * (count > 1)} had not converged"))
     listed += [("comparison", note) for note in chapters["notes"]]
     return listed + [("training", f"networks not trained: {reason}") for reason in chapters["untrained"]]
 
