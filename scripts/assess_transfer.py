@@ -1,6 +1,7 @@
 """Say what transfer bought and changed, over all cells."""
 
 from neurograft.core import files, tables
+from neurograft.delivery import mask_features
 from neurograft.evaluation import assessment, budgets, comparison
 from neurograft.evaluation.records import BudgetScore
 from neurograft.execution import logs
@@ -14,6 +15,8 @@ found = assessment.assess_transfer(
     split,
     tables.read_table(snakemake.input.cohort),
     params.kin,
+    # empty if no mask was measured
+    mask_features.list_volumes(row for path in snakemake.input.masks for row in tables.read_table(path)),
 )
 gains = budgets.list_gains(
     # read only if a training was cut

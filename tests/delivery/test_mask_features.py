@@ -116,6 +116,7 @@ def test_each_network_is_measured_by_itself(made):
     assert not any("overlap" in row for row in rows if not row["labelled"])
     assert {row["subject"] for row in counted} == set("abcd")
     assert sum(row["inside"] for row in counted) == 4 * 300
+    assert mask_features.list_volumes(rows) == pytest.approx(dict.fromkeys("abcd", 2.4)), "300 voxels of 8 mm3"
     assert all(row["contrast"] > 1 and np.isnan(row["agreement"]) for row in rows), "tumour is brighter by 3"
 
 

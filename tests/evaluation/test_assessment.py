@@ -124,6 +124,22 @@ def test_groups_of_patients_are_compared(tmp_path):
     assert all(row["strategy"] == "frozen" for row in found)
 
 
+def test_small_tumours_and_grades_are_compared_too(tmp_path):
+    """The small tumours, every second name, are segmented worse; grades do not differ."""
+
+    def unfair(strategy, size, name):
+        return (0.9 if NAMES.index(name) % 2 else 0.6) + 0.0001 * NAMES.index(name)
+
+    cohort = [row | {"tumor_grade": "23"[k // 2 % 2]} for k, row in enumerate(COHORT)]
+    volumes = {name: 50.0 if k % 2 else 2.0 for k, name in enumerate(NAMES)}
+    folders, scores = run(tmp_path, ("frozen",), quality=unfair)
+    networks = assessment.read_networks(folders)
+    found = assessment.assess_transfer(networks, scores, SPLIT, cohort, volumes=volumes)["fairness"]
+    rows = {row["attribute"]: row for row in found}
+    assert rows["tumour size"]["worst"] == "smaller half" and rows["tumour size"]["p_adjusted"] < 0.01
+    assert rows["grade"]["patients"] == 20 and rows["grade"]["p_adjusted"] > 0.2
+
+
 def test_time_points_of_one_patient_are_one_patient(tmp_path):
     twins = {"patients": {name: f"q{k // 2}" for k, name in enumerate(NAMES)}}
     split = {"tasks": {"segmentation": twins, "classification": {"patients": {}}}}

@@ -89,3 +89,24 @@ def test_equal_scores_have_no_gap():
 )  # fmt: skip
 def test_age_groups(age, group):
     assert fairness.age_group(age) == group
+
+
+@pytest.mark.parametrize(
+    ("attribute", "columns", "column"),
+    [
+        ("sex", ["race", "Gender"], "Gender"),
+        ("age", ["stage", "age_at_initial_pathologic"], "age_at_initial_pathologic"),
+        ("grade", ["neoplasm_histologic_grade"], "neoplasm_histologic_grade"),
+        ("grade", ["degraded"], ""),
+        ("age", ["image"], ""),
+        ("site", ["tumor_tissue_site"], ""),
+    ],
+)
+def test_columns_are_known_by_their_usual_names(attribute, columns, column):
+    assert fairness.name_column(columns, attribute) == column
+
+
+def test_tumours_are_halved_at_the_median_and_no_tumour_is_in_neither_half():
+    groups = fairness.size_groups({"a": 1.0, "b": 2.0, "c": 40.0, "d": 50.0, "none": 0.0})
+    assert groups == {"a": fairness.SMALLER, "b": fairness.SMALLER, "c": fairness.LARGER, "d": fairness.LARGER}
+    assert fairness.size_groups({"none": 0.0}) == {}

@@ -142,6 +142,23 @@ def test_a_second_run_does_nothing(finished):
     assert "Nothing to be done" in snakemake(finished, "--cores", 2, "--configfile", ROOT / "config/tiny.yaml")
 
 
+def test_a_checklist_that_was_changed_by_hand_is_told_so(finished):
+    written = finished / "results/report/checklist.json"
+    before = written.read_bytes()
+    ask = {"targets": ["verify_checklist"], "check": False}
+    config = ("--cores", 1, "--configfile", ROOT / "config/tiny.yaml")
+    assert "each says what the files of the run say" in snakemake(finished, *config, **ask)
+    try:
+        content = json.loads(before)
+        changed = next(row for row in content["items"] if row["id"] == "setting")
+        changed["answer"] = "Forty hospitals."
+        files.write_json(written, content)
+        said = snakemake(finished, *config, **ask)
+    finally:
+        written.write_bytes(before)
+    assert "setting, answer: says 'Forty hospitals.', the run says '2 sites" in said
+
+
 @pytest.mark.long
 @pytest.mark.ci
 def test_one_core_gives_the_same_bytes(finished, tmp_path):

@@ -148,6 +148,7 @@ rule assess_transfer:
         cells=trained_cells,
         scores=rules.compare_strategies.output.scores,
         cut=scored_cells,
+        masks=[] if RUN.pictures else "results/work/measure_masks.tsv",
     output:
         gain_by_budget="results/evaluation/gain_by_budget.tsv",
         labels_saved="results/evaluation/labels_saved.tsv",

@@ -45,11 +45,14 @@ rule write_report:
             f"{workflow.basedir}/scripts/neurograft/report/templates/{name}"
             for name in (
                 *("base.html.j2", "macros.html.j2", "index.html.j2", "quality.html.j2", "subject.html.j2"),
-                *("check.html.j2", "images.html.j2", "replay.html.j2", "transfer.html.j2"),
+                *("check.html.j2", "checklist.html.j2", "images.html.j2", "replay.html.j2", "transfer.html.j2"),
                 *("viewer.html.j2", "viewer.js"),
             )
         ],
-        texts=[f"{workflow.basedir}/scripts/neurograft/report/{name}.yaml" for name in ("references", "guidance")],
+        texts=[
+            f"{workflow.basedir}/scripts/neurograft/report/{name}.yaml"
+            for name in ("references", "guidance", "checklist")
+        ],
     output:
         report(directory("results/report"), htmlindex="index.html", caption="../report/answer.rst", category="Report"),
     log:
@@ -70,3 +73,26 @@ rule write_report:
         code=digest("write_report"),
     script:
         "../../scripts/write_report.py"
+
+
+# It has no output: what is written by hand has no date that Snakemake could go by, so it compares whenever it is asked.
+rule verify_checklist:
+    """Whether the report's checklist says what the files of the run say, or was changed by hand."""
+    input:
+        **dict(rules.write_report.input.items()),
+        report="results/report",
+    log:
+        "results/logs/verify_checklist.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1500),
+        runtime=grow(20),
+    params:
+        config=config,
+        primary=DESIGN.primary,
+        sources=RUN.choice.named,
+        benchmarks="results/benchmarks",
+    script:
+        "../../scripts/verify_checklist.py"

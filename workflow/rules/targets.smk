@@ -12,6 +12,7 @@ localrules:
     report,
     recommend,
     replay,
+    verify_checklist,
 
 
 rule check:

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from neurograft.core.cells import take_cell
 from neurograft.core.labels import region_masks
+from neurograft.core.tables import parse_number
 from neurograft.delivery import chances
 from neurograft.execution import logs
 from neurograft.experiment import cell_folder
@@ -24,6 +25,7 @@ RING = 2  # voxels around the mask that it is compared with
 SURE = (25, 230)  # a tenth and nine tenths
 FEATURES = ("volume", "confidence", "stability", "largest", "roughness", "contrast", "agreement")
 LABEL_MEASURES = ("core_outside", "label_unseen", "overlap")
+LABEL_VOLUME = "label_ml"
 
 
 def measure_mask(predicted, spacing, images=None, peers=()):
@@ -147,6 +149,7 @@ def measure_masks(folders, peer_folders, split, files):
                 found = measure_mask(packed[region], case["index"]["spacing"], images, beside)
                 if labelled:
                     found |= measure_label(packed[region], truth[region])
+                    found[LABEL_VOLUME] = float(truth[region].sum() * np.prod(case["index"]["spacing"]) / 1000)
                     counts = chances.count_chances(packed[region], truth[region])
                     counted += [{"subject": subject, "region": region, **count} for count in counts]
                 about = {**take_cell(cell), "subject": subject, "labelled": labelled, "region": region}
@@ -188,4 +191,26 @@ COLUMNS = (
     *("task", "source", "strategy", "space", "split", "n", "fold", "seed", "subject", "labelled", "region"),
     *FEATURES,
     *LABEL_MEASURES,
+    LABEL_VOLUME,
 )
+
+
+def list_volumes(rows):
+    """Return the volume of each labelled subject's outermost region.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Of `measure_masks`, as text.
+
+    Returns
+    -------
+    dict of str to float
+        Subject to ml.
+    """
+    volumes = {}
+    for row in rows:
+        volume = parse_number(row.get(LABEL_VOLUME))
+        if volume is not None and volume >= volumes.get(row["subject"], 0.0):
+            volumes[row["subject"]] = volume
+    return volumes

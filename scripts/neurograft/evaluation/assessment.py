@@ -60,6 +60,7 @@ def assess_transfer(
     split: SplitFile,
     cohort: Sequence[Mapping[str, str]],
     kin: Kin | None = None,
+    volumes: Mapping[str, float] | None = None,
 ) -> dict[str, Sequence[Mapping[str, Any]]]:
     """Make all tables of this module.
 
@@ -75,6 +76,8 @@ def assess_transfer(
         Rows of `cohort.tsv`.
     kin : dict of str to tuple, optional
         As in `cells.control_sources`.
+    volumes : dict of str to float, optional
+        Labelled subject to the volume of its tumour in ml.
 
     Returns
     -------
@@ -88,8 +91,15 @@ def assess_transfer(
     for cell in cells:
         key = (cell["task"], cell["space"], cell["split"], str(cell["n"]))
         sizes.setdefault(key, []).append(int(cell["subjects"]))
-    columns = {name: _find_owners(cohort, patients, name) for name in ("sex", "age", "site")}
+    columns = {name: _find_owners(cohort, patients, name) for name in fairness.COLUMNS}
     ages = {patient: fairness.age_group(age) for patient, age in columns["age"].items()}
+    groups = {"sex": columns["sex"], "age group": ages, "site": columns["site"], "grade": columns["grade"]}
+    # the largest of a patient's visits
+    largest: dict[str, float] = {}
+    for subject, volume in (volumes or {}).items():
+        patient = patients.get(subject, subject)
+        largest[patient] = max(volume, largest.get(patient, 0.0))
+    groups["tumour size"] = fairness.size_groups(largest)
     return {
         "labels_saved": benefits.save_labels(means, sizes, kin),
         "time_saved": benefits.save_time(cells, kin),
@@ -98,7 +108,7 @@ def assess_transfer(
         "layers": average_layers(cells),
         "features": average_features(cells),
         "privacy": find_members(cells, patients),
-        "fairness": find_gaps(means, {"sex": columns["sex"], "age group": ages, "site": columns["site"]}),
+        "fairness": find_gaps(means, groups),
     }
 
 
@@ -187,11 +197,11 @@ def find_gaps(means: Iterable[PatientScore], attributes: Mapping[str, Mapping[st
     return rows
 
 
-def _find_owners(cohort: Iterable[Mapping[str, str]], patients: Mapping[str, str], column: str) -> dict[str, str]:
-    """Map each patient to its subjects' first known value in a column; the column name is case-insensitive."""
+def _find_owners(cohort: Iterable[Mapping[str, str]], patients: Mapping[str, str], attribute: str) -> dict[str, str]:
+    """Map each patient to its subjects' first known value in the column of an attribute."""
     owners: dict[str, str] = {}
     for row in cohort:
-        value = next((str(row[name] or "") for name in row if name.lower() == column), "").strip()
+        value = str(row.get(fairness.name_column(row, attribute)) or "").strip()
         if value.lower() not in fairness.UNKNOWN:
             owners.setdefault(patients.get(row["participant_id"], row["participant_id"]), value)
     return owners

@@ -1,6 +1,7 @@
 """Test whether the network is worse for some subgroups of patients by more than chance."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
@@ -12,6 +13,9 @@ FEWEST_IN_GROUP = 8
 DRAWS = 10_000
 AGE_LIMITS = (40, 60)
 UNKNOWN = ("", "n/a", "nan", "none", "unknown")
+# how tables of patients name what people are compared by
+COLUMNS = {"sex": "sex|gender", "age": r"age([_ ].*)?", "site": "site", "grade": "(.*[_ ])?grade"}
+SMALLER, LARGER = "smaller half", "larger half"
 
 
 class GroupGap(TypedDict):
@@ -43,7 +47,7 @@ def subgroup_gaps(
     scores : dict of str to float
         Patient to score, averaged over seeds.
     attributes : dict of str to dict of str to str
-        Attribute (sex, age group, site) to patient to group. A patient without a group is left out.
+        Attribute (sex, age group, site, grade, tumour size) to patient to group. A patient without a group is left out.
     seed : int
 
     Returns
@@ -110,6 +114,32 @@ def permutation_gap(
     # slightly below, so that rounding does not make equal gaps differ
     reached = np.count_nonzero(gaps >= gap - 1e-9 * max(gap, 1e-300))
     return gap, float(gaps.mean()), float((1 + reached) / (1 + DRAWS))
+
+
+def name_column(columns: Iterable[str], attribute: str) -> str:
+    """Return the first column that holds an attribute of `COLUMNS` ("gender" is a sex), or nothing."""
+    pattern = re.compile(COLUMNS[attribute], re.IGNORECASE)
+    return next((column for column in columns if pattern.fullmatch(column.strip())), "")
+
+
+def size_groups(volumes: Mapping[str, float]) -> dict[str, str]:
+    """Halve the patients at the median volume of their tumour; those without a tumour are in neither half.
+
+    Parameters
+    ----------
+    volumes : dict of str to float
+        Patient to ml.
+
+    Returns
+    -------
+    dict of str to str
+        Patient to `SMALLER` or `LARGER`.
+    """
+    present = {patient: volume for patient, volume in volumes.items() if volume > 0}
+    if not present:
+        return {}
+    middle = float(np.median(list(present.values())))
+    return {patient: LARGER if volume > middle else SMALLER for patient, volume in present.items()}
 
 
 def age_group(age: float | str, limits: Sequence[int] = AGE_LIMITS) -> str:

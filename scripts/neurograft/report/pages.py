@@ -10,7 +10,18 @@ import jinja2
 from neurograft.core import files, tables
 from neurograft.core.prepared import is_prepared, proposes_candidates
 from neurograft.report import answer, guidance, sentences, summaries, viewer
-from neurograft.report.chapters import candidates, claims, experiment, masks, methods, quality, replay, transfer, trust
+from neurograft.report.chapters import (
+    candidates,
+    checklist,
+    claims,
+    experiment,
+    masks,
+    methods,
+    quality,
+    replay,
+    transfer,
+    trust,
+)
 from neurograft.report.chapters.pictures import describe_images
 
 MOST_POINTS = 2000
@@ -21,7 +32,7 @@ FIXED = ("participant_id", "included", "reason", "sequences", "labels", "site", 
 
 
 def write_report(folder, results, templates=TEMPLATES):
-    """Write the report: index.html, quality.html, check.html, each subject's page, figures, 3-D viewers, claims.tsv.
+    """Write the report: index.html and all other pages, figures, 3-D viewers, claims.tsv and checklist.json.
 
     Parameters
     ----------
@@ -56,6 +67,9 @@ def write_report(folder, results, templates=TEMPLATES):
         write("quality.html.j2", "quality.html", fill_quality(results, pages))
         if results.check:
             write("check.html.j2", "check.html", fill_check(results.check) | {"pages": pages, "most": MOST_LISTED})
+        rows = checklist.fill_checklist(results)
+        write("checklist.html.j2", "checklist.html", checklist.fill_page(rows))
+        files.write_json(part / checklist.FILE, {"neurograft": results.version, "items": rows})
         for values in fill_pages(results, pages, pictures) if pages else ():
             seen = viewers.get(values["subject"], {})
             write("subject.html.j2", values["page"], values | {"viewer": seen, "viewer_problem": problem})
