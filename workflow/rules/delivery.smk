@@ -175,3 +175,31 @@ rule share:
     """Copies of the scans without face and without names, to give away."""
     input:
         rules.gather_shared.output,
+
+
+rule certify_masks:
+    input:
+        cohort="results/cohort.tsv",
+        splits="results/splits.json",
+        measured=rules.measure_masks.output.measured,
+        records=per_subject("results/work/sub-{subject}/space-{space}/deliver_segmentation.json"),
+    output:
+        heads="results/evaluation/false_alarms_heads.tsv",
+        summary="results/evaluation/false_alarms.tsv",
+    log:
+        "results/logs/certify_masks.log",
+    benchmark:
+        "results/benchmarks/certify_masks/all.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(5),
+    params:
+        subjects=lambda wildcards: [row["participant_id"] for row in included()],
+        healthy=config["judge_masks"]["healthy"],
+        simulated=config["dataset"]["layout"] == "phantom",
+        code=digest("certify_masks"),
+    script:
+        "../../scripts/certify_masks.py"

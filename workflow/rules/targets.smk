@@ -73,6 +73,7 @@ rule evaluate:
         rules.compare_strategies.output,
         rules.assess_transfer.output,
         [] if RUN.pictures else rules.judge_masks.output,
+        [] if RUN.pictures else rules.certify_masks.output,
         rules.fill_verdict_card.output,
         audited,
 

@@ -71,7 +71,7 @@ def test_without_statements_the_reason_is_said():
     assert region["words"] == ["Nothing is said of single masks: 6 labelled patients were scored."]
     assert not region["predicted"] and not region["kept"]
     assert masks.describe_masks(Results()) == {
-        **{"regions": [], "unlabelled": [], "doubtful": [], "labels": [], "missed": [], "calibration": []}
+        **{"regions": [], "unlabelled": [], "doubtful": [], "labels": [], "missed": [], "calibration": [], "alarms": []}
     }
 
 
@@ -142,3 +142,20 @@ def test_both_pages_show_it(tmp_path):
     assert f"1 mask without a label to look at before use: {other}" in words
     for name in (subject, other):
         assert "How good is the mask?" in Page(tmp_path / f"r/sub-{name}.html").plain()
+
+
+def test_false_alarms_are_told_with_their_intervals_or_why_there_are_none():
+    row = {"region": "WT", "heads": "20", "marked": "3", "share": "0.15", "share_low": "0.03", "share_high": "0.38"}
+    row |= {
+        "mean_ml": "1.24",
+        "mean_low": "0",
+        "mean_high": "3.1",
+        "largest_ml": "9",
+        "simulated": "true",
+        "reason": "",
+    }
+    none = dict.fromkeys(row) | {"heads": "0", "simulated": "false", "reason": "no healthy heads were named"}
+    told, missing = masks.describe_masks(Results(false_alarms=[row, none]))["alarms"]
+    assert told.startswith("In 3 of 20 simulated heads without a tumour the networks mark WT (15 %, 95 % ")
+    assert "1.2 ml (0.0 to 3.1), at most 9.0 ml" in told
+    assert missing == "Nothing is said of false alarms: no healthy heads were named."

@@ -3,7 +3,7 @@
 import numpy as np
 
 from neurograft.core.region_words import name_region
-from neurograft.core.tables import parse_number
+from neurograft.core.tables import parse_boolean, parse_number
 from neurograft.delivery.mask_quality import LOOK, NONE, risk_coverage
 from neurograft.report.charts.masks import draw_kept, draw_predicted
 from neurograft.report.sentences import format_interval, format_number, format_percent
@@ -30,7 +30,8 @@ def describe_masks(results):
     dict
         `regions`: for each `name`, `words` (sentences), `predicted` and `kept` (charts, or nothing); `unlabelled`:
         rows of the table of masks without a label; `doubtful`: their subjects that have to be looked at; `labels`: rows
-        of the labels to look at again; `missed`: rows of the table of what is missed; `calibration`: sentences.
+        of the labels to look at again; `missed`: rows of the table of what is missed; `calibration`, `alarms`:
+        sentences.
     """
     return {
         "regions": [_describe_region(row, results.mask_quality) for row in results.mask_summary],
@@ -40,6 +41,7 @@ def describe_masks(results):
         ],
         "missed": [_tell_missed(row) for row in results.missed_tumour],
         "calibration": [_tell_calibration(row) for row in results.mask_calibration if parse_number(row["error"])],
+        "alarms": [words for row in results.false_alarms for words in _tell_alarms(row)],
         "labels": [_tell_label(row) for row in results.label_doubt[:MOST_LABELS]],
         "doubtful": list(dict.fromkeys(str(row["subject"]) for row in results.unlabelled_masks if _is_doubtful(row))),
     }
@@ -69,6 +71,22 @@ def _tell_calibration(row):
         f"once their logarithmic odds are divided by {temperature}, a number fitted to other patients each time. In a "
         f"single patient they are then still off by {single} in the mean."
     )
+
+
+def _tell_alarms(row):
+    """Say what was marked in healthy heads in one region."""
+    kind = "simulated heads without a tumour" if parse_boolean(row["simulated"]) else "healthy heads"
+    note = f"{row['reason'][:1].upper()}{row['reason'][1:]}." if row["reason"] else ""
+    if parse_number(row.get("share")) is None:
+        return [f"Nothing is said of false alarms: {row['reason']}."]
+    mean, largest = format_number(row["mean_ml"], 1), format_number(row["largest_ml"], 1)
+    share, span = format_percent(row["share"], 0), [format_percent(row[f"share_{end}"], 0) for end in ("low", "high")]
+    told = (
+        f"In {row['marked']} of {row['heads']} {kind} the networks mark {row['region']} ({share}, 95 % "
+        f"interval {span[0]} to {span[1]}): in the mean {mean} ml "
+        f"({format_interval(row['mean_low'], row['mean_high'], 1)}), at most {largest} ml."
+    )
+    return [told, *([note] if note else [])]
 
 
 def _tell_label(row):
