@@ -15,8 +15,7 @@ found = assessment.assess_transfer(
     split,
     tables.read_table(snakemake.input.cohort),
     params.kin,
-    # empty if no mask was measured
-    mask_features.list_volumes(row for path in snakemake.input.masks for row in tables.read_table(path)),
+    mask_features.list_volumes(tables.read_table(snakemake.input.masks) if snakemake.input.masks else ()),
 )
 gains = budgets.list_gains(
     # read only if a training was cut

@@ -41,6 +41,9 @@ def test_peers_predict_the_unlabelled_and_nobody_else_does():
         assert peers.predicts_unlabelled(made, as_text, NAMED) == (cell in listed or made.is_delivered(cell))
     assert not peers.predicts_unlabelled(made, listed[-1], [])
     assert not peers.predicts_unlabelled(made, listed[-1] | {"task": "classification"}, NAMED)
+    # supervoxels, which only segment, have no task in their paths
+    untold = {name: value for name, value in listed[-1].items() if name != "task"}
+    assert peers.predicts_unlabelled(made, untold, NAMED)
 
 
 @pytest.mark.parametrize(

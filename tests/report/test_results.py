@@ -107,7 +107,7 @@ def test_the_rule_takes_every_template_and_every_text_so_that_a_changed_one_reru
     templates = [path for path in (folder / "templates").iterdir() if not path.name.startswith(("pooled", "eeg"))]
     texts = [path.stem for path in folder.glob("*.yaml")]
     named = [*texts, *(path.name for path in templates)]
-    assert len(named) == 13
+    assert len(named) == 15
     assert all(f'"{name}"' in inputs for name in named)
 
 

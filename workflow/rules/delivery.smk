@@ -203,3 +203,27 @@ rule certify_masks:
         code=digest("certify_masks"),
     script:
         "../../scripts/certify_masks.py"
+
+
+rule score_lesions:
+    input:
+        cells=delivered_cells,
+        splits="results/splits.json",
+        subjects=subjects,
+    output:
+        scores="results/evaluation/lesions.tsv",
+        summary="results/evaluation/lesions_summary.tsv",
+    log:
+        "results/logs/score_lesions.log",
+    benchmark:
+        "results/benchmarks/score_lesions/all.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(2500),
+        runtime=grow(60),
+    params:
+        code=digest("score_lesions"),
+    script:
+        "../../scripts/score_lesions.py"

@@ -29,6 +29,7 @@ rule write_report:
         label_doubt=[] if RUN.pictures else rules.judge_masks.output.labels,
         mask_calibration=[] if RUN.pictures else rules.judge_masks.output.calibration,
         missed_tumour=[] if RUN.pictures else rules.judge_masks.output.missed,
+        lesions=[] if RUN.pictures else rules.score_lesions.output.summary,
         false_alarms=[] if RUN.pictures else rules.certify_masks.output.summary,
         cells=trained_cells,
         plan=planned,

@@ -74,6 +74,7 @@ rule evaluate:
         rules.assess_transfer.output,
         [] if RUN.pictures else rules.judge_masks.output,
         [] if RUN.pictures else rules.certify_masks.output,
+        [] if RUN.pictures else rules.score_lesions.output,
         rules.fill_verdict_card.output,
         audited,
 

@@ -62,7 +62,7 @@ def predicts_unlabelled(design: Design, cell: Mapping[str, Any], named: Sequence
     ----------
     design : Design
     cell : mapping
-        Such as a job's wildcards, whose numbers are text.
+        Such as a job's wildcards, whose numbers are text; without a `task` it is one of segmentation.
     named : sequence of str
         The config's `judge_masks.peers`.
 
@@ -73,6 +73,8 @@ def predicts_unlabelled(design: Design, cell: Mapping[str, Any], named: Sequence
     task = design.tasks["segmentation"]
     if design.is_delivered(cell):
         return True
-    placed = tuple(str(cell[name]) for name in ("task", "source", "space", "split", "n", "seed"))
+    # jobs of methods that only segment have no task among their wildcards
+    places = [cell.get("task", "segmentation"), *(cell[name] for name in ("source", "space", "split", "n", "seed"))]
+    placed = tuple(map(str, places))
     wanted = ("segmentation", task["sources"][0], design.space, "folds", "all", str(task["seeds"][0]))
     return placed == wanted and int(cell["fold"]) < design.folds and is_peer(design, cell["strategy"], named)

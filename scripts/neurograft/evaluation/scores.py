@@ -70,6 +70,23 @@ def score_segmentation(
     list of dict
         A row per region and metric: `CELL`, `subject`, `region`, `metric`, `value`.
     """
+    return [
+        _score_row(cell, subject, region, name, metric["function"](truth, predicted, spacing))
+        for region, truth, predicted, spacing in pair_masks(probabilities, transform, labels, scheme)
+        for name, metric in SEGMENTATION.items()
+    ]
+
+
+def pair_masks(
+    probabilities: Mapping[str, Any], transform: NDArray[Any], labels: Any, scheme: str
+) -> list[tuple[str, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float64]]]:
+    """Put a prediction on the grid of the label file; arguments as of `score_segmentation`.
+
+    Returns
+    -------
+    list of tuple
+        Region, its mask in the label, its mask in what would be delivered, and the voxel size in mm.
+    """
     shape: tuple[int, ...] = labels.shape[:3]
     affine: NDArray[np.float64] = np.asarray(labels.affine)
     truth = np.rint(np.asanyarray(labels.dataobj).reshape(shape)).astype(np.int16)
@@ -77,12 +94,8 @@ def score_segmentation(
     # converted to labels and back, to score exactly what would be delivered
     predicted = region_masks(labels_from_regions(native, scheme, native_grid.THRESHOLD), scheme)
     spacing: NDArray[np.float64] = np.linalg.norm(affine[:3, :3], axis=0)
-    return [
-        _score_row(cell, subject, region, name, metric["function"](mask, predicted[region], spacing))
-        for region, mask in region_masks(truth, scheme).items()
-        if region in native
-        for name, metric in SEGMENTATION.items()
-    ]
+    true = region_masks(truth, scheme)
+    return [(region, mask, predicted[region], spacing) for region, mask in true.items() if region in native]
 
 
 def _resample_to_native(
@@ -344,6 +357,13 @@ def _score_subject(
     cell: Mapping[str, Any], folder: Path, subject: str, files: Mapping[str, str], scheme: str
 ) -> list[ScoreRow]:
     """Read a cell's prediction for a subject and the true labels, and score it."""
+    return score_segmentation(cell, subject, *read_pair(cell, folder, subject, files), scheme)
+
+
+def read_pair(
+    cell: Mapping[str, Any], folder: Path, subject: str, files: Mapping[str, str]
+) -> tuple[dict[str, Any], NDArray[Any], Any]:
+    """Read a cell's prediction for a subject, the way to its native grid, and the true labels."""
     delivery: Any = native_grid
     record: Any = delivery.read_registration(files["registered"])
     status = read_json(files["status"])
@@ -352,7 +372,7 @@ def _score_subject(
     labels = status["labels"]
     predicted: dict[str, Any] = _CELL_FOLDER.read_prediction(folder, subject, record)
     transform = delivery.native_transform(record, labels["grid_of"])
-    return score_segmentation(cell, subject, predicted, transform, _open_labels(labels), scheme)
+    return predicted, transform, _open_labels(labels)
 
 
 def _open_labels(labels: Mapping[str, Any]) -> Any:

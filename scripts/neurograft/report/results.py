@@ -80,6 +80,8 @@ class Results:
         What probabilities are worth, and how low to cut them to miss little (`delivery.chances`).
     false_alarms : sequence of dict
         What was marked in healthy heads, a row a region (`delivery.false_alarms.SUMMARY`).
+    lesions : sequence of dict
+        Scores of the delivered masks by region and measure (`evaluation.lesions.SUMMARY`).
     error_rates : sequence of dict
         Simulated error rates of the verdict (shares from 0 to 1).
     cells : sequence of dict
@@ -138,6 +140,7 @@ class Results:
     mask_calibration: Rows = ()
     missed_tumour: Rows = ()
     false_alarms: Rows = ()
+    lesions: Rows = ()
     error_rates: Rows = ()
     cells: Rows = ()
     imported: Row = field(default_factory=dict)
@@ -208,9 +211,10 @@ def read_results(files, benchmarks, *, config, primary, sources):
         Paths `cohort`, `quality`, `splits`, `guard`, `recommendation`, `scores`, `comparison`, `again`, `times`, and
         the tables of `assessment.COLUMNS`; paths that a run may lack (then an empty list): `plan`, `transfer_scores`,
         `audit`, `replay`, `replay_dice`, `mask_quality`, `mask_summary`, `unlabelled_masks`, `label_doubt`,
-        `mask_calibration`, `missed_tumour`, `false_alarms`, `intensities`, `check` (the survey of `snakemake check`),
-        `candidates` (the list of `supervoxel_files.gather_candidates`), and of a set of 2-D pictures `imported`, `copies`
-        and `contrast`; lists of paths `cells`, `figures` (folders) and `volumes` (both in `.../sub-X/`).
+        `mask_calibration`, `missed_tumour`, `false_alarms`, `lesions`, `intensities`, `check` (the survey of `snakemake
+        check`), `candidates` (the list of `supervoxel_files.gather_candidates`), and of a set of 2-D pictures
+        `imported`, `copies` and `contrast`; lists of paths `cells`, `figures` (folders) and `volumes` (both in
+        `.../sub-X/`).
     benchmarks : str or Path
         Folder of Snakemake's benchmark files.
     config : dict
@@ -255,7 +259,7 @@ TABLES = (
     *("labels_saved", "time_saved", "overfitting", "generalisation", "layers", "features", "privacy", "fairness"),
     *("gain_by_budget", "transfer_scores", "audit", "contrast", "replay", "replay_dice"),
     *("mask_quality", "mask_summary", "unlabelled_masks", "label_doubt", "mask_calibration", "missed_tumour"),
-    "false_alarms",
+    *("false_alarms", "lesions"),
 )
 
 

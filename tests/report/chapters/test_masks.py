@@ -71,7 +71,16 @@ def test_without_statements_the_reason_is_said():
     assert region["words"] == ["Nothing is said of single masks: 6 labelled patients were scored."]
     assert not region["predicted"] and not region["kept"]
     assert masks.describe_masks(Results()) == {
-        **{"regions": [], "unlabelled": [], "doubtful": [], "labels": [], "missed": [], "calibration": [], "alarms": []}
+        **{
+            "regions": [],
+            "unlabelled": [],
+            "doubtful": [],
+            "labels": [],
+            "missed": [],
+            "calibration": [],
+            "alarms": [],
+            "lesions": [],
+        }
     }
 
 

@@ -10,6 +10,15 @@ from neurograft.report.sentences import format_interval, format_number, format_p
 
 FEWEST = 5  # masks for a chart
 NUMBERS = ("predicted", "low", "high", "dice")
+# the measures of `evaluation.lesions`
+MEASURED = {
+    "dice": "Dice",
+    "hd95": "HD95 (mm)",
+    "lesion_dice": "lesion-wise Dice",
+    "lesion_hd95": "lesion-wise HD95 (mm)",
+    "surface_dice": "normalised surface distance, 1 mm",
+    "volume_error": "volume error (ml)",
+}
 MOST_LABELS = 5  # that are named for a second look
 CONTRADICTED = {
     "core_outside": "of what the network is sure of lies outside the label",
@@ -31,7 +40,7 @@ def describe_masks(results):
         `regions`: for each `name`, `words` (sentences), `predicted` and `kept` (charts, or nothing); `unlabelled`:
         rows of the table of masks without a label; `doubtful`: their subjects that have to be looked at; `labels`: rows
         of the labels to look at again; `missed`: rows of the table of what is missed; `calibration`, `alarms`:
-        sentences.
+        sentences; `lesions`: rows of the table of scores of the delivered masks.
     """
     return {
         "regions": [_describe_region(row, results.mask_quality) for row in results.mask_summary],
@@ -41,6 +50,7 @@ def describe_masks(results):
         ],
         "missed": [_tell_missed(row) for row in results.missed_tumour],
         "calibration": [_tell_calibration(row) for row in results.mask_calibration if parse_number(row["error"])],
+        "lesions": [_tell_lesions(row) for row in results.lesions],
         "alarms": [words for row in results.false_alarms for words in _tell_alarms(row)],
         "labels": [_tell_label(row) for row in results.label_doubt[:MOST_LABELS]],
         "doubtful": list(dict.fromkeys(str(row["subject"]) for row in results.unlabelled_masks if _is_doubtful(row))),
@@ -71,6 +81,13 @@ def _tell_calibration(row):
         f"once their logarithmic odds are divided by {temperature}, a number fitted to other patients each time. In a "
         f"single patient they are then still off by {single} in the mean."
     )
+
+
+def _tell_lesions(row):
+    """Make a row of the table of delivered masks: region, measure, mean, median, worst three and who they are."""
+    digits = 1 if row["measure"] in ("hd95", "lesion_hd95", "volume_error") else 3
+    numbers = [format_number(row[name], digits) for name in ("mean", "median", "worst_three")]
+    return [row["region"], MEASURED[row["measure"]], *numbers, row["worst"]]
 
 
 def _tell_alarms(row):
