@@ -50,6 +50,7 @@ elif "cards" not in config:
         include: "workflow/rules/preprocessing.smk"
         include: "workflow/rules/candidates.smk"
         include: "workflow/rules/delivery.smk"
+        include: "workflow/rules/masks.smk"
         include: "workflow/rules/exchange.smk"
 
         if RUN.cohorts:

@@ -6,7 +6,7 @@ from neurograft.execution import logs
 
 logs.send_to_log(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
-records = dict(zip(params.subjects, map(files.read_json, given.records), strict=True))
+records = false_alarms.read_records(given.records)
 chosen = false_alarms.Healthy(**params.healthy).choose(tables.read_table(given.cohort))
 owner = files.read_json(given.splits)["tasks"]["segmentation"]["patients"]
 volumes = mask_features.list_volumes(tables.read_table(given.measured))

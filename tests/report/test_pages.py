@@ -135,7 +135,7 @@ def test_data_never_become_markup(tmp_path):
         cell["seed"] = EVIL
     write_report(tmp_path / "report", Results(**run))
     pages = sorted((tmp_path / "report").glob("*.html"))
-    assert len(pages) == 2 + len(run["cohort"])
+    assert len(pages) == 3 + len(run["cohort"])
     for path in pages:
         page = Page(path)
         assert not [tag for tag, attrs in page.tags if tag == "script" or any(name.startswith("on") for name in attrs)]

@@ -85,6 +85,8 @@ rule verify_checklist:
         report="results/report",
     log:
         "results/logs/verify_checklist.log",
+    benchmark:
+        "results/benchmarks/verify_checklist/all.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
+from neurograft.core import files
 from neurograft.core.tables import parse_boolean
 
 LEVEL = 0.95
@@ -50,6 +52,12 @@ class Healthy:
         if chosen:
             return chosen, ""
         return [], f"nobody included has one of {', '.join(map(str, self.values))} in the column {column}"
+
+
+def read_records(paths):
+    """Read the records of `deliver_segmentation`, from `.../sub-X/...`; return subject to record."""
+    named = {next(part for part in Path(path).parts if part.startswith("sub-")): path for path in paths}
+    return {name.removeprefix("sub-"): files.read_json(path) for name, path in named.items()}
 
 
 def certify_masks(records, chosen, owner, volumes, simulated=False):

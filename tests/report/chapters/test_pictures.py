@@ -141,7 +141,7 @@ def test_the_report_says_it_in_every_chapter_with_a_score(run, tmp_path):
     for reason in {row["reason"] for row in run["cohort"] if row["included"] == "false"}:
         assert reason in plain
     files = {path.name for path in (tmp_path / "report").rglob("*") if path.is_file()}
-    assert files == {"index.html", "quality.html", "claims.tsv", "copies.png"}
+    assert files == {*("index.html", "quality.html", "checklist.html", "checklist.json", "claims.tsv", "copies.png")}
     assert "skull-stripped" not in plain and "96 x 96 pixels" in plain and "Patients, not slices" not in plain
 
 

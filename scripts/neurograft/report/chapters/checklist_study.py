@@ -26,8 +26,9 @@ def _aims(results):
 
 
 def _data(results):
-    block, flow = results.config["dataset"], experiment.describe_flow(results.cohort, results.splits)
-    layout = "simulated patients" if results.simulated else f"a dataset in the layout {block['layout']}"
+    flow = experiment.describe_flow(results.cohort, results.splits)
+    layout = results.config.get("dataset", {}).get("layout", "")
+    layout = "simulated patients" if results.simulated else f"a dataset in the layout {layout}"
     return join_sentences(f"{flow['found']} subjects of {layout}, {flow['labelled']} of the included ones with labels")
 
 
