@@ -68,6 +68,14 @@ def test_answers_are_those_of_the_run():
     assert "lp-ft from efficientnet-lite0, WT Dice" in told["performance"]
 
 
+def test_a_long_answer_is_a_list(tmp_path):
+    write_report(tmp_path / "report", made())
+    html = (tmp_path / "report/checklist.html").read_text()
+    (row,) = [row for row in filled() if row["id"] == "numbers"]
+    parts = row["answer"].split("; ")
+    assert len(parts) > checklist.LISTED and all(f"<li>{part}</li>" in html for part in parts)
+
+
 def test_a_run_without_a_control_says_that_the_question_is_open():
     run = make_run()
     run["cells"] = [cell for cell in run["cells"] if cell["strategy"] != "frozen-random"]

@@ -12,6 +12,7 @@ from neurograft.report.chapters import checklist_evaluation, checklist_networks,
 CHECKLIST = Path(__file__).parent.with_name("checklist.yaml")
 NOT_KNOWN = "The run does not say."
 FILE = "checklist.json"
+LISTED = 7  # parts of an answer that stand in one paragraph
 
 
 class EditedError(ValueError):
@@ -62,10 +63,12 @@ def fill_page(rows):
     """Return the values of `checklist.html.j2`."""
     states = Counter(row["state"] for row in rows)
     names = {"tripod": "TRIPOD+AI", "claim": "CLAIM", "valverde": "Valverde"}
-    shown = [
-        row | {"place": place, "numbers": "; ".join(f"{name} {row[key]}" for key, name in names.items() if row[key])}
-        for place, row in enumerate(rows)
-    ]
+    shown = []
+    for place, row in enumerate(rows):
+        numbers = "; ".join(f"{name} {row[key]}" for key, name in names.items() if row[key])
+        # what is long is a list
+        lines = row["answer"].split("; ")
+        shown.append(row | {"place": place, "numbers": numbers, "lines": lines if len(lines) > LISTED else []})
     return {"rows": shown, "counts": {state: states[state] for state in STATES}}
 
 

@@ -75,12 +75,14 @@ def _calculation(results):
 
 
 def _calibration(results):
-    told = [
-        f"{row['region']}: calibration error {format_number(parse_number(row['error']))}, with temperature "
-        f"{format_number(parse_number(row['temperature']), 2)} {format_number(parse_number(row['error_calibrated']))}"
-        for row in results.mask_calibration
-        if parse_number(row.get("temperature")) is not None
-    ]
+    told = []
+    for row in results.mask_calibration:
+        if parse_number(row.get("temperature")) is not None:
+            error, mended = (format_number(parse_number(row[name])) for name in ("error", "error_calibrated"))
+            temperature = format_number(parse_number(row["temperature"]), 2)
+            told.append(
+                f"{row['region']}: calibration error {error}, which a temperature of {temperature} would make {mended}"
+            )
     return join_sentences("Delivered probabilities are not recalibrated", "; ".join(told))
 
 

@@ -178,7 +178,8 @@ def _leaks(results):
 def _balance(results):
     split = list_tasks(results).get("classification")
     if not split:
-        return ""
+        shares = "slices with and without a label are drawn by fixed shares, and each patient equally often"
+        return f"Nothing was classified. For segmentation {shares}." if list_tasks(results) else ""
     column, counts = split.get("target", ""), Counter()
     for row in results.cohort:
         if str(row["participant_id"]) in split.get("subjects", ()) and row.get(column):
