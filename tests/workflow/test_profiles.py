@@ -28,6 +28,14 @@ def test_profiles_name_rules_that_exist_and_nothing_of_the_science(profile):
     assert not {"config", "configfile", "configfiles"} & set(settings)
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+def test_steps_that_share_a_cluster_job_need_nothing_that_waits_for_it(profile, finished, tmp_path):
+    """Snakemake refuses such a group before it plans a job: from the first import on, and when networks train again."""
+    config = ("-n", "--profile", ROOT / "config/profiles" / profile, "--configfile", ROOT / "config/tiny.yaml")
+    for folder, more in ((tmp_path, ()), (finished, ("--forcerun", "train_network"))):
+        assert re.search(r"^write_report +1$", snakemake(folder, *config, *more), re.MULTILINE)
+
+
 def test_only_what_trains_asks_slurm_for_a_gpu():
     settings = yaml.safe_load((ROOT / "config/profiles/slurm/config.yaml").read_text())
     with_gpu = {rule for rule, asked in settings["set-resources"].items() if asked.get("gpu")}
