@@ -27,7 +27,7 @@ DATASET = ("layout", "root", "subjects", "exclude")
 # targets of layouts with scans
 SCANS_ONLY = (
     *("fetch_sources", "preprocess", "candidates", "train", "recommend", "replay", "share", "export_folds"),
-    "add_release",
+    *("add_release", "verify_checklist"),
 )
 SIMULATED = "results/simulated"
 TITLE = "Do other people's trials help to decode a person's EEG?"
