@@ -15,9 +15,9 @@ pytestmark = pytest.mark.long
 
 
 def run(folder, settings):
-    """Replay a config, and return what the terminal shows."""
+    """Replay a config, with the verdict card, and return what the terminal shows."""
     (folder / "my.yaml").write_text(json.dumps(settings))
-    return snakemake(folder, "--cores", 2, "--configfile", folder / "my.yaml", targets=["replay"])
+    return snakemake(folder, "--cores", 2, "--configfile", folder / "my.yaml", targets=["replay", "evaluate"])
 
 
 def check(results, splits):
