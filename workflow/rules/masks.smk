@@ -20,7 +20,7 @@ rule measure_masks:
     threads: 1
     resources:
         mem_mb=grow(2000),
-        runtime=grow(60),
+        runtime=grow(30),
     params:
         code=digest("measure_masks"),
     script:
@@ -101,7 +101,7 @@ rule score_lesions:
     threads: 1
     resources:
         mem_mb=grow(2500),
-        runtime=grow(60),
+        runtime=grow(30),
     params:
         code=digest("score_lesions"),
     script:
