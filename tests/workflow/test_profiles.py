@@ -1,6 +1,7 @@
 """The profiles speak of rules that there are, and a retried job asks for more."""
 
 import re
+from collections import Counter
 
 import pytest
 import yaml
@@ -34,6 +35,17 @@ def test_steps_that_share_a_cluster_job_need_nothing_that_waits_for_it(profile, 
     config = ("-n", "--profile", ROOT / "config/profiles" / profile, "--configfile", ROOT / "config/tiny.yaml")
     for folder, more in ((tmp_path, ()), (finished, ("--forcerun", "train_network"))):
         assert re.search(r"^write_report +1$", snakemake(folder, *config, *more), re.MULTILINE)
+
+
+def test_steps_that_share_a_cluster_job_fit_into_a_short_partition():
+    """They run one after the other, and the job asks for the sum of their minutes; many queues allow two hours."""
+    settings = yaml.safe_load((ROOT / "config/profiles/slurm/config.yaml").read_text())
+    minutes = dict(re.findall(r"^(?:rule|checkpoint) (\w+):.*?runtime=grow\((\d+)\)", RULES, re.MULTILINE | re.DOTALL))
+    asked = Counter()
+    for rule, group in settings["groups"].items():
+        # those of subjects are summed up for as many as share a job
+        asked[group] += int(minutes.get(rule, 0)) * (group not in settings["group-components"])
+    assert max(asked.values()) <= 120, asked
 
 
 def test_only_what_trains_asks_slurm_for_a_gpu():
