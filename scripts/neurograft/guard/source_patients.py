@@ -54,7 +54,7 @@ class Side:
         Of its `cohort.tsv`.
     files : dict of str to dict
         From `guarding.name_files`.
-    reader : ScanReader
+    reader : ScanReader or PictureReader
     store : str or Path
         Folder in which its fingerprints are kept.
     """
