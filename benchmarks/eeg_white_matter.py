@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
 from neurograft.eeg import decoding, heads, person_heads, recordings, simulated_people, transfer
 from neurograft.eeg.simulated_people import CHANNELS, CLASSES, Population
@@ -36,23 +35,8 @@ SPACES = {
 def face_map(head, path):
     """Return normals that face away from a label map's white matter, and where they are clear."""
     image = nifti.read_image(str(path))
-    white = np.isin(np.rint(np.asanyarray(image.dataobj)), WHITE).astype(np.float32)
-    affine = np.asarray(image.affine)
-    smooth = ndimage.gaussian_filter(white, person_heads.BLUR / np.linalg.norm(affine[:3, :3], axis=0))
-    back = np.linalg.inv(affine)
-    places = (1000 * head.cortex @ back[:3, :3].T + back[:3, 3]).T
-    slopes = np.stack([ndimage.map_coordinates(one, places, order=1, mode="nearest") for one in np.gradient(smooth)])
-    downhill = -(slopes.T @ back[:3, :3])
-    length = np.linalg.norm(downhill, axis=1)
-    clear = length > np.quantile(length, person_heads.CLEAR)
-    turned = downhill / np.maximum(length, 1e-12)[:, None]
-    return np.where(clear[:, None], turned, head.normals), clear
-
-
-def measure_angle(first, second, clear):
-    """Return the median angle between normals where they are clear, in degrees."""
-    cosine = np.clip(np.einsum("ij,ij->i", first, second), -1, 1)
-    return float(np.degrees(np.median(np.arccos(cosine[clear]))))
+    white = np.isin(np.rint(np.asanyarray(image.dataobj)), WHITE)
+    return person_heads.face_downhill(head, white, np.asarray(image.affine))
 
 
 def make_heads(folder):
@@ -70,7 +54,7 @@ def make_heads(folder):
             print(f"{name}: left out, {fault}", flush=True)
             continue
         true, clear = face_map(plain, path.with_name("dlmuse.nii.gz"))
-        angles = [measure_angle(one.normals, true, clear) for one in (plain, white)]
+        angles = [person_heads.measure_angle(one.normals, true, clear) for one in (plain, white)]
         away = f"the template's normals are {angles[0]:.0f} degrees away, the T1's {angles[1]:.0f}"
         inside = f"{record['inside']:.1%} of the cortex inside the skull"
         print(f"{name}: {inside}; from the map's white matter {away}", flush=True)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage, optimize
 
 from neurograft.core.split_file import SplitFile
-from neurograft.stats import risk_control
+from neurograft.stats import conformal, risk_control
 
 STEP = 5  # stored probabilities, 0 to 255, in a bin
 BINS = 256 // STEP + 1
@@ -164,7 +164,8 @@ def _bound_missed(voxels, inside, share):
     row = {"patients": len(inside), "share": share, "missed_at_half": round(float(losses[:, HALF].mean()), 4)}
     place = risk_control.control_risk(losses[:, first:], share)
     if place is None:
-        least = fewest_for_bound(share)
+        # with fewer, one who loses everything exceeds the bound
+        least = conformal.fewest_patients(1 - share)
         few = f"{len(inside)} patients; a bound of {share:.0%} takes {least}"
         lowest = f"at {first * STEP / 255:.2f} too much is missed already"
         return row | {"threshold": None, "missed": None, "size": None, "reason": few if len(inside) < least else lowest}
@@ -176,11 +177,6 @@ def _bound_missed(voxels, inside, share):
         "size": round(float(np.median(sizes)), 3),
         "reason": "",
     }
-
-
-def fewest_for_bound(share):
-    """Compute the fewest patients for a bound: with fewer, one who loses everything exceeds it."""
-    return int(np.ceil(1 / share - 1 - 1e-9))
 
 
 # the columns of the tables

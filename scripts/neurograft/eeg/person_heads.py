@@ -147,8 +147,27 @@ def face_white_matter(head: Head, scan, brain: np.ndarray) -> tuple[Head, float]
     angle : float
         Median between the old and the new normals where it is clear, degrees.
     """
-    affine = np.asarray(scan.affine)
     data = np.where(brain, np.asanyarray(scan.dataobj), np.asanyarray(scan.dataobj)[brain].mean())
+    normals, clear = face_downhill(head, data, np.asarray(scan.affine))
+    angle = measure_angle(normals, head.normals, clear)
+    return Head(head.centre, head.radii, head.cortex, normals, head.from_head), angle
+
+
+def face_downhill(head: Head, data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Turn the cortex's normals down the gradient of an image in which white matter is bright.
+
+    Parameters
+    ----------
+    head : Head
+    data : ndarray, shape (X, Y, Z)
+    affine : ndarray, shape (4, 4)
+
+    Returns
+    -------
+    normals : ndarray, shape (vertices, 3)
+        The head's own where the gradient is not clear.
+    clear : ndarray of bool, shape (vertices,)
+    """
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
     smooth = ndimage.gaussian_filter(data.astype(np.float32), BLUR / sizes)
     back = np.linalg.inv(affine)
@@ -158,7 +177,10 @@ def face_white_matter(head: Head, scan, brain: np.ndarray) -> tuple[Head, float]
     length = np.linalg.norm(downhill, axis=1)
     clear = length > np.quantile(length, CLEAR)
     turned = downhill / np.maximum(length, 1e-12)[:, None]
-    cosine = np.clip(np.einsum("ij,ij->i", turned, head.normals), -1, 1)
-    normals = np.where(clear[:, None], turned, head.normals)
-    angle = float(np.degrees(np.median(np.arccos(cosine[clear]))))
-    return Head(head.centre, head.radii, head.cortex, normals, head.from_head), angle
+    return np.where(clear[:, None], turned, head.normals), clear
+
+
+def measure_angle(first: np.ndarray, second: np.ndarray, clear: np.ndarray) -> float:
+    """Compute the median angle between two sets of normals where they are clear, in degrees."""
+    cosine = np.clip(np.einsum("ij,ij->i", first, second), -1, 1)
+    return float(np.degrees(np.median(np.arccos(cosine[clear]))))

@@ -10,7 +10,7 @@ from scipy import ndimage  # pyright: ignore[reportMissingTypeStubs] # SciPy has
 
 from neurograft.core.split_file import SplitFile
 from neurograft.evaluation import scores
-from neurograft.evaluation.metrics import Spacing, dice, hd95, volume_error
+from neurograft.evaluation.metrics import Spacing, bounding_box, dice, hd95, volume_error
 from neurograft.evaluation.records import read_manifest
 
 Mask = NDArray[np.bool_]
@@ -59,10 +59,7 @@ def score_lesions(truth: ArrayLike, predicted: ArrayLike, spacing: Spacing) -> L
     if not both.any():
         return {"lesions": 0, "found": 0, "false": 0, "lesion_dice": 1.0, "lesion_hd95": 0.0}
     # beyond this box a dilation reaches nothing
-    (inner,) = cast(Any, ndimage).find_objects(both.astype(np.uint8))
-    box = tuple(
-        slice(max(0, part.start - DILATION - 1), part.stop + DILATION + 1) for part in cast(tuple[slice, ...], inner)
-    )
+    box = tuple(slice(max(0, part.start - DILATION - 1), part.stop + DILATION + 1) for part in bounding_box(both))
     label, mask = label[box], mask[box]
     pieces = _number(mask)
     lesions: NDArray[Any] = np.where(label, _number(_dilate(label)), 0)
@@ -120,7 +117,7 @@ def surface_dice(truth: ArrayLike, predicted: ArrayLike, spacing: Spacing) -> fl
     label, mask = np.asarray(truth, bool), np.asarray(predicted, bool)
     if not label.any() or not mask.any():
         return float(not label.any() and not mask.any())
-    (inner,) = cast(Any, ndimage).find_objects((label | mask).astype(np.uint8))
+    inner = bounding_box(label | mask)
     # a margin, so that a surface at the border of the box has an outside
     pair = [torch.as_tensor(np.pad(one[inner], 2)[None, None]) for one in (label, mask)]
     found: Any = compute_surface_dice(

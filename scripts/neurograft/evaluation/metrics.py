@@ -73,7 +73,7 @@ def hd95(truth: ArrayLike, predicted: ArrayLike, spacing: Spacing) -> float:
     present = [bool(mask.any()) for mask in masks]
     if not all(present):
         return float(np.linalg.norm(np.multiply(masks[0].shape, spacing))) if any(present) else 0.0
-    box = _bounding_box(masks[0] | masks[1])
+    box = bounding_box(masks[0] | masks[1])
     first, second = (_surface(mask[box]).astype(np.float64) * spacing for mask in masks)
     forth, back = _nearest_distances(first, second), _nearest_distances(second, first)
     return float(max(np.percentile(forth, 95), np.percentile(back, 95)))
@@ -94,7 +94,7 @@ def _masks(truth: ArrayLike, predicted: ArrayLike) -> tuple[Mask, Mask]:
     return first, second
 
 
-def _bounding_box(mask: Mask) -> tuple[slice, ...]:
+def bounding_box(mask: Mask) -> tuple[slice, ...]:
     """Find the bounding box of a mask."""
     return cast(Any, ndimage).find_objects(mask.view(np.uint8))[0]
 

@@ -9,6 +9,7 @@ from neurograft.evaluation import fairness
 from neurograft.report import summaries
 from neurograft.report.chapters import claims, experiment
 from neurograft.report.chapters.checklist_words import join_sentences, list_tasks, quote_methods
+from neurograft.report.chapters.methods import list_named
 from neurograft.report.sentences import describe_repeats, format_number, join_names
 
 MOST = 8
@@ -17,11 +18,9 @@ MOST = 8
 def _aims(results):
     asked, lines = results.config.get("experiment", {}), []
     for task in list_tasks(results):
-        block = asked[task]
-        names = [name for one in (block, *block.get("also", ())) for name in one.get("strategies", ())]
-        sizes = [str(n) for one in (block, *block.get("also", ())) for n in one.get("n", ())] or ["all"]
-        ways = join_names(dict.fromkeys(names), most=20)
-        lines.append(f"{task} by {ways}, with {join_names(dict.fromkeys(sizes), most=20)} labelled patients")
+        ways = join_names(list_named(asked[task], "strategies"), most=20)
+        sizes = join_names([str(n) for n in list_named(asked[task], "n")] or ["all"], most=20)
+        lines.append(f"{task} by {ways}, with {sizes} labelled patients")
     return join_sentences("Whether transfer learning helps these patients: " + "; ".join(lines)) if lines else ""
 
 

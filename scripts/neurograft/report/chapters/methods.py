@@ -95,7 +95,7 @@ def write_methods(config, splits, version="", sources=()):
         evaluation = describe_evaluation(cite, trained) if pictures else []
         paragraphs += [evaluation or _evaluation(cite, splits.get("scheme"), trained)]
     if "classification" in trained:
-        controls = describe_controls(cite, config, _every(experiment["classification"], "splits"))
+        controls = describe_controls(cite, config, list_named(experiment["classification"], "splits"))
         paragraphs += [controls] if controls else []
     if "segmentation" in trained:
         paragraphs.append(_scores(cite, is_own(splits.get("scheme") or "")))
@@ -184,8 +184,8 @@ def _candidates(cite, config):
 def _pretraining(cite, config, trained, rows, splits):
     """Describe the sources that the workflow made itself, if a strategy used their weights."""
     spans = [config["experiment"][task] for task in trained]
-    using = [span for span in spans if set(_every(span, "strategies")) - {*CONTROLS, *UNTRAINED}]
-    used = dict.fromkeys(name for span in using for name in _every(span, "sources"))
+    using = [span for span in spans if set(list_named(span, "strategies")) - {*CONTROLS, *UNTRAINED}]
+    used = dict.fromkeys(name for span in using for name in list_named(span, "sources"))
     block, sentences = config.get("pretrain", {}), []
     for row in (rows[name] for name in used if name in rows and kind_of(rows[name])):
         facts = {"name": row["name"], "base": base_of(row), "steps": block.get("steps", "some")}
@@ -226,7 +226,7 @@ def _training(cite, config, trained, volumes):
     block, sentences = config.get("train_network", {}), []
     for task, split in trained.items():
         span = config["experiment"][task]
-        names, asked = _every(span, "sources"), _every(span, "strategies")
+        names, asked = list_named(span, "sources"), list_named(span, "strategies")
         harmonised = config.get("classify_supervoxels", {}).get("harmonise")
         sentences += _supervoxels(cite, [name for name in asked if name in METHODS], harmonised)
         strategies = [name for name in asked if name not in UNTRAINED]
@@ -242,10 +242,10 @@ def _training(cite, config, trained, volumes):
         ways = [_way(name, config.get("variants", {})) for name in strategies]
         more = [key for _, cited in ways for key in cited]
         sentences.append(cite("It was trained " + "; ".join(words for words, _ in ways) + ".", *more))
-    if any(ENSEMBLE in _every(config["experiment"][task], "strategies") for task in trained):
+    if any(ENSEMBLE in list_named(config["experiment"][task], "strategies") for task in trained):
         sentences.append(cite("The ensemble is the mean of the probabilities of all of these, except the controls with "
                               "random weights and the strategies that saw images of test patients."))  # fmt: skip
-    deep = any(set(_every(config["experiment"][task], "sources")) & volumes for task in trained)
+    deep = any(set(list_named(config["experiment"][task], "sources")) & volumes for task in trained)
     sentences.append(cite(_length(block, deep)))
     others = [name for task in trained for name in config["experiment"][task].get("external", {})]
     words = f"Segmentations by {', '.join(others)}, made outside of this workflow, were scored and compared alike."
@@ -273,7 +273,7 @@ def _supervoxels(cite, methods, harmonised):
     return [*words, cite(harmonisation, "combat")] if harmonised else words
 
 
-def _every(span, key):
+def list_named(span, key):
     """List the names under a key of a task's experiment and of its `also` blocks, each once."""
     blocks = (span, *span.get("also", ()))
     return list(dict.fromkeys(name for block in blocks for name in block.get(key, [])))
