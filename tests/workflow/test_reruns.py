@@ -27,7 +27,7 @@ COMPARED = dict.fromkeys(COMPARED, 1)
 # two strategies' networks of two tasks in two folds, the ensemble that one is in, and what shows the delivered ones
 NETWORKS = {"train_network": 8, "average_predictions": 2, "score_predictions": 10}
 DELIVERED = {"gather_delivered": 1, "deliver_segmentation": 4, "measure_masks": 1}
-DELIVERED |= {"certify_masks": 1, "score_lesions": 1}
+DELIVERED |= {"certify_masks": 1, "score_lesions": 1, "order_labels": 1}
 NETWORKS |= DELIVERED
 # supervoxels in two folds, with an encoder's features that were temporary
 SUPERVOXELS = {"pool_features": 1, "classify_supervoxels": 2, "average_predictions": 2, "score_predictions": 4}

@@ -106,3 +106,32 @@ rule score_lesions:
         code=digest("score_lesions"),
     script:
         "../../scripts/score_lesions.py"
+
+
+# It fits some hundred classifiers of supervoxels, and so is a job of its own.
+rule order_labels:
+    input:
+        measured=rules.measure_masks.output.measured,
+        cohort="results/cohort.tsv",
+        splits="results/splits.json",
+        subjects=subjects,
+        candidates=candidate_list,
+    output:
+        order="results/derivatives/desc-labelorder_dseg.tsv",
+        replay="results/evaluation/label_order_replay.tsv",
+        summary="results/evaluation/label_order.tsv",
+    log:
+        "results/logs/order_labels.log",
+    benchmark:
+        "results/benchmarks/order_labels/all.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(2500),
+        runtime=grow(60),
+    params:
+        seed=config["seed"],
+        code=digest("order_labels"),
+    script:
+        "../../scripts/order_labels.py"

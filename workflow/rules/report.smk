@@ -31,6 +31,8 @@ rule write_report:
         missed_tumour=[] if RUN.pictures else rules.judge_masks.output.missed,
         lesions=[] if RUN.pictures else rules.score_lesions.output.summary,
         false_alarms=[] if RUN.pictures else rules.certify_masks.output.summary,
+        label_order=[] if RUN.pictures else rules.order_labels.output.order,
+        label_gain=[] if RUN.pictures else rules.order_labels.output.summary,
         cells=trained_cells,
         plan=planned,
         audit=audited,

@@ -26,6 +26,7 @@ SURE = (25, 230)  # a tenth and nine tenths
 FEATURES = ("volume", "confidence", "stability", "largest", "roughness", "contrast", "agreement")
 LABEL_MEASURES = ("core_outside", "label_unseen", "overlap")
 LABEL_VOLUME = "label_ml"
+EXPECTED_DICE = "expected_dice"
 
 
 def measure_mask(predicted, spacing, images=None, peers=()):
@@ -89,6 +90,30 @@ def measure_label(predicted, label):
     }
 
 
+def expect_dice(chances, volume=None) -> float:
+    """Compute the Dice that a mask would have if its probabilities were right.
+
+    Parameters
+    ----------
+    chances : array_like
+        Probabilities of voxels or other parts; the mask is where they exceed one half. If unsigned 8-bit integers, 0
+        to 255 for 0 to 1.
+    volume : array_like, optional
+        Of each part.
+
+    Returns
+    -------
+    float
+        1 if all probabilities are 0.
+    """
+    chances = np.asarray(chances)
+    chances = chances / 255 if chances.dtype == np.uint8 else chances.astype(float)
+    volume = np.ones_like(chances) if volume is None else np.asarray(volume, float)
+    mask, expected = chances > 0.5, (chances * volume).sum()
+    total = volume[mask].sum() + expected
+    return float(2 * (chances * volume)[mask].sum() / total) if total else 1.0
+
+
 def _overlap(first, second):
     """Compute the Dice of two masks; 1 if both are empty, as in scores."""
     total = np.count_nonzero(first) + np.count_nonzero(second)
@@ -147,6 +172,7 @@ def measure_masks(folders, peer_folders, split, files):
             for region in cell.get("outputs", ()):
                 beside = [other[region] for other in others]
                 found = measure_mask(packed[region], case["index"]["spacing"], images, beside)
+                found[EXPECTED_DICE] = expect_dice(packed[region])
                 if labelled:
                     found |= measure_label(packed[region], truth[region])
                     found[LABEL_VOLUME] = float(truth[region].sum() * np.prod(case["index"]["spacing"]) / 1000)
@@ -192,6 +218,7 @@ COLUMNS = (
     *FEATURES,
     *LABEL_MEASURES,
     LABEL_VOLUME,
+    EXPECTED_DICE,
 )
 
 

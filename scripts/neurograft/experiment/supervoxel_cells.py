@@ -87,7 +87,7 @@ def classify_supervoxels(out_folder, split, cell, inputs, predict_unlabelled=Fal
             seconds = time.perf_counter() - start
             judged = []
             for subject in roles["test"] + roles["unlabelled"]:
-                patient = _harmonise(fitted["effects"], _read(subject, inputs, split["schemes"][subject]), inputs.sites)
+                patient = _harmonise(fitted["effects"], read_patient(subject, inputs, split["schemes"][subject]), inputs.sites)
                 chances = _predict(part, fitted["model"], patient, inputs, names, threads)
                 judged += [_judge(patient, chances, inputs, fitted["levels"])] if subject in roles["test"] else []
             cell_folder.write_judged(part, judged)
@@ -106,7 +106,7 @@ def classify_supervoxels(out_folder, split, cell, inputs, predict_unlabelled=Fal
 def _fit(split, cell, train, inputs, threads):
     """Fit the models of a cell: site effects, classifiers, and levels of the candidate list."""
     sites = inputs.sites
-    patients = [_read(subject, inputs, split["schemes"][subject]) for subject in train]
+    patients = [read_patient(subject, inputs, split["schemes"][subject]) for subject in train]
     effects = harmonisation.fit_patients(patients, [sites[subject] for subject in train]) if sites else {}
     patients = [_harmonise(effects, patient, sites) for patient in patients]
     seed = int(np.random.SeedSequence([cell["seed"], cell["fold"]]).generate_state(1)[0])
@@ -116,8 +116,21 @@ def _fit(split, cell, train, inputs, threads):
     return {"effects": effects, "model": model, "levels": levels, "recall_by_level": recall}
 
 
-def _read(subject, inputs, scheme):
-    """Read the classifier's inputs for a subject, with its truth by region if it has labels."""
+def read_patient(subject, inputs, scheme):
+    """Read the classifier's inputs for a subject, with its truth by region if it has labels.
+
+    Parameters
+    ----------
+    subject : str
+    inputs : SupervoxelInputs
+    scheme : str
+        Key of `label_schemes.LABEL_SCHEMES`.
+
+    Returns
+    -------
+    dict
+        For `supervoxel_classifier.fit_classifiers`, with what `read_supervoxels` returns, and `subject`.
+    """
     stored = read_supervoxels(inputs.supervoxels[subject])
     table, pooled = stored["features"], inputs.pooled
     places = (table["x_mm"] - stored["mirror_x_mm"]).abs() if len(table) else ()

@@ -80,6 +80,9 @@ class Results:
         What probabilities are worth, and how low to cut them to miss little (`delivery.chances`).
     false_alarms : sequence of dict
         What was marked in healthy heads, a row a region (`delivery.false_alarms.SUMMARY`).
+    label_order, label_gain : sequence of dict
+        Patients without a label, the least certain first, and whether such an order beat chance
+        (`delivery.label_order`).
     lesions : sequence of dict
         Scores of the delivered masks by region and measure (`evaluation.lesions.SUMMARY`).
     error_rates : sequence of dict
@@ -140,6 +143,8 @@ class Results:
     mask_calibration: Rows = ()
     missed_tumour: Rows = ()
     false_alarms: Rows = ()
+    label_order: Rows = ()
+    label_gain: Rows = ()
     lesions: Rows = ()
     error_rates: Rows = ()
     cells: Rows = ()
@@ -211,10 +216,10 @@ def read_results(files, benchmarks, *, config, primary, sources):
         Paths `cohort`, `quality`, `splits`, `guard`, `recommendation`, `scores`, `comparison`, `again`, `times`, and
         the tables of `assessment.COLUMNS`; paths that a run may lack (then an empty list): `plan`, `transfer_scores`,
         `audit`, `replay`, `replay_dice`, `mask_quality`, `mask_summary`, `unlabelled_masks`, `label_doubt`,
-        `mask_calibration`, `missed_tumour`, `false_alarms`, `lesions`, `intensities`, `check` (the survey of `snakemake
-        check`), `candidates` (the list of `supervoxel_files.gather_candidates`), and of a set of 2-D pictures
-        `imported`, `copies` and `contrast`; lists of paths `cells`, `figures` (folders) and `volumes` (both in
-        `.../sub-X/`).
+        `mask_calibration`, `missed_tumour`, `false_alarms`, `label_order`, `label_gain`, `lesions`, `intensities`,
+        `check` (the survey of `snakemake check`), `candidates` (the list of `supervoxel_files.gather_candidates`), and
+        of a set of 2-D pictures `imported`, `copies` and `contrast`; lists of paths `cells`, `figures` (folders) and
+        `volumes` (both in `.../sub-X/`).
     benchmarks : str or Path
         Folder of Snakemake's benchmark files.
     config : dict
@@ -259,7 +264,7 @@ TABLES = (
     *("labels_saved", "time_saved", "overfitting", "generalisation", "layers", "features", "privacy", "fairness"),
     *("gain_by_budget", "transfer_scores", "audit", "contrast", "replay", "replay_dice"),
     *("mask_quality", "mask_summary", "unlabelled_masks", "label_doubt", "mask_calibration", "missed_tumour"),
-    *("false_alarms", "lesions"),
+    *("false_alarms", "label_order", "label_gain", "lesions"),
 )
 
 

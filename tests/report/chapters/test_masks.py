@@ -80,6 +80,8 @@ def test_without_statements_the_reason_is_said():
             "calibration": [],
             "alarms": [],
             "lesions": [],
+            "order": [],
+            "gain": "Whether this order beats a random one is not known: nothing was replayed.",
         }
     }
 
@@ -168,3 +170,17 @@ def test_false_alarms_are_told_with_their_intervals_or_why_there_are_none():
     assert told.startswith("In 3 of 20 simulated heads without a tumour the networks mark WT (15 %, 95 % ")
     assert "1.2 ml (0.0 to 3.1), at most 9.0 ml" in told
     assert missing == "Nothing is said of false alarms: no healthy heads were named."
+
+
+def test_whom_to_label_next_and_whether_that_beats_chance():
+    rows = [{"rank": k, "subject": f"u{k}", "expected_dice": f"0.{k + 1}"} for k in range(8)]
+    gain = {"patients": "30", "fewest_labels": "5", "most_labels": "9", "gain": "0.031", "low": "0.004"}
+    gain |= {"high": "0.058", "verdict": "helps", "reason": ""}
+    found = masks.describe_masks(Results(label_order=rows, label_gain=[gain]))
+    assert [(row["subject"], row["sure"]) for row in found["order"]][:2] == [("u0", "0.10"), ("u1", "0.20")]
+    assert len(found["order"]) == 5
+    assert "beat a random order: with 5 to 9 labels the Dice of other patients differed by +0.031" in found["gain"]
+    for verdict, words in {"hurts": "draw patients at random", "undecided": "it is not shown"}.items():
+        assert words in masks.describe_masks(Results(label_gain=[gain | {"verdict": verdict}]))["gain"]
+    gain |= {"reason": "8 labelled patients; the replay takes 9"}
+    assert "not known: 8 labelled patients" in masks.describe_masks(Results(label_gain=[gain]))["gain"]

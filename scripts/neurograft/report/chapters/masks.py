@@ -39,7 +39,8 @@ def describe_masks(results):
     dict
         `regions`: for each `name`, `words` (sentences), `predicted` and `kept` (charts, or nothing); `unlabelled`:
         rows of the table of masks without a label; `doubtful`: their subjects that have to be looked at; `labels`: rows
-        of the labels to look at again; `missed`: rows of the table of what is missed; `calibration`, `alarms`:
+        of the labels to look at again; `order`: subjects to label next, with how sure the networks are; `gain`: a
+        sentence; `missed`: rows of the table of what is missed; `calibration`, `alarms`:
         sentences; `lesions`: rows of the table of scores of the delivered masks.
     """
     return {
@@ -52,6 +53,11 @@ def describe_masks(results):
         "calibration": [_tell_calibration(row) for row in results.mask_calibration if parse_number(row["error"])],
         "lesions": [_tell_lesions(row) for row in results.lesions],
         "alarms": [words for row in results.false_alarms for words in _tell_alarms(row)],
+        "order": [
+            {"subject": row["subject"], "sure": format_number(row["expected_dice"], 2)}
+            for row in results.label_order[:MOST_LABELS]
+        ],
+        "gain": _tell_gain(results.label_gain),
         "labels": [_tell_label(row) for row in results.label_doubt[:MOST_LABELS]],
         "doubtful": list(dict.fromkeys(str(row["subject"]) for row in results.unlabelled_masks if _is_doubtful(row))),
     }
@@ -104,6 +110,23 @@ def _tell_alarms(row):
         f"({format_interval(row['mean_low'], row['mean_high'], 1)}), at most {largest} ml."
     )
     return [told, *([note] if note else [])]
+
+
+def _tell_gain(rows):
+    """Say whether labelling the least certain patients first beat a random order on the labelled ones."""
+    row = rows[0] if rows else {"reason": "nothing was replayed"}
+    if row["reason"]:
+        return f"Whether this order beats a random one is not known: {row['reason']}."
+    found = {
+        "helps": "asking for the least certain first beat a random order",
+        "hurts": "asking for the least certain first was worse than a random order, so draw patients at random",
+        "undecided": "it is not shown that asking for the least certain first beats a random order",
+    }[row["verdict"]]
+    gain = f"{format_number(row['gain'], 3, signed=True)}, {format_interval(row['low'], row['high'], 3, signed=True)}"
+    return (
+        f"Replayed on your {row['patients']} labelled patients with classifiers of supervoxels, {found}: with "
+        f"{row['fewest_labels']} to {row['most_labels']} labels the Dice of other patients differed by {gain}."
+    )
 
 
 def _tell_label(row):
