@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from neurograft.networks import encoders_3d
+from neurograft.networks import encoders_3d, flair_unet
 from neurograft.networks.encoders_2d import BACKBONES, adapt_stem
 from neurograft.networks.monai_parts import FlexibleUNet, UpCat
 
@@ -127,12 +127,15 @@ def build_segmenter(backbone, in_channels, regions, prior=PRIOR):
 
     Returns
     -------
-    monai.networks.nets.FlexibleUNet or PatchSegmenter
+    monai.networks.nets.FlexibleUNet, flair_unet.FlairUnet or PatchSegmenter
         With random weights. The input of a FlexibleUNet is (batch, in_channels, X, Y), with X and Y multiples of 32.
     """
     if backbone in encoders_3d.BACKBONES_3D:
         network = build_patch_segmenter(backbone, in_channels, regions)
         last: Any = network.head
+    elif backbone == flair_unet.NAME:
+        network = flair_unet.FlairUnet(in_channels, regions)
+        last = network.head
     else:
         _known(backbone)
         # no padding of mismatched maps: sizes are multiples of 32, so it would only copy

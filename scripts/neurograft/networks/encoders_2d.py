@@ -3,6 +3,7 @@
 Their depthwise convolutions compute the same gradients as torch, but faster, in a way that avoids slow code of oneDNN.
 """
 
+from collections import OrderedDict
 from typing import Any, ClassVar
 
 import torch
@@ -273,6 +274,55 @@ class AlexNetEncoder(PlainEncoder):
         return cut
 
 
+class FlairEncoder(Encoder2d):
+    """The encoder of the U-Net for FLAIR abnormalities of Buda et al. (2019), as ported to PyTorch by its author.
+
+    Five blocks of two convolutions with BatchNorm and ReLU, each but the first after a pooling. Names are those of the
+    published checkpoint, whose channels are T1, FLAIR and T1c. Parameters are those of `EfficientNetLiteEncoder`.
+    """
+
+    stem = "encoder1.enc1conv1.weight"
+
+    def __init__(self, model_name, in_channels=SOURCE_CHANNELS, spatial_dims=2, pretrained=False):
+        super().__init__()
+        _only_2d(model_name, spatial_dims, pretrained)
+        widths = (in_channels, *BACKBONES[model_name]["channels"])
+        for number in range(1, 5):
+            block = convolve_twice(f"enc{number}", widths[number - 1], widths[number])
+            self.add_module(f"encoder{number}", block)
+        self.bottleneck = convolve_twice("bottleneck", *widths[-2:])
+
+    def forward(self, images):
+        """Return the features at 1, 1/2, 1/4, 1/8 and 1/16 of the size, finest first."""
+        features, x = [], images
+        for block in self.children():
+            x = block(functional.max_pool2d(x, 2) if features else x)
+            features.append(x)
+        return features
+
+
+def convolve_twice(name, before, after):
+    """Make a block of that U-Net: two 3 x 3 convolutions, each with BatchNorm and ReLU.
+
+    Parameters
+    ----------
+    name : str
+        Begins the names of its layers.
+    before, after : int
+        Channels.
+
+    Returns
+    -------
+    nn.Sequential
+    """
+    layers = {}
+    for number, channels in ((1, before), (2, after)):
+        layers[f"{name}conv{number}"] = nn.Conv2d(channels, after, 3, padding=1, bias=False)
+        layers[f"{name}norm{number}"] = nn.BatchNorm2d(after, momentum=NORM_MOMENTUM)
+        layers[f"{name}relu{number}"] = nn.ReLU(inplace=True)
+    return nn.Sequential(OrderedDict(layers))
+
+
 def adapt_stem(kernel, channels):
     """Adapt the kernel of a first convolution to another number of input channels.
 
@@ -316,13 +366,15 @@ def _replace_convolutions(network):
             setattr(module, name, replacement)
 
 
-# name to encoder, and to the channels of the features at 1/2, 1/4, 1/8, 1/16 and 1/32
+# name to encoder, and to the channels of the features, mostly at 1/2, 1/4, 1/8, 1/16 and 1/32
 BACKBONES = {
     "efficientnet-lite0": {"encoder": EfficientNetLiteEncoder, "channels": (16, 24, 40, 112, 320)},
     "efficientnet-lite1": {"encoder": EfficientNetLiteEncoder, "channels": (16, 24, 40, 112, 320)},
     "efficientnet-lite2": {"encoder": EfficientNetLiteEncoder, "channels": (16, 24, 48, 120, 352)},
     "alexnet": {"encoder": AlexNetEncoder, "channels": (0, 64, 192, 256, 256)},
     "vgg19": {"encoder": Vgg19Encoder, "channels": (128, 256, 512, 512, 512)},
+    # at 1 to 1/16, with a decoder of its own
+    "flair-unet": {"encoder": FlairEncoder, "channels": (32, 64, 128, 256, 512)},
 }
 for encoder in dict.fromkeys(row["encoder"] for row in BACKBONES.values()):
     FLEXUNET_BACKBONE.register_class(encoder)

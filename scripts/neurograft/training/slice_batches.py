@@ -2,14 +2,14 @@
 
 A *case* is one patient: a dict with `images` (Z, all sequences, X, Y), `channels` (numbers of the network's input
 sequences, None for one that the patient lacks) and `strata` (lists of slice numbers to draw from); for segmentation
-also `labels` (Z, X, Y) and `regions` (boolean table, label value x region), for classification `classes` (Z,). Arrays
-may be memory maps or packed (`packing`): only the drawn slices are read.
+also `labels` (Z, X, Y), `regions` (boolean table, label value x region) and `lesions` (whether these are lesions), for
+classification `classes` (Z,). Arrays may be memory maps or packed (`packing`): only the drawn slices are read.
 """
 
 import numpy as np
 import torch
-from torch.nn import functional
 
+from neurograft.training.augmentation import augment
 from neurograft.training.slices import read_channels
 
 MULTIPLE = 32
@@ -48,7 +48,7 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True, dropout=
         images, targets = _read(chosen, size)
         if augmented:
             masks = targets if targets is not None and targets.ndim == images.ndim else None
-            images, masks = augment(images, masks, generator)
+            images, masks = augment(images, masks, generator, chosen[0][0].get("lesions", False))
             targets = targets if masks is None else masks
         if dropout:
             drop_channels(images, [case for case, _ in chosen], dropping)
@@ -135,40 +135,6 @@ def drop_channels(images, cases, random):
         if len(there) > 1 and random.random() >= WHOLE_SHARE:
             dropped = random.permutation(there)[random.integers(1, len(there)) :]
             image[dropped.tolist()] = 0
-
-
-def augment(images, masks, generator):
-    """Augment with left-right flips, small rotations, scalings and shifts, and intensity changes for each channel.
-
-    Rotations up to 15 degrees, sizes within 15 %, shifts up to 5 % of the field of view, intensities times 0.7 to 1.3
-    plus -0.3 to 0.3 (in units of the brain's spread), because scanners differ by as much after a robust z-score. The
-    same for every strategy.
-
-    Parameters
-    ----------
-    images : Tensor, shape (batch, C, X, Y)
-    masks : Tensor, shape (batch, R, X, Y), or None
-    generator : torch.Generator
-    """
-    count, channels, x, y = images.shape
-
-    def uniform(low, high, *shape):
-        return low + (high - low) * torch.rand(shape, generator=generator)
-
-    angle, zoom = uniform(-0.26, 0.26, count), uniform(0.85, 1.15, count)
-    flip = torch.where(uniform(0, 1, count) < 0.5, -1.0, 1.0)
-    theta = torch.zeros(count, 2, 3)
-    # grid_sample's first coordinate runs along the last axis, Y; the ratio keeps voxels square
-    theta[:, 0, 0], theta[:, 0, 1] = zoom * angle.cos(), -zoom * angle.sin() * (x / y) * flip
-    theta[:, 1, 0], theta[:, 1, 1] = zoom * angle.sin() * (y / x), zoom * angle.cos() * flip
-    theta[:, :, 2] = uniform(-0.1, 0.1, count, 2)
-    grid = functional.affine_grid(theta, [count, 1, x, y], align_corners=False)
-    moved = functional.grid_sample(images, grid, align_corners=False)
-    brain = moved != 0
-    scaled = moved * uniform(0.7, 1.3, count, channels, 1, 1) + uniform(-0.3, 0.3, count, channels, 1, 1)
-    if masks is not None:
-        masks = functional.grid_sample(masks, grid, mode="nearest", align_corners=False)
-    return torch.where(brain, scaled, moved), masks
 
 
 def case_canvas(cases):

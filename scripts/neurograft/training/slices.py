@@ -93,7 +93,8 @@ def segmentation_case(folder, sequences, scheme, labelled=True, missing=()):
     case = _read_slices(folder, sequences, missing)
     if labelled:
         case["labels"] = PackedArray(Path(folder) / "labels.zlib")
-        case["regions"] = region_table(region_values(scheme))
+        regions = region_values(scheme)
+        case["regions"], case["lesions"] = region_table(regions), "WT" in regions
         tumour = case["regions"][:, 0][case["labels"][:]].any((1, 2))
         case["strata"] = {"tumour": np.flatnonzero(tumour), "rest": np.flatnonzero(~tumour)}
     return case
