@@ -4,6 +4,8 @@ The same for every strategy, so that a comparison of strategies is none of augme
 docs/results.md, "What does each part of the recipe gain?".
 """
 
+import math
+
 import torch
 from torch.nn import functional
 
@@ -11,7 +13,6 @@ MIXED = 0.3  # share of the slices that get another one's lesion
 BENT = 0.5  # share of the slices that are deformed
 BENDING = 0.04  # spread of the deformation's nodes, in halves of the field of view
 NODES = 32  # pixels between these nodes
-BLURRED, COARSENED, NOISED, CURVED = 0.2, 0.2, 0.2, 0.3  # shares of the channels of a slice
 RIM = 3  # pixels by which a lesion is cut out larger, and over which it is blended
 
 
@@ -114,21 +115,17 @@ def _draw_grid(images, generator, bent):
 
 
 def _degrade(images, brain, generator):
-    """Blur, coarsen, add noise to, or change the contrast of some channels of some slices."""
+    """Blur, coarsen, change the contrast of, or add noise to some channels of some slices."""
     shape = images.shape[:2]
-    shares = (BLURRED, COARSENED, CURVED, NOISED)
-    chosen = [_uniform(generator, 0, 1, *shape) < share for share in shares]
-    strength = [_uniform(generator, *ends, *shape) for ends in ((0.5, 1.5), (0.4, 1.0), (-0.4, 0.4), (0.0, 0.25))]
-    for wanted, amount, change in zip(chosen, strength, (_blur, _coarsen, _curve), strict=False):
-        for slot, channel in torch.nonzero(wanted).tolist():
-            if brain[slot, channel].any():
-                about = float(amount[slot, channel]), brain[slot, channel]
-                images[slot, channel] = change(images[slot, channel], *about)
-    noise = torch.randn(images.shape, generator=generator) * (strength[3] * chosen[3])[:, :, None, None]
-    return images + noise
+    for share, ends, change in DEGRADATIONS:
+        wanted, amount = _uniform(generator, 0, 1, *shape) < share, _uniform(generator, *ends, *shape)
+        for slot, channel in torch.nonzero(wanted & brain.flatten(2).any(2)).tolist():
+            about = float(amount[slot, channel]), brain[slot, channel], generator
+            images[slot, channel] = change(images[slot, channel], *about)
+    return images
 
 
-def _blur(image, sigma, brain):
+def _blur(image, sigma, brain, generator):
     """Smooth a channel with a Gaussian, sigma in pixels."""
     kernel = torch.exp(-(torch.arange(-RIM, RIM + 1.0) ** 2) / (2 * sigma**2))
     kernel = (kernel / kernel.sum())[None, None]
@@ -136,15 +133,30 @@ def _blur(image, sigma, brain):
     return functional.conv2d(across, kernel[:, :, None], padding=(0, RIM))[0, 0]
 
 
-def _coarsen(image, share, brain):
+def _coarsen(image, share, brain, generator):
     """Sample a channel at fewer pixels, a share of them along each axis, and back."""
     smaller = [max(1, round(share * n)) for n in image.shape]
     few = functional.interpolate(image[None, None], size=smaller, mode="bilinear", align_corners=False)
     return functional.interpolate(few, size=image.shape, mode="bilinear", align_corners=False)[0, 0]
 
 
-def _curve(image, exponent, brain):
+def _curve(image, exponent, brain, generator):
     """Raise a channel to a power between its least and largest value in the brain, e to `exponent`."""
-    low, high = image[brain].min(), image[brain].max()
+    low, high = (torch.where(brain, image, end) for end in (torch.inf, -torch.inf))
+    low, high = low.min(), high.max()
     span = (high - low).clamp(min=1e-6)
-    return ((image - low) / span).clamp(0, 1) ** torch.exp(torch.tensor(exponent)) * span + low
+    return ((image - low) / span).clamp(0, 1) ** math.exp(exponent) * span + low
+
+
+def _add_noise(image, spread, brain, generator):
+    """Add normal noise to a channel."""
+    return image + spread * torch.randn(image.shape, generator=generator)
+
+
+# share of the channels of a slice, the ends of the strength that is drawn, and what is done with it
+DEGRADATIONS = (
+    (0.2, (0.5, 1.5), _blur),
+    (0.2, (0.4, 1.0), _coarsen),
+    (0.3, (-0.4, 0.4), _curve),
+    (0.2, (0.0, 0.25), _add_noise),
+)
