@@ -16,6 +16,7 @@ from neurograft.imaging import packing
 from neurograft.networks import builders, encoders_3d
 from neurograft.sources import table, weights
 from neurograft.training import checkpoints, tasks
+from neurograft.training import slices as slices_of
 from neurograft.training.tasks import SubjectFiles, open_task
 
 RECORDS = {"manifest.json", "history.tsv", "seconds.tsv", "layers.tsv", "features.tsv", "fit.tsv"}
@@ -452,13 +453,54 @@ class Twos(torch.nn.Module):
         return torch.tensor([[0.0, np.log(3)]]).repeat(len(images), 1)
 
 
-def write(folder, made, task="segmentation", network=Bright, truths=None, **roles):
+def write(folder, made, task="segmentation", network=Bright, truths=None, planes=("axial",), **roles):
     slices, split = made
-    opened = tasks.open_task(split, cell(task=task), SubjectFiles(slices, truths))
+    opened = tasks.open_task(split, cell(task=task), SubjectFiles(slices, truths), planes=planes)
     roles = {"test": ["p0"], "unlabelled": []} | roles
     networks = dict.fromkeys((*roles["test"], *roles["unlabelled"]), network())
     network_cells.write_predictions(folder, task, opened, networks, roles, threads=1)
     return opened
+
+
+def in_planes(made, folder):
+    """The cohort with slices of all planes."""
+    slices, split = made
+    turned = {}
+    for subject, old in slices.items():
+        turned[subject] = folder / subject
+        labels = old / "labels.zlib"
+        drawn = packing.PackedArray(labels)[:] if labels.exists() else None
+        index = json.loads((old / "index.json").read_text())
+        slices_of.write_slices(turned[subject], packing.PackedArray(old / "images.zlib")[:], drawn, index, list(slices_of.PLANES))
+    return turned, split
+
+
+def test_the_predictions_of_planes_lie_on_each_other(cell_cohort, tmp_path):
+    """A network that looks at single pixels says the same in every plane, and so does the mean."""
+    made = in_planes(cell_cohort, tmp_path / "slices")
+    for name, planes in {"one": ["axial"], "all": list(slices_of.PLANES), "other": ["sagittal"]}.items():
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, made, planes=planes)
+    with np.load(tmp_path / "one/sub-p0.npz") as one:
+        for name in ("all", "other"):
+            with np.load(tmp_path / name / "sub-p0.npz") as other:
+                for region in one.files:
+                    assert np.abs(one[region].astype(int) - other[region]).max() <= 1
+
+
+def test_a_network_learns_from_all_planes(cell_cohort, tmp_path):
+    made = in_planes(cell_cohort, tmp_path / "slices")
+    manifest = train(tmp_path / "cell", made, cell(), planes=list(slices_of.PLANES))
+    assert manifest["trained"] and manifest["planes"] == ["axial", "coronal", "sagittal"]
+    assert manifest["weights_sha256"] != train(tmp_path / "axial", made, cell())["weights_sha256"]
+    assert (tmp_path / "cell/sub-p1.npz").exists()
+
+
+def test_only_flat_segmenters_have_planes():
+    options = network_cells.CellOptions(planes=["axial", "coronal"])
+    assert options.choose_planes("segmentation", "efficientnet-lite0") == ("axial", "coronal")
+    assert options.choose_planes("classification", "efficientnet-lite0") == ("axial",)
+    assert options.choose_planes("segmentation", "deepbet") == ("axial",)
 
 
 def test_each_region_is_a_byte_on_the_box(cell_cohort, tmp_path):

@@ -130,3 +130,15 @@ def test_a_missing_channel_stays_zero_through_augmentation():
     missing = ~images[:, 1].flatten(1).any(1)
     assert 0.3 < float(missing.float().mean()) < 0.7 and images[:, [0, 2]].flatten(2).any(2).all()
     assert not slice_batches.draw_fixed(case, 4)[0][:, 1].any()
+
+
+def test_planes_take_turns_each_on_its_own_canvas():
+    coronal = [make_case(seed, (30, 60, 32)) | {"plane": "coronal"} for seed in (5, 6)]
+    drawn = slice_batches.draw_batches([*CASES, *coronal], SHARES, 4, 3)
+    alone = slice_batches.draw_batches(CASES, SHARES, 4, 3)
+    for _ in range(3):
+        (axial, masks), (other, _) = next(drawn), next(drawn)
+        assert axial.shape[2:] == (32, 32) and other.shape[2:] == (64, 32)
+        # another plane changes nothing of what is drawn of the first
+        images, wanted = next(alone)
+        assert torch.equal(axial, images) and torch.equal(masks, wanted)

@@ -8,6 +8,7 @@ import pytest
 from neurograft.core import tables
 from neurograft.imaging import packing
 from neurograft.training.slices import (
+    PLANES,
     add_candidates,
     classification_case,
     find_candidates,
@@ -15,9 +16,11 @@ from neurograft.training.slices import (
     find_slices,
     gather_subjects,
     keep_part,
+    read_channels,
     segmentation_case,
     take_channels,
     target_case,
+    turn_back,
     write_slices,
 )
 
@@ -168,3 +171,29 @@ def test_the_parts_of_a_subjects_slices_are_all_of_them_once(folder):
     # more parts than slices: some are empty
     assert sorted(len(keep_part(case, part, 9, [0])["usable"]) for part in range(9)) == [0] * 4 + [1] * 5
     assert "strata" not in keep_part(classification_case(folder, ["t1c"], [], labelled=False), 0, 2, [0])
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_a_plane_has_the_same_voxels_in_other_places(tmp_path, plane):
+    random = np.random.default_rng(0)
+    volume = random.normal(size=(5, 2, 6, 7)).astype(np.float16)  # Z, C, X, Y
+    labels = np.zeros((5, 6, 7), np.uint8)
+    labels[1, 2, 3:5] = 1
+    write_slices(tmp_path / "slices", volume, labels, {"sequences": ["t1", "t2"]}, planes=list(PLANES))
+    case = segmentation_case(tmp_path / "slices", ["t2", "t1"], "binary", plane=plane)
+    images, drawn = read_channels(case), case["labels"][:]
+    length = {"axial": 5, "coronal": 7, "sagittal": 6}[plane]
+    assert images.shape[:2] == (length, 2) and case.get("plane", "axial") == plane
+    tumour = {"axial": [1], "coronal": [3, 4], "sagittal": [2]}[plane]
+    assert case["strata"]["tumour"].tolist() == tumour
+    # from (N, C, A, B) as a network predicts, (C, A, B, N), back to X, Y, Z
+    back = turn_back(images.transpose(1, 2, 3, 0), plane)
+    assert np.array_equal(back, volume[:, ::-1].transpose(1, 2, 3, 0))
+    assert np.array_equal(turn_back(drawn.transpose(1, 2, 0)[None], plane)[0], labels.transpose(1, 2, 0))
+
+
+def test_a_plane_that_was_not_written_is_an_error(tmp_path):
+    write_slices(tmp_path / "slices", np.ones((2, 1, 4, 4), np.float16), None, {"sequences": ["t1"]})
+    assert sorted(path.name for path in (tmp_path / "slices").iterdir()) == ["images.zlib", "index.json"]
+    with pytest.raises(FileNotFoundError, match=r"images-coronal\.zlib"):
+        segmentation_case(tmp_path / "slices", ["t1"], "binary", labelled=False, plane="coronal")

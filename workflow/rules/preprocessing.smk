@@ -73,6 +73,7 @@ rule normalize_intensity:
         runtime=grow(10),
     params:
         options=config["normalize_intensity"] | ({"prepared": True} if RUN.prepared else {}),
+        planes=config["train_network"]["planes"],
         code=digest("normalize_intensity"),
     script:
         "../../scripts/normalize_intensity.py"

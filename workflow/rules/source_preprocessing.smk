@@ -53,6 +53,7 @@ use rule normalize_intensity as normalize_cohort_intensity with:
         "results/benchmarks/normalize_intensity/cohort-{cohort}_sub-{subject}_space-{space}.tsv"
     params:
         options=lambda wildcards: prepared_options(wildcards, "normalize_intensity"),
+        planes=[],
 
 
 use rule gather_subjects as gather_cohort_subjects with:

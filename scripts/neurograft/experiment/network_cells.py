@@ -22,7 +22,7 @@ from neurograft.networks import builders, compute, encoders_3d, flair_unet
 from neurograft.sources import table
 from neurograft.sources.weights import SourceFiles, load_weights
 from neurograft.training import batch_norm, checkpoints, inference, loop, strategy_plans, tasks
-from neurograft.training.slices import read_channels
+from neurograft.training.slices import AXIAL, read_channels, turn_back
 
 LIBRARIES = ("torch", "monai", "numpy")
 BUILDERS = {"segmentation": builders.build_segmenter, "classification": builders.build_classifier}
@@ -66,6 +66,8 @@ class CellOptions:
         Shares of the steps at which every network is also scored.
     auto : dict
         `least` and `most` steps of "auto", and `held_back`, the share of the training patients.
+    planes : sequence of str
+        Planes of the slices that one network segments, whose predictions are averaged.
     variants : dict of str to dict
         Named strategies of the config (`strategy_plans.plan`).
     """
@@ -77,6 +79,12 @@ class CellOptions:
     variants: Mapping[str, dict] = field(default_factory=dict)
     budgets: Sequence[float] = ()
     auto: Mapping[str, float] = field(default_factory=lambda: {"least": 100, "most": 1000, "held_back": 0.2})
+    planes: Sequence[str] = (AXIAL,)
+
+    def choose_planes(self, task, backbone):
+        """Return the planes of slices for a task and a backbone: axial alone to classify, and for volumes."""
+        flat = task == "segmentation" and backbone not in encoders_3d.BACKBONES_3D
+        return tuple(self.planes) if flat else (AXIAL,)
 
     def choose(self, backbone):
         """Return the options of trainings for a backbone: those of `patches` if its input is volumes.
@@ -147,7 +155,8 @@ def train_cell(output, split, cell, source, subjects, options):
             roles, rounds = _assign(split, cell, output.predict_unlabelled, options.variants)
             check_pretraining(split, roles, pretraining)
             unlearnt = find_unlearnt(split, cell, roles)
-            task = tasks.open_task(split, cell, subjects, unlearnt, roles["train"])
+            planes = options.choose_planes(cell["task"], backbone)
+            task = tasks.open_task(split, cell, subjects, unlearnt, roles["train"], planes)
             if is_control(cell["split"]):
                 _leave_empty(task, roles, rounds)
             held_back = hold_back(roles["train"], task_split["patients"], cell, options.auto) if chosen["least"] else []
@@ -163,6 +172,7 @@ def train_cell(output, split, cell, source, subjects, options):
             manifest |= _describe(trainings, roles) | {"outputs": task.outputs, **_describe_length(chosen, trainings)}
             manifest |= {"held_back": held_back} if held_back else {}
             manifest |= {"intensity_scale": task.scale} if task.scale else {}
+            manifest |= {"planes": list(planes)} if len(planes) > 1 else {}
             manifest |= _name_incomplete(task_split, roles, unlearnt)
             manifest["pretrained_on"] = pretraining.get("subjects", []) if trainings[0]["plan"].loads else []
         except UntrainableError as reason:
@@ -198,7 +208,7 @@ def _train_rounds(setting, train, rounds, checkpoint):
     A plan that adapts a trained network is trained once; one that trains on the target is trained for each round.
     """
     task = setting.task
-    cases = [task.read(subject) for subject in train if subject not in setting.held_back]
+    cases = task.read_all([subject for subject in train if subject not in setting.held_back])
     trained, trainings = None, []
     for number, each in enumerate(rounds):
         path = f"{checkpoint}-{number}" if checkpoint else None
@@ -320,6 +330,7 @@ def _take_fingerprint(setting, network, cases):
     task = setting.task
     facts = {"cell": setting.cell, "options": setting.options, "variants": setting.variants}
     facts |= {"source": setting.source.row, "outputs": task.outputs, "dropout": task.dropout, "scale": task.scale}
+    facts["planes"] = task.planes
     facts["code"] = code_digest.code_digest(__file__)
     return checkpoints.take_fingerprint(network, cases, facts)
 
@@ -417,24 +428,30 @@ def write_predictions(part, name, task, networks, roles, threads):
         `test` and `unlabelled`.
     threads : int
     """
-    WRITERS[name](part, networks, task.read, roles, task.outputs, threads)
+    WRITERS[name](part, networks, task, roles, threads)
 
 
-def _write_segmentation(part, networks, read, roles, outputs, threads):
-    """Predict and write the segmentation of each subject."""
+def _write_segmentation(part, networks, task, roles, threads):
+    """Predict and write the segmentation of each subject: the mean of all planes."""
+    mirrored = len(task.planes) == 1  # other planes are the better average, for the same time
     for subject in roles["test"] + roles["unlabelled"]:
-        case = read(subject, labelled=False)
-        chances = inference.predict_volume(networks[subject], read_channels(case), threads=threads)
-        cell_folder.write_prediction(part, subject, dict(zip(outputs, chances, strict=True)), case["index"]["box"])
+        total, box = 0, []
+        for plane in task.planes:
+            case = task.read(subject, labelled=False, **({} if plane == AXIAL else {"plane": plane}))
+            own = inference.predict_volume(networks[subject], read_channels(case), mirrored, threads=threads)
+            total, box = total + turn_back(own, plane), case["index"]["box"]
+        chances = total / len(task.planes)
+        cell_folder.write_prediction(part, subject, dict(zip(task.outputs, chances, strict=True)), box)
         logs.log_line(f"predicted {subject}")
 
 
-def _write_classification(part, networks, read, roles, outputs, threads):
+def _write_classification(part, networks, task, roles, threads):
     """Predict and write a table with a row for each unit and class; an unknown truth is empty."""
     for role in cell_folder.CLASSES:
         rows = []
         for subject in roles[role]:
-            rows += _classify(networks[subject], read(subject, labelled=role == "test"), subject, outputs, threads)
+            case = task.read(subject, labelled=role == "test")
+            rows += _classify(networks[subject], case, subject, task.outputs, threads)
             logs.log_line(f"predicted {subject}")
         if role == "test" or rows:
             cell_folder.write_classes(part, role, rows)

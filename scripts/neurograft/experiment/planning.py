@@ -54,7 +54,8 @@ def plan_experiment(counts, split, subjects, backbones, options, judged):
             seconds = 0.0
             if cells and task_split["trainable"]:
                 chosen = options.choose(backbones[source])
-                seconds = probe_cell(task, split, subjects, backbones[source], chosen)
+                planned = chosen | {"planes": options.choose_planes(task, backbones[source])}
+                seconds = probe_cell(task, split, subjects, backbones[source], planned)
             rows.append(row | {"seconds": round(seconds, 1), "hours": round(cells * seconds / 3600, 3)})
     task_split, margin = split["tasks"][judged["task"]], judged["margin"]
     patients = len({task_split["patients"][subject] for subject in task_split["subjects"]})
@@ -91,16 +92,17 @@ def probe_cell(task, split, subjects, backbone, options):
     subjects : tasks.SubjectFiles
     backbone : str
     options : dict
-        `steps`, `batch` and `threads`.
+        `steps`, `batch`, `threads` and `planes`.
 
     Returns
     -------
     float
     """
     task_split = split["tasks"][task]
-    opened = tasks.open_task(split, {"task": task}, subjects)
+    planes = options["planes"]
+    opened = tasks.open_task(split, {"task": task}, subjects, planes=planes)
     fold = task_split["folds"][0]
-    cases = [opened.read(subject) for subject in fold["train"]]
+    cases = opened.read_all(fold["train"])
     threads = options["threads"]
     with compute.reproducible(0, threads):
         network = BUILDERS[task](backbone, len(cases[0]["channels"]), len(opened.outputs))
@@ -114,9 +116,10 @@ def probe_cell(task, split, subjects, backbone, options):
     # a picture is one slice: without a first call, only the warm-up would be timed
     predict(network, images[:1], threads=threads)
     start = time.perf_counter()
-    predict(network, images, threads=threads)
+    predict(network, images, len(planes) == 1, threads=threads)
     a_slice = (time.perf_counter() - start) / len(images)
-    tested = sum(len(opened.read(subject, labelled=False)["images"]) for subject in fold["test"])
+    # a patient's box has about as many slices in every plane
+    tested = len(planes) * sum(len(opened.read(subject, labelled=False)["images"]) for subject in fold["test"])
     # differences between steps exclude the first one, which is warm-up
     return float(np.median(np.diff(seconds)) * options["steps"] + a_slice * tested)
 

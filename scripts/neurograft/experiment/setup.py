@@ -485,6 +485,8 @@ def _check_config(config, sources):
     if not proposes_candidates(config):
         check_simulated(experiment, sources)
     check_recommended(config["recommend"]["sources"], sources)
+    if config["dataset"]["layout"] == "images" and config["train_network"]["planes"] != ["axial"]:
+        raise SettingsError("config: train_network.planes: pictures are slices of one plane; leave it out")
 
 
 # exceptions raised by the checks; any other is a bug

@@ -13,7 +13,8 @@ def estimate_statistics(network, cases, options, count=12):
 
     Parameters are those of `average_statistics`.
     """
-    blind = [{name: case[name] for name in ("images", "channels")} | _one_stratum(case) for case in cases]
+    kept = ("images", "channels", "plane")
+    blind = [{name: case[name] for name in kept if name in case} | _one_stratum(case) for case in cases]
     average_statistics(network.encoder, blind, options, count)
 
 

@@ -3,14 +3,15 @@
 A *case* is one patient: a dict with `images` (Z, all sequences, X, Y), `channels` (numbers of the network's input
 sequences, None for one that the patient lacks) and `strata` (lists of slice numbers to draw from); for segmentation
 also `labels` (Z, X, Y), `regions` (boolean table, label value x region) and `lesions` (whether these are lesions), for
-classification `classes` (Z,). Arrays may be memory maps or packed (`packing`): only the drawn slices are read.
+classification `classes` (Z,). Slices that are not axial have their `plane`, and other axes in the places of Z, X and Y.
+Arrays may be memory maps or packed (`packing`): only the drawn slices are read.
 """
 
 import numpy as np
 import torch
 
 from neurograft.training.augmentation import augment
-from neurograft.training.slices import read_channels
+from neurograft.training.slices import AXIAL, read_channels
 
 MULTIPLE = 32
 WHOLE_SHARE = 0.5  # share of slices that keep all channels if channels are dropped
@@ -23,14 +24,17 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True, dropout=
     A stratum is drawn by its share, then a patient that has it, then one of the patient's slices. Every patient thus
     has the same weight, however many slices it has.
 
+    Slices of several planes are in batches of one plane each, in turn, because their sizes differ.
+
     Parameters
     ----------
     cases : list of dict
+        A patient is in it once for each plane.
     shares : dict of str to float
         Share of each stratum; one that no case has is left out.
     batch, seed : int
     size : tuple of int, optional
-        Of the canvas; by default `canvas_size` of these cases.
+        Of the canvas; by default `canvas_size` of the cases of a plane.
     augmented : bool
     dropout : bool
         Whether whole channels are dropped (`drop_channels`). The choice depends only on the seed and does not change
@@ -41,6 +45,16 @@ def draw_batches(cases, shares, batch, seed, size=None, augmented=True, dropout=
     images : Tensor, shape (batch, C, X, Y)
     targets : Tensor, shape (batch, R, X, Y) in 0 and 1, or (batch,) classes, or None without either
     """
+    planes = list(dict.fromkeys(case.get("plane", AXIAL) for case in cases))
+    if len(planes) > 1:
+        groups = ([case for case in cases if case.get("plane", AXIAL) == plane] for plane in planes)
+        seeds = [seed, *np.random.SeedSequence(seed).generate_state(len(planes) - 1).tolist()]
+        streams = [
+            draw_batches(group, shares, batch, own, size, augmented, dropout)
+            for group, own in zip(groups, seeds, strict=True)
+        ]
+        while True:
+            yield from map(next, streams)
     random, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     dropping = np.random.default_rng([seed, DROPS])
     size = size or case_canvas(cases)

@@ -11,6 +11,9 @@ from neurograft.core.files import read_json, whole, write_json
 from neurograft.core.labels import region_values
 from neurograft.imaging.packing import PackedArray, write_packed
 
+AXIAL = "axial"
+# plane to the order of the axes X, Y, Z in its slices: two of the slice, then the one that the slices follow each other along
+PLANES = {AXIAL: (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}
 LEAST_TUMOUR = 20.0  # mm2 of tumour above which a slice counts as tumour
 LEAST_BRAIN = 0.25  # smallest brain area, as a share of the largest one in the patient's slices
 
@@ -69,7 +72,7 @@ def read_landmarks(folder):
     return index.get("landmarks", {})
 
 
-def segmentation_case(folder, sequences, scheme, labelled=True, missing=()):
+def segmentation_case(folder, sequences, scheme, labelled=True, missing=(), plane=AXIAL):
     """Read one subject as a case for segmentation; slices with and without tumour are the strata.
 
     Parameters
@@ -84,15 +87,17 @@ def segmentation_case(folder, sequences, scheme, labelled=True, missing=()):
         Whether to read labels and strata.
     missing : collection of str
         Sequences known to be missing; their channel is None (`take_channels`).
+    plane : str
+        A key of `PLANES`; others than axial have to have been written (`write_slices`).
 
     Raises
     ------
     ValueError
         If a sequence is absent but not in `missing`, or no sequence is left.
     """
-    case = _read_slices(folder, sequences, missing)
+    case = _read_slices(folder, sequences, missing, plane)
     if labelled:
-        case["labels"] = PackedArray(Path(folder) / "labels.zlib")
+        case["labels"] = PackedArray(Path(folder) / name_array("labels", plane))
         regions = region_values(scheme)
         case["regions"], case["lesions"] = region_table(regions), "WT" in regions
         tumour = case["regions"][:, 0][case["labels"][:]].any((1, 2))
@@ -239,7 +244,47 @@ def take_channels(array, channels, axis=0, scale=None):
     return taken
 
 
-def write_slices(folder, opened, labels, index):
+def name_array(kind, plane=AXIAL):
+    """Return the file name of a subject's `images` or `labels` in a plane."""
+    return f"{kind}.zlib" if plane == AXIAL else f"{kind}-{plane}.zlib"
+
+
+def turn_slices(stack, plane):
+    """Cut a volume of axial slices in another plane.
+
+    Parameters
+    ----------
+    stack : ndarray, shape (Z, ..., X, Y)
+    plane : str
+        A key of `PLANES`.
+
+    Returns
+    -------
+    ndarray
+        (Y, ..., X, Z) for coronal and (X, ..., Y, Z) for sagittal slices.
+    """
+    first, second, along = PLANES[plane]
+    axes = (stack.ndim - 2, stack.ndim - 1, 0)  # of X, Y, Z
+    return stack.transpose(axes[along], *range(1, stack.ndim - 2), axes[first], axes[second])
+
+
+def turn_back(chances, plane):
+    """Turn a prediction of slices in a plane back to X, Y, Z.
+
+    Parameters
+    ----------
+    chances : ndarray, shape (R, A, B, N)
+        N slices of A x B pixels (`inference.predict_volume`).
+    plane : str
+
+    Returns
+    -------
+    ndarray, shape (R, X, Y, Z)
+    """
+    return chances.transpose(0, *(1 + PLANES[plane].index(axis) for axis in range(3)))
+
+
+def write_slices(folder, opened, labels, index, planes=()):
     """Write the slices from `intensity.cut_slices` atomically, packed slice by slice for random access in training.
 
     Parameters
@@ -249,13 +294,16 @@ def write_slices(folder, opened, labels, index):
     labels : ndarray of uint8, shape (Z, X, Y), or None
     index : dict
         Written with a `sha256` of all voxels.
+    planes : collection of str
+        Further planes in which they are written; each takes as much space again.
     """
     arrays = {"images": opened} | ({} if labels is None else {"labels": labels})
     digest = hashlib.sha256()
     with whole(folder) as part:
         part.mkdir()
         for name, array in arrays.items():
-            write_packed(part / f"{name}.zlib", array)
+            for plane in dict.fromkeys((AXIAL, *planes)):
+                write_packed(part / name_array(name, plane), turn_slices(array, plane))
             digest.update(np.ascontiguousarray(array).data)
         write_json(part / "index.json", index | {"sha256": digest.hexdigest()})
 
@@ -268,16 +316,17 @@ def region_table(values):
     return table
 
 
-def _read_slices(folder, sequences, missing=()):
+def _read_slices(folder, sequences, missing=(), plane=AXIAL):
     """Open a subject's slices without reading them."""
     shared = isinstance(folder, dict)
     index = folder["index"] if shared else read_json(Path(folder) / "index.json")
-    opened = folder["images"] if shared else PackedArray(Path(folder) / "images.zlib")
+    opened = folder["images"] if shared else PackedArray(Path(folder) / name_array("images", plane))
     if set(sequences) <= set(missing):
         raise ValueError(f"{folder} has none of {', '.join(sequences)}")
     # an absent sequence that is not in `missing` is an error
     channels = [None if name in missing else index["sequences"].index(name) for name in sequences]
-    return {"images": opened, "channels": channels, "index": index}
+    about = {} if plane == AXIAL else {"plane": plane}
+    return {"images": opened, "channels": channels, "index": index, **about}
 
 
 def _with_brain(case):

@@ -1,7 +1,7 @@
 """Parts of training that depend on the task: how subjects are read, and the outputs of the network."""
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from neurograft.core.control_splits import has_random_labels, part_of, subject_o
 from neurograft.core.labels import region_values
 from neurograft.preprocessing.intensity_scale import bring_to_scale, learn_scale
 from neurograft.training.slices import (
+    AXIAL,
     add_candidates,
     classification_case,
     keep_part,
@@ -55,6 +56,7 @@ class Task(NamedTuple):
     shares : share of each stratum in a batch.
     dropout : whether training drops whole channels; true for all cells of a task with incomplete subjects.
     scale : the intensity scale by sequence, learnt from the training subjects; empty if not used.
+    planes : in which slices are trained on and predicted; `read` takes one as a keyword if there are others than axial.
     """
 
     read: Callable
@@ -63,9 +65,15 @@ class Task(NamedTuple):
     shares: dict
     dropout: bool
     scale: dict
+    planes: Sequence[str] = (AXIAL,)
+
+    def read_all(self, subjects):
+        """Read the cases of some subjects with their labels, each subject in every plane."""
+        own = ({} if plane == AXIAL else {"plane": plane} for plane in self.planes)
+        return [self.read(subject, **about) for about in own for subject in subjects]
 
 
-def open_task(split, cell, subjects, unlearnt=(), training=()):
+def open_task(split, cell, subjects, unlearnt=(), training=(), planes=(AXIAL,)):
     """Prepare the `Task` of a cell.
 
     Parameters
@@ -77,6 +85,8 @@ def open_task(split, cell, subjects, unlearnt=(), training=()):
         Sequences that no training subject has (`assignment.find_unlearnt`); they are not used for any subject.
     training : sequence of str
         Subjects whose landmarks, if they have any, define the intensity scale of all subjects.
+    planes : sequence of str
+        Keys of `slices.PLANES`, for segmentation.
 
     Returns
     -------
@@ -100,15 +110,16 @@ def open_task(split, cell, subjects, unlearnt=(), training=()):
     if cell["task"] == "segmentation":
         regions = list(region_values(split["scheme"]))
 
-        def read(subject, labelled=True):
-            about = (task["sequences"], split["schemes"][subject], labelled, lacks(subject))
+        def read(subject, labelled=True, plane=AXIAL):
+            about = (task["sequences"], split["schemes"][subject], labelled, lacks(subject), plane)
             case = scaled(segmentation_case(slices[subject], *about))
-            return add_candidates(case, candidates[subject]) if candidates and labelled else case
+            # candidates are known by axial slices
+            return add_candidates(case, candidates[subject]) if candidates and labelled and plane == AXIAL else case
 
         shares = {"tumour": TUMOUR_SHARE, "rest": 1 - TUMOUR_SHARE}
         if candidates:
             shares |= dict.fromkeys(("rest", "candidates"), (1 - TUMOUR_SHARE) / 2)
-        return Task(read, read_target, regions, shares, bool(incomplete), scale)
+        return Task(read, read_target, regions, shares, bool(incomplete), scale, planes)
     of_slices = task["target"] == splits.SLICE_TARGET
     if not of_slices and truths is None:
         raise ValueError(f"the target is the column {task['target']}: `truths` has to give each subject's class")
