@@ -19,7 +19,8 @@ RIM = 3  # pixels by which a lesion is cut out larger, and over which it is blen
 def augment(images, masks, generator, lesions=False):
     """Augment slices; without masks only their geometry and the scale of their intensities.
 
-    Geometry: left-right flips, rotations up to 15 degrees, sizes within 15 %, shifts up to 5 % of the field of view.
+    Geometry: flips of the first axis (left-right, but in sagittal slices front to back), rotations up to 15 degrees,
+    sizes within 15 %, shifts up to 5 % of the field of view.
     Intensities of each channel: times 0.7 to 1.3 plus -0.3 to 0.3 (in units of the brain's spread), because scanners
     differ by as much after a robust z-score. With masks also: half of the slices are deformed, and of the channels some
     are blurred, made coarser, noisy, or get another contrast (gamma).
