@@ -17,7 +17,8 @@ if given.candidates:
     found = supervoxel_files.find_supervoxels(given.candidates)
     inputs = supervoxel_cells.SupervoxelInputs(slices.find_slices(given.subjects), found)
     chosen = label_order.choose_labelled(split)
-    patients = [supervoxel_cells.read_patient(one, inputs, split["schemes"][one]) for one in chosen]
+    read = (supervoxel_cells.read_patient(one, inputs, split["schemes"][one]) for one in chosen)
+    patients = [{name: patient[name] for name in label_order.NEEDED} for patient in read]
 rows = label_order.replay_order(patients, snakemake.params.seed)
 tables.write_table(output.order, ordered, label_order.ORDER)
 tables.write_table(output.replay, rows, label_order.REPLAY)

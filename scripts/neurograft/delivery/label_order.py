@@ -20,6 +20,9 @@ START, STEP, ROUNDS = 3, 2, 3  # labels at the start, labels asked for in a roun
 REPEATS = 10
 TESTED = 3  # one of so many patients is scored and never asked for
 FEWEST = 9  # patients: with fewer there is nobody left to choose from
+MOST = 60  # patients of a draw, so that a large cohort takes no longer
+# what the replay needs of a patient; the cut itself, a volume, would fill the memory
+NEEDED = ("subject", "names", "described", "pooled", "truth", "volume")
 LEVEL = 0.95
 UNCERTAIN, RANDOM = "least certain", "random"
 
@@ -71,7 +74,7 @@ def replay_order(patients: Sequence[dict], seed=0, threads=1):
     Parameters
     ----------
     patients : list of dict
-        One for each patient (`supervoxel_cells.read_patient`), with truth.
+        `NEEDED` of each patient (`supervoxel_cells.read_patient`), with truth.
     seed, threads : int
 
     Returns
@@ -82,8 +85,8 @@ def replay_order(patients: Sequence[dict], seed=0, threads=1):
     rows = []
     for repeat in range(REPEATS if len(patients) >= FEWEST else 0):
         random = np.random.default_rng([seed, repeat])
-        drawn = random.permutation(len(patients)).tolist()
-        count = len(patients) // TESTED
+        drawn = random.permutation(len(patients))[:MOST].tolist()
+        count = len(drawn) // TESTED
         tested, pool = [patients[k] for k in drawn[:count]], [patients[k] for k in drawn[count:]]
         for order in (UNCERTAIN, RANDOM):
             labelled, left = pool[:START], pool[START:]
