@@ -471,7 +471,9 @@ def in_planes(made, folder):
         labels = old / "labels.zlib"
         drawn = packing.PackedArray(labels)[:] if labels.exists() else None
         index = json.loads((old / "index.json").read_text())
-        slices_of.write_slices(turned[subject], packing.PackedArray(old / "images.zlib")[:], drawn, index, list(slices_of.PLANES))
+        slices_of.write_slices(
+            turned[subject], packing.PackedArray(old / "images.zlib")[:], drawn, index, list(slices_of.PLANES)
+        )
     return turned, split
 
 

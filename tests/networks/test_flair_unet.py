@@ -101,7 +101,9 @@ def test_the_first_kernel_is_shared_out_over_other_channels(checkpoint, channels
 
 def test_another_checkpoint_is_refused(checkpoint):
     network = builders.build_segmenter(flair_unet.NAME, 3, 1)
-    narrow = {name: value[..., :16] if value.ndim == 1 else value[:16] for name, value in checkpoint.items() if value.ndim}
+    narrow = {
+        name: value[..., :16] if value.ndim == 1 else value[:16] for name, value in checkpoint.items() if value.ndim
+    }
     with pytest.raises(ValueError, match="of the encoder's weights fit, 90% are asked for"):
         builders.load_source(network, narrow)
     assert flair_unet.take_top({"fc.weight": torch.zeros(1)}) == {}

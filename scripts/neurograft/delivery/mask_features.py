@@ -171,8 +171,8 @@ def measure_masks(folders, peer_folders, split, files):
             truth = region_masks(case["labels"][:].transpose(1, 2, 0), scheme) if labelled else {}
             for region in cell.get("outputs", ()):
                 beside = [other[region] for other in others]
-                found = measure_mask(packed[region], case["index"]["spacing"], images, beside)
-                found[EXPECTED_DICE] = expect_dice(packed[region])
+                found = {EXPECTED_DICE: expect_dice(packed[region])}
+                found |= measure_mask(packed[region], case["index"]["spacing"], images, beside)
                 if labelled:
                     found |= measure_label(packed[region], truth[region])
                     found[LABEL_VOLUME] = float(truth[region].sum() * np.prod(case["index"]["spacing"]) / 1000)

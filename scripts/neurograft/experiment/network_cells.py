@@ -435,13 +435,14 @@ def _write_segmentation(part, networks, task, roles, threads):
     """Predict and write the segmentation of each subject: the mean of all planes."""
     mirrored = len(task.planes) == 1  # other planes are the better average, for the same time
     for subject in roles["test"] + roles["unlabelled"]:
-        total, box = 0, []
+        each, box = [], []
         for plane in task.planes:
-            case = task.read(subject, labelled=False, **({} if plane == AXIAL else {"plane": plane}))
+            case = task.read(subject, labelled=False, plane=plane)
             own = inference.predict_volume(networks[subject], read_channels(case), mirrored, threads=threads)
-            total, box = total + turn_back(own, plane), case["index"]["box"]
-        chances = total / len(task.planes)
-        cell_folder.write_prediction(part, subject, dict(zip(task.outputs, chances, strict=True)), box)
+            each.append(turn_back(own, plane))
+            box = case["index"]["box"]
+        chances = dict(zip(task.outputs, np.mean(each, axis=0), strict=True))
+        cell_folder.write_prediction(part, subject, chances, box)
         logs.log_line(f"predicted {subject}")
 
 

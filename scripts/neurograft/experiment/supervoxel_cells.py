@@ -87,7 +87,9 @@ def classify_supervoxels(out_folder, split, cell, inputs, predict_unlabelled=Fal
             seconds = time.perf_counter() - start
             judged = []
             for subject in roles["test"] + roles["unlabelled"]:
-                patient = _harmonise(fitted["effects"], read_patient(subject, inputs, split["schemes"][subject]), inputs.sites)
+                patient = _harmonise(
+                    fitted["effects"], read_patient(subject, inputs, split["schemes"][subject]), inputs.sites
+                )
                 chances = _predict(part, fitted["model"], patient, inputs, names, threads)
                 judged += [_judge(patient, chances, inputs, fitted["levels"])] if subject in roles["test"] else []
             cell_folder.write_judged(part, judged)

@@ -98,8 +98,8 @@ def draw_fixed(case, count, size=None):
 def augment(images, masks, size, generator):
     """Crop patches from larger blocks, with left-right flips, small rotations and scalings, and other intensities.
 
-    Kinds and ranges are those of `augmentation.augment` without masks: rotations up to 15 degrees about a random axis, sizes within
-    15 %, each channel's intensity times 0.7 to 1.3 plus -0.3 to 0.3. Shifts are part of the drawing.
+    Kinds and ranges are those of `augmentation.augment` without masks: rotations up to 15 degrees about a random axis,
+    sizes within 15 %, each channel's intensity times 0.7 to 1.3 plus -0.3 to 0.3. Shifts are part of the drawing.
 
     Parameters
     ----------

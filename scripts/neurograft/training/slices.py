@@ -12,7 +12,7 @@ from neurograft.core.labels import region_values
 from neurograft.imaging.packing import PackedArray, write_packed
 
 AXIAL = "axial"
-# plane to the order of the axes X, Y, Z in its slices: two of the slice, then the one that the slices follow each other along
+# plane to the order of the axes X, Y, Z: the two of a slice, then the one along which slices follow each other
 PLANES = {AXIAL: (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}
 LEAST_TUMOUR = 20.0  # mm2 of tumour above which a slice counts as tumour
 LEAST_BRAIN = 0.25  # smallest brain area, as a share of the largest one in the patient's slices

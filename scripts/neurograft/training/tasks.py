@@ -56,7 +56,7 @@ class Task(NamedTuple):
     shares : share of each stratum in a batch.
     dropout : whether training drops whole channels; true for all cells of a task with incomplete subjects.
     scale : the intensity scale by sequence, learnt from the training subjects; empty if not used.
-    planes : in which slices are trained on and predicted; `read` takes one as a keyword if there are others than axial.
+    planes : in which slices are trained on and predicted; `read` takes one as a keyword.
     """
 
     read: Callable
@@ -69,8 +69,7 @@ class Task(NamedTuple):
 
     def read_all(self, subjects):
         """Read the cases of some subjects with their labels, each subject in every plane."""
-        own = ({} if plane == AXIAL else {"plane": plane} for plane in self.planes)
-        return [self.read(subject, **about) for about in own for subject in subjects]
+        return [self.read(subject, plane=plane) for plane in self.planes for subject in subjects]
 
 
 def open_task(split, cell, subjects, unlearnt=(), training=(), planes=(AXIAL,)):
@@ -136,7 +135,8 @@ def open_task(split, cell, subjects, unlearnt=(), training=(), planes=(AXIAL,)):
     # finding the slices with enough brain reads all of them, and a subject's parts are read one after another
     read_once = cache(read_whole)
 
-    def read(subject, labelled=True):
+    def read(subject, labelled=True, plane=AXIAL):
+        # classified slices are axial
         whose, part = subject_of(subject), part_of(subject)
         if part is None:
             return read_whole(whose, labelled)
