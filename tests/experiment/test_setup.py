@@ -335,3 +335,17 @@ def test_what_a_licence_of_the_scans_forbids_is_not_published(tmp_path):
     config["cohorts"]["near"]["licence"] = "CC-BY-NC-4.0"
     with pytest.raises(setup.SetupError, match="'cohort-near', whose licence .*CC-BY-NC-4.0 .* forbids commercial use"):
         learn(config, publish=True)
+
+
+def test_planes_are_for_volumes(tmp_path):
+    assert prepare(train_network={"planes": ["axial", "sagittal"]}).list_training_options()["planes"] == [
+        "axial",
+        "sagittal",
+    ]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/1.png").touch()
+    pictures = {"layout": "images", "root": str(tmp_path)}
+    with pytest.raises(setup.SetupError, match="train_network.planes: pictures are slices of one plane; leave it out"):
+        prepare(dataset=pictures, train_network={"planes": ["coronal"]})
+    with pytest.raises(setup.SetupError, match="planes"):
+        prepare(train_network={"planes": ["oblique"]})

@@ -317,6 +317,13 @@ def test_open_lengths_and_budgets_are_told():
     assert "without early stopping" not in words and "scored after 25 % and 50 % of the steps" in words
 
 
+def test_planes_are_told():
+    block = {"steps": 9, "batch": 8, "planes": ["axial", "coronal", "sagittal"]}
+    words = told(*configured(trained=["segmentation"], train_network=block))
+    assert "learnt from axial, coronal and sagittal slices; their probabilities of all planes were averaged" in words
+    assert "planes" not in told(*configured(trained=["segmentation"], train_network=block | {"planes": ["axial"]}))
+
+
 def test_control_splits_are_told_and_cite_the_study_that_is_replayed():
     usual = told(*configured())
     assert "As a control, the same networks" not in usual

@@ -219,6 +219,9 @@ def _length(block, deep):
     if block.get("budgets"):
         shares = " and ".join(f"{100 * share:.0f} %" for share in sorted(block["budgets"]))
         words += f" Each network was also scored after {shares} of the steps, after a cool-down of the learning rate."
+    if len(block.get("planes", ())) > 1:
+        planes = f"{', '.join(block['planes'][:-1])} and {block['planes'][-1]}"
+        words += f" Segmenters of slices learnt from {planes} slices; their probabilities of all planes were averaged."
     return words
 
 
