@@ -81,7 +81,7 @@ def copied(finished, tmp_path):
         ),
         (
             {"propose_candidates": {"top": 10}},
-            {"deliver_segmentation": 4, "certify_masks": 1} | CANDIDATES | SUPERVOXELS | COMPARED,
+            {"deliver_segmentation": 4, "certify_masks": 1, "order_labels": 1} | CANDIDATES | SUPERVOXELS | COMPARED,
         ),
         ({"classify_supervoxels": {"harmonise": True}}, SUPERVOXELS | COMPARED),
         ({"split_cohort": {"folds": 3}}, {"split_cohort": 1, "plan_experiment": 1} | CELLS | OF_THREE_FOLDS),
@@ -201,4 +201,5 @@ def test_code_reruns_its_steps_and_a_comment_reruns_nothing(telling, finished, t
     finally:
         module.write_text(before)
     assert count_jobs(comment).keys() <= {"write_report", "deliver_segmentation"}
-    assert count_jobs(again) == SUPERVOXELS | COMPARED
+    # orders of labels are replayed with the same classifiers
+    assert count_jobs(again) == SUPERVOXELS | COMPARED | {"order_labels": 1}
