@@ -12,7 +12,7 @@ from scipy import stats
 
 from neurograft.core.split_file import SplitFile
 from neurograft.core.tables import parse_number
-from neurograft.delivery.mask_features import EXPECTED_DICE, expect_dice
+from neurograft.delivery.mask_features import EXPECTED_DICE, expect_dice, weigh_dice
 from neurograft.execution import logs
 from neurograft.experiment.supervoxel_classifier import fit_classifiers, predict_chances
 
@@ -88,9 +88,9 @@ def replay_order(patients: Sequence[dict], seed=0, threads=1):
         drawn = random.permutation(len(patients))[:MOST].tolist()
         count = len(drawn) // TESTED
         tested, pool = [patients[k] for k in drawn[:count]], [patients[k] for k in drawn[count:]]
+        first = _fit(pool[:START], seed, threads)
         for order in (UNCERTAIN, RANDOM):
-            labelled, left = pool[:START], pool[START:]
-            model = _fit(labelled, seed, threads)
+            labelled, left, model = pool[:START], pool[START:], first
             for _ in range(ROUNDS):
                 if len(left) <= STEP:
                     break
@@ -113,9 +113,7 @@ def _fit(patients, seed, threads):
 def _score(model, patient, threads):
     """Compute the Dice of a patient's predicted supervoxels with the shares of them that are in the region."""
     mask = predict_chances(model, patient, threads)[:, 0] > 0.5
-    inside = patient["truth"][:, 0] * patient["volume"]
-    total = patient["volume"][mask].sum() + inside.sum()
-    return round(float(2 * inside[mask].sum() / total), 4) if total else 1.0
+    return round(weigh_dice(mask, patient["truth"][:, 0], patient["volume"]), 4)
 
 
 def judge_order(rows: Sequence[Mapping], patients: int):

@@ -109,9 +109,25 @@ def expect_dice(chances, volume=None) -> float:
     chances = np.asarray(chances)
     chances = chances / 255 if chances.dtype == np.uint8 else chances.astype(float)
     volume = np.ones_like(chances) if volume is None else np.asarray(volume, float)
-    mask, expected = chances > 0.5, (chances * volume).sum()
-    total = volume[mask].sum() + expected
-    return float(2 * (chances * volume)[mask].sum() / total) if total else 1.0
+    return weigh_dice(chances > 0.5, chances, volume)
+
+
+def weigh_dice(mask, shares, volume) -> float:
+    """Compute the Dice of a mask of whole parts with the share of each part that is inside.
+
+    Parameters
+    ----------
+    mask : ndarray of bool
+    shares, volume : ndarray, the same shape
+
+    Returns
+    -------
+    float
+        1 if neither has any volume.
+    """
+    inside = shares * volume
+    total = volume[mask].sum() + inside.sum()
+    return float(2 * inside[mask].sum() / total) if total else 1.0
 
 
 def _overlap(first, second):
