@@ -204,16 +204,16 @@ SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text
 def test_unfit_experiments_are_refused():
     asked = resolve_config({"dataset": {"layout": "phantom"}}, SCHEMA)["experiment"]
     known = {"efficientnet-lite0": {}}
-    design.check_experiment(asked, "lp-ft", known)
+    design.check_experiment(asked, "fine-tune", known)
     with pytest.raises(SettingsError, match="add it there"):
         design.check_experiment(asked, "frozen", known)
     with pytest.raises(SettingsError, match="sources.tsv has: other"):
-        design.check_experiment(asked, "lp-ft", {"other": {}})
+        design.check_experiment(asked, "fine-tune", {"other": {}})
     with pytest.raises(SettingsError, match="'dann', whose networks were adapted to images of test patients"):
         design.check_experiment(asked, "dann", known)
     asked["segmentation"]["n"] = [2]
     with pytest.raises(SettingsError, match="needs 'all'"):
-        design.check_experiment(asked, "lp-ft", known)
+        design.check_experiment(asked, "fine-tune", known)
 
 
 def test_a_variant_may_stand_where_a_strategy_stands():

@@ -22,6 +22,7 @@ CONFIG = {
     "split_cohort": {"folds": 3},
     "train_network": {"steps": 4, "batch": 4},
     "experiment": {"segmentation": {"strategies": ["scratch", "lp-ft"]}, "classification": {"strategies": []}},
+    "deliver": {"strategy": "lp-ft"},
 }
 SUBJECTS = CONFIG["dataset"]["subjects"]
 RAW = "results/export/nnUNet_raw/Dataset501_neurograft"

@@ -89,7 +89,7 @@ def test_bids_dataset(tmp_path):
 def test_class_of_the_patient(tmp_path):
     experiment = {
         "segmentation": {"strategies": []},
-        "classification": {"target": "diagnosis", "strategies": ["scratch", "lp-ft"]},
+        "classification": {"target": "diagnosis", "strategies": ["scratch", "fine-tune"]},
     }
     results = run(
         tmp_path,
@@ -228,7 +228,7 @@ def test_crops_with_labels_of_their_own(tmp_path):
         train_network={"steps": 20, "batch": 4, "patches": {"steps": 2}},
         experiment={
             "segmentation": {
-                "strategies": ["scratch", "lp-ft"],
+                "strategies": ["scratch", "fine-tune"],
                 "also": [{"sources": ["deepbet"], "strategies": ["scratch"]}],
             }
         },
