@@ -107,6 +107,7 @@ class _Work:
     """What every step of a training needs."""
 
     network: torch.nn.Module
+    scaler: torch.amp.GradScaler
     cases: Sequence[dict]
     task: str
     shares: Mapping[str, float]
@@ -147,12 +148,16 @@ def train(network, cases, phases, task, shares, options, hooks=NO_HOOKS):
     memory.keep_freed_memory()
     length = options.length
     ends = length.phase_ends([phase.share for phase in phases])
-    with compute.reproducible(options.seed, options.threads), _deepest_features(network, hooks.extra) as add:
+    batches = hooks.draw or draw_with_targets(inputs(network), cases, hooks.targets, shares, options)
+    with (
+        compute.reproducible(options.seed, options.threads),
+        _deepest_features(network, hooks.extra) as add,
+        compute.load_ahead(batches) as draw,
+    ):
         compute.place_network(network)
-        work = _Work(network, cases, task, shares, options, hooks, add)
+        work = _Work(network, compute.make_scaler(), cases, task, shares, options, hooks, add)
         held_back = _draw_held_back(work)
-        draw = hooks.draw or draw_with_targets(inputs(network), cases, hooks.targets, shares, options)
-        kept = _go_on(network, draw, hooks.checkpoint)
+        kept = _go_on(work, draw)
         course = Course(kept["history"], kept["seconds"], kept["cooled"])
         start = time.perf_counter() - (course.seconds[-1] if course.seconds else 0)
         for number, (phase, last) in enumerate(zip(phases, ends, strict=True)):
@@ -179,7 +184,7 @@ def train(network, cases, phases, task, shares, options, hooks=NO_HOOKS):
                 course.seconds.append(time.perf_counter() - start)
                 _tell(work, course)
                 if hooks.checkpoint:
-                    hooks.checkpoint.write(network, number, optimizer, schedule, course)
+                    hooks.checkpoint.write(network, number, (optimizer, schedule, work.scaler), course)
     return course
 
 
@@ -207,21 +212,23 @@ def _take_budget(work, optimizer, schedule, course, elapsed):
         return 0.0
     start = time.perf_counter()
     # the training itself must not notice: batches and random numbers are the cool-down's own
-    before = copy.deepcopy([work.network.state_dict(), optimizer.state_dict(), schedule.state_dict()])
+    parts = work.network, optimizer, schedule, work.scaler
+    before = copy.deepcopy([part.state_dict() for part in parts])
     seed = int(np.random.SeedSequence([options.seed, step]).generate_state(1)[0])
     again = replace(options, seed=seed)
-    draw = draw_with_targets(inputs(work.network), work.cases, work.hooks.targets, work.shares, again)
-    with torch.random.fork_rng():
+    batches = draw_with_targets(inputs(work.network), work.cases, work.hooks.targets, work.shares, again)
+    with torch.random.fork_rng(), compute.load_ahead(islice(batches, end - step)) as draw:
         torch.manual_seed(seed)
         schedule.cool_down(end - step)
-        for number, drawn in enumerate(islice(draw, end - step)):
+        for number, drawn in enumerate(draw):
             _step(work, drawn, optimizer, step + number)
             schedule.step()
     took = time.perf_counter() - start
     state = {name: value.detach().cpu().clone() for name, value in work.network.state_dict().items()}
     course.cooled[share] = {"steps": end, "seconds": elapsed + took, "state": state}
-    for part, saved in zip((work.network, optimizer, schedule), before, strict=True):
-        part.load_state_dict(saved)
+    for part, saved in zip(parts, before, strict=True):
+        if saved:  # a scaler that passes everything through has no state
+            part.load_state_dict(saved)
     return time.perf_counter() - start
 
 
@@ -246,7 +253,7 @@ def _measure_loss(work, batches):
         for images, truth in batches:
             with compute.lower_precision():
                 logits = network(compute.place_images(images))
-            total += float(loss(logits.float(), truth.to(compute.device())))
+            total += float(loss(logits.float(), compute.place(truth)))
     for module, mode in modes.items():
         module.training = mode
     return total / len(batches)
@@ -355,12 +362,14 @@ def draw_with_targets(inputs, cases, targets, shares, options):
     )
 
 
-def _go_on(network, draw, checkpoint):
+def _go_on(work, draw):
     """Restore a network, its batches and torch's random state from a checkpoint; return the checkpoint's state."""
-    kept = checkpoint.read() if checkpoint else None
+    kept = work.hooks.checkpoint.read() if work.hooks.checkpoint else None
     if kept is None:
         return {"history": [], "seconds": [], "cooled": {}, "phase": 0, "optimizer": None}
-    network.load_state_dict(kept["network"])
+    work.network.load_state_dict(kept["network"])
+    if kept["scaler"]:
+        work.scaler.load_state_dict(kept["scaler"])
     for _ in kept["history"]:
         next(draw)
     checkpoints.restore_random(kept)
@@ -393,7 +402,7 @@ def _start_phase(network, phase, steps, options):
 
 def _step(work, drawn, optimizer, step):
     """Do one optimisation step; return its loss, the value added to it, and the measure of fit, by name."""
-    images, truth = compute.place_images(drawn[0]), drawn[1].to(compute.device())
+    images, truth = compute.place_images(drawn[0]), compute.place(drawn[1])
     row, add = TASKS[work.task], work.add
     optimizer.zero_grad(set_to_none=True)
     with compute.lower_precision():
@@ -401,8 +410,9 @@ def _step(work, drawn, optimizer, step):
     logits = logits[: len(truth)].float()
     loss = row["loss"](logits, truth)
     added = add(len(truth), step / work.options.steps) if add else 0.0
-    (loss + added if add else loss).backward()
-    optimizer.step()
+    work.scaler.scale(loss + added if add else loss).backward()
+    work.scaler.step(optimizer)
+    work.scaler.update()
     with torch.no_grad():
         measured = {"loss": float(loss)} | ({"added": float(added)} if add else {})
         return measured | {row["measure"]: float(row["fit"](logits, truth))}
