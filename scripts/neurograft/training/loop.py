@@ -94,12 +94,14 @@ class Course(NamedTuple):
         measure on the batch, `rate` (the largest learning rate) and, if the length is open, `held_back`: the loss of
         the held-back cases after it, NaN where it was not measured.
     seconds : time since the start after each step, without the cool-downs of budgets.
-    cooled : share of the steps to the network at that budget: `steps`, `seconds` and `state` (on the CPU).
+    cooled : share of the steps to the network at that budget: `steps`, `seconds`, `processor` and `state` (on the CPU).
+    processor : as `seconds`, of processor time: of all threads, without what a GPU computes.
     """
 
     history: list[dict]
     seconds: list[float]
     cooled: dict[float, dict]
+    processor: list[float]
 
 
 @dataclass(frozen=True)
@@ -158,8 +160,8 @@ def train(network, cases, phases, task, shares, options, hooks=NO_HOOKS):
         work = _Work(network, compute.make_scaler(), cases, task, shares, options, hooks, add)
         held_back = _draw_held_back(work)
         kept = _go_on(work, draw)
-        course = Course(kept["history"], kept["seconds"], kept["cooled"])
-        start = time.perf_counter() - (course.seconds[-1] if course.seconds else 0)
+        course = Course(*(kept[name] for name in Course._fields))
+        start = _read_clocks() - ([course.seconds[-1], course.processor[-1]] if course.seconds else 0)
         for number, (phase, last) in enumerate(zip(phases, ends, strict=True)):
             if number < kept["phase"]:
                 continue
@@ -171,7 +173,7 @@ def train(network, cases, phases, task, shares, options, hooks=NO_HOOKS):
                 step, (cooling, end) = len(course.history), _find_end(length, course)
                 if step == end:
                     break
-                start += _take_budget(work, optimizer, schedule, course, time.perf_counter() - start)
+                start += _take_budget(work, optimizer, schedule, course, _read_clocks() - start)
                 if step == cooling and isinstance(schedule, schedules.StableRate):
                     schedule.cool_down(end - step)
                 rate = max(group["lr"] for group in optimizer.param_groups)
@@ -181,11 +183,17 @@ def train(network, cases, phases, task, shares, options, hooks=NO_HOOKS):
                     due = step < cooling and (step + 1) % length.every == 0
                     measured["held_back"] = _measure_loss(work, held_back) if due else math.nan
                 course.history.append({"step": step + 1, "phase": number, **measured, "rate": rate})
-                course.seconds.append(time.perf_counter() - start)
+                for times, spent in zip((course.seconds, course.processor), _read_clocks() - start, strict=True):
+                    times.append(float(spent))
                 _tell(work, course)
                 if hooks.checkpoint:
                     hooks.checkpoint.write(network, number, (optimizer, schedule, work.scaler), course)
     return course
+
+
+def _read_clocks():
+    """Read the clock and the processor time of this process, in seconds."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def _find_end(length, course):
@@ -205,12 +213,12 @@ def _tell(work, course):
 
 
 def _take_budget(work, optimizer, schedule, course, elapsed):
-    """Cool a training down where a budget asks for it, keep the network, and go back; return the seconds it took."""
+    """Cool a training down where a budget asks for it, keep the network, and go back; return the times it took."""
     step, options = len(course.history), work.options
     share, end = options.length.cuts.get(step, (None, 0))
     if share is None or share in course.cooled:
-        return 0.0
-    start = time.perf_counter()
+        return np.zeros(2)
+    start = _read_clocks()
     # the training itself must not notice: batches and random numbers are the cool-down's own
     parts = work.network, optimizer, schedule, work.scaler
     before = copy.deepcopy([part.state_dict() for part in parts])
@@ -223,13 +231,13 @@ def _take_budget(work, optimizer, schedule, course, elapsed):
         for number, drawn in enumerate(draw):
             _step(work, drawn, optimizer, step + number)
             schedule.step()
-    took = time.perf_counter() - start
+    seconds, processor = (elapsed + _read_clocks() - start).tolist()
     state = {name: value.detach().cpu().clone() for name, value in work.network.state_dict().items()}
-    course.cooled[share] = {"steps": end, "seconds": elapsed + took, "state": state}
+    course.cooled[share] = {"steps": end, "seconds": seconds, "processor": processor, "state": state}
     for part, saved in zip(parts, before, strict=True):
         if saved:  # a scaler that passes everything through has no state
             part.load_state_dict(saved)
-    return time.perf_counter() - start
+    return _read_clocks() - start
 
 
 def _draw_held_back(work):
@@ -366,7 +374,7 @@ def _go_on(work, draw):
     """Restore a network, its batches and torch's random state from a checkpoint; return the checkpoint's state."""
     kept = work.hooks.checkpoint.read() if work.hooks.checkpoint else None
     if kept is None:
-        return {"history": [], "seconds": [], "cooled": {}, "phase": 0, "optimizer": None}
+        return Course([], [], {}, [])._asdict() | {"phase": 0, "optimizer": None}
     work.network.load_state_dict(kept["network"])
     if kept["scaler"]:
         work.scaler.load_state_dict(kept["scaler"])
