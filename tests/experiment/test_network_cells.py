@@ -107,6 +107,10 @@ def test_a_budget_is_predicted_beside_the_finished_network(cell_cohort, tmp_path
     (row,) = read_tsv(tmp_path / "cell/budgets.tsv")
     assert (row["share"], row["steps"]) == ("0.5", "3") and float(row["seconds"]) > 0
     assert manifest["budgets"] == [0.5] and manifest["steps"] == 6
+    half, whole = (
+        {name: float(value) for name, value in row.items()} for row in read_tsv(tmp_path / "cell/processor.tsv")
+    )
+    assert (half["share"], whole["share"]) == (0.5, 1) and min(*half.values(), *whole.values()) > 0
     predicted = {path.name for path in (tmp_path / "cell/budget-0.5").iterdir()}
     assert predicted == {f"sub-{subject}.npz" for subject in manifest["test"]}
     for name in predicted:

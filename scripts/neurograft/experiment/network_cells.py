@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -259,7 +260,7 @@ def hold_back(train, patients, cell, auto):
     return [name for name in train if patients[subject_of(name)] in chosen]
 
 
-def _train(setting, cases, targets, path):
+def _train(setting, cases, targets, path) -> dict[str, Any]:
     """Build, load and train one network by its plan; return it with the facts for the manifest."""
     task, options, cell = setting.task, setting.training, setting.cell
     with compute.reproducible(options.seed, options.threads):
@@ -289,7 +290,14 @@ def _train(setting, cases, targets, path):
             if plan.finish:
                 plan.finish(each)
     budgets = {share: {k: v for k, v in each.items() if k != "state"} for share, each in course.cooled.items()}
-    facts = {"network": network, "plan": plan, "loaded": loaded, "sizes": sizes, "cooled": cooled, "budgets": budgets}
+    facts = {
+        "network": network,
+        "plan": plan,
+        "loaded": loaded,
+        "sizes": sizes,
+        "cooled": cooled,
+        "budgets": budgets,
+    }
     facts |= {"before": before, "history": course.history, "seconds": course.seconds}
     return facts | {"processor": course.processor[-1]}
 
