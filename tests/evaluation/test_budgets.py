@@ -1,5 +1,7 @@
 """The gain at each budget, and against finished scratch."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,7 @@ def run(scores, early=()):
                 {
                     **cell,
                     "budgets": cut,
+                    "processor": [{"share": s, "training": 12 * s, "prediction": 3.0} for s in known],
                     "history": [{"step": 1}] * length,
                     "seconds": [0.1 * (k + 1) for k in range(length)],
                 }
@@ -55,16 +58,18 @@ def test_each_budget_is_compared_with_the_same_budget_and_with_the_end():
     quarter = found["frozen", 0.25]
     assert quarter["mean_difference"] == pytest.approx(0.2, abs=0.01) and quarter["low"] > 0.15
     assert quarter["to_end"] == pytest.approx(-0.02, abs=0.01)
-    assert quarter["steps"] == 25 and quarter["seconds"] == 2.5
+    assert quarter["steps"] == 25 and quarter["seconds"] == 2.5 and quarter["processor"] == 6
     end = found["frozen", 1.0]
     assert end["mean_difference"] == end["to_end"] == pytest.approx(0.04, abs=0.01)
     assert end["steps"] == 100 and end["seconds"] == pytest.approx(10) and end["patients"] == 12
+    assert end["processor"] == 15
     assert np.isnan(found["scratch", 0.5]["mean_difference"])
 
 
 def test_a_training_that_ended_before_a_budget_counts_with_its_end():
     half = gains(early=("frozen",))["frozen", 0.5]
     assert half["score"] == pytest.approx(0.66, abs=0.02) and half["steps"] == 40
+    assert half["processor"] == 15
 
 
 def test_without_budgets_there_is_nothing():
@@ -88,6 +93,45 @@ def test_time_is_saved_where_the_test_score_of_finished_scratch_is_reached_early
 
 def test_the_report_draws_scores_and_lists_gains():
     shown = transfer.describe_gains(as_text(gains()))
-    assert len(shown["panels"]) == 1 and "training steps" in shown["panels"][0]["svg"]
+    (panel,) = shown["panels"]
+    assert "processor minutes" in panel["svg"] and "frozen, 25 steps, 0.1 min: mean 0.6" in panel["svg"]
     assert [parse_number(row[1]) for row in shown["table"]] == [25, 50, 100]
-    assert transfer.describe_gains([]) == {"panels": [], "table": []}
+    assert [parse_number(row[3]) for row in shown["table"]] == [0.1, 0.15, 0.25]
+    assert transfer.describe_gains([]) == {"panels": [], "table": [], "programs": 0, "untimed": []}
+
+
+def places(svg, word):
+    """Across, of the marks whose title starts with a word."""
+    shapes = re.findall(rf'(?:cx="|points=")([0-9.]+)[^>]*><title>{word}, ', svg)
+    return [float(place) for place in shapes]
+
+
+def test_other_programs_stand_beside_the_curve_at_their_time_or_as_a_level_line():
+    rows = as_text(gains())
+    scores = [
+        CELL | {"source": "external", "strategy": name, "n": "all", "subject": subject}
+        | {"region": "WT", "metric": "dice", "value": value}
+        for name, value in (("nnunet", 0.7), ("other", 0.5)) for subject in NAMES
+    ]  # fmt: skip
+    times = [CELL | {"source": "external", "strategy": "nnunet", "fold": fold, "seconds": "90"} for fold in range(3)]
+    times += [CELL | {"source": "external", "strategy": "other", "seconds": "n/a"}]
+    programs = transfer.find_programs(rows, scores, times)
+    assert [(each["label"], each["mean"], each["minutes"]) for each in programs] == [
+        ("nnunet", pytest.approx(0.7), 1.5), ("other", pytest.approx(0.5), None),
+    ]  # fmt: skip
+    shown = transfer.describe_gains(rows, programs)
+    picture = str(shown["panels"][0]["svg"])
+    (last,) = places(picture, "nnunet")
+    # a logarithmic axis: from 0.1 to 0.25 as from 0.6 to 1.5
+    first, *_, end = places(picture, "frozen")[-3:]
+    whole = np.log(1.5 / 0.1)
+    assert (end - first) / (last - first) == pytest.approx(np.log(2.5) / whole, abs=0.02)
+    assert "other, mean 0.500 over 12 patients, time not known" in picture
+    assert shown["untimed"] == ["other"] and [row[3] for row in shown["table"][-2:]] == ["1.5", "not known"]
+    assert transfer.find_programs([], scores, times) == []
+
+
+def test_a_run_without_measured_processor_time_has_a_table_and_no_picture():
+    rows = [row | {"processor": "nan"} for row in as_text(gains())]
+    shown = transfer.describe_gains(rows)
+    assert shown["panels"] == [] and [row[3] for row in shown["table"]] == ["–"] * 3

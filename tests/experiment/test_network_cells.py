@@ -19,7 +19,7 @@ from neurograft.training import checkpoints, tasks
 from neurograft.training import slices as slices_of
 from neurograft.training.tasks import SubjectFiles, open_task
 
-RECORDS = {"manifest.json", "history.tsv", "seconds.tsv", "layers.tsv", "features.tsv", "fit.tsv"}
+RECORDS = {"manifest.json", "history.tsv", "seconds.tsv", "processor.tsv", "layers.tsv", "features.tsv", "fit.tsv"}
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +107,10 @@ def test_a_budget_is_predicted_beside_the_finished_network(cell_cohort, tmp_path
     (row,) = read_tsv(tmp_path / "cell/budgets.tsv")
     assert (row["share"], row["steps"]) == ("0.5", "3") and float(row["seconds"]) > 0
     assert manifest["budgets"] == [0.5] and manifest["steps"] == 6
+    half, whole = (
+        {name: float(value) for name, value in row.items()} for row in read_tsv(tmp_path / "cell/processor.tsv")
+    )
+    assert (half["share"], whole["share"]) == (0.5, 1) and min(*half.values(), *whole.values()) > 0
     predicted = {path.name for path in (tmp_path / "cell/budget-0.5").iterdir()}
     assert predicted == {f"sub-{subject}.npz" for subject in manifest["test"]}
     for name in predicted:
@@ -142,7 +146,7 @@ def test_same_cell_same_bytes_but_for_the_times(segmented, cell_cohort, tmp_path
     folder, _ = segmented
     train(tmp_path / "cell", cell_cohort, cell(), predict_unlabelled=True, keep_weights=True)
     for path in folder.iterdir():
-        if path.name != "seconds.tsv":
+        if path.name not in ("seconds.tsv", "processor.tsv"):
             assert path.read_bytes() == (tmp_path / "cell" / path.name).read_bytes(), path.name
 
 
@@ -372,7 +376,7 @@ def test_the_same_cell_gives_the_same_bytes(cohort, tmp_path):
     manifests = [train_cells3d(tmp_path / name, cohort, "lp-ft", keep_weights=True) for name in ("one", "two")]
     assert manifests[0] == manifests[1]
     for path in (tmp_path / "one").iterdir():
-        if path.name != "seconds.tsv":
+        if path.name not in ("seconds.tsv", "processor.tsv"):
             assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
     assert manifests[0]["trained"] and manifests[0]["loaded_share"] == 1 and manifests[0]["backbone"] == "deepbet"
     # those of patches, not of slices

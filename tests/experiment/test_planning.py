@@ -1,11 +1,15 @@
 """What is foretold of an experiment, against what it then takes."""
 
+import threading
+
 import pytest
 
+from helpers import gpu
 from helpers.fake_cells import freeze, write_slices
 from neurograft.experiment import planning
 from neurograft.experiment.network_cells import CellOptions
 from neurograft.stats import paired_verdict
+from neurograft.training import loop
 from neurograft.training.tasks import SubjectFiles
 
 OPTIONS = {"steps": 12, "batch": 4, "threads": 1}
@@ -87,3 +91,22 @@ def test_only_controls_have_no_verdict_to_plan_for(cohort):
     plan = foretell(cohort, compared=())
     assert plan["family"] == 0 and plan["smallest_difference"] is None and plan["error_rates"] == []
     assert "no verdict will be given" in plan["words"][2]
+
+
+def test_the_probe_computes_as_the_training_will_and_leaves_out_batches_drawn_before_it(cohort, monkeypatch):
+    """Replaced: the seconds of the steps. The first is warm-up, during which two batches were drawn ahead."""
+    gpu.take(monkeypatch, **gpu.BRAIN_FLOAT)
+    usual, threads = loop.train, []
+
+    def timed(network, *others):
+        network.register_forward_hook(lambda *_: threads.extend(t.name for t in threading.enumerate()))
+        course = usual(network, *others)
+        assert len(course.seconds) == planning.PROBED_STEPS + 2
+        return course._replace(seconds=[50.0, 50.1, 50.2, 55.2, 60.2, 65.2])
+
+    monkeypatch.setattr(loop, "train", timed)
+    plan = foretell(cohort, steps=1000)
+    assert plan["cells"][0]["seconds"] == pytest.approx(5000, rel=0.01)
+    assert any(name.startswith("drawing") for name in threads)
+    assert plan["device"] == "cpu" and "GPU" not in "".join(plan["words"])
+    assert "GPU" in planning.describe_plan(plan | {"device": "cuda"})[0]

@@ -9,7 +9,7 @@ from neurograft.guard.registry import identify, list_releases, read_releases
 from neurograft.sources.table import read_sources
 
 CONFIG = Path(__file__).parents[2] / "config"
-RELEASES = read_releases(CONFIG / "releases.tsv", CONFIG / "persons.tsv")
+RELEASES = read_releases(CONFIG)
 SOURCES = read_sources(CONFIG / "sources.tsv")
 
 

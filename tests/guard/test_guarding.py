@@ -61,7 +61,7 @@ def test_a_patient_can_be_of_several_releases(tmp_path):
     fingerprints.write_fingerprints(tmp_path / "BraTS2018.npz", prints)
     rows = {"a": {"name": "TCGA_HT_7884"}, "b": {"name": "TCGA_DU_A5TR"}, "c": {"name": "x"}, "d": {"name": "y"}}
     own = [Fingerprint("a", {"t1": "1"}), Fingerprint("b"), Fingerprint("c", {"t1c": "2"}), Fingerprint("d")]
-    releases = read_releases(CONFIG / "releases.tsv", CONFIG / "persons.tsv")
+    releases = read_releases(CONFIG)
     stored = [("BraTS2018", tmp_path / "BraTS2018.npz")]
     known = guarding.recognise(own, Cohort(rows, {}), releases, stored)
     ways = {name: {one["release"]: one["by"] for one in found} for name, found in known.items()}

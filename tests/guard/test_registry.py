@@ -13,7 +13,7 @@ HEAD = "name\tpattern\tperson\tholds\tshares\tabout\n"
 
 @pytest.fixture(scope="module")
 def releases():
-    return read_releases(CONFIG / "releases.tsv", CONFIG / "persons.tsv")
+    return read_releases(CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,14 @@ def test_mistakes_in_the_table_are_named(tmp_path, row, words):
     (tmp_path / "releases.tsv").write_text(HEAD + row)
     (tmp_path / "persons.tsv").write_text("name\tperson\n")
     with pytest.raises(TableError, match=words):
-        read_releases(tmp_path / "releases.tsv", tmp_path / "persons.tsv")
+        read_releases(tmp_path)
 
 
 def test_a_missing_column_is_named(tmp_path):
     (tmp_path / "releases.tsv").write_text("name\nA\n")
     (tmp_path / "persons.tsv").write_text("name\tperson\n")
     with pytest.raises(TableError, match="the column pattern is missing"):
-        read_releases(tmp_path / "releases.tsv", tmp_path / "persons.tsv")
+        read_releases(tmp_path)
 
 
 def test_a_person_is_in_every_release_that_has_one_of_his_names(releases):
@@ -83,7 +83,7 @@ def folder(tmp_path):
 
 
 def test_stored_fingerprints_belong_to_a_release(folder):
-    releases = read_releases(folder / "releases.tsv", folder / "persons.tsv")
+    releases = read_releases(folder)
     stored = folder / "releases/A.npz"
     assert find_stored(folder, [], releases) == [("A", stored)]
     assert find_stored(folder, [str(stored)], releases) == [("A", stored)] * 2

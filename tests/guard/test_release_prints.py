@@ -20,7 +20,7 @@ def test_a_release_is_added_and_a_second_part_joins_it(registry):
     words = add_release("A", [Fingerprint("b", {"t1": "1"}), Fingerprint("a", {"t1": "2"})], registry)
     assert "2 patients were written" in words and "holds 2 of A" in words
     assert "holds 3 of A" in add_release("A", [Fingerprint("c", {"t1": "3"}), Fingerprint("a", {"t1": "4"})], registry)
-    releases = read_releases(registry / "releases.tsv", registry / "persons.tsv")
+    releases = read_releases(registry)
     ((name, path),) = find_stored(registry, [], releases)
     stored = {one.name: one.hashes["t1"] for one in read_fingerprints(path)}
     assert name == "A" and stored == {"a": "4", "b": "1", "c": "3"} and list(stored) == sorted(stored)

@@ -15,6 +15,7 @@ TIMES = (
     "logs",
     "report",
     "seconds.tsv",
+    "processor.tsv",
     "times.tsv",
     "time_saved.tsv",
     "figures",

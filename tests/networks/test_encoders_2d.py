@@ -77,6 +77,16 @@ def test_in_lower_precision_the_gradients_are_as_near_as_it_rounds(size, stride,
         assert (one - other).abs().max() < 0.02 * other.abs().max()
 
 
+def test_other_devices_take_torchs_own_gradients_to_the_same_values(monkeypatch):
+    monkeypatch.delitem(encoders_2d.CONVOLUTIONS, "cpu")
+    monkeypatch.setattr(encoders_2d._Depthwise, "apply", lambda *_: pytest.fail("gradients of the processor"))
+    layer, images = draw(9, 8, 5, 2)
+    own, wanted = layer(images), expected(layer, images)
+    torch.testing.assert_close(own, wanted)
+    for one, other in zip(gradients(own, layer, images), gradients(wanted, layer, images), strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_what_is_frozen_gets_no_gradient():
     layer, images = draw(6, 6, 5, 1)
     layer.requires_grad_(False)

@@ -27,3 +27,9 @@ def test_shared_luck_is_seen_and_costs_degrees_of_freedom():
 
 def test_groups_are_numbered_in_the_order_of_their_names():
     assert clustered_error.number_groups(np.array(["b", "a", "b", "c"])).tolist() == [1, 0, 1, 2]
+
+
+def test_half_the_interval_of_a_mean_is_students():
+    values = np.array([0.1, 0.4, 0.2, 0.9])
+    low, high = stats.t.interval(0.95, 3, values.mean(), stats.sem(values))
+    assert clustered_error.t_half_width(values) == pytest.approx((high - low) / 2)

@@ -12,10 +12,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from helpers import gpu
 from helpers.fake_cases import CASES, SHARES
 from helpers.fake_cells import cell, train
 from neurograft.networks import builders, compute
 from neurograft.training import checkpoints, loop, strategy_plans
+from neurograft.training.optimizer import AdamW
 
 STEPS = 5
 
@@ -123,5 +125,42 @@ def test_a_killed_cell_goes_on_to_the_same_weights(cell_cohort, tmp_path):
     whole = train(tmp_path / "whole", (task[0], split), cell(), steps=5)
     assert again == whole and not list(tmp_path.glob("state*"))
     for path in (tmp_path / "whole").iterdir():
-        if path.name != "seconds.tsv":
+        if path.name not in ("seconds.tsv", "processor.tsv"):
             assert (tmp_path / "cell" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_on_a_gpu_the_state_holds_its_random_numbers_and_the_scale_of_losses(monkeypatch, tmp_path):
+    """Replaced: the device's name while the state is written, and CUDA's random state."""
+    gpu.take(monkeypatch, **gpu.HALF)
+    network, scaler = gpu.Small(), compute.make_scaler()
+    scaler.load_state_dict(scaler.state_dict() | {"scale": 256.0, "_growth_tracker": 7})
+    optimizer = AdamW(network.parameters(), fused=True)
+    schedule = torch.optim.lr_scheduler.ConstantLR(optimizer)
+    path, put_back = tmp_path / "state", []
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda: torch.tensor([5], dtype=torch.uint8))
+    monkeypatch.setattr(torch.cuda, "set_rng_state", put_back.append)
+    course = loop.Course([{"step": 1}], [0.1], {}, [0.1])
+    for kind in ("cpu", "cuda"):
+        with monkeypatch.context() as there:
+            there.setattr(compute, "device", lambda kind=kind: torch.device(kind))
+            kept = checkpoints.Checkpoint(path, "same", every=0.0)
+            kept.write(network, 0, (optimizer, schedule, scaler), course)
+        state = checkpoints.Checkpoint(path, "same").read()
+        checkpoints.restore_random(state)
+        assert ("random_cuda" in state) == (kind == "cuda")
+    assert [saved.tolist() for saved in put_back] == [[5]]
+    again = compute.make_scaler()
+    again.load_state_dict(state["scaler"])
+    assert again.get_scale() == 256 and again.state_dict()["_growth_tracker"] == 7
+
+
+def test_drawn_ahead_and_in_float16_an_interrupted_training_goes_on_to_the_same_bytes(monkeypatch, tmp_path):
+    gpu.take(monkeypatch, **gpu.HALF)
+    # the first scale is too large for the first gradients: it is halved before the interruption
+    monkeypatch.setattr(compute, "make_scaler", lambda: torch.amp.GradScaler("cpu", init_scale=2.0**40))
+    monkeypatch.setattr(builders, "build_segmenter", lambda *_: gpu.Small())
+    whole = go("scratch", steps=30)
+    assert go("scratch", tmp_path / "state", dies_after=20, steps=30) is None
+    state = checkpoints.Checkpoint(tmp_path / "state", "same").read()
+    assert 1 < state["scaler"]["scale"] < 2**40
+    assert go("scratch", tmp_path / "state", steps=30) == whole

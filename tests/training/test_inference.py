@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurograft.networks import builders
+from helpers import gpu
+from neurograft.networks import builders, compute
 from neurograft.training import inference
 
 
@@ -106,3 +107,12 @@ def test_pooling_gives_probabilities_even_of_zeros(values):
 
 def test_pooling_equal_slices_changes_nothing():
     np.testing.assert_allclose(inference.pool_slices([[0.2, 0.3, 0.5]] * 4), [0.2, 0.3, 0.5])
+
+
+def test_slices_opened_ahead_give_the_same_bytes(monkeypatch):
+    torch.manual_seed(0)
+    network = builders.build_segmenter("efficientnet-lite0", 3, 2)
+    images = np.random.default_rng(0).normal(size=(5, 3, 40, 50)).astype(np.float16)
+    alone = inference.predict_volume(network, images, batch=2)
+    gpu.take(monkeypatch, low=compute.choose_plan().low, ahead=2)
+    assert np.array_equal(inference.predict_volume(network, images, batch=2), alone)

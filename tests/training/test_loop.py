@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from helpers import gpu
 from helpers.fake_cases import CASES, SHARES, make_case
 from helpers.fake_volumes import make_volume
 from neurograft.networks import builders, compute
@@ -168,3 +169,69 @@ def test_a_batch_norm_follows_its_own_weight():
     assert changed == {trained, *(f"encoder._bn0.{name}" for name in ("running_mean", "running_var"))} | {
         "encoder._bn0.num_batches_tracked"
     }
+
+
+def small(steps=5, fails=None, **length):
+    """A small network trained, the images of its steps and the weights before each; one step's gradient is infinite."""
+    with compute.reproducible(3):
+        network = gpu.Small()
+    images, before = [], []
+
+    def look(module, given):
+        images.append(given[0].detach().clone())
+        before.append(checkpoints.hash_weights(module.head))
+
+    def spoil(gradient):
+        return gradient * (torch.inf if len(images) == fails else 1)
+
+    network.register_forward_pre_hook(look)
+    network.head.weight.register_hook(spoil)
+    phases = strategy_plans.plan("scratch", network).phases
+    options = loop.TrainingOptions(steps, 4, 3, **length)
+    course = loop.train(network, CASES, phases, "segmentation", SHARES, options)
+    return [row["loss"] for row in course.history], images, [*before, checkpoints.hash_weights(network.head)]
+
+
+def test_batches_drawn_ahead_by_a_thread_give_the_same_bytes(monkeypatch):
+    odd = make_case(3)
+    alone = with_budgets((0.4, 0.5), least=8, held_back=[odd], steps=12, strategy="lp-ft")
+    gpu.take(monkeypatch, low=compute.choose_plan().low, ahead=2)
+    ahead = with_budgets((0.4, 0.5), least=8, held_back=[odd], steps=12, strategy="lp-ft")
+    assert ahead[0] == alone[0] and str(ahead[1].history) == str(alone[1].history)
+    for share, kept in alone[1].cooled.items():
+        same = ahead[1].cooled[share]["state"]
+        assert all(torch.equal(value, same[name]) for name, value in kept["state"].items())
+
+
+@pytest.mark.parametrize("lower", [gpu.BRAIN_FLOAT, gpu.HALF], ids=["bfloat16", "float16"])
+def test_lower_precision_learns_what_float32_learns(lower, monkeypatch):
+    gpu.take(monkeypatch)
+    wanted, images, _ = small(steps=12)
+    gpu.take(monkeypatch, **lower)
+    losses, same, _ = small(steps=12)
+    assert all(torch.equal(one, other) for one, other in zip(images, same, strict=True))
+    # bfloat16 has 8 bits, float16 11; the loss falls by 0.5
+    np.testing.assert_allclose(losses, wanted, atol=0.02 if lower is gpu.BRAIN_FLOAT else 0.005)
+    assert losses != wanted
+
+
+def test_a_gradient_that_is_not_finite_skips_its_step_and_nothing_else(monkeypatch):
+    gpu.take(monkeypatch, **gpu.HALF)
+    _, images, usual = small()
+    losses, same, weights = small(fails=3)
+    assert all(torch.equal(one, other) for one, other in zip(images, same, strict=True))
+    assert weights[:3] == usual[:3] and np.isfinite(losses).all()
+    # the third step changed nothing, those after it did
+    assert weights[3] == weights[2] and len(set(weights)) == len(usual) - 1 == 5
+
+
+def test_a_budgets_cool_down_leaves_the_scale_of_losses_as_it_was(monkeypatch):
+    """Float16 would be scaled otherwise after a cool-down whose gradient is not finite."""
+    gpu.take(monkeypatch, **gpu.HALF)
+    scales = []
+    usual = compute.make_scaler
+    monkeypatch.setattr(compute, "make_scaler", lambda: scales.append(usual()) or scales[-1])
+    _, _, whole = small(steps=10, budgets=(0.5,))
+    _, _, spoilt = small(steps=10, budgets=(0.5,), fails=5)
+    assert scales[0].get_scale() == scales[1].get_scale()
+    assert whole[-1] == spoilt[-1]

@@ -2,11 +2,21 @@
 
 import re
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from snakemake_executor_plugin_slurm.utils import set_gres_string
+from snakemake_executor_plugin_slurm_jobstep import get_cpu_setting
 
 from helpers.running import ROOT, snakemake
+
+
+class Resources(dict):
+    """A job's resources, as Snakemake hands them to an executor."""
+
+    __getattr__ = dict.__getitem__
+
 
 RULES = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
 PROFILES = sorted(path.parent.name for path in ROOT.glob("config/profiles/*/config.yaml"))
@@ -54,3 +64,12 @@ def test_only_what_trains_asks_slurm_for_a_gpu():
     pretraining = {"pretrain_simulated", "pretrain_masked", "pretrain_cohort"}
     assert with_gpu == {"train_network", "plan_experiment"} | pretraining
     assert not with_gpu & set(settings["groups"])
+
+
+def test_a_job_that_trains_asks_slurm_for_one_gpu_and_a_core_that_draws_ahead():
+    """In the words of the executor itself."""
+    settings = yaml.safe_load((ROOT / "config/profiles/slurm/config.yaml").read_text())
+    for rule, asked in settings["set-resources"].items():
+        job = SimpleNamespace(resources=Resources(asked), threads=1)
+        said = f"{set_gres_string(job)} {get_cpu_setting(job, gpu=True)}"
+        assert said.split() == ["--gpus=1", "--cpus-per-gpu=2"], rule

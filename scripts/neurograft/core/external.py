@@ -11,7 +11,7 @@ class ExternalMasks(TypedDict):
     """The masks of one program: a value of `experiment.segmentation.external`, whose keys are the user's names."""
 
     predictions: str  # folder
-    seconds: NotRequired[float]  # total of all its trainings
+    seconds: NotRequired[float]  # of the processor, total of all its trainings and predictions
 
 
 def list_external_arms(

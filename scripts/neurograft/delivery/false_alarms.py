@@ -9,8 +9,8 @@ from scipy import stats
 
 from neurograft.core import files
 from neurograft.core.tables import parse_boolean
+from neurograft.stats.clustered_error import LEVEL, t_half_width
 
-LEVEL = 0.95
 FEWEST = 3
 # less than this is called unmarked: a few voxels at the border of a mask
 MARKED_ML = 0.1
@@ -119,8 +119,7 @@ def _summarise(marked):
     """Summarise the volumes that were marked in one region, one of each person."""
     count, high = len(marked), int(np.count_nonzero(marked >= MARKED_ML))
     share = stats.binomtest(high, count).proportion_ci(LEVEL, method="exact")
-    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1) * marked.std(ddof=1) / np.sqrt(count))
-    mean = float(marked.mean())
+    half, mean = t_half_width(marked), float(marked.mean())
     # volumes are not negative
     numbers = {
         "share": high / count, "share_low": share.low, "share_high": share.high, "mean_ml": mean,

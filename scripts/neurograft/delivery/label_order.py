@@ -8,13 +8,13 @@ asked for one after another, of the least certain first or at random, and other 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
 
 from neurograft.core.split_file import SplitFile
 from neurograft.core.tables import parse_number
 from neurograft.delivery.mask_features import EXPECTED_DICE, expect_dice, weigh_dice
 from neurograft.execution import logs
 from neurograft.experiment.supervoxel_classifier import fit_classifiers, predict_chances
+from neurograft.stats.clustered_error import t_half_width
 
 START, STEP, ROUNDS = 3, 2, 3  # labels at the start, labels asked for in a round, rounds
 REPEATS = 10
@@ -23,7 +23,6 @@ FEWEST = 9  # patients: with fewer there is nobody left to choose from
 MOST = 60  # patients of a draw, so that a large cohort takes no longer
 # what the replay needs of a patient; the cut itself, a volume, would fill the memory
 NEEDED = ("subject", "names", "described", "pooled", "truth", "volume")
-LEVEL = 0.95
 UNCERTAIN, RANDOM = "least certain", "random"
 
 
@@ -144,7 +143,7 @@ def judge_order(rows: Sequence[Mapping], patients: int):
             gain = dice[UNCERTAIN, repeat, labels, subject] - dice[RANDOM, repeat, labels, subject]
             own.setdefault(subject, []).append(gain)
     gains = np.array([np.mean(values) for values in own.values()])
-    half = stats.t.ppf(0.5 + LEVEL / 2, len(gains) - 1) * gains.std(ddof=1) / np.sqrt(len(gains))
+    half = t_half_width(gains)
     low, high = gains.mean() - half, gains.mean() + half
     numbers = {"gain": gains.mean(), "low": low, "high": high}
     numbers |= {"dice_random": np.mean([value for key, value in dice.items() if key[0] == RANDOM])}

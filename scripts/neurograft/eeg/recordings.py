@@ -128,10 +128,7 @@ def _read_run(run, options, record) -> tuple[Trials, float]:
     import mne  # pyright: ignore[reportMissingImports] # optional
 
     path = Path(run["eeg"])
-    try:
-        raw = getattr(mne.io, READERS[path.suffix.lower()])(path, preload=True, verbose="error")
-    except Exception as error:  # readers raise whatever a broken file makes them stumble over
-        raise RecordingError(f"{path.name} cannot be read ({' '.join(str(error).split())[:120]})") from None
+    raw = _open_raw(path)
     names, dropped = _choose_channels(raw, run.get("channels"))
     record["dropped"] |= dropped
     sidecar = _read_about(run.get("sidecar"))
@@ -177,6 +174,16 @@ def _read_run(run, options, record) -> tuple[Trials, float]:
     onsets = np.array([onset for (onset, _), yes in zip(events, good, strict=True) if yes])
     trials = Trials(data[:, placed], labels, onsets, channels, positions[placed], options.rate)
     return trials.pick(channels), raw.n_times / rate
+
+
+def _open_raw(path):
+    """Open a recording with MNE's reader of its kind."""
+    import mne  # pyright: ignore[reportMissingImports] # optional
+
+    try:
+        return getattr(mne.io, READERS[path.suffix.lower()])(path, preload=True, verbose="error")
+    except Exception as error:  # readers raise whatever a broken file makes them stumble over
+        raise RecordingError(f"{path.name} cannot be read ({' '.join(str(error).split())[:120]})") from None
 
 
 def _choose_channels(raw, table):

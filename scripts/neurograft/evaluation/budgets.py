@@ -27,6 +27,7 @@ class GainRow(Arm):
     patients: int
     steps: float  # means over the arm's cells
     seconds: float
+    processor: float  # seconds of the processor: training and predicting the test patients
     score: float
     mean_difference: float  # at equal budgets; empty for scratch itself
     low: float
@@ -41,7 +42,7 @@ class GainRow(Arm):
 # the columns of the table
 GAINS = (
     *ARM,
-    *("region", "metric", "budget", "patients", "steps", "seconds", "score"),
+    *("region", "metric", "budget", "patients", "steps", "seconds", "processor", "score"),
     *("mean_difference", "low", "high", "p_better", "to_end", "to_end_low", "to_end_high", "margin"),
 )
 
@@ -139,16 +140,18 @@ def _gain_row(
     """Make a row of the table, of an arm compared with scratch at equal budgets and with finished scratch."""
     arm, (equal, to_end) = _arm(group[0]), compared
     means = average_patients(name_patients(group, patients))
-    taken = [_spend(cell, budget) for cell in cells]
     nothing = np.nan
+    taken = [_spend(cell, budget) for cell in cells] or [(nothing,) * 3]
+    steps, seconds, processor = np.mean(taken, axis=0).tolist()
     return {
         **arm,
         "region": group[0]["region"],
         "metric": group[0]["metric"],
         "budget": budget,
         "patients": len(means),
-        "steps": float(np.mean([steps for steps, _ in taken])) if taken else nothing,
-        "seconds": float(np.mean([seconds for _, seconds in taken])) if taken else nothing,
+        "steps": steps,
+        "seconds": seconds,
+        "processor": processor,
         "score": float(np.mean(list(means.values()))),
         "mean_difference": equal["mean_difference"] if equal else nothing,
         "low": equal["low"] if equal else nothing,
@@ -161,9 +164,10 @@ def _gain_row(
     }
 
 
-def _spend(cell: TrainedCell, budget: float) -> tuple[float, float]:
-    """Return the steps and seconds of a training until a budget, or until its end."""
+def _spend(cell: TrainedCell, budget: float) -> tuple[float, float, float]:
+    """Return the steps, seconds and processor seconds of a training until a budget, or until its end."""
+    spent = {row["share"]: row["training"] + row["prediction"] for row in cell["processor"]}
     for row in cell["budgets"]:
         if row["share"] == budget:
-            return row["steps"], row["seconds"]
-    return len(cell["history"]), cell["seconds"][-1] if cell["seconds"] else np.nan
+            return row["steps"], row["seconds"], spent.get(budget, np.nan)
+    return len(cell["history"]), cell["seconds"][-1] if cell["seconds"] else np.nan, spent.get(1.0, np.nan)

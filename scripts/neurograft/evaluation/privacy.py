@@ -139,7 +139,7 @@ def _shares_interval(shares: Floats, folds: Integers) -> tuple[float, float]:
 def _quantiles(share: float, freedom: int) -> tuple[float, float]:
     """Compute a quantile of the normal and of Student's t distribution."""
     distributions: Any = cast(Any, stats)
-    return float(distributions.norm.ppf(share)), float(distributions.t.ppf(share, freedom))
+    return float(distributions.norm.ppf(share)), clustered_error.t_quantile(freedom, share)
 
 
 def _control_within(inside: Sequence[Floats], seed: int) -> tuple[float, float, float]:

@@ -31,6 +31,14 @@ class BudgetRow(TypedDict):
     seconds: float
 
 
+class ProcessorRow(TypedDict):
+    """A row of `processor.tsv`: processor seconds of training until a budget, and of predicting the test subjects."""
+
+    share: float  # of the steps
+    training: float
+    prediction: float
+
+
 # a row of `predictions.tsv`: one class of one unit, which is a slice or, if `slice` is empty, the patient
 Prediction = TypedDict("Prediction", {"subject": str, "slice": str, "class": str, "probability": float, "truth": str})
 
@@ -85,6 +93,7 @@ class TrainedCell(CellManifest):
     history: list[HistoryRow]
     seconds: list[float]  # since the start, at each row of the history
     budgets: list[BudgetRow]
+    processor: list[ProcessorRow]  # none without networks
     layers: list[LayerRow]
     features: list[FeatureRow]
     fit: list[FitRow]
@@ -130,6 +139,7 @@ def read_trained_cell(folder: str | Path) -> TrainedCell | None:
         "history": read_history(folder),
         "seconds": [row["seconds"] for row in parse_rows(records["seconds"], SecondsRow)],
         "budgets": read_budgets(folder),
+        "processor": parse_rows(_CELL_FOLDER.read_processor(folder), ProcessorRow),
         "layers": parse_rows(records["layers"], LayerRow),
         "features": parse_rows(records["features"], FeatureRow),
         "fit": parse_rows(records["fit"], FitRow),

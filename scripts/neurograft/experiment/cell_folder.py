@@ -4,7 +4,8 @@ Evaluation, delivery and report read the folder, whatever method wrote it:
 
 manifest.json     what was trained, on whom, from what (`Manifest`); `trained` false and `reason` if it was impossible
 history.tsv       step, phase, loss, train_dice or train_accuracy, rate; of the first network if there are two
-seconds.tsv       step, seconds, summed over all trainings of the cell; with budgets.tsv the only file with times
+seconds.tsv       step, seconds, summed over all trainings of the cell; with budgets.tsv and processor.tsv the only file
+                  with times
 sub-X.npz         segmentation: an array for each region, uint8 (0 to 255 for 0 to 1), on the brain's `box` of the grid
                   of its space, and `box`; for masks of other programs, on a box of the reference file's own grid
 predictions.tsv   classification: subject, slice (on the grid of its space; empty if the unit is a patient), class,
@@ -15,6 +16,8 @@ candidates.tsv    supervoxel methods: evaluation of the candidates proposed by t
                   in `candidates.proposal`
 weights.pt        networks: if requested
 budgets.tsv       share, steps, seconds of each budget below 1 that a training was cut at, in ascending order;
+processor.tsv     networks: share (of the steps, 1 for the finished network), and processor seconds of the training
+                  until there and of predicting the test subjects
 budget-0.25/      the predictions of the test subjects at that budget, in the same files
 """
 
@@ -35,6 +38,7 @@ FIT = "fit.tsv"
 CANDIDATES = "candidates.tsv"
 WEIGHTS = "weights.pt"
 BUDGETS = "budgets.tsv"
+PROCESSOR = "processor.tsv"
 # role of the subjects to the file of their classes
 CLASSES = {"test": "predictions.tsv", "unlabelled": "predictions_unlabelled.tsv"}
 
@@ -43,6 +47,7 @@ HISTORY_COLUMNS = ("step", "phase", "loss", "rate")
 LAYER_COLUMNS = ("layer", "stage", "part", "values", "trained", "change", "statistics_change")
 FEATURE_COLUMNS = ("stage", "samples", "cka")
 BUDGET_COLUMNS = ("share", "steps", "seconds")
+PROCESSOR_COLUMNS = ("share", "training", "prediction")
 CLASS_COLUMNS = ("subject", "slice", "class", "probability", "truth")
 CANDIDATE_COLUMNS = (
     *("subject", "recall_1", "recall_5", "recall_10", "recall_20"),
@@ -181,6 +186,17 @@ def write_budgets(folder, rows):
 def read_budgets(folder):
     """Read the budgets of a cell, as rows of text; none for a cell without any."""
     path = Path(folder) / BUDGETS
+    return tables.read_table(path) if path.exists() else []
+
+
+def write_processor(folder, rows):
+    """Write the processor seconds of a cell's training and prediction, rows of `PROCESSOR_COLUMNS`."""
+    tables.write_table(folder / PROCESSOR, rows, PROCESSOR_COLUMNS)
+
+
+def read_processor(folder):
+    """Read the processor seconds of a cell, as rows of text; none for a cell without networks."""
+    path = Path(folder) / PROCESSOR
     return tables.read_table(path) if path.exists() else []
 
 

@@ -4,10 +4,12 @@ A cell is task x source x strategy x space x split x n x fold x seed. `cell_fold
 """
 
 import copy
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -163,8 +165,9 @@ def train_cell(output, split, cell, source, subjects, options):
             setting = _Setting(manifest, task, source, chosen, options.variants, held_back, pretraining)
             trainings = _train_rounds(setting, roles["train"], rounds, output.checkpoint)
             networks = {subject: each["network"] for each in trainings for subject in each["predicts"]}
-            write_predictions(part, cell["task"], task, networks, roles, chosen["threads"])
-            _write_budgets(part, setting, trainings, roles)
+            predicting = {1.0: write_predictions(part, cell["task"], task, networks, roles, chosen["threads"])}
+            predicting |= _write_budgets(part, setting, trainings, roles)
+            _write_processor(part, trainings, predicting)
             _write_training(part, trainings, output.keep_weights)
             measured = roles["train"] + roles["test"] if is_control(cell["split"]) else task_split["subjects"]
             fixed = training_records.Inputs(task.read, roles, measured, chosen)
@@ -257,7 +260,7 @@ def hold_back(train, patients, cell, auto):
     return [name for name in train if patients[subject_of(name)] in chosen]
 
 
-def _train(setting, cases, targets, path):
+def _train(setting, cases, targets, path) -> dict[str, Any]:
     """Build, load and train one network by its plan; return it with the facts for the manifest."""
     task, options, cell = setting.task, setting.training, setting.cell
     with compute.reproducible(options.seed, options.threads):
@@ -286,9 +289,17 @@ def _train(setting, cases, targets, path):
         for each in (network, *cooled.values()):
             if plan.finish:
                 plan.finish(each)
-    budgets = {share: {"steps": k["steps"], "seconds": k["seconds"]} for share, k in course.cooled.items()}
-    facts = {"network": network, "plan": plan, "loaded": loaded, "sizes": sizes, "cooled": cooled, "budgets": budgets}
-    return facts | {"before": before, "history": course.history, "seconds": course.seconds}
+    budgets = {share: {k: v for k, v in each.items() if k != "state"} for share, each in course.cooled.items()}
+    facts = {
+        "network": network,
+        "plan": plan,
+        "loaded": loaded,
+        "sizes": sizes,
+        "cooled": cooled,
+        "budgets": budgets,
+    }
+    facts |= {"before": before, "history": course.history, "seconds": course.seconds}
+    return facts | {"processor": course.processor[-1]}
 
 
 def _restore(network, state):
@@ -338,9 +349,10 @@ def _take_fingerprint(setting, network, cases):
 def _write_budgets(part, setting, trainings, roles):
     """Predict the test subjects at each budget, and write the steps and the seconds of the budgets.
 
-    A training that ended before a budget counts there with its end.
+    A training that ended before a budget counts there with its end. Returns the processor seconds of each budget's
+    prediction.
     """
-    rows = []
+    rows, predicting = [], {}
     # a training shared by several rounds is one object and counts once
     runs = list({id(each["budgets"]): each for each in trainings}.values())
     for share in sorted({share for each in trainings for share in each["cooled"]}):
@@ -348,12 +360,25 @@ def _write_budgets(part, setting, trainings, roles):
         folder = cell_folder.budget_folder(part, share)
         folder.mkdir()
         tested = {**roles, "unlabelled": []}
-        write_predictions(folder, setting.cell["task"], setting.task, networks, tested, setting.options["threads"])
+        told = setting.cell["task"], setting.task, networks, tested, setting.options["threads"]
+        predicting[share] = write_predictions(folder, *told)
         ended = [{"steps": len(each["history"]), "seconds": each["seconds"][-1]} for each in runs]
         at = [each["budgets"].get(share, end) for each, end in zip(runs, ended, strict=True)]
         steps, seconds = max(row["steps"] for row in at), sum(row["seconds"] for row in at)
         rows.append({"share": share, "steps": steps, "seconds": seconds})
     cell_folder.write_budgets(part, rows)
+    return predicting
+
+
+def _write_processor(part, trainings, predicting):
+    """Write the processor seconds of all trainings until each budget and the end, and of the predictions there."""
+    # a training shared by several rounds is one object and counts once
+    runs = {id(each["budgets"]): each for each in trainings}.values()
+    rows = []
+    for share, prediction in sorted(predicting.items()):
+        training = sum(each["budgets"].get(share, each)["processor"] for each in runs)
+        rows.append({"share": share, "training": training, "prediction": prediction})
+    cell_folder.write_processor(part, rows)
 
 
 def _describe_length(chosen, trainings):
@@ -427,15 +452,21 @@ def write_predictions(part, name, task, networks, roles, threads):
     roles : dict of str to list of str
         `test` and `unlabelled`.
     threads : int
+
+    Returns
+    -------
+    float
+        Processor seconds that the test subjects took.
     """
-    WRITERS[name](part, networks, task, roles, threads)
+    return WRITERS[name](part, networks, task, roles, threads)
 
 
 def _write_segmentation(part, networks, task, roles, threads):
-    """Predict and write the segmentation of each subject: the mean of all planes."""
+    """Predict and write the segmentation of each subject: the mean of all planes; return the test subjects' time."""
     mirrored = len(task.planes) == 1  # other planes are the better average, for the same time
+    took = 0.0
     for subject in roles["test"] + roles["unlabelled"]:
-        each, box = [], []
+        each, box, start = [], [], time.process_time()
         for plane in task.planes:
             case = task.read(subject, labelled=False, plane=plane)
             own = inference.predict_volume(networks[subject], read_channels(case), mirrored, threads=threads)
@@ -443,19 +474,24 @@ def _write_segmentation(part, networks, task, roles, threads):
             box = case["index"]["box"]
         chances = dict(zip(task.outputs, np.mean(each, axis=0), strict=True))
         cell_folder.write_prediction(part, subject, chances, box)
+        took += (time.process_time() - start) * (subject in roles["test"])
         logs.log_line(f"predicted {subject}")
+    return took
 
 
 def _write_classification(part, networks, task, roles, threads):
-    """Predict and write a table with a row for each unit and class; an unknown truth is empty."""
+    """Predict and write a table with a row for each unit and class; an unknown truth is empty; time as above."""
+    took = 0.0
     for role in cell_folder.CLASSES:
-        rows = []
+        rows, start = [], time.process_time()
         for subject in roles[role]:
             case = task.read(subject, labelled=role == "test")
             rows += _classify(networks[subject], case, subject, task.outputs, threads)
             logs.log_line(f"predicted {subject}")
         if role == "test" or rows:
             cell_folder.write_classes(part, role, rows)
+        took += (time.process_time() - start) * (role == "test")
+    return took
 
 
 def _classify(network, case, subject, outputs, threads):

@@ -42,9 +42,9 @@ def plan_experiment(counts, split, subjects, backbones, options, judged):
         strategies), `hours` (all cells, one after another) and `reason` (why nothing is trained, or ""); `task`,
         `measure` and `patients` of the verdict; `folds` of a partition, `repeats` (partitions, if several), `seeds`,
         `family`, `deviation` and `luck` (assumed standard deviations of the paired score and of a training), `margin`,
-        `smallest_difference` that 4 of 5 such studies find (None: every verdict is "refused"), `needed_patients` for
-        the margin (None: no number is enough), `error_rates` (`error_rates.tabulate_error_rates` of this design) and
-        `words`.
+        `device` on which it was timed, `smallest_difference` that 4 of 5 such studies find (None: every verdict is
+        "refused"), `needed_patients` for the margin (None: no number is enough), `error_rates`
+        (`error_rates.tabulate_error_rates` of this design) and `words`.
     """
     rows = []
     for task, sources in counts.items():
@@ -64,6 +64,7 @@ def plan_experiment(counts, split, subjects, backbones, options, judged):
     folds = len(task_split["folds"]) // repeats
     plan = {"cells": rows, "task": judged["task"], "patients": patients, "folds": folds, "seeds": judged["seeds"]}
     plan |= {"repeats": repeats} if repeats > 1 else {}
+    plan["device"] = compute.device().type
     region = judged_region(task_split.get("regions", ()))
     measure = f"{name_region(region)} Dice" if judged["task"] == "segmentation" else "accuracy"
     plan |= {"family": family, "margin": margin, "measure": measure}
@@ -83,6 +84,8 @@ def plan_experiment(counts, split, subjects, backbones, options, judged):
 
 def probe_cell(task, split, subjects, backbone, options):
     """Estimate the seconds of one cell that trains all parameters, from a few of its steps and slices.
+
+    They are computed as the cell's will be: on the same device, with batches drawn ahead.
 
     Parameters
     ----------
@@ -107,7 +110,8 @@ def probe_cell(task, split, subjects, backbone, options):
     with compute.reproducible(0, threads):
         network = BUILDERS[task](backbone, len(cases[0]["channels"]), len(opened.outputs))
         rates = {name: 1e-3 for name, _ in network.named_parameters()}
-        probed = loop.TrainingOptions(PROBED_STEPS, options["batch"], threads=threads)
+        ahead = compute.choose_plan().ahead
+        probed = loop.TrainingOptions(PROBED_STEPS + ahead, options["batch"], threads=threads)
         seconds = loop.train(network, cases, (Phase(1.0, rates),), task, opened.shares, probed).seconds
     # a 3-D network predicts in windows, which need more than a few slices
     count = PROBED_SLICES if stages.spatial_axes(network) == 2 else None
@@ -120,8 +124,8 @@ def probe_cell(task, split, subjects, backbone, options):
     a_slice = (time.perf_counter() - start) / len(images)
     # a patient's box has about as many slices in every plane
     tested = len(planes) * sum(len(opened.read(subject, labelled=False)["images"]) for subject in fold["test"])
-    # differences between steps exclude the first one, which is warm-up
-    return float(np.median(np.diff(seconds)) * options["steps"] + a_slice * tested)
+    # differences between steps exclude the first one, which is warm-up, and those whose batches were drawn during it
+    return float(np.median(np.diff(seconds)[ahead:]) * options["steps"] + a_slice * tested)
 
 
 def describe_plan(plan):
@@ -136,7 +140,7 @@ def describe_plan(plan):
     -------
     list of str
     """
-    lines = []
+    lines = ["timed on a GPU, computing one network at a time"] if plan["device"] == "cuda" else []
     for row in plan["cells"]:
         if not row["seconds"]:
             why = row["reason"] or "no strategy was asked for"

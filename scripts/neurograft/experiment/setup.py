@@ -421,7 +421,7 @@ def _prepare(config, root, verified):
     sources = read_sources(root / "config/sources.tsv")
     sources |= make_rows(config["cohorts"], sources)
     _check_config(config, sources)
-    releases = read_releases(root / "config/releases.tsv", root / "config/persons.tsv")
+    releases = read_releases(root / "config")
     find_stored(root / "config", config["guard_leaks"]["releases"], releases)
     choice = choose_sources(config, sources)
     for name, path in choice.weights.items():

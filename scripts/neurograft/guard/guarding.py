@@ -74,7 +74,7 @@ def guard_cohort(rows, files, reader, options: GuardOptions, store):
     start = time.perf_counter()
     kept = {row["participant_id"]: row for row in rows if parse_boolean(row["included"])}
     cohort = Cohort(kept, files, options.pretrained, options.everyone or options.single)
-    releases = read_releases(Path(options.registry) / "releases.tsv", Path(options.registry) / "persons.tsv")
+    releases = read_releases(options.registry)
     prints = take_fingerprints(reader, list(kept), store)
     logs.log_line(f"{len(prints)} fingerprints in {time.perf_counter() - start:.1f} s")
     candidates = find_pairs(prints, pictures=options.single)

@@ -46,15 +46,14 @@ class Identity:
     person: str = ""
 
 
-def read_releases(path, persons) -> list[Release]:
+def read_releases(registry) -> list[Release]:
     """Read the table of public releases.
 
     Parameters
     ----------
-    path : str or Path
-        TSV with the columns of `COLUMNS`; `holds` and `shares` are lists with commas.
-    persons : str or Path
-        TSV with the columns `name` and `person`: who is who elsewhere.
+    registry : str or Path
+        Folder of `releases.tsv`, with the columns of `COLUMNS` (`holds` and `shares` are lists with commas), and
+        `persons.tsv`, with the columns `name` and `person`: who is who elsewhere.
 
     Returns
     -------
@@ -65,6 +64,7 @@ def read_releases(path, persons) -> list[Release]:
     TableError
         If a column is missing, a pattern is no regular expression, or a release is named that is not there.
     """
+    path, persons = Path(registry) / "releases.tsv", Path(registry) / "persons.tsv"
     others = {row["name"].lower(): row["person"] for row in _read_rows(persons, ("name", "person"))}
     releases = []
     for number, row in enumerate(_read_rows(path, COLUMNS), start=2):

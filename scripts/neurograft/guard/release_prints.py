@@ -31,7 +31,7 @@ def add_release(name: str, prints: Sequence[Fingerprint], registry) -> str:
         If the table has no such release.
     """
     registry = Path(registry)
-    known = [release.name for release in read_releases(registry / "releases.tsv", registry / "persons.tsv")]
+    known = [release.name for release in read_releases(registry)]
     if name not in known:
         raise TableError(
             f"add_release.name is '{name}'; it takes one of {', '.join(known)}, or a new row of config/releases.tsv"

@@ -38,11 +38,19 @@ class DepthwiseConv2d(nn.Conv2d):
     def forward(self, images):
         """Convolve a batch, shape (batch, channels, X, Y); on a CPU, the gradients are computed by `_Depthwise`."""
         images, padding = _pad(images, self.kernel_size[0], self.stride[0])
-        if images.device.type != "cpu":
-            return functional.conv2d(images, self.weight, None, self.stride, padding, groups=len(self.weight))
-        # autocast does not apply within a custom autograd function
-        low = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else images.dtype
-        return _Depthwise.apply(images.to(low), self.weight.to(low), self.stride[0], padding)
+        return CONVOLUTIONS.get(images.device.type, _convolve)(images, self.weight, self.stride[0], padding)
+
+
+def _convolve_on_cpu(images, kernels, stride, padding):
+    """Convolve each channel with its own kernel, with gradients in the fast code of oneDNN."""
+    # autocast does not apply within a custom autograd function
+    low = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else images.dtype
+    return _Depthwise.apply(images.to(low), kernels.to(low), stride, padding)
+
+
+def _convolve(images, kernels, stride, padding):
+    """Convolve each channel with its own kernel, with torch's own gradients."""
+    return functional.conv2d(images, kernels, None, stride, padding, groups=len(kernels))
 
 
 class _Depthwise(torch.autograd.Function):
@@ -52,7 +60,7 @@ class _Depthwise(torch.autograd.Function):
     def forward(context, images, kernels, stride, padding):
         context.save_for_backward(images, kernels)
         context.geometry = stride, padding
-        return functional.conv2d(images, kernels, None, stride, padding, groups=len(kernels))
+        return _convolve(images, kernels, stride, padding)
 
     @staticmethod
     @once_differentiable
@@ -366,6 +374,8 @@ def _replace_convolutions(network):
             setattr(module, name, replacement)
 
 
+# kind of device to its convolution of each channel with its own kernel; `_convolve` for all others
+CONVOLUTIONS = {"cpu": _convolve_on_cpu}
 # name to encoder, and to the channels of the features, mostly at 1/2, 1/4, 1/8, 1/16 and 1/32
 BACKBONES = {
     "efficientnet-lite0": {"encoder": EfficientNetLiteEncoder, "channels": (16, 24, 40, 112, 320)},

@@ -47,6 +47,11 @@ def format_significant(value, digits=3):
     return NO_VALUE if read is None else f"{read:.{digits}g}".replace("-", MINUS)
 
 
+def format_minutes(minutes):
+    """Format minutes with three digits, or whole from 100 on."""
+    return format_number(minutes, 0) if minutes >= 100 else format_significant(minutes)
+
+
 def format_percent(share, digits=1):
     """Format a share from 0 to 1 in percent, or a dash where there is none."""
     read = tables.parse_number(share)

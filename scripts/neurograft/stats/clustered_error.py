@@ -27,6 +27,12 @@ def t_quantile(freedom: float, share: float) -> float:
     return float(special.stdtrit(freedom, share))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType] # no stubs
 
 
+def t_half_width(values: Floats) -> float:
+    """Compute half the width of Student's 95 % interval of a mean of independent values, two at least."""
+    quantile = t_quantile(len(values) - 1, (1 + LEVEL) / 2)
+    return float(quantile * values.std(ddof=1) / np.sqrt(len(values)))
+
+
 def t_share(freedom: float, value: ArrayLike) -> Floats:
     """Compute the share of Student's t distribution below a value."""
     return np.asarray(special.stdtr(freedom, value), float)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType] # no stubs

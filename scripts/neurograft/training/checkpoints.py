@@ -41,15 +41,26 @@ class Checkpoint:
             return None
         return state if isinstance(state, dict) and state.get("fingerprint") == self.fingerprint else None
 
-    def write(self, network, phase, optimizer, schedule, course):
-        """Write the state after a step, if it is due; atomically."""
+    def write(self, network, phase, steppers, course):
+        """Write the state after a step, if it is due; atomically.
+
+        Parameters
+        ----------
+        network : nn.Module
+        phase : int
+        steppers : tuple
+            Optimizer, its schedule and the scaler of the losses.
+        course : NamedTuple
+            `loop.Course`.
+        """
         start = time.perf_counter()
         if start < self.due:
             return
         state = {"fingerprint": self.fingerprint, "phase": phase, **course._asdict()}
         state |= {"network": network.state_dict(), "random": torch.get_rng_state()}
-        state |= {"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
-        if torch.cuda.is_available():
+        names = "optimizer", "schedule", "scaler"
+        state |= {name: part.state_dict() for name, part in zip(names, steppers, strict=True)}
+        if compute.device().type == "cuda":
             state["random_cuda"] = torch.cuda.get_rng_state()
         with files.whole(self.path) as part:
             torch.save(state, part)
@@ -60,7 +71,7 @@ class Checkpoint:
 def restore_random(state):
     """Restore torch's random state."""
     torch.set_rng_state(state["random"].cpu())
-    if "random_cuda" in state and torch.cuda.is_available():
+    if "random_cuda" in state:  # a state is used on the kind of device that wrote it (`take_fingerprint`)
         torch.cuda.set_rng_state(state["random_cuda"].cpu())
 
 

@@ -3,7 +3,14 @@
 import numpy as np
 import torch
 
-from neurograft.networks.compute import device, lower_precision, place_images, place_network, reproducible
+from neurograft.networks.compute import (
+    device,
+    load_ahead,
+    lower_precision,
+    place_images,
+    place_network,
+    reproducible,
+)
 from neurograft.networks.monai_parts import sliding_window_inference
 from neurograft.networks.stages import spatial_axes
 from neurograft.training import patch_batches
@@ -69,11 +76,13 @@ def pool_slices(chances):
 def _predict(network, images, activation, flip, batch, threads):
     """Run the network in evaluation mode over all slices, padded to a multiple of its strides."""
     size = tuple(-(-n // MULTIPLE) * MULTIPLE for n in images.shape[2:])
+    starts = range(0, len(images), batch)
+    batches = ((torch.from_numpy(fit(np.asarray(images[at : at + batch]), size)).float(),) for at in starts)
     parts = []
-    with reproducible(0, threads), torch.inference_mode(), lower_precision():
+    with reproducible(0, threads), torch.inference_mode(), lower_precision(), load_ahead(batches) as opened:
         place_network(network).eval()
-        for start in range(0, len(images), batch):
-            part = place_images(torch.from_numpy(fit(np.asarray(images[start : start + batch]), size)).float())
+        for (part,) in opened:
+            part = place_images(part)
             chance = activation(network(part).float())
             if flip:
                 mirrored = activation(network(part.flip(2)).float())

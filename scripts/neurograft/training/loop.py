@@ -94,12 +94,14 @@ class Course(NamedTuple):
         measure on the batch, `rate` (the largest learning rate) and, if the length is open, `held_back`: the loss of
         the held-back cases after it, NaN where it was not measured.
     seconds : time since the start after each step, without the cool-downs of budgets.
-    cooled : share of the steps to the network at that budget: `steps`, `seconds` and `state` (on the CPU).
+    cooled : share of the steps to the network at that budget: `steps`, `seconds`, `processor` and `state` (on the CPU).
+    processor : as `seconds`, of processor time: of all threads, without what a GPU computes.
     """
 
     history: list[dict]
     seconds: list[float]
     cooled: dict[float, dict]
+    processor: list[float]
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class _Work:
     """What every step of a training needs."""
 
     network: torch.nn.Module
+    scaler: torch.amp.GradScaler
     cases: Sequence[dict]
     task: str
     shares: Mapping[str, float]
@@ -147,14 +150,18 @@ def train(network, cases, phases, task, shares, options, hooks=NO_HOOKS):
     memory.keep_freed_memory()
     length = options.length
     ends = length.phase_ends([phase.share for phase in phases])
-    with compute.reproducible(options.seed, options.threads), _deepest_features(network, hooks.extra) as add:
+    batches = hooks.draw or draw_with_targets(inputs(network), cases, hooks.targets, shares, options)
+    with (
+        compute.reproducible(options.seed, options.threads),
+        _deepest_features(network, hooks.extra) as add,
+        compute.load_ahead(batches) as draw,
+    ):
         compute.place_network(network)
-        work = _Work(network, cases, task, shares, options, hooks, add)
+        work = _Work(network, compute.make_scaler(), cases, task, shares, options, hooks, add)
         held_back = _draw_held_back(work)
-        draw = hooks.draw or draw_with_targets(inputs(network), cases, hooks.targets, shares, options)
-        kept = _go_on(network, draw, hooks.checkpoint)
-        course = Course(kept["history"], kept["seconds"], kept["cooled"])
-        start = time.perf_counter() - (course.seconds[-1] if course.seconds else 0)
+        kept = _go_on(work, draw)
+        course = Course(*(kept[name] for name in Course._fields))
+        start = _read_clocks() - ([course.seconds[-1], course.processor[-1]] if course.seconds else 0)
         for number, (phase, last) in enumerate(zip(phases, ends, strict=True)):
             if number < kept["phase"]:
                 continue
@@ -166,7 +173,7 @@ def train(network, cases, phases, task, shares, options, hooks=NO_HOOKS):
                 step, (cooling, end) = len(course.history), _find_end(length, course)
                 if step == end:
                     break
-                start += _take_budget(work, optimizer, schedule, course, time.perf_counter() - start)
+                start += _take_budget(work, optimizer, schedule, course, _read_clocks() - start)
                 if step == cooling and isinstance(schedule, schedules.StableRate):
                     schedule.cool_down(end - step)
                 rate = max(group["lr"] for group in optimizer.param_groups)
@@ -176,11 +183,17 @@ def train(network, cases, phases, task, shares, options, hooks=NO_HOOKS):
                     due = step < cooling and (step + 1) % length.every == 0
                     measured["held_back"] = _measure_loss(work, held_back) if due else math.nan
                 course.history.append({"step": step + 1, "phase": number, **measured, "rate": rate})
-                course.seconds.append(time.perf_counter() - start)
+                for times, spent in zip((course.seconds, course.processor), _read_clocks() - start, strict=True):
+                    times.append(float(spent))
                 _tell(work, course)
                 if hooks.checkpoint:
-                    hooks.checkpoint.write(network, number, optimizer, schedule, course)
+                    hooks.checkpoint.write(network, number, (optimizer, schedule, work.scaler), course)
     return course
+
+
+def _read_clocks():
+    """Read the clock and the processor time of this process, in seconds."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def _find_end(length, course):
@@ -200,29 +213,31 @@ def _tell(work, course):
 
 
 def _take_budget(work, optimizer, schedule, course, elapsed):
-    """Cool a training down where a budget asks for it, keep the network, and go back; return the seconds it took."""
+    """Cool a training down where a budget asks for it, keep the network, and go back; return the times it took."""
     step, options = len(course.history), work.options
     share, end = options.length.cuts.get(step, (None, 0))
     if share is None or share in course.cooled:
-        return 0.0
-    start = time.perf_counter()
+        return np.zeros(2)
+    start = _read_clocks()
     # the training itself must not notice: batches and random numbers are the cool-down's own
-    before = copy.deepcopy([work.network.state_dict(), optimizer.state_dict(), schedule.state_dict()])
+    parts = work.network, optimizer, schedule, work.scaler
+    before = copy.deepcopy([part.state_dict() for part in parts])
     seed = int(np.random.SeedSequence([options.seed, step]).generate_state(1)[0])
     again = replace(options, seed=seed)
-    draw = draw_with_targets(inputs(work.network), work.cases, work.hooks.targets, work.shares, again)
-    with torch.random.fork_rng():
+    batches = draw_with_targets(inputs(work.network), work.cases, work.hooks.targets, work.shares, again)
+    with torch.random.fork_rng(), compute.load_ahead(islice(batches, end - step)) as draw:
         torch.manual_seed(seed)
         schedule.cool_down(end - step)
-        for number, drawn in enumerate(islice(draw, end - step)):
+        for number, drawn in enumerate(draw):
             _step(work, drawn, optimizer, step + number)
             schedule.step()
-    took = time.perf_counter() - start
+    seconds, processor = (elapsed + _read_clocks() - start).tolist()
     state = {name: value.detach().cpu().clone() for name, value in work.network.state_dict().items()}
-    course.cooled[share] = {"steps": end, "seconds": elapsed + took, "state": state}
-    for part, saved in zip((work.network, optimizer, schedule), before, strict=True):
-        part.load_state_dict(saved)
-    return time.perf_counter() - start
+    course.cooled[share] = {"steps": end, "seconds": seconds, "processor": processor, "state": state}
+    for part, saved in zip(parts, before, strict=True):
+        if saved:  # a scaler that passes everything through has no state
+            part.load_state_dict(saved)
+    return _read_clocks() - start
 
 
 def _draw_held_back(work):
@@ -246,7 +261,7 @@ def _measure_loss(work, batches):
         for images, truth in batches:
             with compute.lower_precision():
                 logits = network(compute.place_images(images))
-            total += float(loss(logits.float(), truth.to(compute.device())))
+            total += float(loss(logits.float(), compute.place(truth)))
     for module, mode in modes.items():
         module.training = mode
     return total / len(batches)
@@ -355,12 +370,14 @@ def draw_with_targets(inputs, cases, targets, shares, options):
     )
 
 
-def _go_on(network, draw, checkpoint):
+def _go_on(work, draw):
     """Restore a network, its batches and torch's random state from a checkpoint; return the checkpoint's state."""
-    kept = checkpoint.read() if checkpoint else None
+    kept = work.hooks.checkpoint.read() if work.hooks.checkpoint else None
     if kept is None:
-        return {"history": [], "seconds": [], "cooled": {}, "phase": 0, "optimizer": None}
-    network.load_state_dict(kept["network"])
+        return Course([], [], {}, [])._asdict() | {"phase": 0, "optimizer": None}
+    work.network.load_state_dict(kept["network"])
+    if kept["scaler"]:
+        work.scaler.load_state_dict(kept["scaler"])
     for _ in kept["history"]:
         next(draw)
     checkpoints.restore_random(kept)
@@ -393,7 +410,7 @@ def _start_phase(network, phase, steps, options):
 
 def _step(work, drawn, optimizer, step):
     """Do one optimisation step; return its loss, the value added to it, and the measure of fit, by name."""
-    images, truth = compute.place_images(drawn[0]), drawn[1].to(compute.device())
+    images, truth = compute.place_images(drawn[0]), compute.place(drawn[1])
     row, add = TASKS[work.task], work.add
     optimizer.zero_grad(set_to_none=True)
     with compute.lower_precision():
@@ -401,8 +418,9 @@ def _step(work, drawn, optimizer, step):
     logits = logits[: len(truth)].float()
     loss = row["loss"](logits, truth)
     added = add(len(truth), step / work.options.steps) if add else 0.0
-    (loss + added if add else loss).backward()
-    optimizer.step()
+    work.scaler.scale(loss + added if add else loss).backward()
+    work.scaler.step(optimizer)
+    work.scaler.update()
     with torch.no_grad():
         measured = {"loss": float(loss)} | ({"added": float(added)} if add else {})
         return measured | {row["measure"]: float(row["fit"](logits, truth))}

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from neurograft.core.cells import control_sources, find_kin
-from neurograft.core.strategies import CONTROLS
+from neurograft.core.strategies import CONTROLS, EXTERNAL
 from neurograft.core.tables import parse_boolean, parse_number
 from neurograft.report import sentences, summaries
 from neurograft.report.chapters import changes, risks
@@ -27,11 +27,12 @@ def describe_transfer(results, pooled):
     -------
     dict
     """
+    programs = find_programs(results.gain_by_budget, pooled, results.times)
     primary, kin, pooled = results.primary, find_kin(results.sources), summaries.of_networks(pooled)
     every = summaries.pool_patients(summaries.of_networks(results.scores), results.splits)
     return {
         "curves": describe_curves(pooled, results.splits, kin),
-        "gains": describe_gains(results.gain_by_budget),
+        "gains": describe_gains(results.gain_by_budget, programs),
         "labels": describe_labels(results.labels_saved, primary),
         "overfitting": describe_overfitting(results.overfitting, primary, kin, results.repeats),
         "generalisation": describe_generalisation(results.generalisation),
@@ -88,61 +89,103 @@ def describe_curves(scores, splits, kin=None):
     return {"panels": drawn, "reason": ""}
 
 
-def describe_gains(rows):
-    """Draw the score over the budget of training, and list the gain over scratch at each budget.
+def describe_gains(rows, programs=()):
+    """Draw the score over the processor minutes of the budgets, and list the gain over scratch at each budget.
 
     Parameters
     ----------
     rows : list of dict
         Rows of `gain_by_budget.tsv`, as text.
+    programs : list of dict
+        Other programs beside them (`find_programs`).
 
     Returns
     -------
     dict
-        `panels` (title and svg) and `table`; both empty without budgets.
+        `panels` (title and svg), `table`, the number of `programs` and the names of those of unknown time, `untimed`;
+        empty without budgets.
     """
     if not rows:
-        return {"panels": [], "table": []}
-    budgets = sorted({float(row["budget"]) for row in rows})
+        return {"panels": [], "table": [], "programs": 0, "untimed": []}
     lines = {}
     for row in rows:
-        line = lines.setdefault((row["source"], row["strategy"]), {})
-        line[float(row["budget"])] = row
-    drawn = {
-        key: {"label": key[1], "strategy": key[1], "points": [_gain_point(line.get(budget)) for budget in budgets]}
-        for key, line in lines.items()
-    }
-    means = [point["mean"] for line in drawn.values() for point in line["points"] if point]
-    low, high = math.floor(10 * min(means)) / 10, math.ceil(10 * max(means)) / 10
-    steps = {
-        budget: max(float(line[budget]["steps"]) for line in lines.values() if budget in line) for budget in budgets
-    }
-    names = [sentences.format_number(steps[budget], 0) for budget in budgets]
+        key = row["source"], row["strategy"]
+        line = lines.setdefault(key, {"label": key[1], "strategy": key[1], "points": []})
+        line["points"].append(_gain_point(row))
+    means = [point["mean"] for line in lines.values() for point in line["points"] if point]
+    means += [program["mean"] for program in programs]
+    low, high = math.floor(10 * min(means, default=0)) / 10, math.ceil(10 * max(means, default=1)) / 10
     measure = name_measure(rows[0]["region"], rows[0]["metric"])
     panels = [
-        {"title": f"{measure}, {title}", "svg": transfer.draw_curves(part, names, low, high, "training steps")}
-        for title, part in _share_panels(drawn, None)
+        {"title": f"{measure}, {title}", "svg": transfer.draw_costs(part, low, high, programs)}
+        for title, part in _share_panels(lines, None)
+        if any(point for line in part for point in line["points"])
     ]
-    return {"panels": panels, "table": [_gain_line(row) for row in rows if row["strategy"] != "scratch"]}
+    table = [_gain_line(row) for row in rows if row["strategy"] != "scratch"]
+    table += [[f"{p['label']} (external)", "–", *_tell_program(p), "–", "–", "–"] for p in programs]
+    untimed = [program["label"] for program in programs if program["minutes"] is None]
+    return {"panels": panels, "table": table, "programs": len(programs), "untimed": untimed}
+
+
+def find_programs(gains, scores, times):
+    """Find the mean score and the time of other programs' masks, in the measure of the gains.
+
+    Parameters
+    ----------
+    gains : list of dict
+        Rows of `gain_by_budget.tsv`.
+    scores : list of dict
+        Of the primary space and split, pooled by patient.
+    times : list of dict
+        Rows of `times.tsv`; those of a program are what the user gave for all folds, divided by them.
+
+    Returns
+    -------
+    list of dict
+        `label`, `mean`, `minutes` for a fold (None: not known) and `note`.
+    """
+    programs = []
+    for row in gains[:1]:
+        means = summaries.patient_means(scores, row["task"], row["region"], row["metric"])
+        for (_, source, name, _), patients in means.items():
+            if source != EXTERNAL:
+                continue
+            timed = [parse_number(t["seconds"]) for t in times if (t["source"], t["strategy"]) == (source, name)]
+            spent = [seconds for seconds in timed if seconds]
+            mean, minutes = float(np.mean(list(patients.values()))), float(np.mean(spent)) / 60 if spent else None
+            took = f"{sentences.format_minutes(minutes)} min" if minutes else "time not known"
+            note = f"mean {sentences.format_number(mean)} over {len(patients)} patients, {took}"
+            programs.append({"label": name, "mean": mean, "minutes": minutes, "note": note})
+    return programs
+
+
+def _tell_program(program):
+    """Return the cells of seconds, processor minutes and score of another program."""
+    minutes = "not known" if program["minutes"] is None else sentences.format_minutes(program["minutes"])
+    return "–", minutes, sentences.format_number(program["mean"])
 
 
 def _gain_point(row):
     """Return one point of a line, without an interval: patients differ far more than budgets do."""
-    if row is None:
+    processor = parse_number(row["processor"])
+    if not processor:
         return None
-    mean, steps = float(row["score"]), sentences.format_number(row["steps"], 0)
-    note = f"{steps} steps: mean {sentences.format_number(mean)} over {row['patients']} patients"
-    return {"mean": mean, "low": None, "high": None, "note": note}
+    mean, steps, minutes = float(row["score"]), sentences.format_number(row["steps"], 0), processor / 60
+    took = f"{sentences.format_minutes(minutes)} min"
+    note = f"{steps} steps, {took}: mean {sentences.format_number(mean)} over {row['patients']} patients"
+    return {"mean": mean, "low": None, "high": None, "minutes": minutes, "note": note}
 
 
 def _gain_line(row):
     """Return one row of the table of gains."""
     to_end = {"mean": row["to_end"], "low": row["to_end_low"], "high": row["to_end_high"]}
     equal = {"mean": row["mean_difference"], "low": row["low"], "high": row["high"]}
+    processor = parse_number(row["processor"])
     return [
         sentences.name_arm(row),
         sentences.format_number(row["steps"], 0),
         sentences.format_number(row["seconds"], 0),
+        sentences.format_minutes(processor / 60) if processor else "–",
         sentences.format_number(row["score"]),
         sentences.stack_interval(equal, signed=True),
         sentences.format_number(row["p_better"]),

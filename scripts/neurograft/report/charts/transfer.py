@@ -5,7 +5,7 @@ from itertools import groupby
 
 from neurograft.report.charts import svg
 from neurograft.report.charts.cohort import AMBER, BLUE, GREY, VERMILION
-from neurograft.report.sentences import format_number, format_significant
+from neurograft.report.sentences import format_minutes, format_number, format_significant
 from neurograft.report.strategy_words import WORDS
 
 # colours and marks of the lines of one panel; the controls have their own
@@ -17,6 +17,8 @@ CONTROLS = {
     if words.mark
 }
 MOST_LINES = len(LINES)
+# of other programs
+BESIDE = (svg.INK, "diamond", True)
 # the right-hand end of the curves; their names stand beyond it
 EDGE = 232
 # below this, a layer counts as unchanged on the logarithmic axis
@@ -53,11 +55,8 @@ def draw_curves(lines, sizes, low, high, along="labelled training patients"):
         svg.text(across(at), bottom + 18, name, svg.Font("middle", svg.SOFT, 11)) for at, name in enumerate(sizes)
     ]
     parts.append(svg.text(EDGE + 12, bottom + 36, along, svg.Font("end", svg.SOFT, 11)))
-    drawn, names = 0, []
-    for number, line in enumerate(lines):
-        look = CONTROLS.get(line["strategy"])
-        if look is None:
-            look, drawn = (*LINES[drawn % MOST_LINES], False), drawn + 1
+    names = []
+    for number, (line, look) in enumerate(zip(lines, _choose_looks(lines), strict=True)):
         # side by side, so that intervals do not hide each other
         shift = 5 * (number - (len(lines) - 1) / 2)
         spots = [(across(at) + shift, point) for at, point in enumerate(line["points"]) if point]
@@ -66,6 +65,83 @@ def draw_curves(lines, sizes, low, high, along="labelled training patients"):
             names.append((up(spots[-1][1]["mean"]), line["label"], look))
     words = "; ".join(_describe_line(line, sizes) for line in lines)
     return svg.svg(bottom + 44, parts + _name_lines(names, top, bottom), words)
+
+
+def draw_costs(lines, low, high, beside=()):
+    """Draw the mean score over the processor minutes that it took, on a logarithmic axis.
+
+    Parameters
+    ----------
+    lines : list of dict
+        `label`, `strategy`, and `points`: None, or as in `draw_curves` with `minutes` (above 0).
+    low, high : float
+        Ends of the vertical axis.
+    beside : list of dict
+        Other programs: `label`, `mean`, `minutes` and `note`; with minutes None, a level line over all minutes.
+
+    Returns
+    -------
+    markupsafe.Markup
+        SVG.
+    """
+    top, bottom, left = 14, 218, 40
+    known = [point["minutes"] for line in lines for point in line["points"] if point]
+    known += [program["minutes"] for program in beside if program["minutes"]]
+    first, last = math.log10(min(known)), math.log10(max(known))
+    up, across = svg.scale(low, high, bottom, top), svg.scale(first, last, left + 22, EDGE)
+    parts = []
+    for tick in svg.ticks(low, high, 5):
+        parts += [svg.line(left, up(tick), EDGE + 12, up(tick), svg.GRID, 1)]
+        parts.append(svg.text(left - 6, up(tick) + 4, f"{tick:g}", svg.Font("end", svg.SOFT, 11)))
+    for minutes in _round_minutes(first, last):
+        place = across(math.log10(minutes))
+        parts += [svg.line(place, top, place, bottom, svg.GRID, 1)]
+        parts.append(svg.text(place, bottom + 18, f"{minutes:g}", svg.Font("middle", svg.SOFT, 11)))
+    along = "processor minutes of a network, logarithmic"
+    parts.append(svg.text(EDGE + 12, bottom + 36, along, svg.Font("end", svg.SOFT, 11)))
+    looks, names, words = _choose_looks(lines), [], []
+    for line, look in zip(lines, looks, strict=True):
+        spots = [(across(math.log10(point["minutes"])), point) for point in line["points"] if point]
+        parts += _curve(line["label"], spots, up, (low, high), look)
+        if spots:
+            names.append((up(spots[-1][1]["mean"]), line["label"], look))
+        at = [f"{format_number(p['mean'])} at {format_minutes(p['minutes'])} min" for p in line["points"] if p]
+        words.append(f"{line['label']}: {', '.join(at)}")
+    for program in beside:
+        parts += _stand_beside(program, across, up, left)
+        names.append((up(program["mean"]), program["label"], BESIDE))
+        words.append(f"{program['label']}: {program['note']}")
+    return svg.svg(bottom + 44, parts + _name_lines(names, top, bottom), "; ".join(words))
+
+
+def _stand_beside(program, across, up, left):
+    """Draw another program: a point, or a level line if its time is not known."""
+    height, title = up(program["mean"]), f"{program['label']}, {program['note']}"
+    if program["minutes"] is None:
+        return [svg.path([(left, height), (EDGE + 12, height)], BESIDE[0], 1.6, 1, title, True)]
+    return [svg.mark(across(math.log10(program["minutes"])), height, svg.Mark(BESIDE[1], BESIDE[0], False, 5), title)]
+
+
+def _round_minutes(first, last):
+    """List round minutes between two powers of ten: 1, 2 and 5, or only 1 if that gives too many."""
+    decades = range(math.floor(first), math.ceil(last) + 1)
+    for steps in ((1, 2, 5), (1,)):
+        minutes = [step * 10.0**power for power in decades for step in steps]
+        inside = [value for value in minutes if first - 0.02 <= math.log10(value) <= last + 0.02]
+        if len(inside) <= 6:
+            break
+    return inside or [float(format_significant(10**power)) for power in {first, last}]
+
+
+def _choose_looks(lines):
+    """Choose colour, mark and dashes of each line: the controls' own, and the others' in turn."""
+    looks, drawn = [], 0
+    for line in lines:
+        look = CONTROLS.get(line["strategy"])
+        if look is None:
+            look, drawn = (*LINES[drawn % MOST_LINES], False), drawn + 1
+        looks.append(look)
+    return looks
 
 
 def _curve(label, spots, up, ends, look):
