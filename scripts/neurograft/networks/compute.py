@@ -1,6 +1,7 @@
 """Set how networks are computed: device, memory layout, precision and reproducibility."""
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,6 +10,8 @@ from neurograft.networks.stages import spatial_axes
 
 # typed as Any, because its attribute is missing from torch's type hints
 DETERMINISTIC: Any = torch.utils.deterministic
+# wraps the forward pass of 3-D networks: on a CPU they compute in float32 (`encoders_3d`)
+in_float32 = torch.autocast("cpu", enabled=False)
 
 
 @contextmanager
@@ -38,6 +41,15 @@ def reproducible(seed, threads=1):
 def device():
     """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def free_memory():
+    """Return the memory in MB that a network can have: of the GPU if there is one; None if nobody knows."""
+    if torch.cuda.is_available():
+        return torch.cuda.mem_get_info()[0] // 10**6
+    known = Path("/proc/meminfo")
+    lines = known.read_text().splitlines() if known.exists() else []
+    return next((int(line.split()[1]) * 1024 // 10**6 for line in lines if line.startswith("MemAvailable")), None)
 
 
 def lower_precision():
