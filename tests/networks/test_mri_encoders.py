@@ -33,7 +33,7 @@ def slim(request, monkeypatch):
     return request.param
 
 
-def volume(channels=1, size=(64, 64, 64)):
+def volume(channels=1, size=(64, 32, 32)):
     return torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(0))
 
 
@@ -72,17 +72,10 @@ def make_openmind():
     again = {
         name.replace(".conv.", ".all_modules.0.").replace(".norm.", ".all_modules.1."): state[name] for name in state
     }
-    state |= (
-        again
-        | {f"decoder.{name}": value for name, value in state.items()}
-        | {"decoder.seg_layers.0.bias": torch.ones(1)}
-    )
-    return {
-        "network_weights": state,
-        "optimizer_state": {},
-        "trainer_name": "BaseMAETrainer",
-        "current_epoch": 1000,
-    }, 4 * len(shapes) + 1 - len(shapes)
+    state |= again
+    state |= {f"decoder.{name}": value for name, value in state.items()} | {"decoder.seg_layers.0.bias": torch.ones(1)}
+    content = {"network_weights": state, "optimizer_state": {}, "trainer_name": "BaseMAETrainer", "current_epoch": 1000}
+    return content, len(state) - len(shapes)
 
 
 def compute_openmind(state, x):
@@ -215,7 +208,8 @@ def test_features_equal_the_published_networks_at_every_scale(slim, checkpoint):
         wanted = PUBLISHED[slim][1](published, volume().double())
     row = encoders_3d.BACKBONES_3D[slim]
     assert [tuple(one.shape[1:]) for one in found] == [
-        (width, *[64 // row["finest"] // 2**place] * 3) for place, width in enumerate(row["channels"])
+        (width, *[size // row["finest"] // 2**place for size in (64, 32, 32)])
+        for place, width in enumerate(row["channels"])
     ]
     for one, other in zip(found, wanted, strict=True):
         assert float(other.std()) > 1e-3
@@ -240,8 +234,8 @@ def test_another_networks_checkpoint_is_refused(slim, checkpoint):
 def test_segmenters_give_a_logit_a_region_and_voxel_in_float32_and_fall_into_stages(slim):
     network = builders.build_segmenter(slim, 2, 3).eval()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        logits = network(volume(2, (64, 96, 64)))
-        assert logits.shape == (1, 3, 64, 96, 64) and logits.dtype == torch.float32
+        logits = network(volume(2))
+        assert logits.shape == (1, 3, 64, 32, 32) and logits.dtype == torch.float32
         assert {features.dtype for features in network.encoder(volume(2))} == {torch.float32}
     found = stages.split_stages(network)
     assert len(found) == len(SLIM[slim][1])
