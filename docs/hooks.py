@@ -332,6 +332,9 @@ def _where(row):
         return "the installation"
     if location.startswith("rule:"):
         return "made during the run"
+    if location.startswith("manual:"):
+        file, _, page = location.removeprefix("manual:").partition(" from ")
+        return f"[by hand]({page}): `{file}`"
     return "fetched once" if location.startswith("http") else f"`{location}`"
 
 

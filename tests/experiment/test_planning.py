@@ -3,11 +3,13 @@
 import threading
 
 import pytest
+import torch
 
 from helpers import gpu
 from helpers.fake_cells import freeze, write_slices
 from neurograft.experiment import planning
 from neurograft.experiment.network_cells import CellOptions
+from neurograft.networks import compute, encoders_3d
 from neurograft.stats import paired_verdict
 from neurograft.training import loop
 from neurograft.training.tasks import SubjectFiles
@@ -110,3 +112,46 @@ def test_the_probe_computes_as_the_training_will_and_leaves_out_batches_drawn_be
     assert any(name.startswith("drawing") for name in threads)
     assert plan["device"] == "cpu" and "GPU" not in "".join(plan["words"])
     assert "GPU" in planning.describe_plan(plan | {"device": "cuda"})[0]
+
+
+def foretell_volumes(cohort, monkeypatch, free, gpu=False):
+    """The plan of a network that is meant for a GPU, on a machine with so much free memory (MB)."""
+    narrow = encoders_3d.BACKBONES_3D["amaes-unet-b"] | {"options": {"width": 2}, "channels": (2, 4, 8, 16, 32)}
+    monkeypatch.setitem(encoders_3d.BACKBONES_3D, "amaes-unet-b", narrow)
+    monkeypatch.setattr(compute, "free_memory", lambda: free)
+    monkeypatch.setattr(planning.compute, "device", lambda: torch.device("cuda" if gpu else "cpu"))
+    options = CellOptions(**OPTIONS, patches={"steps": 20, "batch": 1})
+    slices, split = cohort
+    counts, backbones = {"segmentation": {"amaes": 8}}, {"amaes": "amaes-unet-b"}
+    return planning.plan_experiment(counts, split, SubjectFiles(slices), backbones, options, judged(("lp-ft",)))
+
+
+def test_a_network_meant_for_a_gpu_is_timed_and_its_memory_named(cohort, monkeypatch):
+    plan = foretell_volumes(cohort, monkeypatch, free=10000)
+    row = plan["cells"][0]
+    assert row["seconds"] > 0 and (row["memory"], row["free"], row["gpu"]) == (3500, 10000, False)
+    assert "8 networks of about" in plan["words"][0]
+    assert plan["words"][0].endswith("each takes about 3.5 GB of memory, and is meant for a GPU: there is none here")
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_a_network_that_does_not_fit_is_said_and_never_built(cohort, monkeypatch, gpu):
+    monkeypatch.setattr(planning, "probe_cell", None)
+    plan = foretell_volumes(cohort, monkeypatch, free=2000, gpu=gpu)
+    assert plan["cells"][0]["seconds"] == 0 and len(plan["words"]) == 3
+    where = "the GPU's memory" if gpu else "memory"
+    assert plan["words"][0] == (
+        f"segmentation from amaes: 8 networks, not timed: one takes about 3.5 GB of {where}, "
+        "and 2.0 GB are free; it is meant for a GPU with more memory"
+    )
+
+
+def test_where_nobody_knows_the_memory_the_network_is_tried(monkeypatch):
+    monkeypatch.setattr(compute, "free_memory", lambda: None)
+    assert planning.fits(planning.measure_room("resenc-l", 1))
+    assert planning.measure_room("medicalnet-resnet10", 1) == {} and planning.fits({})
+
+
+def test_the_free_memory_of_this_machine_is_known_on_linux():
+    free = compute.free_memory()
+    assert free is None or 10 < free < 10**8

@@ -11,7 +11,7 @@ import pytest
 from neurograft.experiment import setup
 from neurograft.imaging import templates
 from neurograft.sources import weights
-from neurograft.sources.table import is_made, read_sources
+from neurograft.sources.table import SourceError, is_made, read_sources
 
 ROOT = Path(__file__).parents[2]
 
@@ -133,6 +133,12 @@ def test_volumes_that_an_experiment_names_are_fetched():
         "results/sources/medicalnet-resnet10/weights",
         "results/sources/alexnet/weights",
     ]
+
+
+def test_a_source_without_a_published_hash_stops_the_run_before_it_starts():
+    with pytest.raises(SourceError, match="source amaes-unet-b: its authors publish no SHA-256"):
+        choose(["amaes-unet-b"])
+    assert "amaes-unet-b" not in choose(["efficientnet-lite0"]).weights
 
 
 def test_who_names_none_to_rank_has_those_ranked_that_are_here(tmp_path, monkeypatch):

@@ -1,9 +1,12 @@
 """Sources that an experiment names: what they can do, and whether their licences allow what is wanted."""
 
+from pathlib import Path
+
 import pytest
 
 from neurograft.core import config
 from neurograft.sources import checks
+from neurograft.sources.table import read_sources
 
 
 def table(**changes):
@@ -32,6 +35,7 @@ def test_a_source_of_volumes_segments_and_does_not_classify(publish):
         ("cc by-nc 4.0", "commercial"),
         ("non-commercial use", "commercial"),
         ("for research only", "beyond research"),
+        ("not stated in the authors' repository", "nothing permits sharing"),
     ],
 )
 def test_a_licence_that_forbids_sharing_bars_publishing_only(licence, says):
@@ -60,3 +64,14 @@ def test_sources_to_be_ranked_are_in_the_table():
     checks.check_recommended(["photos", "heads"], table())
     with pytest.raises(config.SettingsError, match="names 'fotos'; sources.tsv has: photos, heads, mine"):
         checks.check_recommended(["fotos"], table())
+
+
+def test_of_the_sources_of_brain_scans_the_one_without_a_licence_is_not_published():
+    rows = read_sources(Path(__file__).parents[2] / "config/sources.tsv")
+    for name in ("openmind-mae", "brainsegfounder", "brain-id", "amaes-unet-b"):
+        asked = {"segmentation": {"sources": [name]}}
+        checks.check_sources(asked, rows, publish=False)
+        if name != "amaes-unet-b":
+            checks.check_sources(asked, rows, publish=True)
+    with pytest.raises(config.SettingsError, match="'amaes-unet-b', whose licence not stated"):
+        checks.check_sources(asked, rows, publish=True)

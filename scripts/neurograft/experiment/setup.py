@@ -27,6 +27,7 @@ from neurograft.core.tables import TableError
 from neurograft.guard.contamination import gather_seen
 from neurograft.guard.registry import find_stored, read_releases
 from neurograft.imaging.templates import space_label, template_path
+from neurograft.networks.sizes import ORDINARY, training_memory
 from neurograft.preprocessing.extraction_engines import MissingEngineError, check_engines
 from neurograft.sources.checks import check_recommended, check_simulated, check_sources
 from neurograft.sources.cohort_rows import KIND, make_rows
@@ -170,6 +171,11 @@ class RunSetup:
         dict of str to str
         """
         return {column: self.sources[name][column] for column in columns}
+
+    def estimate_memory(self, *names: str) -> int:
+        """Estimate the memory in MB of a training, the largest of some sources."""
+        batch = self.config["train_network"]["patches"]["batch"]
+        return max((training_memory(self.sources[name]["backbone"], batch) for name in names), default=ORDINARY)
 
     def list_training_options(self, strategy: str | None = None) -> dict:
         """List the options for training a network, so that changes of other options do not train it again.

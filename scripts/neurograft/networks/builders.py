@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from neurograft.networks import encoders_3d, flair_unet
+from neurograft.networks.compute import in_float32
 from neurograft.networks.encoders_2d import BACKBONES, adapt_stem
 from neurograft.networks.monai_parts import FlexibleUNet, UpCat
 
@@ -58,7 +59,7 @@ class PatchSegmenter(nn.Module):
             width = out
         self.decoder, self.head = nn.ModuleList(blocks), nn.Conv3d(width, regions, 3, padding=1)
 
-    @encoders_3d.in_float32
+    @in_float32
     def forward(self, volumes):
         """Compute region logits, shape (batch, regions, X, Y, Z)."""
         features = self.encoder(volumes)

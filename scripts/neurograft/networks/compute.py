@@ -9,6 +9,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from neurograft.networks.stages import spatial_axes
 
 # typed as Any, because its attribute is missing from torch's type hints
 DETERMINISTIC: Any = torch.utils.deterministic
+# wraps the forward pass of 3-D networks: on a CPU they compute in float32 (`encoders_3d`)
+in_float32 = torch.autocast("cpu", enabled=False)
 AHEAD = 2  # batches that are drawn while a GPU computes
 TENSOR_CORES = (7, 0)  # compute capability from which on a GPU multiplies fast in float16
 # of cuBLAS: a fixed one, without which products of matrices on a GPU may be summed in another order each time
@@ -97,6 +100,15 @@ def reproducible(seed, threads=1):
 def device():
     """Return the device of the plan."""
     return torch.device(choose_plan().device)
+
+
+def free_memory():
+    """Return the memory in MB that a network can have: of the GPU if there is one; None if nobody knows."""
+    if device().type == "cuda":
+        return torch.cuda.mem_get_info()[0] // 10**6
+    known = Path("/proc/meminfo")
+    lines = known.read_text().splitlines() if known.exists() else []
+    return next((int(line.split()[1]) * 1024 // 10**6 for line in lines if line.startswith("MemAvailable")), None)
 
 
 def lower_precision():

@@ -6,12 +6,11 @@ because oneDNN's bfloat16 gradients of 3-D kernels were sometimes NaN on maps of
 docs/explanation/decisions/training.md).
 """
 
-import torch
 from torch import nn
 
+from neurograft.networks import mri_encoders
+from neurograft.networks.compute import in_float32
 from neurograft.networks.monai_parts import ResNet, ResNetBlock, ResNetFeatures, SegResNet
-
-in_float32 = torch.autocast("cpu", enabled=False)
 
 
 class DeepbetEncoder(ResNet):
@@ -172,5 +171,21 @@ BACKBONES_3D = {
     },
     "segresnet-brats": {
         "encoder": BratsEncoder, "options": {}, "channels": (16, 32, 64, 128), "finest": 1, "rename": _keep,
+    },
+    "resenc-l": {
+        "encoder": mri_encoders.ResEncEncoder, "options": {}, "channels": (32, 64, 128, 256, 320, 320), "finest": 1,
+        "rename": mri_encoders.rename_resenc,
+    },
+    "amaes-unet-b": {
+        "encoder": mri_encoders.AmaesEncoder, "options": {}, "channels": (32, 64, 128, 256, 512), "finest": 1,
+        "rename": mri_encoders.rename_amaes,
+    },
+    "swin-brainsegfounder": {
+        "encoder": mri_encoders.BrainSegFounderEncoder, "options": {}, "channels": (48, 96, 192, 384, 768),
+        "finest": 2, "rename": mri_encoders.rename_brainsegfounder,
+    },
+    "brain-id": {
+        "encoder": mri_encoders.BrainIdEncoder, "options": {}, "channels": (64, 128, 256, 512, 1024), "finest": 1,
+        "rename": mri_encoders.rename_brain_id,
     },
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""LoRA for convolutions: a low-rank change of each frozen kernel, merged into it after training.
+"""LoRA for convolutions and linear layers: a low-rank change of each frozen kernel, merged into it after training.
 
 A kernel is treated as a matrix, output channels x (input channels of a group x kernel positions). Its change is the
 product of two factors, the second of which starts at zero (Hu et al. 2022). For an ungrouped convolution this equals
@@ -31,7 +31,7 @@ class LowRankChange(nn.Module):
 
 
 def inject(network, rank):
-    """Add a low-rank change to every convolution of the encoder that has more values than its factors.
+    """Add a low-rank change to every convolution and linear layer of the encoder with more values than its factors.
 
     The network's outputs stay the same, to the bit, until the factors are trained.
 
@@ -41,7 +41,7 @@ def inject(network, rank):
         A network with an `encoder`; changed in place.
     rank : int
     """
-    for name in _convolutions(network, rank):
+    for name in _kernels(network, rank):
         module = network.get_submodule(name)
         parametrize.register_parametrization(module, "weight", LowRankChange(module.weight.detach(), rank))
 
@@ -49,7 +49,7 @@ def inject(network, rank):
 def factor_names(network, rank):
     """Return the names of the parameters that `inject` would add."""
     inside = "parametrizations.weight.0"
-    return [f"{name}.{inside}.{part}" for name in _convolutions(network, rank) for part in ("first", "second")]
+    return [f"{name}.{inside}.{part}" for name in _kernels(network, rank) for part in ("first", "second")]
 
 
 def merge(network):
@@ -69,14 +69,15 @@ def merge(network):
                 parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
 
 
-def _convolutions(network, rank):
-    """List the encoder's convolutions to adapt: those that have more values than their factors would have."""
+def _kernels(network, rank):
+    """List the encoder's layers to adapt: those whose kernels have more values than their factors would have."""
     if rank < 1:
         raise ValueError(f"lora: rank is {rank}, at least 1 is needed")
     names = []
     for name, module in network.encoder.named_modules(prefix="encoder"):
-        if isinstance(module, nn.modules.conv._ConvNd) and not module.transposed:
-            rows, columns = module.out_channels, math.prod(module.kernel_size) * module.in_channels // module.groups
+        convolution = isinstance(module, nn.modules.conv._ConvNd) and not module.transposed
+        if convolution or isinstance(module, nn.Linear):
+            rows, columns = module.weight.flatten(1).shape
             if rank * (rows + columns) < rows * columns:
                 names.append(name)
     return names

@@ -26,11 +26,23 @@ def hidden(*names):
 with hidden(*OPTIONAL):
     from monai.inferers.utils import sliding_window_inference
     from monai.networks.blocks.encoder import BaseEncoder
+    from monai.networks.nets import swin_unetr
     from monai.networks.nets.basic_unet import UpCat
     from monai.networks.nets.flexible_unet import FLEXUNET_BACKBONE, FlexibleUNet
     from monai.networks.nets.resnet import ResNet, ResNetBlock, ResNetFeatures
     from monai.networks.nets.segresnet import SegResNet
+    from monai.networks.nets.swin_unetr import SwinTransformer
 __all__ = [
-    "FLEXUNET_BACKBONE", "BaseEncoder", "FlexibleUNet", "ResNet", "ResNetBlock", "ResNetFeatures", "SegResNet", "UpCat",
-    "sliding_window_inference",
+    "FLEXUNET_BACKBONE", "BaseEncoder", "FlexibleUNet", "ResNet", "ResNetBlock", "ResNetFeatures", "SegResNet",
+    "SwinTransformer", "UpCat", "sliding_window_inference",
 ]  # fmt: skip
+
+
+def permute_axes(x, pattern):
+    """Reorder axes by a pattern such as `b c d h w -> b d h w c`: all that MONAI's Swin transformer asks of einops."""
+    before, after = (side.split() for side in pattern.split("->"))
+    return x.permute([before.index(axis) for axis in after])
+
+
+# einops is not installed; without it the transformer is built, but fails when it runs
+swin_unetr.rearrange = permute_axes

@@ -10,11 +10,12 @@ PROBE = 64  # voxels along each side of the image on which the encoder is run
 
 
 def split_stages(network):
-    """Divide the encoder's parameters into stages, from the image to the deepest features.
+    """Divide the encoder's parameters into stages, from the image on.
 
-    A stage has the parameters on which the features of its scale depend, but not those of any finer scale. They are
-    found by running a copy of the encoder once and following autograd's graph, so this works for every encoder,
-    whatever its layers are called.
+    A stage has the parameters on which the features of its scale depend, but not those of any scale before it. Scales
+    come in the order in which they are computed: from fine to coarse, or from coarse to fine in a U-Net whose features
+    are those of its expanding path. The parameters are found by running a copy of the encoder once and following
+    autograd's graph, so this works for every encoder, whatever its layers are called.
 
     Parameters
     ----------
@@ -29,10 +30,10 @@ def split_stages(network):
     """
     encoder, features = _probe(network.encoder)
     left, stages = dict(encoder.named_parameters()), []
-    for feature in features:
+    ids = {id(value) for value in left.values()}
+    for behind in sorted((_tensors_behind(feature) & ids for feature in features), key=len):
         if not left:  # the last map may be pooled from the one before, without its own weights
             break
-        behind = _tensors_behind(feature)
         used = [name for name, value in left.items() if id(value) in behind]
         left = {name: value for name, value in left.items() if name not in used}
         stages.append([PREFIX + name for name in used])

