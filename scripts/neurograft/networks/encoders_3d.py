@@ -8,7 +8,7 @@ docs/explanation/decisions/training.md).
 
 from torch import nn
 
-from neurograft.networks import mri_encoders
+from neurograft.networks import hd_bet_encoder, mri_encoders
 from neurograft.networks.compute import in_float32
 from neurograft.networks.monai_parts import ResNet, ResNetBlock, ResNetFeatures, SegResNet
 
@@ -171,6 +171,10 @@ BACKBONES_3D = {
     },
     "segresnet-brats": {
         "encoder": BratsEncoder, "options": {}, "channels": (16, 32, 64, 128), "finest": 1, "rename": _keep,
+    },
+    "hd-bet": {
+        "encoder": hd_bet_encoder.HdBetEncoder, "options": {}, "channels": (21, 42, 84, 168, 336), "finest": 1,
+        "rename": _keep,
     },
     "resenc-l": {
         "encoder": mri_encoders.ResEncEncoder, "options": {}, "channels": (32, 64, 128, 256, 320, 320), "finest": 1,

@@ -5,6 +5,7 @@ PROGRAM = 1000  # MB, of the program and the patients' volumes
 # networks meant for a GPU: MB of weights, gradients and the optimiser's two means, and MB for each patch of 96 voxels
 # along an axis, in float32; measured on a processor, but for Brain-ID, where it is the sum of what a step keeps
 LARGE = {
+    "hd-bet": (180, 4600),  # of four sequences
     "resenc-l": (1470, 2300),
     "amaes-unet-b": (250, 1600),
     "swin-brainsegfounder": (160, 3500),

@@ -76,6 +76,8 @@ def _probe(encoder):
     first = _first_convolution(encoder)
     if first is None:
         raise ValueError("an encoder without a convolution has no stages")
-    image = torch.zeros(1, first.in_channels, *[PROBE] * len(first.kernel_size), device=first.weight.device)
+    # an encoder that sees each sequence by itself convolves one channel at a time
+    channels = getattr(encoder, "in_channels", first.in_channels)
+    image = torch.zeros(1, channels, *[PROBE] * len(first.kernel_size), device=first.weight.device)
     with torch.enable_grad():
         return encoder, encoder(image)
