@@ -33,11 +33,12 @@ def convolve(channels, width, stride=1, size=3, bias=True, active=True):
     -------
     nn.Sequential
     """
-    parts = OrderedDict(
-        conv=nn.Conv3d(channels, width, size, stride, padding=size // 2, bias=bias),
-        norm=nn.InstanceNorm3d(width, affine=True),
-    )
-    return nn.Sequential(parts | ({"act": nn.LeakyReLU(inplace=True)} if active else {}))
+    parts: OrderedDict[str, nn.Module] = OrderedDict()
+    parts["conv"] = nn.Conv3d(channels, width, size, stride, padding=size // 2, bias=bias)
+    parts["norm"] = nn.InstanceNorm3d(width, affine=True)
+    if active:
+        parts["act"] = nn.LeakyReLU(inplace=True)
+    return nn.Sequential(parts)
 
 
 class ResidualBlock(nn.Module):
@@ -203,13 +204,12 @@ class BrainIdEncoder(nn.Module):
 
 def _twice(channels, between, width, norm=None):
     """Build two normalisations, each followed by a convolution without bias and a leaky ReLU (slope 0.01)."""
-    blocks = OrderedDict()
+    blocks: OrderedDict[str, nn.Module] = OrderedDict()
     for name, before, after in (("first", channels, between), ("second", between, width)):
-        parts = OrderedDict(
-            norm=norm if norm and name == "first" else nn.GroupNorm(GROUPS, before),
-            conv=nn.Conv3d(before, after, 3, padding=1, bias=False),
-            act=nn.LeakyReLU(inplace=True),
-        )
+        parts: OrderedDict[str, nn.Module] = OrderedDict()
+        parts["norm"] = norm if norm and name == "first" else nn.GroupNorm(GROUPS, before)
+        parts["conv"] = nn.Conv3d(before, after, 3, padding=1, bias=False)
+        parts["act"] = nn.LeakyReLU(inplace=True)
         blocks[name] = nn.Sequential(parts)
     return nn.Sequential(blocks)
 
