@@ -120,8 +120,8 @@ class RunSetup:
     @property
     def headed(self) -> dict[str, Source]:
         """The sources of the experiment that segment without any training, and so can be asked what they remember."""
-        asked = list_sources(self.config["experiment"]["segmentation"])
-        return {name: row for name, row in self.choice.named.items() if name in asked and has_head(row)}
+        used = {arm["source"] for arm in self.design.list_arms("segmentation")}
+        return {name: row for name, row in self.choice.named.items() if name in used and has_head(row)}
 
     @property
     def pictures(self) -> bool:
