@@ -60,7 +60,8 @@ def probe_sources(
     for cell in cells:
         if (cell["task"], cell["split"], str(cell["n"])) == ("segmentation", "folds", "all"):
             arms.setdefault(tuple(str(cell[key]) for key in ARM), []).append(cell)
-    excluded, rows = set(barred), []
+    excluded = set(barred)
+    rows: list[SourceMembership] = []
     for source, own in losses.items():
         if isinstance(own, str):
             rows.append(_refuse(source, own))
