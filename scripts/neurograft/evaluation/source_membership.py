@@ -59,7 +59,7 @@ def probe_sources(
     arms: dict[tuple[str, ...], list[TrainedCell]] = {}
     for cell in cells:
         if (cell["task"], cell["split"], str(cell["n"])) == ("segmentation", "folds", "all"):
-            arms.setdefault(tuple(str(cell[key]) for key in ARM), []).append(cell)
+            arms.setdefault(tuple(str(dict(cell)[key]) for key in ARM), []).append(cell)
     excluded = set(barred)
     rows: list[SourceMembership] = []
     for source, own in losses.items():
