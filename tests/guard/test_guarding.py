@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from helpers.fake_heads import COPIES, encode, make_head
-from neurograft.guard import fingerprints, guarding
+from neurograft.guard import fingerprints, guarding, recognition
 from neurograft.guard.cohort_prints import ScanReader
 from neurograft.guard.fingerprints import Fingerprint
 from neurograft.guard.leaks import Cohort
@@ -63,7 +63,7 @@ def test_a_patient_can_be_of_several_releases(tmp_path):
     own = [Fingerprint("a", {"t1": "1"}), Fingerprint("b"), Fingerprint("c", {"t1c": "2"}), Fingerprint("d")]
     releases = read_releases(CONFIG)
     stored = [("BraTS2018", tmp_path / "BraTS2018.npz")]
-    known = guarding.recognise(own, Cohort(rows, {}), releases, stored)
+    known = recognition.recognise(own, Cohort(rows, {}), releases, stored)
     ways = {name: {one["release"]: one["by"] for one in found} for name, found in known.items()}
     elsewhere = dict.fromkeys(("BraTS2017", "BraTS2018", "BraTS2019", "TCGA-LGG"), "another name")
     assert ways == {

@@ -9,11 +9,14 @@ from PIL import Image
 
 from neurograft.guard.fingerprints import Fingerprint, find_pairs
 from neurograft.guard.keypoints import find_keypoints
-from neurograft.guard.leaks import SAME
+from neurograft.guard.leaks import SAME, Cohort
 from neurograft.guard.matching import compare_slices
+from neurograft.guard.recognition import recognise
+from neurograft.guard.registry import find_stored, read_releases
 from neurograft.guard.slices import cut_volume, stack_pictures
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared/data"
+CONFIG = Path(__file__).parents[2] / "config"
 SHARED = {"TCGA_DU_A5TR": "TCIA10_628", "TCGA_DU_A5TW": "TCIA10_639", "TCGA_FG_6692": "raw_tumour_head"}
 
 
@@ -54,6 +57,29 @@ def test_the_patients_that_two_public_sets_share_are_found_and_no_others():
         >= SAME
     }
     assert same == SHARED
-    # the keypoints alone, as of a release without scans, prove less: not the raw head in its 8-bit copy
-    registered = {first: second for first, second in SHARED.items() if not second.startswith("raw")}
-    assert {pair.first: pair.second for pair in pairs if pair.sure} == registered
+
+
+@pytest.mark.skipif(not (DATA / "lgg").exists(), reason="needs the real scans in ../shared/data")
+def test_they_are_recognised_under_new_names_by_the_fingerprints_that_ship_and_strangers_are_not():
+    names = {"new1": "TCIA10_628", "new2": "TCIA10_639", "new3": "raw_tumour_head", "new4": "2013_11"}
+    stacks = {new: read_volumes(name) for new, name in names.items()} | {"new5": read_pictures("TCGA_DU_A5TW")}
+    stacks |= {
+        f"healthy{number}": {
+            kind: cut_volume(nib.as_closest_canonical(nib.load(DATA / f"healthy_heads/Subj{number}/{kind}.nii.gz")))
+            for kind in ("t1", "flair")
+        }
+        for number in (2, 3)
+    }
+    prints = [
+        Fingerprint(name, {}, {kind: find_keypoints(stack) for kind, stack in own.items()})
+        for name, own in stacks.items()
+    ]
+    releases = read_releases(CONFIG / "releases.tsv", CONFIG / "persons.tsv")
+    cohort = Cohort({name: {"name": name} for name in stacks}, {})
+    known = recognise(prints, cohort, releases, find_stored(CONFIG, [], releases))
+    found = {name: {one["release"] for one in listed if one["by"] == "fingerprint"} for name, listed in known.items()}
+    assert found == {
+        "new1": {"BraTS2018", "TCGA-LGG"}, "new2": {"BraTS2018", "TCGA-LGG"}, "new3": {"TCGA-LGG"},
+        "new4": {"BraTS2018"}, "new5": {"BraTS2018", "TCGA-LGG"}, "healthy2": set(), "healthy3": set(),
+    }  # fmt: skip
+    assert {one["person"] for one in known["new3"]} == {"TCGA-FG-6692"}

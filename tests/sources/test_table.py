@@ -1,6 +1,7 @@
 """Rows of sources that the workflow makes, and what is told of their making."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +50,12 @@ def test_odd_rows_are_named(change, says):
 def test_what_is_written_of_the_making_lies_beside_the_weights(tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps({"made": True, "subjects": ["a"]}))
     assert table.read_manifest(tmp_path / "weights") == {"made": True, "subjects": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "headed"), [("flair-unet", True), ("efficientnet-lite0", False), ("self-simulated", False)]
+)
+def test_which_sources_segment_without_training(name, headed):
+    rows = table.read_sources(Path(__file__).parents[2] / "config/sources.tsv")
+    assert table.has_head(rows[name]) is headed
+    assert table.has_head({"location": "rule:cohort/x", "sha256": table.MADE_HERE, "backbone": "efficientnet-lite0"})

@@ -101,6 +101,13 @@ def sampled_candidates(wildcards):
     return candidate_list(wildcards) if asked else []
 
 
+def control_cells(wildcards):
+    """The cells that learnt to segment from all patients of a fold: the controls of what a source remembers."""
+    return format_cells(
+        rules.train_network.output[0], DESIGN.list_cells("segmentation", included(), n="all", split="folds")
+    )
+
+
 def member_cells(wildcards):
     """The cells that an ensemble averages."""
     return format_cells(rules.train_network.output[0], DESIGN.list_member_cells(wildcards))

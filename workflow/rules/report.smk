@@ -23,6 +23,7 @@ rule write_report:
         features=rules.assess_transfer.output.features,
         privacy=rules.assess_transfer.output.privacy,
         fairness=rules.assess_transfer.output.fairness,
+        membership=rules.probe_sources.output[0] if RUN.headed else [],
         mask_quality=[] if RUN.pictures else rules.judge_masks.output.judged,
         mask_summary=[] if RUN.pictures else rules.judge_masks.output.summary,
         unlabelled_masks=[] if RUN.pictures else rules.judge_masks.output.unlabelled,

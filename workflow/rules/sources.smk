@@ -120,3 +120,36 @@ rule shuffle_source:
         code=digest("shuffle_source"),
     script:
         "../../scripts/shuffle_source.py"
+
+
+# Only where a source hands on a head: does it segment these patients as if it had been trained on them?
+rule probe_sources:
+    input:
+        splits="results/splits.json",
+        subjects=subjects,
+        weights=[RUN.choice.weights[name] for name in RUN.headed],
+        making=[
+            f"results/sources/{name}/{file}"
+            for name, row in RUN.headed.items()
+            for file in source_table.list_beside(row)
+        ],
+        cells=control_cells,
+        seen=rules.guard_leaks.output.sources,
+    output:
+        "results/evaluation/membership.tsv",
+    log:
+        "results/logs/probe_sources.log",
+    benchmark:
+        "results/benchmarks/probe_sources/all.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: config["train_network"]["threads"]
+    resources:
+        mem_mb=grow(3500),
+        runtime=grow(60),
+    params:
+        sources={name: RUN.describe_source(name, "backbone", "sha256") for name in RUN.headed},
+        options=RUN.list_training_options(),
+        code=digest("probe_sources"),
+    script:
+        "../../scripts/probe_sources.py"

@@ -20,8 +20,9 @@ from neurograft.core.control_splits import is_control, subject_of
 from neurograft.core.strategies import TRANSDUCTIVE
 from neurograft.execution import code_digest, logs
 from neurograft.experiment import cell_folder, training_records
-from neurograft.networks import builders, compute, encoders_3d, flair_unet
+from neurograft.networks import builders, compute, encoders_3d
 from neurograft.sources import table
+from neurograft.sources.tops import read_top
 from neurograft.sources.weights import SourceFiles, load_weights
 from neurograft.training import batch_norm, checkpoints, inference, loop, strategy_plans, tasks
 from neurograft.training.slices import AXIAL, read_channels, turn_back
@@ -318,22 +319,13 @@ def _load(network, setting):
     state = load_weights(source.weights, source.row["sha256"])
     loaded = builders.load_source(network, encoders_3d.rename_weights(source.row["backbone"], state))
     inherited = set(strategy_plans.split_parameters(network)[0]) - {f"encoder.{name}" for name in loaded["missing"]}
-    given, outputs = _read_top(setting, state) if setting.cell["task"] == "segmentation" else ({}, ())
+    segments = setting.cell["task"] == "segmentation"
+    given, outputs = read_top(source, setting.pretraining, state) if segments else ({}, ())
     if given:
         top = builders.load_top(network, given, list(outputs), setting.task.outputs)
         loaded["top_loaded_share"] = top["loaded_share"]
         inherited |= top["whole"] & set(strategy_plans.split_parameters(network)[1])
     return loaded, inherited
-
-
-def _read_top(setting, state):
-    """Read a source's decoder and head, and the names of its outputs; nothing if it has only an encoder."""
-    if outputs := setting.pretraining.get("outputs"):
-        top = load_weights(Path(setting.source.weights).with_name(table.TOP), setting.pretraining["top_sha256"])
-        return top, outputs
-    if setting.source.row["backbone"] == flair_unet.NAME:
-        return flair_unet.take_top(state), flair_unet.OUTPUTS
-    return {}, ()
 
 
 def _take_fingerprint(setting, network, cases):

@@ -31,7 +31,7 @@ from neurograft.networks.sizes import ORDINARY, training_memory
 from neurograft.preprocessing.extraction_engines import MissingEngineError, check_engines
 from neurograft.sources.checks import check_recommended, check_simulated, check_sources
 from neurograft.sources.cohort_rows import KIND, make_rows
-from neurograft.sources.table import SourceError, add_base_sources, is_remote, kind_of, read_sources
+from neurograft.sources.table import SourceError, add_base_sources, has_head, is_remote, kind_of, read_sources
 from neurograft.sources.weights import add_ready, locate, verify
 
 # a row of `config/sources.tsv`
@@ -117,6 +117,12 @@ class RunSetup:
     def learnt_cohorts(self) -> list[str]:
         """The cohorts that sources of the run learn from."""
         return [name for name in self.cohorts if source_cohorts.name_source(name) in self.choice.scored]
+
+    @property
+    def headed(self) -> dict[str, Source]:
+        """The sources of the experiment that segment without any training, and so can be asked what they remember."""
+        used = {arm["source"] for arm in self.design.list_arms("segmentation")}
+        return {name: row for name, row in self.choice.named.items() if name in used and has_head(row)}
 
     @property
     def pictures(self) -> bool:

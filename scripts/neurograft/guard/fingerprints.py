@@ -10,14 +10,11 @@ import numpy as np
 
 from neurograft.core.files import whole
 from neurograft.core.sequences import SEQUENCES
-from neurograft.guard.keypoints import TURNS, Keypoints, find_keypoints
+from neurograft.guard.keypoints import LENGTH, TURNS, Keypoints, find_keypoints
 from neurograft.guard.matching import Match, match_keypoints
 
-# What two fingerprints must have in common before the scans themselves are compared, and before a pair is believed
-# where there are no scans any more (a release that is kept as fingerprints): of 1,770 pairs of different patients of
-# `lgg` the most alike share 36 keypoints, and .34 of those that look alike; the same patients of other sets .45 to .62.
+# what two fingerprints must have in common before the scans themselves are compared
 LEAST_STRONG, LEAST_SHARE = 8, 0.18
-SURE_STRONG, SURE_SHARE = 32, 0.4
 # With more pairs of subjects than this only their first common sequence is compared, and more must be in common.
 MANY = 20_000
 # More single pictures than this are compared by their values only (their thumbnails are, when they are read).
@@ -61,12 +58,6 @@ class Pair:
     sequences: tuple[str, str]
     match: Match
     equal: bool = False
-
-    @property
-    def sure(self):
-        """Whether the keypoints alone prove it."""
-        share = self.match.strong / max(self.match.paired, 1)
-        return self.equal or (self.match.strong >= SURE_STRONG and share >= SURE_SHARE)
 
 
 def hash_values(values):
@@ -126,23 +117,39 @@ def find_pairs(prints, others=None, pictures=False):
     turns = tuple(TURNS) if pictures else ("as it is", "mirrored")
     found = []
     for one, two in both:
-        pair = _compare(one, two, turns, len(both) > MANY)
+        pair = compare(one, two, turns, len(both) > MANY)
         if pair is not None:
             found.append(pair)
     return found
 
 
-def _compare(one, two, turns, quick):
-    """Compare two fingerprints; None if they have too little in common."""
+def compare(one, two, turns, quick=False, least=LEAST_STRONG):
+    """Compare two fingerprints; None if they have too little in common.
+
+    Parameters
+    ----------
+    one, two : Fingerprint
+    turns : sequence of str
+        Keys of `keypoints.TURNS`.
+    quick : bool
+        Whether only the first common sequence is compared, and more must be in common.
+    least : int
+        Keypoints in common, at least.
+
+    Returns
+    -------
+    Pair or None
+        Of the most alike sequence.
+    """
     owners = {value: sequence for sequence, value in one.hashes.items()}
     for sequence, value in two.hashes.items():
         if value in owners:
             return Pair(one.name, two.name, (owners[value], sequence), Match(), True)
     best = None
     for first, second in _list_sequences(one.keypoints, two.keypoints)[: 1 if quick else None]:
-        match = match_keypoints(one.keypoints[first], two.keypoints[second], turns, LEAST_STRONG)
-        least = 3 * LEAST_STRONG if quick else LEAST_STRONG
-        if match.motion is None or match.strong < max(least, LEAST_SHARE * match.paired):
+        match = match_keypoints(one.keypoints[first], two.keypoints[second], turns, least)
+        needed = 3 * least if quick else least
+        if match.motion is None or match.strong < max(needed, LEAST_SHARE * match.paired):
             continue
         if best is None or match.strong > best.match.strong:
             best = Pair(one.name, two.name, (first, second), match)
@@ -164,15 +171,22 @@ def write_fingerprints(path, prints):
         Ends in `.npz`.
     prints : sequence of Fingerprint
     """
-    arrays = {}
-    for number, one in enumerate(prints):
-        arrays[f"{number}/name"] = np.array(one.name)
-        for sequence, value in one.hashes.items():
-            arrays[f"{number}/hash/{sequence}"] = np.array(value)
-        for sequence, points in one.keypoints.items():
-            arrays[f"{number}/places/{sequence}"] = points.places.astype(np.float16)
-            arrays[f"{number}/sizes/{sequence}"] = points.sizes.astype(np.float16)
-            arrays[f"{number}/values/{sequence}"] = points.values
+    hashes = [(number, *pair) for number, one in enumerate(prints) for pair in one.hashes.items()]
+    found = [(number, *pair) for number, one in enumerate(prints) for pair in one.keypoints.items()]
+    parts = [points for _, _, points in found]
+    # few arrays for all subjects: each costs 250 bytes of its own
+    arrays = {
+        "names": np.array([one.name for one in prints], str),
+        "hash_owners": np.array([number for number, _, _ in hashes], np.int32),
+        "hash_sequences": np.array([sequence for _, sequence, _ in hashes], str),
+        "hashes": np.array([value for _, _, value in hashes], str),
+        "owners": np.array([number for number, _, _ in found], np.int32),
+        "sequences": np.array([sequence for _, sequence, _ in found], str),
+        "counts": np.array([len(points.sizes) for points in parts], np.int32),
+        "places": np.concatenate([np.zeros((0, 3)), *(points.places for points in parts)]).astype(np.float16),
+        "sizes": np.concatenate([np.zeros(0), *(points.sizes for points in parts)]).astype(np.float16),
+        "values": np.concatenate([np.zeros((0, LENGTH), np.int8), *(points.values for points in parts)]),
+    }
     with whole(path) as part:
         np.savez_compressed(part, allow_pickle=False, **arrays)
 
@@ -191,20 +205,18 @@ def read_fingerprints(path):
     """
     try:
         with np.load(Path(path), allow_pickle=False) as stored:
-            arrays = {tuple(key.split("/")): stored[key] for key in stored.files}
-        names = {key[0]: str(value) for key, value in arrays.items() if key[1] == "name"}
-    except (OSError, ValueError, IndexError, EOFError) as error:
+            arrays = {key: stored[key] for key in stored.files}
+        names = [str(name) for name in arrays["names"]]
+    except (OSError, ValueError, KeyError, EOFError) as error:
         raise ValueError(f"{path} holds no fingerprints ({error}); give a results/fingerprints.npz") from None
-    prints = []
-    for number, name in names.items():
-        own = {key[1:]: value for key, value in arrays.items() if key[0] == number}
-        hashes = {key[1]: str(value) for key, value in own.items() if key[0] == "hash"}
-        points = {
-            key[1]: Keypoints(
-                own["places", key[1]].astype(np.float32), own["sizes", key[1]].astype(np.float32), own["values", key[1]]
-            )
-            for key in own
-            if key[0] == "places"
-        }
-        prints.append(Fingerprint(name, hashes, points))
-    return prints
+    hashes, keypoints = [{} for _ in names], [{} for _ in names]
+    listed = zip(arrays["hash_owners"], arrays["hash_sequences"], arrays["hashes"], strict=True)
+    for owner, sequence, value in listed:
+        hashes[owner][str(sequence)] = str(value)
+    ends = np.cumsum(arrays["counts"])
+    for owner, sequence, end, count in zip(arrays["owners"], arrays["sequences"], ends, arrays["counts"], strict=True):
+        own = slice(end - count, end)
+        keypoints[owner][str(sequence)] = Keypoints(
+            arrays["places"][own].astype(np.float32), arrays["sizes"][own].astype(np.float32), arrays["values"][own]
+        )
+    return [Fingerprint(*parts) for parts in zip(names, hashes, keypoints, strict=True)]

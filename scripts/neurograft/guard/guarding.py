@@ -9,9 +9,10 @@ from neurograft.core.tables import parse_boolean
 from neurograft.execution import logs
 from neurograft.guard.cohort_prints import remember_stacks, take_fingerprints
 from neurograft.guard.contamination import CohortOrigin, judge_source
-from neurograft.guard.fingerprints import find_pairs, read_fingerprints
+from neurograft.guard.fingerprints import find_pairs
 from neurograft.guard.leaks import Cohort, confirm_pairs, list_leaks
-from neurograft.guard.registry import Release, find_stored, identify, list_releases, read_releases
+from neurograft.guard.recognition import recognise
+from neurograft.guard.registry import find_stored, read_releases
 
 
 @dataclass(frozen=True)
@@ -130,47 +131,3 @@ def _list_learnt(leaks):
     """List the unlabelled subjects that a source learns from, and that are the same as labelled ones."""
     roles = [(leak[f"{one}_role"], leak[one]) for leak in leaks if leak["leak"] for one in ("first", "second")]
     return {subject for role, subject in roles if role == "pretraining"}
-
-
-def recognise(prints, cohort: Cohort, releases: Sequence[Release], files: Sequence[tuple[str, Path]]):
-    """Tell of every subject which public releases he is in: by his name, by fingerprint, or as a person of many names.
-
-    Parameters
-    ----------
-    prints : sequence of Fingerprint
-    cohort : Cohort
-    releases : sequence of Release
-    files : sequence of (str, Path)
-        Name of a release, and the file of its fingerprints.
-
-    Returns
-    -------
-    dict of str to list of dict
-        Subject to `release`, `person` and `by` ("name", "fingerprint" or "another name").
-    """
-    known = {one.name: _find_by_name(one.name, cohort, releases) for one in prints}
-    for release, path in files:
-        others = [one for one in prints if release not in _names(known[one.name])]
-        for pair in find_pairs(others, read_fingerprints(path)):
-            if pair.sure and release not in _names(known[pair.first]):
-                person = identify(pair.second, releases).person or f"{pair.second} of {release}"
-                known[pair.first].append({"release": release, "person": person, "by": "fingerprint"})
-    for found in known.values():
-        for person in [one["person"] for one in found]:
-            others = [name for name in list_releases(person, releases) if name not in _names(found)]
-            found += [{"release": name, "person": person, "by": "another name"} for name in others]
-    return known
-
-
-def _names(found):
-    return [one["release"] for one in found]
-
-
-def _find_by_name(subject, cohort, releases):
-    """Look for a release by the names of a subject and of its files."""
-    names = [str(cohort.rows[subject].get("name") or subject), *cohort.files.get(subject, {}).values()]
-    for name in names:
-        identity = identify(Path(name).name, releases)
-        if identity.release:
-            return [{"release": identity.release, "person": identity.person, "by": "name"}]
-    return []

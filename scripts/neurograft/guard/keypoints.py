@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates, maximum_filter
 
 SIGMAS = 1.05 * 2 ** (np.arange(6) / 2)  # pixels; the blobs of the middle three are looked for
 CELLS, ANGLES = 4, 8  # a descriptor has CELLS x CELLS x ANGLES values
+LENGTH = CELLS * CELLS * ANGLES
 SAMPLES = 16  # of a patch, along each side
 REACH = 4.5  # half the side of a patch, in sigmas
 LEAST = 0.12  # the weakest blob
@@ -59,7 +60,7 @@ def find_keypoints(stack, most=MOST):
     level, number, row, column = np.nonzero(peaks)
     strongest = np.argsort(-blobs[level, number, row, column], kind="stable")[:most]
     level, number, row, column = (part[strongest] for part in (level, number, row, column))
-    values = np.zeros((len(level), CELLS * CELLS * ANGLES), np.float32)
+    values = np.zeros((len(level), LENGTH), np.float32)
     for wanted in range(1, len(SIGMAS) - 2):
         chosen = level == wanted
         places = np.stack([number[chosen], row[chosen], column[chosen]])
@@ -71,7 +72,7 @@ def find_keypoints(stack, most=MOST):
 def _describe(smooth, places, sigma):
     """Describe patches by the directions of their gradients, cell by cell; shape (K, CELLS * CELLS * ANGLES)."""
     if not places.shape[1]:
-        return np.zeros((0, CELLS * CELLS * ANGLES), np.float32)
+        return np.zeros((0, LENGTH), np.float32)
     steps = (np.arange(SAMPLES + 2) - (SAMPLES + 1) / 2) * (2 * REACH * sigma / SAMPLES)
     rows = places[1][:, None, None] + steps[None, :, None] + 0 * steps
     columns = places[2][:, None, None] + 0 * steps[None, :, None] + steps

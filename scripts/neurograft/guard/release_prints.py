@@ -5,6 +5,7 @@ from pathlib import Path
 
 from neurograft.core.tables import TableError
 from neurograft.guard.fingerprints import Fingerprint, read_fingerprints, write_fingerprints
+from neurograft.guard.recognition import shorten
 from neurograft.guard.registry import read_releases
 
 
@@ -38,7 +39,7 @@ def add_release(name: str, prints: Sequence[Fingerprint], registry) -> str:
         )
     path = registry / "releases" / f"{name}.npz"
     kept = {one.name: one for one in read_fingerprints(path)} if path.exists() else {}
-    kept |= {one.name: one for one in prints}
+    kept |= {one.name: shorten(one) for one in prints}
     write_fingerprints(path, [kept[patient] for patient in sorted(kept)])
     return (
         f"{len(prints)} patients were written; {path} holds {len(kept)} of {name}, {path.stat().st_size / 1e6:.2f} MB"

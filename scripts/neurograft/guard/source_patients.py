@@ -12,8 +12,9 @@ from neurograft.core.tables import parse_boolean
 from neurograft.execution import logs
 from neurograft.guard.cohort_prints import PictureReader, ScanReader, make_reader, remember_stacks, take_fingerprints
 from neurograft.guard.fingerprints import find_pairs
-from neurograft.guard.guarding import name_files, recognise
+from neurograft.guard.guarding import name_files
 from neurograft.guard.leaks import Cohort, confirm_pairs
+from neurograft.guard.recognition import recognise
 from neurograft.guard.registry import find_stored, read_releases
 
 UNLABELLED = "has no labels, and a source learns from labelled patients"

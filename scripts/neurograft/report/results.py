@@ -132,6 +132,7 @@ class Results:
     features: Rows = ()
     privacy: Rows = ()
     fairness: Rows = ()
+    membership: Rows = ()
     transfer_scores: Rows = ()
     audit: Rows = ()
     replay: Rows = ()
@@ -217,9 +218,9 @@ def read_results(files, benchmarks, *, config, primary, sources):
         the tables of `assessment.COLUMNS`; paths that a run may lack (then an empty list): `plan`, `transfer_scores`,
         `audit`, `replay`, `replay_dice`, `mask_quality`, `mask_summary`, `unlabelled_masks`, `label_doubt`,
         `mask_calibration`, `missed_tumour`, `false_alarms`, `label_order`, `label_gain`, `lesions`, `intensities`,
-        `check` (the survey of `snakemake check`), `candidates` (the list of `supervoxel_files.gather_candidates`), and
-        of a set of 2-D pictures `imported`, `copies` and `contrast`; lists of paths `cells`, `figures` (folders) and
-        `volumes` (both in `.../sub-X/`).
+        `membership`, `check` (the survey of `snakemake check`), `candidates` (the list of
+        `supervoxel_files.gather_candidates`), and of a set of 2-D pictures `imported`, `copies` and `contrast`; lists
+        of paths `cells`, `figures` (folders) and `volumes` (both in `.../sub-X/`).
     benchmarks : str or Path
         Folder of Snakemake's benchmark files.
     config : dict
@@ -262,7 +263,7 @@ def read_results(files, benchmarks, *, config, primary, sources):
 TABLES = (
     *("cohort", "quality", "intensities", "scores", "comparison", "again", "times"),
     *("labels_saved", "time_saved", "overfitting", "generalisation", "layers", "features", "privacy", "fairness"),
-    *("gain_by_budget", "transfer_scores", "audit", "contrast", "replay", "replay_dice"),
+    *("gain_by_budget", "membership", "transfer_scores", "audit", "contrast", "replay", "replay_dice"),
     *("mask_quality", "mask_summary", "unlabelled_masks", "label_doubt", "mask_calibration", "missed_tumour"),
     *("false_alarms", "label_order", "label_gain", "lesions"),
 )

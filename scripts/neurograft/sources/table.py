@@ -16,6 +16,8 @@ LOCATION = re.compile(r"rule:(?P<kind>[a-z]+)(/(?P<base>.+))?")
 MANIFEST = "manifest.json"
 # the decoder and head of a segmenter, beside the encoder's weights of a source that learns to segment another cohort
 TOP = "top"
+# backbones whose published checkpoint has a decoder and a head that are read (`tops.read_top`)
+HEADED = ("flair-unet",)
 
 
 def is_made(row):
@@ -33,6 +35,11 @@ def base_of(row):
     """Return the name of the source that a source is made from; nothing where there is none."""
     matched = LOCATION.fullmatch(row["location"]) if is_made(row) else None
     return (matched["base"] or "") if matched else ""
+
+
+def has_head(row):
+    """Check whether a source hands on a decoder and a head, and so segments without any training."""
+    return kind_of(row) == "cohort" or row["backbone"] in HEADED
 
 
 def list_beside(row):

@@ -63,6 +63,28 @@ def test_the_chapter_lists_pairs_and_sources():
     chapter = trust.fill_chapter(Results(guard=guard(*[LEAK] * 40, sources=[SOURCE]) | {"known": known}))
     assert len(chapter["leaks"]) == trust.MOST and chapter["more"] == 10
     assert chapter["leaks"][0][:2] == [LEAK["words"], "leak"]
-    assert chapter["sources"] == [["s", "BraTS2018", "contaminated", "3 of 10"]]
+    assert chapter["sources"] == [
+        ["s", "BraTS2018", "contaminated", "3 of 10", "not tested: it has no head of the task"]
+    ]
     assert chapter["known"] == ["1 of BraTS2018, by name"]
     assert trust.fill_chapter(Results())["looked"] == ""
+
+
+MEMORY = {
+    "source": "s", "outcome": "suspected", "patients": "24", "loss": "0.2", "unseen": "0.5", "seen": "0.3",
+    "reference": "scratch s", "reason": "better than networks that trained on them",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "suspected: better than networks that trained on them (loss 0.200; scratch s 0.300 on its training"),
+        ({"outcome": "no evidence"}, "no evidence: better"),
+        ({"outcome": "not tested", "reason": "9 patients", "loss": ""}, "not tested: 9 patients"),
+    ],
+)
+def test_what_a_source_remembers_is_told_beside_its_verdict(changes, words):
+    said = trust.fill_chapter(Results(guard=guard(sources=[SOURCE]), membership=[MEMORY | changes]))["sources"][0][-1]
+    assert said.startswith(words)
+    assert ("looks the same" in said) is (not changes)

@@ -75,6 +75,30 @@ def describe_inflation(results):
     )
 
 
+def describe_memory(results, source):
+    """Say what the test of a source itself found: whether it segments these patients as if it had trained on them.
+
+    Parameters
+    ----------
+    results : results.Results
+    source : str
+
+    Returns
+    -------
+    str
+    """
+    row = next((row for row in results.membership if row["source"] == source), None)
+    if row is None:
+        return "not tested: it has no head of the task"
+    if row["outcome"] == "not tested":
+        return f"not tested: {row['reason']}"
+    own, seen, unseen = (format_number(parse_number(row[name]), 3) for name in ("loss", "seen", "unseen"))
+    facts = f"loss {own}; {row['reference']} {seen} on its training patients, {unseen} on others"
+    words = f"{row['outcome']}: {row['reason']} ({facts}; {row['patients']} patients)"
+    also = ". A source that is much better than these networks looks the same"
+    return words + also * (row["outcome"] == "suspected")
+
+
 def fill_chapter(results):
     """Return the values of the chapter: pairs, sources, and what was looked at.
 
@@ -106,7 +130,7 @@ def fill_chapter(results):
         "leaks": rows,
         "more": max(0, len(leaks) - MOST),
         "sources": [
-            [row["source"], row["seen"], row["verdict"], row["reason"]]
+            [row["source"], row["seen"], row["verdict"], row["reason"], describe_memory(results, row["source"])]
             for row in guard.get("sources", ())
             if not used or row["source"] in used
         ],
