@@ -74,7 +74,7 @@ def test_they_are_recognised_under_new_names_by_the_fingerprints_that_ship_and_s
         Fingerprint(name, {}, {kind: find_keypoints(stack) for kind, stack in own.items()})
         for name, own in stacks.items()
     ]
-    releases = read_releases(CONFIG / "releases.tsv", CONFIG / "persons.tsv")
+    releases = read_releases(CONFIG)
     cohort = Cohort({name: {"name": name} for name in stacks}, {})
     known = recognise(prints, cohort, releases, find_stored(CONFIG, [], releases))
     found = {name: {one["release"] for one in listed if one["by"] == "fingerprint"} for name, listed in known.items()}

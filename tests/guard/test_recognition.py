@@ -57,7 +57,7 @@ def test_keypoints_alone_prove_little_unless_most_of_them_agree(strong, paired, 
 
 
 def test_what_ships_is_small_named_after_releases_and_free_of_strangers():
-    releases = registry.read_releases(CONFIG / "releases.tsv", CONFIG / "persons.tsv")
+    releases = registry.read_releases(CONFIG)
     stored = registry.find_stored(CONFIG, [], releases)
     assert {name for name, _ in stored} == {"BraTS2018", "TCGA-LGG", "figshare-T1c"}
     assert sum(path.stat().st_size for _, path in stored) < 1_500_000
@@ -75,7 +75,7 @@ def test_a_shipped_patient_is_recognised_under_another_name_by_what_is_left_of_h
         sequence: type(one)(*(np.delete(part, np.s_[::7], 0) for part in (one.places, one.sizes, one.values)))
         for sequence, one in patient.keypoints.items()
     }
-    releases = registry.read_releases(CONFIG / "releases.tsv", CONFIG / "persons.tsv")
+    releases = registry.read_releases(CONFIG)
     own, cohort = [Fingerprint("x", {}, points)], Cohort({"x": {"name": "mine"}}, {})
     known = recognition.recognise(own, cohort, releases, registry.find_stored(CONFIG, [], releases))["x"]
     expected = registry.identify(patient.name, releases).person or f"{patient.name} of {name}"
