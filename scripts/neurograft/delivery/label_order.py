@@ -142,7 +142,7 @@ def judge_order(rows: Sequence[Mapping], patients: int):
         if order == UNCERTAIN:
             gain = dice[UNCERTAIN, repeat, labels, subject] - dice[RANDOM, repeat, labels, subject]
             own.setdefault(subject, []).append(gain)
-    gains = np.array([np.mean(values) for values in own.values()])
+    gains = np.array([np.mean(values) for values in own.values()], float)
     half = t_half_width(gains)
     low, high = gains.mean() - half, gains.mean() + half
     numbers = {"gain": gains.mean(), "low": low, "high": high}

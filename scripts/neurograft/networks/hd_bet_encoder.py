@@ -103,4 +103,4 @@ class Fusion(nn.Module):
     def silence(self, missing):
         """Take nothing from the maps of some sequences; as these are zero in training, it stays so."""
         for layer in self.layers:
-            layer.weight.unflatten(1, (self.sequences, -1))[:, missing] = 0
+            layer.get_parameter("weight").unflatten(1, (self.sequences, -1))[:, missing] = 0
