@@ -17,8 +17,8 @@ def trained(strategy="scratch", seed=0, steps=6, threads=1, dropout=False):
         network = builders.build_segmenter("efficientnet-lite0", 2, 1)
     phases = strategy_plans.plan(strategy, network).phases
     options = loop.TrainingOptions(steps, 4, seed, threads, dropout)
-    history, seconds, _ = loop.train(network, CASES, phases, "segmentation", SHARES, options)
-    return network, history, seconds
+    course = loop.train(network, CASES, phases, "segmentation", SHARES, options)
+    return network, course.history, course.seconds
 
 
 def test_it_learns_and_generalises_to_a_new_patient():
