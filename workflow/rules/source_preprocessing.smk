@@ -106,7 +106,7 @@ rule pretrain_cohort:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
     resources:
-        mem_mb=grow(3500),
+        mem_mb=grow(lambda wildcards: RUN.estimate_memory(wildcards.source)),
         runtime=grow(180),
     params:
         cohort=learnt_cohort,

@@ -145,7 +145,7 @@ rule probe_sources:
         "../../envs/environment.yaml"
     threads: config["train_network"]["threads"]
     resources:
-        mem_mb=grow(3500),
+        mem_mb=grow(RUN.estimate_memory(*RUN.headed)),
         runtime=grow(60),
     params:
         sources={name: RUN.describe_source(name, "backbone", "sha256") for name in RUN.headed},
