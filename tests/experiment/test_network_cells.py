@@ -11,7 +11,7 @@ from helpers.fake_cases import CELL
 from helpers.fake_cells import QUICK, TABLE, cell, freeze, read_tsv, train, write_slices
 from helpers.fake_volumes import CUBE, SHAPE, write_volume
 from neurograft.cohort.folds import deal_slices
-from neurograft.experiment import network_cells, planning
+from neurograft.experiment import network_cells, network_predictions, planning
 from neurograft.imaging import packing
 from neurograft.networks import builders, encoders_3d
 from neurograft.sources import table, weights
@@ -462,7 +462,7 @@ def write(folder, made, task="segmentation", network=Bright, truths=None, planes
     opened = tasks.open_task(split, cell(task=task), SubjectFiles(slices, truths), planes=planes)
     roles = {"test": ["p0"], "unlabelled": []} | roles
     networks = dict.fromkeys((*roles["test"], *roles["unlabelled"]), network())
-    network_cells.write_predictions(folder, task, opened, networks, roles, threads=1)
+    network_predictions.write_predictions(folder, task, opened, networks, roles, threads=1)
     return opened
 
 

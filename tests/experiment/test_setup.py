@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from neurograft.experiment import setup
+from neurograft.experiment import setup, source_choice
 from neurograft.imaging import templates
 from neurograft.sources import weights
 from neurograft.sources.table import SourceError, is_made, read_sources
@@ -106,7 +106,7 @@ def test_pictures_are_known_by_their_layout(tmp_path):
 def choose(names, ranked=()):
     """The choice of an experiment that names some sources."""
     span = {"sources": names, "also": []}
-    return setup.choose_sources({"experiment": {"a": span}, "recommend": {"sources": list(ranked)}}, TABLE)
+    return source_choice.choose_sources({"experiment": {"a": span}, "recommend": {"sources": list(ranked)}}, TABLE)
 
 
 def test_what_a_source_is_made_from_is_a_source_of_the_run():

@@ -5,11 +5,12 @@ each patient those that trained on him, and those that did not.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
 from neurograft.core.cells import ARM, Arm
+from neurograft.evaluation.frames import average_patients
 from neurograft.evaluation.records import TrainedCell
 from neurograft.stats import clustered_error
 
@@ -72,7 +73,7 @@ def probe_sources(
             words = "no networks of this run that started elsewhere were trained on all patients but a fold's"
             rows.append(_refuse(source, words))
             continue
-        best = min(usable, key=lambda members: float(np.mean(_list_losses(members, patients, "test"))))
+        best = min(usable, key=_mean_loss)
         rows.append(judge_membership(source, own, best, patients))
     return rows
 
@@ -100,8 +101,8 @@ def judge_membership(
     -------
     SourceMembership
     """
-    own = _average([(patients.get(subject, subject), loss) for subject, loss in losses.items()])
-    unseen, seen = (_average(_list_pairs(controls, patients, role)) for role in ("test", "train"))
+    own = average_patients({"patient": patients.get(name, name), "value": loss} for name, loss in losses.items())
+    unseen, seen = (average_patients(_list_losses(controls, patients, role)) for role in ("test", "train"))
     both = sorted(own.keys() & unseen.keys() & seen.keys())
     if len(both) < FEWEST_PATIENTS:
         return _refuse(source, f"{len(both)} patients were in training and test; it takes {FEWEST_PATIENTS}")
@@ -127,28 +128,24 @@ def _is_control(cell: Arm, source: str, barred: set[str]) -> bool:
     return cell["strategy"] == "scratch" or (cell["source"] != source and cell["source"] not in barred)
 
 
-def _list_pairs(cells: Iterable[TrainedCell], patients: Mapping[str, str], role: str) -> list[tuple[str, float]]:
+def _list_losses(cells: Iterable[TrainedCell], patients: Mapping[str, str], role: str) -> list[dict[str, Any]]:
     """List patients with their loss, in one role."""
     rows = [row for cell in cells for row in cell["fit"] if row["role"] == role]
-    return [(patients.get(row["subject"], row["subject"]), row["loss"]) for row in rows if np.isfinite(row["loss"])]
+    return [
+        {"patient": patients.get(row["subject"], row["subject"]), "value": row["loss"]}
+        for row in rows
+        if np.isfinite(row["loss"])
+    ]
 
 
-def _list_losses(cells: Iterable[TrainedCell], patients: Mapping[str, str], role: str) -> list[float]:
-    return [loss for _, loss in _list_pairs(cells, patients, role)] or [np.inf]
-
-
-def _average(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
-    """Average the losses of each patient."""
-    gathered: dict[str, list[float]] = {}
-    for patient, loss in pairs:
-        gathered.setdefault(patient, []).append(loss)
-    return {patient: float(np.mean(values)) for patient, values in gathered.items()}
+def _mean_loss(cells: Iterable[TrainedCell]) -> float:
+    """Return the mean loss of networks on those whom they test; infinite without any."""
+    return float(np.mean([row["value"] for row in _list_losses(cells, {}, "test")] or [np.inf]))
 
 
 def _lower_limit(values: np.ndarray) -> float:
     """Compute the lower limit of a mean over patients, one-sided."""
-    error = float(values.std(ddof=1) / np.sqrt(len(values)))
-    return float(values.mean()) - clustered_error.t_quantile(len(values) - 1, 1 - LEVEL) * error
+    return float(values.mean()) - clustered_error.t_half_width(values, 1 - LEVEL)
 
 
 def _refuse(source: str, reason: str) -> SourceMembership:

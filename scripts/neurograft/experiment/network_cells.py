@@ -4,7 +4,6 @@ A cell is task x source x strategy x space x split x n x fold x seed. `cell_fold
 """
 
 import copy
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -20,12 +19,12 @@ from neurograft.core.control_splits import is_control, subject_of
 from neurograft.core.strategies import TRANSDUCTIVE
 from neurograft.execution import code_digest, logs
 from neurograft.experiment import cell_folder, training_records
+from neurograft.experiment.network_predictions import write_predictions
 from neurograft.networks import builders, compute, encoders_3d
-from neurograft.sources import table
 from neurograft.sources.tops import read_top
 from neurograft.sources.weights import SourceFiles, load_weights
-from neurograft.training import batch_norm, checkpoints, inference, loop, strategy_plans, tasks
-from neurograft.training.slices import AXIAL, read_channels, turn_back
+from neurograft.training import batch_norm, checkpoints, loop, strategy_plans, tasks
+from neurograft.training.slices import AXIAL
 
 LIBRARIES = ("torch", "monai", "numpy")
 BUILDERS = {"segmentation": builders.build_segmenter, "classification": builders.build_classifier}
@@ -154,7 +153,7 @@ def train_cell(output, split, cell, source, subjects, options):
         part.mkdir()
         manifest = {**cell, "trained": False, "splits": split["hash"], "backbone": backbone}
         try:
-            pretraining = table.read_manifest(source.weights) if table.is_made(source.row) else {}
+            pretraining = source.manifest
             roles, rounds = _assign(split, cell, output.predict_unlabelled, options.variants)
             check_pretraining(split, roles, pretraining)
             unlearnt = find_unlearnt(split, cell, roles)
@@ -291,16 +290,9 @@ def _train(setting, cases, targets, path) -> dict[str, Any]:
             if plan.finish:
                 plan.finish(each)
     budgets = {share: {k: v for k, v in each.items() if k != "state"} for share, each in course.cooled.items()}
-    facts = {
-        "network": network,
-        "plan": plan,
-        "loaded": loaded,
-        "sizes": sizes,
-        "cooled": cooled,
-        "budgets": budgets,
-    }
-    facts |= {"before": before, "history": course.history, "seconds": course.seconds}
-    return facts | {"processor": course.processor[-1]}
+    facts = {"network": network, "plan": plan, "loaded": loaded, "sizes": sizes, "cooled": cooled, "budgets": budgets}
+    times = {"seconds": course.seconds, "processor": course.processor[-1]}
+    return facts | times | {"before": before, "history": course.history}
 
 
 def _restore(network, state):
@@ -427,82 +419,3 @@ def _describe(trainings, roles):
         "device": compute.device().type,
         "versions": {name: version(name) for name in LIBRARIES},
     }
-
-
-def write_predictions(part, name, task, networks, roles, threads):
-    """Predict the test and unlabelled subjects and write their files in the cell's folder.
-
-    Parameters
-    ----------
-    part : Path
-        An existing folder.
-    name : str
-        A key of `WRITERS`.
-    task : Task
-    networks : dict of str to nn.Module
-        Subject to the network that predicts it.
-    roles : dict of str to list of str
-        `test` and `unlabelled`.
-    threads : int
-
-    Returns
-    -------
-    float
-        Processor seconds that the test subjects took.
-    """
-    return WRITERS[name](part, networks, task, roles, threads)
-
-
-def _write_segmentation(part, networks, task, roles, threads):
-    """Predict and write the segmentation of each subject: the mean of all planes; return the test subjects' time."""
-    mirrored = len(task.planes) == 1  # other planes are the better average, for the same time
-    took = 0.0
-    for subject in roles["test"] + roles["unlabelled"]:
-        each, box, start = [], [], time.process_time()
-        for plane in task.planes:
-            case = task.read(subject, labelled=False, plane=plane)
-            own = inference.predict_volume(networks[subject], read_channels(case), mirrored, threads=threads)
-            each.append(turn_back(own, plane))
-            box = case["index"]["box"]
-        chances = dict(zip(task.outputs, np.mean(each, axis=0), strict=True))
-        cell_folder.write_prediction(part, subject, chances, box)
-        took += (time.process_time() - start) * (subject in roles["test"])
-        logs.log_line(f"predicted {subject}")
-    return took
-
-
-def _write_classification(part, networks, task, roles, threads):
-    """Predict and write a table with a row for each unit and class; an unknown truth is empty; time as above."""
-    took = 0.0
-    for role in cell_folder.CLASSES:
-        rows, start = [], time.process_time()
-        for subject in roles[role]:
-            case = task.read(subject, labelled=role == "test")
-            rows += _classify(networks[subject], case, subject, task.outputs, threads)
-            logs.log_line(f"predicted {subject}")
-        if role == "test" or rows:
-            cell_folder.write_classes(part, role, rows)
-        took += (time.process_time() - start) * (role == "test")
-    return took
-
-
-def _classify(network, case, subject, outputs, threads):
-    """Classify one subject: one unit per slice, numbered on the grid of its space, or one for the whole patient."""
-    usable = case["usable"]
-    chances = inference.predict_slices(network, read_channels(case, usable), threads=threads)
-    units = [number + case["index"]["box"][2][0] for number in usable.tolist()]
-    truth = [outputs[number] for number in case["classes"][usable]] if "classes" in case else [""] * len(units)
-    if case["pooled"]:
-        units, chances, truth = [""], [inference.pool_slices(chances)], truth[:1]
-    return [
-        {"subject": subject_of(subject), "slice": unit, "class": name, "probability": float(value), "truth": answer}
-        for unit, row, answer in zip(units, chances, truth, strict=True)
-        for name, value in zip(outputs, row, strict=True)
-    ]
-
-
-# task to the function that writes its predictions
-WRITERS = {
-    "segmentation": _write_segmentation,
-    "classification": _write_classification,
-}

@@ -4,7 +4,7 @@ The rules use this module when the Snakefile is parsed, in every job on a cluste
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,26 +17,23 @@ from neurograft.core import source_cohorts
 from neurograft.core.cells import find_kin
 from neurograft.core.config import SettingsError, fit_layout, resolve_config
 from neurograft.core.control_splits import is_control
-from neurograft.core.design import Design, check_experiment, check_variants, list_sources
+from neurograft.core.design import Design, check_experiment, check_variants
 from neurograft.core.external import ExternalMasks, check_external
 from neurograft.core.judging import check_target
 from neurograft.core.prepared import fit_prepared, is_prepared, proposes_candidates
 from neurograft.core.replay import check_own
 from neurograft.core.stacked import fit_stacked, is_single
 from neurograft.core.tables import TableError
+from neurograft.experiment.source_choice import Source, SourceChoice, choose_sources
 from neurograft.guard.contamination import gather_seen
 from neurograft.guard.registry import find_stored, read_releases
 from neurograft.imaging.templates import space_label, template_path
 from neurograft.networks.sizes import ORDINARY, training_memory
 from neurograft.preprocessing.extraction_engines import MissingEngineError, check_engines
 from neurograft.sources.checks import check_recommended, check_simulated, check_sources
-from neurograft.sources.cohort_rows import KIND, make_rows
-from neurograft.sources.table import SourceError, add_base_sources, has_head, is_remote, kind_of, read_sources
-from neurograft.sources.weights import add_ready, locate, verify
-
-# a row of `config/sources.tsv`
-Source = Mapping[str, str]
-
+from neurograft.sources.cohort_rows import make_rows
+from neurograft.sources.table import SourceError, has_head, kind_of, read_sources
+from neurograft.sources.weights import locate, verify
 
 # seconds on one core, rough: a subject's preprocessing and delivery at 1 mm, with and without stripping and
 # registration, and a slice in a step of training
@@ -45,34 +42,6 @@ SECONDS_A_SUBJECT, SECONDS_A_PREPARED, SECONDS_A_SLICE = 40, 4, 0.009
 
 class SetupError(ValueError):
     """A user's mistake that stops a run before any job; the message is one line that says what to do."""
-
-
-@dataclass(frozen=True)
-class SourceChoice:
-    """The sources of a run, chosen from the table; each group maps names to rows and contains the previous group.
-
-    Attributes
-    ----------
-    named : dict of str to dict
-        The sources named in the experiment, and those from which they are made.
-    scored : dict of str to dict
-        The sources that every run scores before training: also those in `recommend.sources`.
-    ranked : dict of str to dict
-        The sources that `snakemake recommend` ranks: if `recommend.sources` is empty, also those already on this
-        machine.
-    weights : dict of str to str
-        Source to the path of its weights, for all named sources and for the ranked 2-D sources.
-    """
-
-    named: dict[str, Source]
-    scored: dict[str, Source]
-    ranked: dict[str, Source]
-    weights: dict[str, str]
-
-    @property
-    def fetched(self) -> list[str]:
-        """The paths of the weights that must be downloaded."""
-        return [path for name, path in self.weights.items() if is_remote(self.ranked[name])]
 
 
 @dataclass(frozen=True)
@@ -392,36 +361,6 @@ def prepare_run(config: dict, root: str | Path, verified: bool = True) -> RunSet
         return _prepare(config, Path(root), verified)
     except MISTAKES as mistake:
         raise SetupError(str(mistake)) from None
-
-
-def choose_sources(config: dict, sources: dict[str, Source]) -> SourceChoice:
-    """Choose the sources of a run from the table.
-
-    Parameters
-    ----------
-    config : dict
-        Complete, and checked against the table.
-    sources : dict of str to dict
-        Rows of `config/sources.tsv` by name.
-
-    Returns
-    -------
-    SourceChoice
-
-    Raises
-    ------
-    SourceError
-        If the weights of a source are not at the path in its row.
-    """
-    asked = [name for task in config["experiment"].values() for name in list_sources(task)]
-    named = add_base_sources({name: sources[name] for name in asked}, sources)
-    scored = named | {name: sources[name] for name in config["recommend"]["sources"]}
-    # what was learnt from a cohort before counts only where this run names it
-    table = {name: row for name, row in sources.items() if kind_of(row) != KIND}
-    ranked = scored if config["recommend"]["sources"] else add_ready(named, table)
-    used = {name: row for name, row in ranked.items() if name in named or row["dimensions"] == "2"}
-    weights = {name: locate(row) or f"results/sources/{name}/weights" for name, row in used.items()}
-    return SourceChoice(named, scored, ranked, weights)
 
 
 def _prepare(config, root, verified):

@@ -7,7 +7,6 @@ import torch
 from neurograft.experiment.network_cells import CellOptions
 from neurograft.experiment.training_records import choose_subjects, count_inputs, measure_fit
 from neurograft.networks import builders, compute, encoders_3d
-from neurograft.sources import table
 from neurograft.sources.tops import read_top
 from neurograft.sources.weights import SourceFiles, load_weights
 from neurograft.training import loop, tasks
@@ -33,7 +32,7 @@ def measure_source(source: SourceFiles, split, subjects: tasks.SubjectFiles, opt
     about = split["tasks"]["segmentation"]
     if not about["trainable"]:
         return about["reason"]
-    manifest = table.read_manifest(source.weights) if table.is_made(source.row) else {}
+    manifest = source.manifest
     if not manifest.get("made", True):
         return manifest["reason"]
     task = tasks.open_task(split, {"task": "segmentation"}, subjects, (), about["subjects"])

@@ -17,6 +17,8 @@ from neurograft.guard.matching import Match, match_keypoints
 LEAST_STRONG, LEAST_SHARE = 8, 0.18
 # With more pairs of subjects than this only their first common sequence is compared, and more must be in common.
 MANY = 20_000
+# how the scans of one head may differ; pictures may also be upside down
+SCAN_TURNS = ("as it is", "mirrored")
 # More single pictures than this are compared by their values only (their thumbnails are, when they are read).
 MOST_PICTURES = 3000
 
@@ -114,7 +116,7 @@ def find_pairs(prints, others=None, pictures=False):
     if pictures and len(prints) > MOST_PICTURES:
         prints = [Fingerprint(one.name, one.hashes) for one in prints]
     both = list(itertools.combinations(prints, 2) if others is None else itertools.product(prints, others))
-    turns = tuple(TURNS) if pictures else ("as it is", "mirrored")
+    turns = tuple(TURNS) if pictures else SCAN_TURNS
     found = []
     for one, two in both:
         pair = compare(one, two, turns, len(both) > MANY)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from neurograft.core.sequences import SEQUENCES
-from neurograft.guard.fingerprints import Fingerprint, Pair, compare, read_fingerprints
+from neurograft.guard.fingerprints import SCAN_TURNS, Fingerprint, Pair, compare, read_fingerprints
 from neurograft.guard.keypoints import Keypoints, turn_values
 from neurograft.guard.leaks import Cohort
 from neurograft.guard.registry import Release, identify, list_releases
@@ -21,7 +21,6 @@ SURE_STRONG, SURE_SHARE = 32, 0.5
 # Before whole fingerprints are compared, so many of a patient's strongest keypoints must have one so much alike: of the
 # first 64, 22 and more in the same patients, 17 and fewer in nine of ten others.
 FIRST, LEAST_FIRST, ALIKE_FIRST = 64, 16, 0.93
-TURNS = ("as it is", "mirrored")
 
 
 def shorten(one: Fingerprint) -> Fingerprint:
@@ -64,7 +63,7 @@ def find_sure(prints: Sequence[Fingerprint], stored: Sequence[Fingerprint]) -> l
         likely = {number for number, other in enumerate(stored) if values & set(other.hashes.values())}
         for sequence, points in one.keypoints.items():
             likely |= _find_likely(sequence, points, stacks, len(stored))
-        found = [compare(one, stored[number], TURNS, least=SURE_STRONG) for number in sorted(likely)]
+        found = [compare(one, stored[number], SCAN_TURNS, least=SURE_STRONG) for number in sorted(likely)]
         pairs += [pair for pair in found if pair is not None and is_sure(pair)]
     return pairs
 
@@ -90,7 +89,7 @@ def _find_likely(sequence, points, stacks, count):
     for other, (values, owners) in stacks.items():
         if sequence != other and sequence in SEQUENCES and other in SEQUENCES:
             continue
-        for turn in TURNS:
+        for turn in SCAN_TURNS:
             own = turn_values(points.values, turn).astype(np.float32) / 127
             if len(own) and len(owners):
                 alike = np.bincount(owners[(own @ values).max(0) >= ALIKE_FIRST], minlength=count)

@@ -13,7 +13,6 @@ from torch import nn
 from neurograft.networks import encoders_3d, flair_unet
 from neurograft.networks.compute import in_float32
 from neurograft.networks.encoders_2d import BACKBONES, adapt_stem
-from neurograft.networks.hd_bet_encoder import Fusion, HdBetEncoder
 from neurograft.networks.monai_parts import FlexibleUNet, UpCat
 
 PATCH_DECODER_CHANNELS = (64, 32, 16, 16, 8)
@@ -90,7 +89,7 @@ def build_patch_segmenter(backbone, in_channels, regions):
         least 64 (the deepest maps need more than one voxel to be normalised).
     """
     row, encoder = encoders_3d.BACKBONES_3D[backbone], encoders_3d.build_encoder(backbone, in_channels)
-    fusion = Fusion(in_channels, row["channels"]) if isinstance(encoder, HdBetEncoder) else None
+    fusion = row["fusion"](in_channels, row["channels"]) if "fusion" in row else None
     return PatchSegmenter(encoder, row["channels"], row["finest"], regions, fusion)
 
 
@@ -264,12 +263,12 @@ def silence_channels(network, missing):
     missing : list of int
         Numbers of the channels.
     """
-    kernel = network.encoder.get_parameter(network.encoder.stem)
+    fusion: Any = getattr(network, "fusion", None)
     with torch.no_grad():
-        if isinstance(network.encoder, HdBetEncoder):
-            network.fusion.silence(missing)
+        if hasattr(fusion, "silence"):
+            fusion.silence(missing)
         else:
-            kernel[:, missing] = 0
+            network.encoder.get_parameter(network.encoder.stem)[:, missing] = 0
 
 
 def _known(backbone):

@@ -151,7 +151,7 @@ def _keep(name):
 
 
 # name to encoder with its options, channels of its feature maps, size of the input divided by that of the finest map,
-# and translation of a checkpoint's names
+# translation of a checkpoint's names and, where the encoder sees each sequence by itself, what fuses their maps
 BACKBONES_3D = {
     "deepbet": {
         "encoder": DeepbetEncoder, "options": {}, "channels": (16, 16, 32, 64, 128), "finest": 2,
@@ -174,7 +174,7 @@ BACKBONES_3D = {
     },
     "hd-bet": {
         "encoder": hd_bet_encoder.HdBetEncoder, "options": {}, "channels": (21, 42, 84, 168, 336), "finest": 1,
-        "rename": _keep,
+        "rename": _keep, "fusion": hd_bet_encoder.Fusion,
     },
     "resenc-l": {
         "encoder": mri_encoders.ResEncEncoder, "options": {}, "channels": (32, 64, 128, 256, 320, 320), "finest": 1,

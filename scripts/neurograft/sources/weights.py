@@ -36,6 +36,11 @@ class SourceFiles:
     row: Mapping[str, str]
     weights: str | Path
 
+    @property
+    def manifest(self):
+        """What a source that is made here was learnt from, as `table.read_manifest` reads it; empty for others."""
+        return read_manifest(self.weights) if is_made(self.row) else {}
+
 
 def locate(row):
     """Find the path of a source's weights on this machine.

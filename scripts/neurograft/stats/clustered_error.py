@@ -27,9 +27,12 @@ def t_quantile(freedom: float, share: float) -> float:
     return float(special.stdtrit(freedom, share))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType] # no stubs
 
 
-def t_half_width(values: Floats) -> float:
-    """Compute half the width of Student's 95 % interval of a mean of independent values, two at least."""
-    quantile = t_quantile(len(values) - 1, (1 + LEVEL) / 2)
+def t_half_width(values: Floats, share: float = (1 + LEVEL) / 2) -> float:
+    """Compute half the width of Student's 95 % interval of a mean of independent values, two at least.
+
+    For a one-sided limit, `share` is its level.
+    """
+    quantile = t_quantile(len(values) - 1, share)
     return float(quantile * values.std(ddof=1) / np.sqrt(len(values)))
 
 
